@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every bound on what a peer, a file or an operator can make us hold. Each has a test
+ * at the limit and one beyond it.
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+enum {
+	/* names */
+	LIMIT_DEVICE_ID = 64,	  /* bytes, without NUL */
+	LIMIT_PRODUCT_NAME = 64,  /* bytes */
+	LIMIT_VERSION = 64,	  /* bytes, PROTOCOL report 2 */
+	LIMIT_HARDWARE = 32,	  /* bytes, PROTOCOL report 12 */
+	LIMIT_BOOT_LOADER = 32,	  /* bytes, PROTOCOL report 13 */
+	LIMIT_DETAIL = 128,	  /* bytes, PROTOCOL status 3, report 6 */
+	LIMIT_DIGEST = 64,	  /* bytes of one digest */
+	LIMIT_DIGEST_KINDS = 4,	  /* running digests of a release */
+	LIMIT_BOOT_ID_MIN = 8,	  /* bytes */
+	LIMIT_BOOT_ID = 16,	  /* bytes */
+	LIMIT_BOOTS_KEPT = 8,	  /* boot ids remembered per device */
+	LIMIT_DIAGNOSES = 8,	  /* per attempt */
+	LIMIT_PSK_MIN = 16,	  /* bytes */
+	LIMIT_PSK = 64,		  /* bytes */
+	LIMIT_PSK_IDENTITY = 128, /* bytes on the wire; a device id is shorter */
+
+	/* CoAP */
+	LIMIT_COAP_MESSAGE = 1152,    /* RFC 7252 4.6 */
+	LIMIT_COAP_PAYLOAD = 1024,    /* one block, or one whole small message */
+	LIMIT_COAP_OPTIONS = 24,      /* options in one message */
+	LIMIT_COAP_PATH = 4,	      /* Uri-Path segments we serve */
+	LIMIT_COAP_DEDUPE = 8,	      /* remembered exchanges per peer */
+	LIMIT_COAP_OBSERVE = 4,	      /* observations per peer */
+	LIMIT_PEERS = 131072,	      /* sessions */
+	LIMIT_HALF_OPEN = 256,	      /* handshakes not finished */
+	LIMIT_NATIVE_MESSAGE = 512,   /* PROTOCOL: every message but an image block */
+	LIMIT_NATIVE_JSON = 1024,     /* PROTOCOL: the JSON twin */
+	LIMIT_WIRE_NODES = 64,	      /* values in one decoded CBOR or JSON message */
+
+	/* engine */
+	LIMIT_DEVICE_QUEUE = 8,	      /* causes waiting for a device's commit */
+
+	/* admin */
+	LIMIT_ADMIN_BODY = 65536,     /* bytes of a JSON request */
+	LIMIT_ADMIN_CONNECTIONS = 256,
+	LIMIT_PAGE = 1000,	      /* rows of one answer */
+};
+
+#define LIMIT_IMAGE_DEFAULT ((long long)64 * 1024 * 1024) /* bytes; configurable */
+
+#endif

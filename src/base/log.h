@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Four verbs to stderr, each line with journald's <N> priority and key=value text.
+ * Only net, store, daemon and the programs log; base, core, wire and proto never do.
+ * Lines that a peer can cause go through log_peer(), which is rate limited.
+ * Never log keys or payloads.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+enum log_level { LOG_LEVEL_ERR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+
+/* Lines above this level are dropped. Default LOG_LEVEL_INFO. */
+void log_set_level(enum log_level level);
+
+/* 0 and the level for "err", "warn", "info" or "debug", else ERR_INVAL. */
+int log_level_from_name(const char *name, enum log_level *ret_level)
+	__attribute__((warn_unused_result));
+
+void log_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Info line caused by a peer: at most 20 a second in all, the number of dropped lines is told
+ * with the next one that passes. `now_ms` is the monotonic clock. */
+void log_peer(long long now_ms, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
