@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The network: CoAP (RFC 7252) over DTLS 1.2 (RFC 6347) or, where configured, plain UDP.
+ * The only user of sockets and mbedTLS. It knows peers, requests, replies and
+ * observations; it does not know devices, attempts or images.
+ *
+ * Order of calls: net_new, net_listen (once per address), uv_run; callbacks arrive on the
+ * loop's thread; net_close, uv_run until the closed callback, net_free.
+ *
+ * A request is answered by net_reply, inside the callback (piggybacked) or later (a
+ * separate response, RFC 7252 5.2.2: net sends the empty ACK itself after 1 s for a CON).
+ * Duplicates (RFC 7252 4.5): while a request is unanswered net keeps silent or repeats the
+ * ACK; afterwards a GET and a POST that succeeded are handed up again with `duplicate` set
+ * (handlers are idempotent and answer from state), a POST that failed gets its code again.
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/limits.h"
+
+struct net;
+struct net_peer; /* valid until the peer_gone callback returns */
+
+/* Handle of an unanswered request; survives its peer (a reply then goes nowhere). */
+struct net_exchange {
+	uint32_t slot;
+	uint32_t generation; /* 0: no exchange */
+};
+
+/* A request that passed RFC 7252's rules: known critical options only, method known. Memory is
+ * borrowed until the callback returns. */
+struct net_request {
+	uint8_t method; /* 1 GET, 2 POST, 3 PUT, 4 DELETE, 5 FETCH, 6 PATCH, 7 iPATCH */
+	bool confirmable;
+	bool duplicate;
+	struct bytes path[LIMIT_COAP_PATH]; /* Uri-Path segments */
+	unsigned path_count;
+	struct bytes query[4]; /* Uri-Query options; further ones are ignored */
+	unsigned query_count;
+	int content_format; /* -1: none */
+	int accept;	    /* -1: none */
+	int observe;	    /* -1: none, 0 register, 1 deregister (RFC 7641) */
+	bool has_block2;
+	uint32_t block2_num;
+	unsigned block2_szx; /* as asked, 0..6; 7 was answered 4.00 by net */
+	bool wants_size2;
+	unsigned etag_count; /* RFC 7252 5.10.6.2 */
+	struct bytes etag[4];
+	struct bytes payload;
+};
+
+/* An answer. A payload longer than the negotiated block is cut by net (RFC 7959) unless
+ * `is_block`: then payload is one block the handler has cut itself, see net_block_szx(). */
+struct net_reply {
+	uint8_t code;	    /* 0xCDD as on the wire: 69 is 2.05 */
+	int content_format; /* -1: none */
+	int64_t max_age_s;  /* -1: none */
+	bool observe;	    /* registers the request as an observation of `observe_tag` */
+	uint32_t observe_tag;
+	bool is_block;
+	uint32_t block2_num;
+	unsigned block2_szx;
+	bool block2_more;
+	int64_t size2;	     /* -1: none */
+	struct bytes etag;   /* empty: none, else 1..8 bytes */
+	struct bytes payload;
+};
+#define NET_REPLY(code_)                                                                           \
+	((struct net_reply){.code = (code_), .content_format = -1, .max_age_s = -1, .size2 = -1})
+
+/* CoAP codes as bytes on the wire: NET_CODE(4, 4) is 4.04. */
+#define NET_CODE(class_, detail_) ((uint8_t)((class_) << 5 | (detail_)))
+
+enum net_gone {
+	NET_GONE_CLOSED,   /* close_notify or fatal alert of the peer */
+	NET_GONE_IDLE,	   /* session-idle time-out */
+	NET_GONE_REPLACED, /* a new handshake from the same address finished */
+	NET_GONE_LOST,	   /* a confirmable message was never acknowledged */
+	NET_GONE_LOCAL,	   /* net_peer_close() or net_close() */
+};
+
+struct net_callbacks {
+	/* The PSK of an identity: copies at most `cap` bytes, returns the length, 0 if unknown
+	 * (net then goes on with a pseudo-random key and fails at Finished like a wrong key). */
+	size_t (*psk)(void *ctx, struct bytes identity, uint8_t *key, size_t cap);
+	/* Handshake finished; identity is borrowed. Returns false to refuse the session. */
+	bool (*peer_up)(void *ctx, struct net_peer *peer, struct bytes identity);
+	/* The peer's memory goes after this returns. Called once per peer_up that returned true,
+	 * and for plain peers whose user pointer was set. */
+	void (*peer_gone)(void *ctx, struct net_peer *peer, enum net_gone why);
+	/* A request. The handler owes exactly one net_reply(exchange) sooner or later. */
+	void (*request)(void *ctx, struct net_peer *peer, const struct net_request *request,
+			struct net_exchange exchange);
+	/* An observation of `tag` ended: RST, de-registration, time-out of a CON notification. */
+	void (*observe_end)(void *ctx, struct net_peer *peer, uint32_t tag);
+};
+
+struct net_conf {
+	const struct net_callbacks *callbacks;
+	void *ctx;
+	int64_t session_idle_ms;    /* a silent session is closed after it; 0: one day */
+	unsigned max_peers;	    /* 0: LIMIT_PEERS */
+	unsigned handshakes_per_s;  /* cookie-verified ClientHellos, all addresses; 0: 2000 */
+	const char *well_known;	    /* body of /.well-known/core (RFC 6690), static */
+	bool plain_devices;	    /* plain peers may use more than .well-known/core and ping */
+};
+
+struct net_stats {
+	uint64_t datagrams_in, datagrams_out, dropped;
+	uint64_t handshakes_ok, handshakes_failed, cookies_sent;
+	uint64_t requests, duplicates, retransmissions, notifications;
+	uint64_t peers, half_open;
+};
+
+/* The loop is borrowed and must outlive the net. */
+int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net) ERR_CHECK;
+
+/* Binds one UDP socket with 4 MiB buffers (told in the log when the kernel gives less). Port 0
+ * takes a free one; ret_bound tells which. v6 sockets are v6-only. */
+int net_listen(struct net *net, const struct sockaddr *addr, bool secure,
+	       struct sockaddr_storage *ret_bound) ERR_CHECK;
+/* The same on a socket that somebody bound before (socket activation); takes the fd on success. */
+int net_listen_fd_take(struct net *net, int fd, bool secure) ERR_CHECK;
+
+/* Answers an exchange; does nothing if its peer is gone or it was answered already.
+ * Copies everything. */
+void net_reply(struct net *net, struct net_exchange exchange, const struct net_reply *reply);
+
+/* Sends a CON notification (RFC 7641 4.5) to every observation of `tag` on this peer; one that
+ * is still unacknowledged is superseded by the newest. Returns the number of observations. */
+unsigned net_notify(struct net *net, struct net_peer *peer, uint32_t tag,
+		    const struct net_reply *reply);
+
+/* The largest SZX for a block to this peer: min(asked, 6, what the record limit leaves);
+ * 6 (1024 bytes) when none is asked. */
+unsigned net_block_szx(const struct net_peer *peer, const struct net_request *request);
+
+/* Sends close_notify and forgets the peer after the present callback; peer_gone follows. */
+void net_peer_close(struct net *net, struct net_peer *peer);
+
+/* What the caller keeps with a peer; NULL at first. */
+void net_peer_set_user(struct net_peer *peer, void *user);
+void *net_peer_user(const struct net_peer *peer);
+bool net_peer_secure(const struct net_peer *peer);
+/* Identity of the handshake; empty for plain peers. Borrowed for the peer's life. */
+struct bytes net_peer_identity(const struct net_peer *peer);
+/* Monotonic ms at which the handshake finished (first datagram for plain peers). */
+int64_t net_peer_since_ms(const struct net_peer *peer);
+/* "192.0.2.1:5684" or "[2001:db8::1]:5684". Returns dst. */
+char *net_peer_address(const struct net_peer *peer, char dst[64]);
+/* Retransmissions seen from and to this peer, for the weak-link diagnosis. */
+void net_peer_link(const struct net_peer *peer, uint32_t *ret_messages, uint32_t *ret_repeats);
+
+void net_stats_read(const struct net *net, struct net_stats *ret_stats);
+
+/* close_notify to every peer, then `closed` once all uv handles are closed. */
+void net_close(struct net *net, void (*closed)(void *ctx), void *ctx);
+void net_free(struct net *net); /* after `closed`; NULL is fine */
+
+#endif
