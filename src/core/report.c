@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/report.h"
+
+#include <string.h>
+
+void report_init(struct report *r)
+{
+	*r = (struct report){
+		.confirmed = -1,
+		.updates_enabled = -1,
+		.fs_free_bytes = -1,
+		.fs_total_bytes = -1,
+		.slot_bytes = -1,
+		.battery_percent = -1,
+		.interval_s = -1,
+		.uptime_s = -1,
+		.security_counter = -1,
+	};
+}
+
+void status_init(struct status *s)
+{
+	*s = (struct status){.received_bytes = -1, .start_offset = -1, .defer_until_s = -1};
+}
+
+struct word {
+	int number;
+	const char *name;
+};
+
+#define WORD3(name, number, text) {number, text},
+#define WORD5(name, number, text, soft, hold) {number, text},
+static const struct word reset_words[] = {RESET_REASON_LIST(WORD3)};
+static const struct word reason_words[] = {REASON_LIST(WORD5)};
+static const struct word mode_words[] = {REPORT_MODE_LIST(WORD3)};
+static const struct word stage_words[] = {LAST_STAGE_LIST(WORD3)};
+static const struct word status_words[] = {STATUS_STATE_LIST(WORD3)};
+#define WORDS(table) (table), sizeof(table) / sizeof((table)[0])
+
+static const char *word_name(const struct word *words, size_t count, int number)
+{
+	for (size_t i = 0; i < count; i++)
+		if (words[i].number == number)
+			return words[i].name;
+	return "unknown";
+}
+
+static int word_number(const struct word *words, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(words[i].name, name) == 0)
+			return words[i].number;
+	return ERR_INVAL;
+}
+
+const char *reset_reason_name(enum reset_reason r)
+{
+	return word_name(WORDS(reset_words), (int)r);
+}
+
+const char *reason_name(enum reason r)
+{
+	return word_name(WORDS(reason_words), (int)r);
+}
+
+const char *report_mode_name(enum report_mode m)
+{
+	return word_name(WORDS(mode_words), (int)m);
+}
+
+const char *last_stage_name(enum last_stage s)
+{
+	return word_name(WORDS(stage_words), (int)s);
+}
+
+const char *status_state_name(enum status_state s)
+{
+	return word_name(WORDS(status_words), (int)s);
+}
+
+#define FROM_NAME(function, type, words)                                                           \
+	int function(const char *name, type *ret)                                                  \
+	{                                                                                          \
+		int number = word_number(WORDS(words), name);                                      \
+		if (number < 0)                                                                    \
+			return number;                                                             \
+		*ret = (type)number;                                                               \
+		return 0;                                                                          \
+	}
+
+FROM_NAME(reset_reason_from_name, enum reset_reason, reset_words)
+FROM_NAME(reason_from_name, enum reason, reason_words)
+FROM_NAME(report_mode_from_name, enum report_mode, mode_words)
+FROM_NAME(last_stage_from_name, enum last_stage, stage_words)
+
+#define REASON_SOFT(name, number, text, soft, hold)                                                \
+	case name:                                                                                 \
+		return (soft) != 0;
+#define REASON_HOLD(name, number, text, soft, hold)                                                \
+	case name:                                                                                 \
+		return (hold) != 0;
+
+bool reason_is_soft(enum reason r)
+{
+	switch (r) {
+		REASON_LIST(REASON_SOFT)
+	}
+	return false;
+}
+
+bool reason_holds(enum reason r)
+{
+	switch (r) {
+		REASON_LIST(REASON_HOLD)
+	}
+	return false;
+}
+
+bool boot_id_equal(const struct boot_id *a, const struct boot_id *b)
+{
+	if (a->len && b->len)
+		return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+	if (a->len || b->len)
+		return false;
+	return a->has_count && b->has_count && a->count == b->count;
+}
+
+bool reset_is_unclean(enum reset_reason r)
+{
+	return r == RESET_WATCHDOG || r == RESET_PANIC || r == RESET_BROWN_OUT;
+}
