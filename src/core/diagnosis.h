@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Likely causes of what happened to an attempt, each with the facts used and what to do
+ * next (TRUTH 6). Pure rules over the attempt, its device and the attempts before it.
+ */
+#ifndef CORE_DIAGNOSIS_H
+#define CORE_DIAGNOSIS_H
+
+#include "core/attempt.h"
+
+/* In the order in which they are shown. X(name, word, what it means, what to do next) */
+#define DIAGNOSIS_LIST(X)                                                                          \
+	X(DIAG_IDENTITY_CONFLICT, "identity-conflict", "two units use the same key",               \
+	  "give each unit its own key: device remove and add, then provision the new key")         \
+	X(DIAG_BOOT_LOADER_REJECTED, "boot-loader-rejected",                                       \
+	  "the boot loader looked at the image and did not take it",                               \
+	  "check the image's signature, target slot, platform and boot loader version")            \
+	X(DIAG_STORAGE_FULL, "storage-full",                                                       \
+	  "the device's file system is (nearly) full, so the record that tells the boot loader "   \
+	  "to flash is likely lost",                                                               \
+	  "free space on the device (logs, old files), then: postbootctl device unhold ID")        \
+	X(DIAG_CACHED_IMAGE, "cached-image",                                                       \
+	  "the device said verified without fetching the image: it used a copy it had kept",       \
+	  "make the device discard its copy; an agent with the `fresh` capability does it when "   \
+	  "told")                                                                                  \
+	X(DIAG_REFLASH_LOOP, "re-flash-loop", "the same image was applied and reverted before",    \
+	  "do not offer it again before the cause is found; see the other diagnoses")              \
+	X(DIAG_DEPENDENCY_MISSING, "dependency-missing",                                           \
+	  "the device runs without something the image depends on",                                \
+	  "update the dependency (boot loader, modem or system part) first")                       \
+	X(DIAG_LABEL_IMAGE, "label-is-not-image",                                                  \
+	  "the version the device reports is not the label of the image it runs",                  \
+	  "build the image with the label it is released under, or release it under its own")      \
+	X(DIAG_NEVER_ASKED, "verified-never-asked",                                                \
+	  "the device verified the image and never asked to apply it",                             \
+	  "look for a user prompt, a power check or a lost apply step on the device")              \
+	X(DIAG_RESET_BLOCKED, "reset-blocked",                                                     \
+	  "the device stayed in the same boot after it was allowed to apply",                      \
+	  "look for code that disables or delays resets")                                          \
+	X(DIAG_BOOT_ID_CONSTANT, "boot-id-constant",                                               \
+	  "its uptime shows a reboot but its boot id did not change",                              \
+	  "make the device draw a new random boot id at every boot")                               \
+	X(DIAG_CRASH_LOOP, "crash-loop", "unclean resets one after the other",                     \
+	  "read the device's panic or watchdog log; the new image is the suspect")                 \
+	X(DIAG_RESUME_LOOP, "resume-loop", "it reached the end of the image again and again "      \
+	  "without a verified image", "check the resume logic at the end of the image, or make "   \
+	  "the device start over")                                                                 \
+	X(DIAG_STUCK_BLOCK, "stuck-block", "the same part of the image was read again and again",  \
+	  "suspect a bad flash page or a block the device cannot write")                           \
+	X(DIAG_UPDATES_DISABLED, "updates-disabled", "updates are disabled on the device",         \
+	  "enable them on the device, or: postbootctl device force ID")                            \
+	X(DIAG_WEAK_LINK, "weak-link", "many messages had to be sent again",                       \
+	  "a smaller window or block size may help: product set NAME window=2 block-bytes=256")    \
+	X(DIAG_SILENT, "silent-since", "nothing was heard from the device since then",             \
+	  "check its power and its network; it may need a visit")
+
+enum diagnosis_kind {
+#define DIAGNOSIS_ENUM(name, word, means, next) name,
+	DIAGNOSIS_LIST(DIAGNOSIS_ENUM)
+#undef DIAGNOSIS_ENUM
+	DIAGNOSIS_COUNT
+};
+
+struct diagnosis {
+	enum diagnosis_kind kind;
+	char facts[200]; /* the numbers it rests on, for people */
+};
+
+struct diagnoses {
+	unsigned count;
+	struct diagnosis list[LIMIT_DIAGNOSES];
+};
+
+/* What earlier closed attempts of the same device and image (file_sha256), numbered after
+ * device.fail_mark, add up to; derived by query. */
+struct history {
+	uint32_t failures; /* charged closes */
+	uint32_t reverts;  /* verdict reverted, rolled-back or device-failed after hand-over */
+};
+
+/* What only the transport knows. */
+struct link_facts {
+	uint32_t messages, repeats;
+};
+
+const char *diagnosis_name(enum diagnosis_kind k);
+const char *diagnosis_means(enum diagnosis_kind k);
+const char *diagnosis_next(enum diagnosis_kind k);
+int diagnosis_from_name(const char *name, enum diagnosis_kind *ret) ERR_CHECK;
+
+/* Ranked by the order of the list. `history` does not count `a` itself. */
+void diagnose(const struct attempt *a, const struct device *d, const struct policy *policy,
+	      const struct history *history, const struct link_facts *link, int64_t now_ms,
+	      struct diagnoses *ret_diagnoses);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The database: the only user of sqlite3. Products, releases, devices, attempts with their
+ * diagnoses, and events as an outbox with a gap-free sequence.
+ *
+ * Writing: collect a write-set (store_set_*), submit it, get its result on the caller's
+ * thread by store_deliver(). All sets waiting form one transaction (group commit) on the
+ * store's thread, each in a SAVEPOINT of its own, so that one bad set does not take the
+ * others with it. Nothing of a set is visible before its transaction has committed.
+ *
+ * Reading: on the caller's thread through a read-only connection (WAL); it sees what has
+ * committed.
+ *
+ * Rows carry `rev`: a put with rev 0 inserts (ERR_EXIST if there), with rev n updates the
+ * row that has rev n to n + 1 (ERR_CONFLICT if no row has it). The caller's copy must be
+ * given the new rev by the caller: rev + 1 after success.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "core/attempt.h"
+#include "core/diagnosis.h"
+
+struct store;
+struct store_set;
+
+struct store_conf {
+	const char *path;	     /* database file, or ":memory:" (shared between connections) */
+	bool inline_commit;	     /* tests: no thread, store_submit() commits at once and the
+				      * result waits for store_deliver() */
+	void (*wake)(void *wake_ctx); /* called on the store's thread when results wait */
+	void *wake_ctx;
+	/* tests: called before every database operation of a write; a non-zero return is the
+	 * error of that operation (or the hook does not return). NULL: none */
+	int (*fault)(void *fault_ctx, unsigned long operation);
+	void *fault_ctx;
+};
+
+/* A fixed identity of the database: `stream` names the event stream (random, made with it). */
+struct store_info {
+	char stream[33]; /* 32 hex digits and NUL */
+	uint64_t head;	 /* sequence of the last event, 0: none */
+	int64_t alive_ms; /* wall time of the last store_set_alive(), 0: never */
+};
+
+/* Opens or creates, migrates (schema/NNNN_*.sql by user_version). A database of a newer version
+ * is left untouched: ERR_VERSION. ret_store owns two connections and a thread. */
+int store_open(const struct store_conf *conf, struct store **ret_store) ERR_CHECK;
+void store_close(struct store *s); /* commits what was submitted; NULL is fine */
+void store_info(struct store *s, struct store_info *ret_info);
+/* Of the last failed operation, for the log. Borrowed until the next call. */
+const char *store_error(const struct store *s);
+
+/* ---- write-sets ---- */
+
+/* Result of a set: 0 or the error that undid the whole set. `first_event` is the sequence of
+ * its first event (0 if none), `ids` what the store numbered, in the order of the puts with
+ * rev 0 (product ids, release ids, attempt numbers). */
+struct store_result {
+	int err;
+	uint64_t first_event;
+	unsigned event_count;
+	unsigned id_count;
+	int64_t ids[8];
+};
+typedef void store_done(void *ctx, const struct store_result *result);
+
+/* An event without its number and stream. */
+struct store_event {
+	const char *topic;  /* "flash/status" */
+	const char *data;   /* "success", may be "" */
+	const char *device; /* "" if none */
+	uint64_t attempt;   /* 0 if none */
+	const char *json;   /* payload object, without stream, seq, topic, data, time */
+	int64_t at_ms;	    /* wall */
+};
+
+/* Copies all arguments. The set remembers the first error (ERR_NOMEM); submit then fails. */
+struct store_set *store_set_new(store_done *done, void *ctx);
+void store_set_free(struct store_set *set); /* one that was not submitted; NULL is fine */
+void store_set_product(struct store_set *set, const struct product *p);
+void store_set_release(struct store_set *set, const struct release *r); /* insert only */
+void store_set_release_delete(struct store_set *set, int64_t release);
+void store_set_device(struct store_set *set, const struct device *d);
+void store_set_device_delete(struct store_set *set, const char *device, int64_t rev);
+/* Inserts when number is 0 (the store numbers it), else updates; a closed row is never
+ * changed: ERR_CONFLICT (I4). A second open attempt of a device: ERR_EXIST (I3). */
+void store_set_attempt(struct store_set *set, const struct attempt *a);
+/* Replaces the diagnoses of an attempt. */
+void store_set_diagnoses(struct store_set *set, uint64_t attempt, const struct diagnoses *d);
+void store_set_event(struct store_set *set, const struct store_event *e);
+/* Last contact only: no rev, no event; for reports that change nothing else. */
+void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
+		    int64_t offline_at_ms);
+void store_set_alive(struct store_set *set, int64_t wall_ms);
+
+/* Takes the set, always; `done` is called exactly once, by store_deliver(). */
+void store_submit(struct store *s, struct store_set *set);
+/* Calls the done functions of finished sets, on the caller's thread. Returns how many. */
+unsigned store_deliver(struct store *s);
+/* Waits until everything submitted is finished (not delivered). For shutdown and tests. */
+void store_flush(struct store *s);
+
+struct store_stats {
+	uint64_t sets, commits, failed_sets, operations;
+	uint64_t queued; /* now */
+};
+void store_stats(struct store *s, struct store_stats *ret_stats);
+
+/* ---- reading: ERR_NOENT when there is no such row; ret untouched on failure ---- */
+
+int store_product(struct store *s, int64_t id, struct product *ret) ERR_CHECK;
+int store_product_by_name(struct store *s, const char *name, struct product *ret) ERR_CHECK;
+int store_release(struct store *s, int64_t id, struct release *ret) ERR_CHECK;
+int store_release_by_version(struct store *s, int64_t product, const char *version,
+			     struct release *ret) ERR_CHECK;
+int store_device(struct store *s, const char *id, struct device *ret) ERR_CHECK;
+int store_attempt(struct store *s, uint64_t id, struct attempt *ret) ERR_CHECK;
+int store_diagnoses(struct store *s, uint64_t attempt, struct diagnoses *ret) ERR_CHECK;
+/* ERR_EXIST if a device other than `device` has this key, 0 if none has. */
+int store_psk_unused(struct store *s, struct bytes psk, const char *device) ERR_CHECK;
+int store_history(struct store *s, const char *device, const uint8_t sha256[DIGEST_SHA256],
+		  uint64_t after_number, struct history *ret) ERR_CHECK;
+
+/* Rows in a fixed order, at most `limit`, starting after a key; `row` returns false to stop.
+ * The row is borrowed until it returns; it must not call the store. */
+typedef bool store_product_row(void *ctx, const struct product *p);
+typedef bool store_release_row(void *ctx, const struct release *r);
+typedef bool store_device_row(void *ctx, const struct device *d);
+typedef bool store_attempt_row(void *ctx, const struct attempt *a);
+
+int store_products(struct store *s, const char *after_name, unsigned limit, store_product_row *row,
+		   void *ctx) ERR_CHECK;
+int store_releases(struct store *s, int64_t product /* 0: all */, int64_t after_id, unsigned limit,
+		   store_release_row *row, void *ctx) ERR_CHECK;
+int store_devices(struct store *s, int64_t product /* 0: all */, const char *after_id,
+		  unsigned limit, store_device_row *row, void *ctx) ERR_CHECK;
+/* Newest first, before a number (0: from the newest); device "" and open_only false: all. */
+int store_attempts(struct store *s, const char *device, bool open_only, uint64_t before_number,
+		   unsigned limit, store_attempt_row *row, void *ctx) ERR_CHECK;
+/* Open attempts whose deadline has passed, earliest first. */
+int store_attempts_due(struct store *s, int64_t now_ms, unsigned limit, store_attempt_row *row,
+		       void *ctx) ERR_CHECK;
+/* Devices that are online and whose offline_at has passed. */
+int store_devices_silent(struct store *s, int64_t now_ms, unsigned limit, store_device_row *row,
+			 void *ctx) ERR_CHECK;
+
+struct store_event_row {
+	uint64_t seq;
+	int64_t at_ms;
+	const char *topic, *data, *device, *json;
+	uint64_t attempt;
+};
+typedef bool store_event_fn(void *ctx, const struct store_event_row *e);
+/* Events with seq > after, ascending; device "" is all. */
+int store_events(struct store *s, uint64_t after, const char *device, unsigned limit,
+		 store_event_fn *fn, void *ctx) ERR_CHECK;
+
+/* Who uses a release: target of a product, lock of a device, open attempt (first found). */
+struct store_use {
+	bool used;
+	char by[160]; /* "product blinky targets it" */
+};
+int store_release_use(struct store *s, int64_t release, struct store_use *ret) ERR_CHECK;
+/* Whether another release has the same bytes (then the image file stays). */
+int store_image_used(struct store *s, const uint8_t sha256[DIGEST_SHA256], bool *ret_used)
+	ERR_CHECK;
+
+struct store_counts {
+	uint64_t products, releases, devices, online, held, open_attempts;
+	uint64_t updated, failed; /* closed attempts: success, charged failures */
+};
+int store_counts(struct store *s, struct store_counts *ret) ERR_CHECK;
+
+#endif
