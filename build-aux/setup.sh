@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# setup.sh [--no-install]: all that configure and the tests need, on Debian 12 and 13.
+# Installs missing packages (as root or by sudo; --no-install lists them and exits 1) and,
+# where Debian's mbedTLS is older than 3.6, builds it into .deps/mbedtls (mbedtls.sh).
+# Quick when there is nothing to do; two at once wait for each other.
+set -eu
+cd "$(dirname "$0")/.."
+
+install=yes
+case ${1-} in
+--no-install) install=no ;;
+'') ;;
+*)
+	echo "usage: build-aux/setup.sh [--no-install]" >&2
+	exit 2
+	;;
+esac
+
+packages='gcc libc6-dev make autoconf automake autoconf-archive pkgconf
+	libuv1-dev libsqlite3-dev libmicrohttpd-dev libjansson-dev libcbor-dev libcoap3-dev
+	libssl-dev libcurl4-gnutls-dev libsystemd-dev
+	libcmocka-dev bats libcoap3-bin curl jq openssl sqlite3 nxt-firmware
+	shellcheck mandoc codespell git xz-utils'
+
+# shellcheck disable=SC1091
+release=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
+own_mbedtls=no
+if [ "$release" = bookworm ]; then
+	packages="$packages clang-format-14"
+	if ! pkg-config --exists 'mbedtls >= 3.6' 2>/dev/null; then
+		own_mbedtls=yes
+		[ -e .deps/mbedtls/.done ] || packages="$packages cmake python3 dpkg-dev bzip2"
+	fi
+else
+	packages="$packages libmbedtls-dev"
+fi
+
+missing_packages() {
+	# shellcheck disable=SC2086
+	dpkg-query -W -f '${db:Status-Status} ${Package}\n' $packages 2>/dev/null |
+		awk -v want="$packages" '
+			$1 == "installed" { have[$2] = 1 }
+			END {
+				n = split(want, w, /[ \t\n]+/)
+				for (i = 1; i <= n; i++)
+					if (w[i] != "" && !have[w[i]])
+						printf " %s", w[i]
+			}'
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		echo "setup.sh: neither root nor sudo; as root: $*" >&2
+		exit 1
+	fi
+}
+
+mkdir -p .deps
+exec 9>.deps/lock
+flock 9
+
+missing=$(missing_packages)
+if [ -n "$missing" ]; then
+	if [ "$install" = no ]; then
+		echo "missing Debian packages:$missing" >&2
+		echo "install them: apt-get install$missing" >&2
+		exit 1
+	fi
+	echo "installing Debian packages:$missing"
+	as_root apt-get update -q
+	# shellcheck disable=SC2086
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+fi
+
+[ "$own_mbedtls" = no ] || build-aux/mbedtls.sh

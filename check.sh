@@ -1,0 +1,68 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# check.sh [--no-install] [--fast] [--all]: set-up, build with warnings as errors, all tests and
+# linters, then the tests once more with sanitizers. --fast leaves those out, --all adds
+# make distcheck. The last line is "N passed, N failed".
+set -eu
+cd "$(dirname "$0")"
+. build-aux/common.sh
+
+no_install='' fast=no all=no
+for arg; do
+	case $arg in
+	--no-install) no_install=$arg ;;
+	--fast) fast=yes ;;
+	--all) all=yes ;;
+	*)
+		sed -n 's/^# //; 3,5p' "$0" >&2
+		exit 2
+		;;
+	esac
+done
+
+status=0
+step() {
+	echo "== $1"
+	shift
+	"$@" || status=1
+}
+
+# What cannot even be built counts as one failure.
+give_up() {
+	echo "0 passed, 1 failed"
+	exit 1
+}
+
+tests_in() { # DIR TARGET: TARGET of make, without results of an earlier run
+	case $2 in
+	check) find "$1/tests" \( -name '*.trs' -o -name '*.log' \) -exec rm -f {} + ;;
+	esac
+	make -C "$1" -j "$(nproc)" --no-print-directory "$2"
+}
+
+echo "== set-up"
+# shellcheck disable=SC2086
+set_up $no_install || give_up
+echo "== build"
+build_in build --enable-werror || give_up
+step "make check" tests_in build check
+step "make lint" tests_in build lint
+dirs=build/tests
+if [ "$fast" = no ]; then
+	echo "== build with sanitizers"
+	build_in build-asan --enable-werror --enable-sanitizers || give_up
+	step "make check with sanitizers" tests_in build-asan check
+	dirs="$dirs build-asan/tests"
+fi
+if [ "$all" = yes ]; then
+	step "make distcheck" quietly build/distcheck.log make -C build -j "$(nproc)" distcheck
+fi
+
+# shellcheck disable=SC2086
+sum=$(build-aux/sum-tests.sh $dirs) || status=1
+if [ "$status" -ne 0 ]; then
+	# A step may fail where no test case did: make itself, distcheck.
+	sum=$(echo "$sum" | sed '$s/, 0 failed/, 1 failed/')
+fi
+echo "$sum"
+exit "$status"

@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The tree itself: licence lines, no build output, no path of somebody's machine, a known top.
+set -eu
+. "$(dirname "$0")/tap.sh"
+cd "$TOP_SRCDIR"
+in_git || {
+	skip "tree" "not a git tree"
+	done_testing
+}
+
+tracked | while read -r f; do
+	case $f in
+	LICENSE | tests/golden/* | tests/fuzz/corpus/*/* | *.bin | *.pem | *.der) continue ;;
+	esac
+	head -n 20 "$f" | grep -q 'SPDX-License-Identifier: Apache-2\.0' || echo "$f: no SPDX line"
+done >"$tap_tmp/out"
+result "tree: every source file has its SPDX line" "$tap_tmp/out"
+
+# The pattern is written so that it does not find itself.
+tracked | grep -v '^tests/fuzz/corpus/' | tr '\n' '\0' |
+	xargs -0 grep -n -I -E '/(work|root|home|Users)/[a-z]' >"$tap_tmp/out" || :
+result "tree: no path of a developer's machine" "$tap_tmp/out"
+
+tracked | grep -E '\.(o|a|so|lo|la|trs|log|gcno|gcda|tmp|orig|rej|tar|gz|xz|deb)$|(^|/)(configure|Makefile|Makefile\.in|aclocal\.m4|config\.status)$|^build' |
+	grep -v -x -E 'build-aux/(common|mbedtls|setup|sum-tests)\.sh' >"$tap_tmp/out" || :
+result "tree: no build output" "$tap_tmp/out"
+
+tracked | sed 's/\/.*//' | sort -u | grep -v -x -E '\.ci|\.gitignore|\.clang-format|\.clang-tidy|ARCHITECTURE\.md|CONTRIBUTING\.md|LICENSE|Makefile\.am|NEWS|README\.md|build-aux|check\.sh|conf|configure\.ac|demo\.sh|man|schema|src|tests|debian|docs' \
+	>"$tap_tmp/out" || :
+result "tree: nothing unknown at the top" "$tap_tmp/out"
+done_testing
