@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Should this device be offered its target now, and if not, why not: every reason that
+ * applies, not only the first (TRUTH 4, blocked_by). Waiting is no state: it is computed.
+ */
+#ifndef CORE_PLAN_H
+#define CORE_PLAN_H
+
+#include "core/attempt.h"
+
+/* X(name, word, what it means, what clears it) */
+#define BLOCK_LIST(X)                                                                              \
+	X(BLOCK_NO_TARGET, "no-target", "no release is the target of this device",                 \
+	  "product target PRODUCT VERSION, or device lock ID VERSION")                             \
+	X(BLOCK_OFFLINE, "offline", "the device has not been heard from lately",                   \
+	  "wait for its next check-in; check its power and network")                               \
+	X(BLOCK_NO_BASELINE, "no-baseline", "the device has never sent a boot report",             \
+	  "wait for its first report")                                                             \
+	X(BLOCK_IN_SYNC, "in-sync", "the device runs its target", "nothing to do")                 \
+	X(BLOCK_UNPROVABLE, "unprovable",                                                          \
+	  "the device could not show that it runs this image rather than the present one",         \
+	  "give the release another version label, or let the device report a digest")             \
+	X(BLOCK_UPDATES_DISABLED, "updates-disabled", "updates are disabled on the device",        \
+	  "enable them on the device, or: device force ID")                                        \
+	X(BLOCK_DEFERRED, "deferred-by-device", "the device has put the update off",               \
+	  "wait until the time shown, or: device force ID")                                        \
+	X(BLOCK_HARDWARE, "hardware-mismatch", "the release is for other hardware",                \
+	  "add the device to the product of its hardware")                                         \
+	X(BLOCK_SPACE, "preflight-space", "the image is larger than the device's update slot",     \
+	  "a smaller image or a larger slot")                                                      \
+	X(BLOCK_MODE, "not-application", "the device runs its updater or safe mode",               \
+	  "wait until it runs its application")                                                    \
+	X(BLOCK_BACKOFF, "retry-backoff", "the last attempt failed; the next one waits",           \
+	  "wait until the time shown, or: device force ID")                                        \
+	X(BLOCK_HELD, "held", "the device is held", "device unhold ID, once the cause is removed") \
+	X(BLOCK_DRIFTED, "drifted", "the device left its release by itself",                       \
+	  "device force ID to update it again, or: product set PRODUCT on-drift-reapply=1")        \
+	X(BLOCK_FINISHING, "attempt-finishing",                                                    \
+	  "an attempt to an earlier target runs to its end first", "wait for its verdict")
+
+enum block {
+#define BLOCK_ENUM(name, word, means, clear) name,
+	BLOCK_LIST(BLOCK_ENUM)
+#undef BLOCK_ENUM
+	BLOCK_COUNT
+};
+
+const char *block_name(enum block b);
+const char *block_means(enum block b);
+const char *block_clear(enum block b);
+
+#define TARGET_WHY_LIST(X)                                                                         \
+	X(TARGET_NONE, "none")                                                                     \
+	X(TARGET_LOCK, "lock")                                                                     \
+	X(TARGET_PRODUCT, "product")
+
+enum target_why {
+#define TARGET_ENUM(name, word) name,
+	TARGET_WHY_LIST(TARGET_ENUM)
+#undef TARGET_ENUM
+};
+const char *target_why_name(enum target_why w);
+
+/* The release id a device should run: lock > product target (TRUTH 2); 0 if none. */
+int64_t plan_target(const struct device *d, const struct product *p, enum target_why *ret_why);
+
+/* What a report says about a release. */
+enum tri { TRI_NO, TRI_YES, TRI_UNKNOWN };
+struct match {
+	enum tri version; /* same label, byte for byte */
+	enum tri digest;  /* unknown: not reported, or a kind the release does not know */
+	bool on_target;	  /* comparable digests decide, else the version (TRUTH 3) */
+};
+struct match match_release(const char *version, const struct digest *digest,
+			   const struct release *r);
+
+struct plan {
+	bool offer;	  /* nothing blocks and no attempt is open: offer now */
+	bool on_target;   /* the newest report shows the target */
+	bool pending;     /* the device should tell its user that an update waits */
+	uint32_t blocked; /* 1 << enum block, all that apply */
+	bool fresh, force, resume; /* flags of an offer */
+	int64_t clear_at_ms; /* wall, when a timed block ends; 0: none */
+};
+
+/* `target` NULL: none. `open` NULL: no open attempt. Offline does not block (devices come to
+ * us); it is shown. */
+struct plan plan_device(const struct device *d, const struct product *p,
+			const struct release *target, const struct attempt *open, int64_t now_ms);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Everything that can happen to a device's update comes in here as one call, and goes out
+ * as changed values, events and an answer. Pure: the caller loads, stores, commits, and
+ * only then speaks (TRUTH 4; invariants I1-I8).
+ *
+ * Use: fill struct update (all of it), call one update_*(), store what the outcome says has
+ * changed in one transaction together with its events, then answer.
+ */
+#ifndef CORE_UPDATE_H
+#define CORE_UPDATE_H
+
+#include "core/attempt.h"
+#include "core/diagnosis.h"
+#include "core/event.h"
+#include "core/plan.h"
+
+/* In and out: the device and its open attempt. In: what is known around them. */
+struct update {
+	struct device device;
+	bool has_attempt;
+	struct attempt attempt; /* open, if has_attempt */
+
+	const struct product *product;
+	const struct release *target;	/* per plan_target(), NULL: none */
+	const struct release *release;	/* of the open attempt; NULL without one */
+	struct history target_history;	/* of (device, target image) */
+	struct history attempt_history; /* of (device, the open attempt's image) */
+	struct link_facts link;
+	int64_t now_ms;	    /* wall */
+	int64_t session_ms; /* wall time of the session's handshake, 0: none */
+	uint64_t random;    /* fresh random bits: attempt id, jitter */
+};
+
+enum { UPDATE_EVENTS = 12 };
+enum event_about { ABOUT_DEVICE, ABOUT_CLOSED, ABOUT_OPEN };
+
+struct outcome {
+	bool device_changed; /* more than last contact: store u->device */
+	bool seen_changed;   /* only last contact */
+	bool attempt_changed; /* store u->attempt (open; number 0: insert it) */
+	bool has_closed;      /* store `closed` (its last change) and its diagnoses, before that */
+	struct attempt closed;
+	struct diagnoses diagnoses;
+	unsigned event_count;
+	struct {
+		enum event_kind kind;
+		enum event_about about;
+	} events[UPDATE_EVENTS];
+	enum cause cause; /* the last classified one, for the log */
+	bool cause_known; /* the table had an edge for it */
+	bool stepped;	  /* `cause` is valid */
+	bool new_boot;	  /* sessions of earlier boots are stale */
+	bool late;	  /* the report was of a replaced boot and changed nothing */
+
+	struct directive directive; /* answer to a report */
+	bool accepted;		    /* answer to a status: 2.04, else 4.09 */
+	int err;		    /* answer to an operator: 0, ERR_BUSY, ... */
+	const char *why;	    /* words for err; static */
+};
+
+/* A boot report; out->directive is the answer. */
+void update_report(struct update *u, const struct report *r, struct outcome *out);
+
+/* A status; out->accepted. Only for the open attempt (I3); `applying` is the gate. */
+void update_status(struct update *u, const struct status *s, struct outcome *out);
+
+/* An image block [offset, offset + len) was served. `repeat`: these bytes went out before.
+ * out->attempt_changed only where a commit is due (the first block); the counters in
+ * u->attempt change always and may be stored with the next commit. */
+void update_block(struct update *u, int64_t offset, int64_t len, bool repeat, struct outcome *out);
+
+/* The attempt's deadline has passed (checked here again). */
+void update_deadline(struct update *u, struct outcome *out);
+
+/* The device's silence deadline has passed. */
+void update_silent(struct update *u, struct outcome *out);
+
+/* We were away, or the clock jumped (TRUTH 7). */
+void update_outage(struct update *u, int64_t gap_ms, struct outcome *out);
+void update_clock_step(struct update *u, int64_t step_ms, struct outcome *out);
+
+enum operator_act {
+	OPERATOR_TARGET_CHANGED, /* lock or product target: u->target is the new one */
+	OPERATOR_LOCK,		 /* u->device.lock is set by this: argument release id, 0 unlocks */
+	OPERATOR_FORCE,
+	OPERATOR_UNFORCE,
+	OPERATOR_HOLD,
+	OPERATOR_UNHOLD,
+	OPERATOR_CANCEL,
+	OPERATOR_REMOVE, /* the caller deletes the device in the same transaction */
+	OPERATOR_RESTORED,
+};
+/* out->err and out->why tell a refusal. For OPERATOR_LOCK the caller has looked up the new
+ * target already; `arg` is the release id or 0. */
+void update_operator(struct update *u, enum operator_act act, int64_t arg, struct outcome *out);
+
+#endif

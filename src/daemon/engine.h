@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one place that writes state: requests, timers and operator acts become causes, core
+ * decides, one write-set carries the decision to the store, and only its commit lets the
+ * answer out (ARCHITECTURE 2). Everything runs on the loop's thread.
+ */
+#ifndef DAEMON_ENGINE_H
+#define DAEMON_ENGINE_H
+
+#include "core/update.h"
+#include "daemon/images.h"
+#include "net/net.h"
+#include "store/store.h"
+
+struct engine;
+
+struct engine_conf {
+	uv_loop_t *loop;      /* borrowed */
+	struct store *store;  /* borrowed */
+	struct images *images; /* borrowed */
+	bool plain_devices;   /* `?ep=ID` on plain coap names a --plain device */
+	bool device_json;     /* Content-Format 50 is understood */
+	const char *event_prefix; /* before every topic, "" or e.g. "spark/" */
+};
+
+int engine_new(const struct engine_conf *conf, struct engine **ret_engine) ERR_CHECK;
+void engine_free(struct engine *e); /* NULL is fine; net must be closed */
+
+/* The network's callbacks and their context; then the net itself, once it exists. */
+const struct net_callbacks *engine_net_callbacks(void);
+const char *engine_well_known(void);
+void engine_set_net(struct engine *e, struct net *net);
+
+/* Timers: deadlines, silences, outage detection. `start` closes the books of our absence. */
+int engine_start(struct engine *e) ERR_CHECK;
+void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx);
+
+/* Called after every commit that wrote events, with the newest sequence. */
+void engine_on_events(struct engine *e, void (*fn)(void *ctx, uint64_t head), void *ctx);
+
+/* ---- operator acts ---- */
+
+struct engine_result {
+	int err;	    /* 0 done; ERR_NOENT, ERR_EXIST, ERR_BUSY, ERR_INVAL, ERR_CONFLICT, ... */
+	const char *why;    /* a sentence for people when err != 0; borrowed until return */
+};
+typedef void engine_done(void *ctx, const struct engine_result *result);
+
+/* Each takes copies and calls `done` exactly once, after the commit, possibly before it
+ * returns (refusals). */
+void engine_product_add(struct engine *e, const struct product *p, engine_done *done, void *ctx);
+/* Replaces hardware and policy of the product with p->name; rev 0 in `p` means "whatever". */
+void engine_product_set(struct engine *e, const struct product *p, engine_done *done, void *ctx);
+/* version "": no target. */
+void engine_product_target(struct engine *e, const char *product, const char *version,
+			   engine_done *done, void *ctx);
+/* The image file is in `images` already. ERR_EXIST if the label is taken. */
+void engine_release_add(struct engine *e, const struct release *r, engine_done *done, void *ctx);
+/* ERR_BUSY while a target, lock or open attempt uses it; removes the image file if it was
+ * the last release with these bytes. */
+void engine_release_remove(struct engine *e, const char *product, const char *version,
+			   engine_done *done, void *ctx);
+void engine_device_add(struct engine *e, const struct device *d, engine_done *done, void *ctx);
+void engine_device_remove(struct engine *e, const char *id, engine_done *done, void *ctx);
+/* OPERATOR_FORCE, UNFORCE, HOLD, UNHOLD. */
+void engine_device_act(struct engine *e, const char *id, enum operator_act act, engine_done *done,
+		       void *ctx);
+/* version "": unlock. */
+void engine_device_lock(struct engine *e, const char *id, const char *version, engine_done *done,
+			void *ctx);
+/* A verified attempt is cancelled at the gate: done at once, closed later. */
+void engine_attempt_cancel(struct engine *e, uint64_t attempt, engine_done *done, void *ctx);
+
+/* ---- what only the engine knows, for views ---- */
+
+struct engine_device {
+	struct device device; /* newest committed */
+	struct product product;
+	bool has_target;
+	struct release target;
+	enum target_why why;
+	bool has_attempt; /* the open one */
+	struct attempt attempt;
+	struct release release;	    /* of the open attempt */
+	struct diagnoses diagnoses; /* of the open attempt as things stand */
+	struct plan plan;
+	unsigned sessions; /* live ones */
+	char address[64];  /* of the newest session, "" if none */
+};
+int engine_device(struct engine *e, const char *id, struct engine_device *ret) ERR_CHECK;
+
+struct engine_stats {
+	uint64_t reports, statuses, blocks, bytes, causes_absent, shed;
+	unsigned cached_devices, sessions;
+};
+void engine_stats(const struct engine *e, struct engine_stats *ret_stats);
+
+#endif
