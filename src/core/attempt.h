@@ -27,6 +27,7 @@
 #define CAUSE_LIST(X)                                                                              \
 	X(CAUSE_BLOCK, "block-served")                                                             \
 	X(CAUSE_DOWNLOADING, "status-downloading")                                                 \
+	X(CAUSE_PROGRESS, "progress")                                                              \
 	X(CAUSE_VERIFIED, "status-verified")                                                       \
 	X(CAUSE_APPLYING, "status-applying")                                                       \
 	X(CAUSE_APPLYING_CANCELLED, "status-applying-cancelled")                                   \
@@ -198,6 +199,7 @@ struct attempt {
 	bool heard;		       /* from the device, since the state was entered */
 
 	uint32_t interruptions;
+	uint32_t judged_boot; /* boot_seq whose return to the baseline was counted already */
 	uint32_t status_boot; /* boot_seq of the last accepted status */
 	uint32_t status_seq;
 
@@ -220,7 +222,7 @@ enum {
 	ACT_ARM = 4,	  /* a new stall deadline */
 	ACT_HEARD = 8,	  /* the device is alive in this state */
 	ACT_INTERRUPT = 16, /* count an interruption */
-	ACT_GATE = 32,	  /* `applying` is committed: the 2.04 may go out */
+	ACT_UNCHARGED = 32, /* the close does not count, whatever its verdict */
 };
 
 struct attempt_step {

@@ -14,8 +14,9 @@
 	  "product target PRODUCT VERSION, or device lock ID VERSION")                             \
 	X(BLOCK_OFFLINE, "offline", "the device has not been heard from lately",                   \
 	  "wait for its next check-in; check its power and network")                               \
-	X(BLOCK_NO_BASELINE, "no-baseline", "the device has never sent a boot report",             \
-	  "wait for its first report")                                                             \
+	X(BLOCK_NO_BASELINE, "no-baseline",                                                        \
+	  "no report tells yet which version its application is",                                  \
+	  "wait for a report of its application")                                                             \
 	X(BLOCK_IN_SYNC, "in-sync", "the device runs its target", "nothing to do")                 \
 	X(BLOCK_UNPROVABLE, "unprovable",                                                          \
 	  "the device could not show that it runs this image rather than the present one",         \
@@ -28,8 +29,6 @@
 	  "add the device to the product of its hardware")                                         \
 	X(BLOCK_SPACE, "preflight-space", "the image is larger than the device's update slot",     \
 	  "a smaller image or a larger slot")                                                      \
-	X(BLOCK_MODE, "not-application", "the device runs its updater or safe mode",               \
-	  "wait until it runs its application")                                                    \
 	X(BLOCK_BACKOFF, "retry-backoff", "the last attempt failed; the next one waits",           \
 	  "wait until the time shown, or: device force ID")                                        \
 	X(BLOCK_HELD, "held", "the device is held", "device unhold ID, once the cause is removed") \

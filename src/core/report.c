@@ -120,8 +120,6 @@ bool boot_id_equal(const struct boot_id *a, const struct boot_id *b)
 {
 	if (a->len && b->len)
 		return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
-	if (a->len || b->len)
-		return false;
 	return a->has_count && b->has_count && a->count == b->count;
 }
 

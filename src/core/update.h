@@ -46,6 +46,7 @@ struct outcome {
 	struct {
 		enum event_kind kind;
 		enum event_about about;
+		uint64_t attempt; /* named where the attempt itself is not at hand, else 0 */
 	} events[UPDATE_EVENTS];
 	enum cause cause; /* the last classified one, for the log */
 	bool cause_known; /* the table had an edge for it */
