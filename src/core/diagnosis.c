@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/diagnosis.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "core/plan.h"
+
+/* What a rule looks at. */
+struct view {
+	const struct attempt *a;
+	const struct device *d;
+	const struct report *r; /* the device's newest */
+	const struct policy *policy;
+	const struct history *history;
+	const struct link_facts *link;
+	int64_t now_ms;
+};
+
+static bool closed_as(const struct view *v, enum verdict verdict)
+{
+	return v->a->state == ATTEMPT_CLOSED && v->a->verdict == verdict;
+}
+
+static bool came_back_old(const struct view *v)
+{
+	return closed_as(v, VERDICT_REVERTED) || closed_as(v, VERDICT_DEVICE_FAILED);
+}
+
+static void put_fact(struct buf *b, const char *before, int64_t number, const char *after)
+{
+	buf_put_str(b, before);
+	buf_put_dec(b, number < 0 ? 0 : (uint64_t)number);
+	buf_put_str(b, after);
+}
+
+static bool rule_identity_conflict(const struct view *v, struct buf *facts)
+{
+	if (v->d->hold != HOLD_IDENTITY_CONFLICT && !closed_as(v, VERDICT_IDENTITY_CONFLICT))
+		return false;
+	put_fact(facts, "boot ids that had been replaced came back ", v->d->boots.conflicts,
+		 " times on newer sessions");
+	return true;
+}
+
+static bool rule_boot_loader(const struct view *v, struct buf *facts)
+{
+	const struct last_attempt *last = &v->r->last;
+
+	if (v->a->reason != REASON_BOOT_LOADER &&
+	    !(came_back_old(v) && last->attempt == v->a->id && last->stage == STAGE_BOOT_LOADER))
+		return false;
+	buf_put_str(facts, "the device says its boot loader tried the image");
+	if (v->a->code)
+		put_fact(facts, v->a->code < 0 ? ", its code -" : ", its code ",
+			 v->a->code < 0 ? -(int64_t)v->a->code : v->a->code, "");
+	if (v->a->detail[0]) {
+		buf_put_str(facts, ": ");
+		buf_put_str(facts, v->a->detail);
+	}
+	return true;
+}
+
+static bool rule_storage_full(const struct view *v, struct buf *facts)
+{
+	bool told = v->a->reason == REASON_NO_SPACE;
+	bool low = v->r->fs_free_bytes >= 0 && v->r->fs_free_bytes < v->policy->space_margin_bytes;
+
+	/* Little space alone proves nothing: it explains an image that was lost after it was
+	 * verified, or a device that failed. */
+	if (!told && !(low && (came_back_old(v) || closed_as(v, VERDICT_NEVER_APPLIED) ||
+			       closed_as(v, VERDICT_NEVER_REBOOTED))))
+		return false;
+	if (v->r->fs_free_bytes >= 0) {
+		put_fact(facts, "the device reports ", v->r->fs_free_bytes, " bytes free");
+		if (v->r->fs_total_bytes > 0)
+			put_fact(facts, " of ", v->r->fs_total_bytes, "");
+		put_fact(facts, "; the product's margin is ", v->policy->space_margin_bytes, "");
+	} else {
+		buf_put_str(facts, "the device gave no-space as its reason");
+	}
+	return true;
+}
+
+static bool rule_cached(const struct view *v, struct buf *facts)
+{
+	const struct attempt *a = v->a;
+	/* A resumed download fetches the rest; a cached one next to nothing. */
+	if (a->rung_ms[RUNG_VERIFIED] == 0 || a->served_bytes > a->size_bytes / 50)
+		return false;
+	put_fact(facts, "verified after ", a->served_bytes, " bytes served");
+	put_fact(facts, " of ", a->size_bytes, "");
+	return true;
+}
+
+static bool rule_reflash_loop(const struct view *v, struct buf *facts)
+{
+	uint32_t reverts = v->history->reverts;
+
+	if (came_back_old(v) || closed_as(v, VERDICT_ROLLED_BACK))
+		reverts++;
+	if (reverts < 2)
+		return false;
+	put_fact(facts, "this image was applied and did not stay ", reverts, " times");
+	return true;
+}
+
+static bool rule_dependency(const struct view *v, struct buf *facts)
+{
+	if (v->a->reason == REASON_DEPENDENCY)
+		buf_put_str(facts, "the device gave dependency as its reason");
+	else if (v->r->mode == MODE_SAFE && v->a->rung_ms[RUNG_REBOOTED])
+		buf_put_str(facts, "it came back in safe mode");
+	else
+		return false;
+	return true;
+}
+
+static bool rule_label(const struct view *v, struct buf *facts)
+{
+	if (!closed_as(v, VERDICT_LABEL_MISMATCH) &&
+	    !((v->a->evidence & EV_DIGEST) && !(v->a->evidence & EV_VERSION)))
+		return false;
+	buf_put_str(facts, "it reports ");
+	buf_put_str(facts, v->r->version);
+	buf_put_str(facts, ", the release is called ");
+	buf_put_str(facts, v->a->version);
+	return true;
+}
+
+static bool rule_never_asked(const struct view *v, struct buf *facts)
+{
+	if (!closed_as(v, VERDICT_NEVER_APPLIED))
+		return false;
+	put_fact(facts, "verified, then heard for ", (v->a->closed_ms - v->a->state_ms) / 1000,
+		 " s without a request to apply");
+	return true;
+}
+
+static bool rule_reset_blocked(const struct view *v, struct buf *facts)
+{
+	bool open = v->a->state == ATTEMPT_APPLYING && v->a->heard;
+
+	if (!open && !closed_as(v, VERDICT_NEVER_REBOOTED))
+		return false;
+	put_fact(facts, "still in boot ", v->d->boots.seq, "");
+	put_fact(facts, " ", (v->now_ms - v->a->rung_ms[RUNG_APPLYING]) / 1000,
+		 " s after it was allowed to apply");
+	return true;
+}
+
+static bool rule_boot_id_constant(const struct view *v, struct buf *facts)
+{
+	if (!v->a->boot_id_constant)
+		return false;
+	put_fact(facts, "uptime ", v->r->uptime_s, " s");
+	put_fact(facts, " in boot ", v->d->boots.seq, ", which is older than that");
+	return true;
+}
+
+static bool rule_crash_loop(const struct view *v, struct buf *facts)
+{
+	if (v->d->unclean_row < 2 && !closed_as(v, VERDICT_UNSTABLE))
+		return false;
+	put_fact(facts, "", v->d->unclean_row, " unclean resets in a row, the last one ");
+	buf_put_str(facts, reset_reason_name(v->r->reset));
+	return true;
+}
+
+static bool rule_resume_loop(const struct view *v, struct buf *facts)
+{
+	const struct attempt *a = v->a;
+
+	if (a->rung_ms[RUNG_VERIFIED] || a->interruptions < 2 || a->served_high < a->size_bytes)
+		return false;
+	put_fact(facts, "the end of the image was reached, ", a->interruptions,
+		 " restarts, never verified");
+	return true;
+}
+
+static bool rule_stuck_block(const struct view *v, struct buf *facts)
+{
+	const struct attempt *a = v->a;
+
+	if (a->rung_ms[RUNG_VERIFIED] || a->served_repeats < 16 || a->served_high >= a->size_bytes)
+		return false;
+	put_fact(facts, "", a->served_repeats, " blocks were read again");
+	put_fact(facts, ", the highest offset is ", a->served_high, "");
+	return true;
+}
+
+static bool rule_updates_disabled(const struct view *v, struct buf *facts)
+{
+	if (v->a->reason != REASON_UPDATES_DISABLED && v->r->updates_enabled != 0)
+		return false;
+	buf_put_str(facts, v->d->force ? "reported disabled, overridden by force"
+				       : "reported disabled, not forced");
+	return true;
+}
+
+static bool rule_weak_link(const struct view *v, struct buf *facts)
+{
+	if (v->link->messages < 50 || v->link->repeats * 10 < v->link->messages)
+		return false;
+	put_fact(facts, "", v->link->repeats, " of ");
+	put_fact(facts, "", v->link->messages, " messages were repeated");
+	return true;
+}
+
+static bool rule_silent(const struct view *v, struct buf *facts)
+{
+	if (!closed_as(v, VERDICT_NEVER_CAME_BACK) && !closed_as(v, VERDICT_LOST_IN_PROBATION))
+		return false;
+	put_fact(facts, "silent for ", (v->now_ms - v->d->seen_ms) / 1000, " s, since it was ");
+	buf_put_str(facts, v->a->rung_ms[RUNG_RUNNING]	  ? "running the new image"
+			   : v->a->rung_ms[RUNG_APPLYING] ? "allowed to apply"
+							  : "verified");
+	return true;
+}
+
+typedef bool rule_fn(const struct view *v, struct buf *facts);
+
+static rule_fn *const rules[DIAGNOSIS_COUNT] = {
+	[DIAG_IDENTITY_CONFLICT] = rule_identity_conflict,
+	[DIAG_BOOT_LOADER_REJECTED] = rule_boot_loader,
+	[DIAG_STORAGE_FULL] = rule_storage_full,
+	[DIAG_CACHED_IMAGE] = rule_cached,
+	[DIAG_REFLASH_LOOP] = rule_reflash_loop,
+	[DIAG_DEPENDENCY_MISSING] = rule_dependency,
+	[DIAG_LABEL_IMAGE] = rule_label,
+	[DIAG_NEVER_ASKED] = rule_never_asked,
+	[DIAG_RESET_BLOCKED] = rule_reset_blocked,
+	[DIAG_BOOT_ID_CONSTANT] = rule_boot_id_constant,
+	[DIAG_CRASH_LOOP] = rule_crash_loop,
+	[DIAG_RESUME_LOOP] = rule_resume_loop,
+	[DIAG_STUCK_BLOCK] = rule_stuck_block,
+	[DIAG_UPDATES_DISABLED] = rule_updates_disabled,
+	[DIAG_WEAK_LINK] = rule_weak_link,
+	[DIAG_SILENT] = rule_silent,
+};
+
+void diagnose(const struct attempt *a, const struct device *d, const struct policy *policy,
+	      const struct history *history, const struct link_facts *link, int64_t now_ms,
+	      struct diagnoses *ret_diagnoses)
+{
+	const struct view v = {.a = a, .d = d, .r = &d->report, .policy = policy,
+			       .history = history, .link = link, .now_ms = now_ms};
+	struct diagnoses found = {0};
+
+	for (unsigned k = 0; k < DIAGNOSIS_COUNT && found.count < LIMIT_DIAGNOSES; k++) {
+		struct diagnosis *one = &found.list[found.count];
+		/* One byte stays for the NUL; a fact that does not fit is cut, never lost. */
+		struct buf facts = buf_writer(one->facts, sizeof(one->facts) - 1);
+		if (!rules[k](&v, &facts))
+			continue;
+		one->facts[facts.pos] = 0;
+		one->kind = (enum diagnosis_kind)k;
+		found.count++;
+	}
+	*ret_diagnoses = found;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/plan.h"
+
+#include <string.h>
+
+#define BIT(block) (1u << (block))
+
+int64_t plan_target(const struct device *d, const struct product *p, enum target_why *ret_why)
+{
+	if (d->lock) {
+		*ret_why = TARGET_LOCK;
+		return d->lock;
+	}
+	*ret_why = p->target ? TARGET_PRODUCT : TARGET_NONE;
+	return p->target;
+}
+
+struct match match_release(const char *version, const struct digest *digest,
+			   const struct release *r)
+{
+	struct match m = {.digest = TRI_UNKNOWN};
+	const struct digest *known = digest->len ? release_digest(r, digest->kind) : NULL;
+
+	m.version = strcmp(version, r->version) == 0 ? TRI_YES : TRI_NO;
+	if (known)
+		m.digest = digest_equal(known, digest) ? TRI_YES : TRI_NO;
+	m.on_target = m.digest == TRI_UNKNOWN ? m.version == TRI_YES : m.digest == TRI_YES;
+	return m;
+}
+
+/* Could a report of this device ever satisfy what the product asks of this release? */
+static bool plan_unprovable(const struct device *d, const struct product *p,
+			    const struct release *target, const struct match *m)
+{
+	/* It proved another release under this very label and has no digest to tell them apart. */
+	if (m->version == TRI_YES && m->digest == TRI_UNKNOWN && d->settled &&
+	    d->settled != target->id)
+		return true;
+	/* DIGEST would be required, of a kind that the release does not know. */
+	return d->report.running.len > 0 && p->policy.require_digest != 0 && !target->no_digest &&
+	       !release_digest(target, d->report.running.kind);
+}
+
+static uint32_t plan_against_target(const struct device *d, const struct product *p,
+				    const struct release *target, struct plan *plan)
+{
+	uint32_t blocked = 0;
+	struct match m = match_release(d->report.version, &d->report.running, target);
+
+	if (d->report.mode == MODE_UPDATER) {
+		blocked |= BIT(BLOCK_NO_BASELINE);
+	} else if (plan_unprovable(d, p, target, &m)) {
+		blocked |= m.on_target && m.digest == TRI_YES ? BIT(BLOCK_IN_SYNC)
+							      : BIT(BLOCK_UNPROVABLE);
+	} else if (m.on_target) {
+		plan->on_target = true;
+		blocked |= BIT(BLOCK_IN_SYNC);
+	}
+	if (p->hardware[0] && d->report.hardware[0] && strcmp(p->hardware, d->report.hardware) != 0)
+		blocked |= BIT(BLOCK_HARDWARE);
+	if (d->report.slot_bytes >= 0 && target->size_bytes > d->report.slot_bytes)
+		blocked |= BIT(BLOCK_SPACE);
+	return blocked;
+}
+
+static uint32_t plan_device_blocks(const struct device *d, const struct product *p, int64_t now_ms,
+				   struct plan *plan)
+{
+	uint32_t blocked = 0;
+
+	if (!d->online)
+		blocked |= BIT(BLOCK_OFFLINE);
+	if (d->report.updates_enabled == 0 && d->has_report && !d->force)
+		blocked |= BIT(BLOCK_UPDATES_DISABLED);
+	if (d->retry_at_ms > now_ms) {
+		blocked |= d->defer_since_ms ? BIT(BLOCK_DEFERRED) : BIT(BLOCK_BACKOFF);
+		plan->clear_at_ms = d->retry_at_ms;
+	}
+	if (d->hold != HOLD_NONE)
+		blocked |= BIT(BLOCK_HELD);
+	if (d->drifted && !p->policy.on_drift_reapply)
+		blocked |= BIT(BLOCK_DRIFTED);
+	return blocked;
+}
+
+struct plan plan_device(const struct device *d, const struct product *p,
+			const struct release *target, const struct attempt *open, int64_t now_ms)
+{
+	const uint32_t its_own = BIT(BLOCK_UPDATES_DISABLED) | BIT(BLOCK_DEFERRED);
+	struct plan plan = {0};
+
+	if (!d->has_report)
+		plan.blocked |= BIT(BLOCK_NO_BASELINE);
+	if (!target)
+		plan.blocked |= BIT(BLOCK_NO_TARGET);
+	else if (d->has_report)
+		plan.blocked |= plan_against_target(d, p, target, &plan);
+	plan.blocked |= plan_device_blocks(d, p, now_ms, &plan);
+	if (open && (!target || open->release != target->id))
+		plan.blocked |= BIT(BLOCK_FINISHING);
+	if (plan.blocked & BIT(BLOCK_IN_SYNC)) {
+		/* What would only hold up an update says nothing of a device that needs none. */
+		plan.blocked &= ~(its_own | BIT(BLOCK_BACKOFF) | BIT(BLOCK_SPACE));
+		plan.clear_at_ms = 0;
+	}
+	uint32_t real = plan.blocked & ~BIT(BLOCK_OFFLINE);
+	plan.offer = target && !open && real == 0;
+	plan.pending = target && (real & its_own) && (real & ~its_own) == 0;
+	plan.force = d->force;
+	plan.fresh = d->want_fresh && (d->report.capabilities & CAP_FRESH);
+	plan.resume = !plan.fresh && (d->report.capabilities & CAP_RESUME);
+	return plan;
+}
