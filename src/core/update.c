@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What all causes share: contact, boots, carrying a cause out, closing an attempt.
+ */
+#include "core/update.h"
+
+#include <assert.h>
+
+#include "core/update_internal.h"
+
+enum { BASE_CHANGES_MAX = 5, OFFLINE_UNKNOWN_S = 3600, OFFLINE_SLACK_S = 30 };
+
+void update_emit(struct outcome *out, enum event_kind kind, enum event_about about,
+		 uint64_t attempt)
+{
+	assert(out->event_count < UPDATE_EVENTS);
+	out->events[out->event_count].kind = kind;
+	out->events[out->event_count].about = about;
+	out->events[out->event_count].attempt = attempt;
+	out->event_count++;
+}
+
+int64_t update_jitter_s(const struct update *u, int64_t seconds)
+{
+	int64_t tenth = seconds / 10;
+
+	if (tenth == 0)
+		return seconds;
+	return seconds - tenth + (int64_t)((u->random >> 32) % (uint64_t)(2 * tenth + 1));
+}
+
+void update_contact(struct update *u, struct outcome *out)
+{
+	struct device *d = &u->device;
+	int64_t interval_s = device_interval_s(d);
+	int64_t silent_s =
+		interval_s ? interval_s * 5 / 2 + OFFLINE_SLACK_S : OFFLINE_UNKNOWN_S;
+
+	d->seen_ms = u->now_ms;
+	d->offline_at_ms = u->now_ms + silent_s * 1000;
+	out->seen_changed = true;
+	if (!d->online) {
+		d->online = true;
+		out->device_changed = true;
+		update_emit(out, EVENT_DEVICE_ONLINE, ABOUT_DEVICE, 0);
+	}
+}
+
+void update_hold(struct update *u, enum hold why, struct outcome *out)
+{
+	if (u->device.hold != HOLD_NONE)
+		return;
+	u->device.hold = why;
+	u->device.held_ms = u->now_ms;
+	out->device_changed = true;
+	update_emit(out, EVENT_DEVICE_HELD, ABOUT_DEVICE, 0);
+}
+
+void update_pending(struct update *u, const struct plan *plan, struct outcome *out)
+{
+	if (plan->pending == u->device.pending_told)
+		return;
+	u->device.pending_told = plan->pending;
+	out->device_changed = true;
+	update_emit(out, plan->pending ? EVENT_UPDATES_PENDING : EVENT_UPDATES_NOT_PENDING,
+		    ABOUT_DEVICE, 0);
+}
+
+/* The next offer waits: base, doubled with each failure in a row, capped, jittered. */
+static void update_back_off(struct update *u, int64_t at_least_s)
+{
+	const struct policy *p = &u->product->policy;
+	int64_t wait_s = p->backoff_s;
+
+	for (uint32_t i = 0; i < u->device.backoff_count && wait_s < p->backoff_max_s; i++)
+		wait_s *= 2;
+	if (wait_s > p->backoff_max_s)
+		wait_s = p->backoff_max_s;
+	wait_s = update_jitter_s(u, wait_s);
+	if (wait_s < at_least_s)
+		wait_s = at_least_s;
+	u->device.backoff_count++;
+	u->device.retry_at_ms = wait_s ? u->now_ms + wait_s * 1000 : 0;
+}
+
+/* It took the image and did not keep it. */
+static bool came_back(const struct attempt *a)
+{
+	return a->verdict == VERDICT_REVERTED || a->verdict == VERDICT_ROLLED_BACK ||
+	       (a->verdict == VERDICT_DEVICE_FAILED && a->rung_ms[RUNG_REBOOTED] != 0);
+}
+
+static void update_charge(struct update *u, const struct attempt *a, struct outcome *out)
+{
+	const struct policy *p = &u->product->policy;
+	struct device *d = &u->device;
+
+	d->failed_attempt = a->id;
+	d->defer_since_ms = 0;
+	if (came_back(a) || a->reason == REASON_BAD_DIGEST)
+		d->want_fresh = true;
+	update_back_off(u, 0);
+	if (verdict_hold(a->verdict) != HOLD_NONE)
+		update_hold(u, verdict_hold(a->verdict), out);
+	else if (a->reason == REASON_WRONG_HARDWARE)
+		update_hold(u, HOLD_WRONG_HARDWARE, out);
+	else if (a->reason == REASON_BAD_SIGNATURE)
+		update_hold(u, HOLD_BAD_SIGNATURE, out);
+	else if (a->reason == REASON_UNSUPPORTED)
+		update_hold(u, HOLD_UNSUPPORTED, out);
+	else if (u->attempt_history.reverts + came_back(a) >= p->max_reverts)
+		update_hold(u, HOLD_REVERTS, out);
+	else if (u->attempt_history.failures + 1 >= p->max_failures)
+		update_hold(u, HOLD_FAILURES, out);
+}
+
+static void update_succeeded(struct device *d, const struct attempt *a)
+{
+	d->settled = a->release;
+	d->failed_attempt = 0;
+	d->want_fresh = false;
+	d->drifted = false;
+	d->backoff_count = 0;
+	d->retry_at_ms = 0;
+	d->defer_since_ms = 0;
+	d->base_changes = 0;
+}
+
+/* A soft refusal costs nothing but time, and time is bounded. */
+static void update_deferred(struct update *u, int64_t defer_s)
+{
+	if (u->device.defer_since_ms == 0)
+		u->device.defer_since_ms = u->now_ms;
+	update_back_off(u, defer_s);
+}
+
+static void update_closed(struct update *u, struct outcome *out)
+{
+	struct attempt *a = &u->attempt;
+	struct device *d = &u->device;
+	enum event_kind kind = EVENT_ATTEMPT_CLOSED;
+
+	if (a->via == VIA_EXTERNAL)
+		a->charged = false;
+	d->attempt = 0;
+	d->last_attempt = a->id;
+	out->device_changed = true;
+	if (a->started) {
+		kind = a->verdict == VERDICT_UPDATED ? EVENT_FLASH_SUCCESS : EVENT_FLASH_FAILED;
+	}
+	update_emit(out, kind, ABOUT_CLOSED, a->id);
+	if (a->verdict == VERDICT_UPDATED)
+		update_succeeded(d, a);
+	else if (a->charged)
+		update_charge(u, a, out);
+	else if (a->verdict == VERDICT_REFUSED)
+		update_deferred(u, 0);
+	else if (a->verdict == VERDICT_IDENTITY_CONFLICT)
+		update_hold(u, HOLD_IDENTITY_CONFLICT, out);
+	else if (a->verdict == VERDICT_BASE_CHANGED && ++d->base_changes >= BASE_CHANGES_MAX)
+		update_hold(u, HOLD_RESTARTS, out);
+	diagnose(a, d, &u->product->policy, &u->attempt_history, &u->link, u->now_ms,
+		 &out->diagnoses);
+	out->has_closed = true;
+	out->closed = *a;
+	out->attempt_changed = false;
+	u->has_attempt = false;
+}
+
+void update_cause(struct update *u, enum cause cause, struct outcome *out)
+{
+	struct attempt *a = &u->attempt;
+	struct attempt_step step = attempt_step(a->state, cause);
+
+	out->stepped = true;
+	out->cause = cause;
+	out->cause_known = step.known;
+	if (!step.known)
+		return;
+	if ((step.actions & ACT_START) && !a->started) {
+		a->started = true;
+		update_emit(out, EVENT_FLASH_STARTED, ABOUT_OPEN, a->id);
+	}
+	attempt_apply(a, &step, &u->product->policy, device_interval_s(&u->device), u->now_ms);
+	out->attempt_changed = true;
+	if (step.actions & ACT_CLOSE)
+		update_closed(u, out);
+}
+
+enum boot_seen update_boot(struct update *u, const struct boot_id *id, const struct report *r,
+			   struct outcome *out)
+{
+	struct device *d = &u->device;
+	unsigned conflicts = d->boots.conflicts;
+	uint32_t resets = 0;
+	bool wake = r && r->reset == RESET_WAKE && d->has_report &&
+		    bytes_equal((struct bytes){(const uint8_t *)r->version, sizeof(r->version)},
+				(struct bytes){(const uint8_t *)d->report.version,
+					       sizeof(d->report.version)}) &&
+		    (r->running.len == 0 || digest_equal(&r->running, &d->report.running));
+	struct boot_id current = d->boots.slot[0].id;
+	enum boot_seen seen =
+		boots_note(&d->boots, id, wake, u->session_ms, u->now_ms, &resets);
+
+	switch (seen) {
+	case BOOT_FIRST:
+	case BOOT_NEW:
+		d->resets += resets;
+		if (r && seen == BOOT_NEW && reset_is_unclean(r->reset)) {
+			d->unclean_resets++;
+			d->unclean_row++;
+		} else {
+			d->unclean_row = 0;
+		}
+		out->device_changed = true;
+		out->new_boot = true;
+		break;
+	case BOOT_SAME:
+		if (!boot_id_equal(&current, id)) /* a wake renamed it */
+			out->device_changed = true;
+		break;
+	case BOOT_LATE:
+		if (d->boots.conflicts != conflicts)
+			out->device_changed = true;
+		break;
+	case BOOT_CONFLICT:
+		out->device_changed = true;
+		if (u->has_attempt)
+			update_cause(u, CAUSE_CONFLICT, out);
+		update_hold(u, HOLD_IDENTITY_CONFLICT, out);
+		break;
+	}
+	return seen;
+}
+
+void update_block(struct update *u, int64_t offset, int64_t len, bool repeat, struct outcome *out)
+{
+	struct attempt *a = &u->attempt;
+	bool higher = offset + len > a->served_high;
+
+	*out = (struct outcome){0};
+	if (!u->has_attempt)
+		return;
+	a->served_bytes += len;
+	if (repeat)
+		a->served_repeats++;
+	if (higher)
+		a->served_high = offset + len;
+	update_contact(u, out);
+	if (a->state == ATTEMPT_OFFERED) {
+		update_cause(u, CAUSE_BLOCK, out);
+	} else if (a->state == ATTEMPT_TRANSFERRING && higher) {
+		/* TRUTH 4: only a new highest offset re-arms the stall deadline. Not worth a commit. */
+		update_cause(u, CAUSE_PROGRESS, out);
+		out->attempt_changed = false;
+	}
+	if (a->served_high >= a->size_bytes)
+		attempt_rung(a, RUNG_TRANSFERRED, u->now_ms);
+}
+
+void update_deadline(struct update *u, struct outcome *out)
+{
+	struct attempt *a = &u->attempt;
+
+	*out = (struct outcome){0};
+	if (!u->has_attempt)
+		return;
+	if (u->now_ms < attempt_deadline_ms(a)) {
+		out->attempt_changed = true; /* it moved without a commit: store where it is now */
+		return;
+	}
+	if (a->cancel_requested && a->state == ATTEMPT_VERIFIED)
+		update_cause(u, CAUSE_DEADLINE_CANCELLED, out);
+	else if (!a->heard)
+		update_cause(u, CAUSE_DEADLINE_SILENT, out);
+	else if (a->state == ATTEMPT_PROBATION && (a->required & EV_CONFIRMED) &&
+		 !(a->evidence & EV_CONFIRMED))
+		update_cause(u, CAUSE_DEADLINE_CONFIRM, out);
+	else
+		update_cause(u, CAUSE_DEADLINE_HEARD, out);
+}
+
+void update_silent(struct update *u, struct outcome *out)
+{
+	*out = (struct outcome){0};
+	if (!u->device.online || u->now_ms < u->device.offline_at_ms)
+		return;
+	u->device.online = false;
+	u->device.offline_at_ms = 0;
+	out->device_changed = true;
+	update_emit(out, EVENT_DEVICE_OFFLINE, ABOUT_DEVICE, 0);
+}
+
+static int64_t update_grace_ms(const struct update *u)
+{
+	int64_t grace_s = u->product->policy.outage_grace_s;
+	int64_t learned_s = device_interval_s(&u->device) * 3 / 2;
+
+	if (grace_s < 0)
+		grace_s = learned_s > 900 ? learned_s : 900;
+	return grace_s * 1000;
+}
+
+void update_outage(struct update *u, int64_t gap_ms, struct outcome *out)
+{
+	*out = (struct outcome){0};
+	if (u->has_attempt) {
+		attempt_extend(&u->attempt, gap_ms, update_grace_ms(u));
+		out->attempt_changed = true;
+	}
+	if (u->device.online) {
+		u->device.offline_at_ms += gap_ms;
+		out->device_changed = true;
+	}
+}
+
+void update_clock_step(struct update *u, int64_t step_ms, struct outcome *out)
+{
+	struct device *d = &u->device;
+
+	*out = (struct outcome){0};
+	if (u->has_attempt) {
+		attempt_rebase(&u->attempt, step_ms);
+		attempt_extend(&u->attempt, 0, update_grace_ms(u));
+		out->attempt_changed = true;
+	}
+	if (d->offline_at_ms)
+		d->offline_at_ms += step_ms;
+	if (d->retry_at_ms)
+		d->retry_at_ms += step_ms;
+	if (d->defer_since_ms)
+		d->defer_since_ms += step_ms;
+	out->device_changed = true;
+}

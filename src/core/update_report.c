@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A boot report: facts, boots, the verdict of the open attempt, the next offer, the answer.
+ */
+#include <string.h>
+
+#include "core/update.h"
+#include "core/update_internal.h"
+
+enum { CHECK_IN_SOON_S = 60, BOOT_CLOCK_SLACK_MS = 2000 };
+
+/* ---- facts ---- */
+
+static bool image_changed(const struct report *before, const struct report *now)
+{
+	if (strcmp(before->version, now->version) != 0)
+		return true;
+	return before->running.len && now->running.len &&
+	       before->running.kind == now->running.kind &&
+	       !digest_equal(&before->running, &now->running);
+}
+
+/* Uptime always differs; nothing rests on its stored value. */
+static bool report_differs(const struct report *a, const struct report *b)
+{
+	struct report x = *a;
+
+	x.uptime_s = b->uptime_s;
+	return memcmp(&x, b, sizeof(x)) != 0;
+}
+
+static void learn_interval(struct device *d, int64_t now_ms)
+{
+	int64_t gap_s = (now_ms - d->report_ms) / 1000;
+
+	if (d->report_ms == 0 || d->attempt != 0 || gap_s < 1)
+		return;
+	d->interval_learned_s = d->interval_learned_s ? (3 * d->interval_learned_s + gap_s) / 4
+						       : gap_s;
+}
+
+static void take_facts(struct update *u, const struct report *r, bool same_boot,
+		       struct outcome *out)
+{
+	struct device *d = &u->device;
+	int before = d->has_report ? d->report.updates_enabled : -1;
+
+	if (same_boot)
+		learn_interval(d, u->now_ms);
+	if (!d->has_report || report_differs(&d->report, r))
+		out->device_changed = true;
+	if (r->updates_enabled != -1 && r->updates_enabled != before &&
+	    !(before == -1 && r->updates_enabled == 1))
+		update_emit(out,
+			    r->updates_enabled ? EVENT_UPDATES_ENABLED : EVENT_UPDATES_DISABLED,
+			    ABOUT_DEVICE, 0);
+	d->report = *r;
+	d->report_ms = u->now_ms;
+	d->has_report = true;
+}
+
+/* ---- the open attempt ---- */
+
+static void judge(struct update *u)
+{
+	struct attempt *a = &u->attempt;
+	unsigned before = a->evidence;
+
+	a->evidence = evidence_judge(a, &u->device, u->release, &u->product->policy, u->now_ms);
+	for (unsigned i = 0; i < EV_COUNT; i++) {
+		if (!(a->evidence & 1u << i))
+			a->evidence_ms[i] = 0; /* a newer boot clears what an older one showed */
+		else if (!(before & 1u << i) || a->evidence_ms[i] == 0)
+			a->evidence_ms[i] = u->now_ms;
+	}
+}
+
+/* The device is on target in a boot after base_boot: proved, or what is still missing. */
+static enum cause on_target(struct update *u, bool new_boot)
+{
+	struct attempt *a = &u->attempt;
+	const struct policy *p = &u->product->policy;
+	const struct report *r = &u->device.report;
+
+	attempt_rung(a, RUNG_RUNNING, u->now_ms);
+	if (a->target_ms == 0)
+		a->target_ms = u->now_ms;
+	if (a->state == ATTEMPT_PROBATION && new_boot && reset_is_unclean(r->reset)) {
+		a->unclean++;
+		a->target_ms = u->now_ms;
+		judge(u);
+	}
+	a->target_boot = u->device.boots.seq;
+	if (a->unclean >= p->unstable_resets)
+		return CAUSE_TARGET_UNSTABLE;
+	if (a->evidence & EV_CONFIRMED)
+		attempt_rung(a, RUNG_CONFIRMED, u->now_ms);
+	if (a->evidence & EV_STABLE)
+		attempt_rung(a, RUNG_STABLE, u->now_ms);
+	if ((a->required & ~a->evidence) != 0 || r->mode != MODE_APPLICATION)
+		return CAUSE_TARGET;
+	a->via = a->rung_ms[RUNG_APPLYING] ? VIA_OTA : VIA_EXTERNAL;
+	a->grade = evidence_grade(a->evidence);
+	if (a->boot_weak || a->via == VIA_EXTERNAL || u->device.plain)
+		a->grade = GRADE_WEAK;
+	return a->grade == GRADE_WEAK && !p->allow_weak ? CAUSE_PROVEN_TOO_WEAK : CAUSE_PROVEN;
+}
+
+/* The device is back on its baseline in a boot after base_boot. */
+static enum cause on_base(struct update *u)
+{
+	struct attempt *a = &u->attempt;
+	const struct last_attempt *last = &u->device.report.last;
+	bool often = a->interruptions >= u->product->policy.max_interruptions;
+
+	if (a->state == ATTEMPT_APPLYING) {
+		if (last->attempt != a->id)
+			return CAUSE_BOOT_BASE;
+		a->code = last->code;
+		memcpy(a->detail, last->detail, sizeof(a->detail));
+		if (last->reason != REASON_NONE) {
+			a->reason = last->reason;
+			return CAUSE_BOOT_BASE_FAILED;
+		}
+		if (last->stage != STAGE_DOWNLOADING && last->stage != STAGE_VERIFIED)
+			return CAUSE_BOOT_BASE;
+		a->rung_ms[RUNG_APPLYING] = 0; /* the hand-over did not happen */
+		a->judged_boot = u->device.boots.seq;
+		return often ? CAUSE_BOOT_BASE_OFTEN : CAUSE_BOOT_BASE_EARLY;
+	}
+	if (a->judged_boot == u->device.boots.seq)
+		return CAUSE_HEARD; /* this boot was counted already */
+	a->judged_boot = u->device.boots.seq;
+	return often ? CAUSE_BOOT_BASE_OFTEN : CAUSE_BOOT_BASE;
+}
+
+static enum cause classify(struct update *u, bool new_boot)
+{
+	struct attempt *a = &u->attempt;
+	const struct report *r = &u->device.report;
+	struct match m = match_release(r->version, &r->running, u->release);
+
+	if (!(a->evidence & EV_NEW_BOOT)) {
+		int64_t since_ms = u->now_ms - a->rung_ms[RUNG_APPLYING];
+		if (m.on_target && a->rung_ms[RUNG_APPLYING] && r->uptime_s >= 0 &&
+		    r->uptime_s * 1000 + BOOT_CLOCK_SLACK_MS < since_ms)
+			a->boot_id_constant = true;
+		return CAUSE_HEARD;
+	}
+	if (a->rung_ms[RUNG_APPLYING])
+		attempt_rung(a, RUNG_REBOOTED, u->now_ms);
+	if (u->device.boots.backwards)
+		a->boot_weak = true;
+	if (m.on_target && m.version == TRI_NO && (a->required & EV_VERSION))
+		return CAUSE_BOOT_LABEL;
+	if (m.on_target)
+		return on_target(u, new_boot);
+	if (a->state == ATTEMPT_PROBATION)
+		return CAUSE_TARGET_LEFT;
+	if (evidence_on_base(a, r))
+		return on_base(u);
+	return m.version == TRI_YES ? CAUSE_BOOT_DIGEST : CAUSE_BOOT_OTHER;
+}
+
+static void judge_attempt(struct update *u, bool new_boot, struct outcome *out)
+{
+	struct attempt *a = &u->attempt;
+
+	if (u->device.report.mode == MODE_UPDATER) {
+		/* TRUTH 3: neither version evidence nor an end. In the boot it was offered in, the
+		 * device is at least alive. */
+		if (u->device.boots.seq <= a->base_boot)
+			update_cause(u, CAUSE_HEARD, out);
+		return;
+	}
+	judge(u);
+	update_cause(u, classify(u, new_boot), out);
+}
+
+/* ---- without an open attempt ---- */
+
+static void settle(struct update *u, bool changed, struct outcome *out)
+{
+	struct device *d = &u->device;
+	const struct release *t = u->target;
+
+	if (d->report.mode == MODE_UPDATER)
+		return;
+	struct match m = {0};
+	if (t)
+		m = match_release(d->report.version, &d->report.running, t);
+	bool indistinct = m.digest == TRI_UNKNOWN && d->settled && t && d->settled != t->id &&
+			  !changed; /* the same label, maybe another image */
+	if (t && m.on_target && !indistinct) {
+		if (d->failed_attempt) {
+			update_emit(out, EVENT_DEVICE_CONVERGED, ABOUT_DEVICE, d->failed_attempt);
+			d->failed_attempt = 0;
+			d->backoff_count = 0;
+			d->retry_at_ms = 0;
+		}
+		if (d->settled != t->id || d->drifted || d->defer_since_ms || d->failed_attempt)
+			out->device_changed = true;
+		d->settled = t->id;
+		d->drifted = false;
+		d->defer_since_ms = 0;
+	} else if (changed && d->settled && !d->drifted) {
+		d->drifted = true;
+		out->device_changed = true;
+		update_emit(out, EVENT_DEVICE_DRIFT, ABOUT_DEVICE, 0);
+	}
+}
+
+static void offer(struct update *u, const struct plan *plan, struct outcome *out)
+{
+	struct device *d = &u->device;
+	const struct release *t = u->target;
+	struct attempt *a = &u->attempt;
+	const struct policy *p = &u->product->policy;
+
+	if (!evidence_provable(&d->report, t))
+		return;
+	*a = (struct attempt){
+		.id = u->random % ATTEMPT_ID_MAX + 1,
+		.product = u->product->id,
+		.release = t->id,
+		.size_bytes = t->size_bytes,
+		.state = ATTEMPT_OFFERED,
+		.base_boot = d->boots.seq,
+		.base_digest = d->report.running,
+		.capabilities = d->report.capabilities,
+		.required = evidence_required(p, &d->report, t),
+		.fresh = plan->fresh,
+		.forced = plan->force,
+		.created_ms = u->now_ms,
+		.state_ms = u->now_ms,
+		.stall_at_ms = u->now_ms + p->stall_s * 1000,
+		.total_at_ms = u->now_ms + p->total_s * 1000,
+		.start_offset = -1,
+	};
+	memcpy(a->device, d->id, sizeof(a->device));
+	memcpy(a->version, t->version, sizeof(a->version));
+	memcpy(a->sha256, t->sha256, sizeof(a->sha256));
+	memcpy(a->base_version, d->report.version, sizeof(a->base_version));
+	attempt_rung(a, RUNG_OFFERED, u->now_ms);
+	u->has_attempt = true;
+	u->release = t;
+	d->attempt = a->id;
+	out->attempt_changed = true;
+	out->device_changed = true;
+}
+
+/* ---- the answer ---- */
+
+static int64_t next_check_in_s(const struct update *u)
+{
+	const struct policy *p = &u->product->policy;
+	const struct attempt *a = &u->attempt;
+
+	if (u->has_attempt && a->state == ATTEMPT_PROBATION &&
+	    !((a->required & ~a->evidence) & ~(unsigned)EV_STABLE)) {
+		int64_t left_s = p->probation_s - (u->now_ms - a->target_ms) / 1000;
+		return left_s < 1 ? 1 : left_s; /* only time is missing */
+	}
+	if (u->has_attempt && a->state >= ATTEMPT_VERIFIED)
+		return CHECK_IN_SOON_S;
+	return p->check_in_s > 0 ? update_jitter_s(u, p->check_in_s) : -1;
+}
+
+static void directive_release(struct directive *v, const char *version, int64_t size_bytes,
+			      const uint8_t sha256[DIGEST_SHA256])
+{
+	memcpy(v->version, version, sizeof(v->version));
+	v->size_bytes = size_bytes;
+	memcpy(v->file_sha256, sha256, sizeof(v->file_sha256));
+}
+
+static void answer(struct update *u, const struct plan *plan, struct outcome *out)
+{
+	struct directive *v = &out->directive;
+	const struct policy *p = &u->product->policy;
+	const struct attempt *a = &u->attempt;
+
+	v->retry_after_s = -1;
+	v->next_check_in_s = next_check_in_s(u);
+	if (u->has_attempt && a->state != ATTEMPT_PROBATION && !a->cancel_requested) {
+		v->action = DIRECTIVE_UPDATE;
+		v->attempt = a->id;
+		directive_release(v, a->version, a->size_bytes, a->sha256);
+		v->flags = (a->fresh ? DIRECTIVE_FRESH : 0u) | (u->device.force ? DIRECTIVE_FORCE : 0u) |
+			   (!a->fresh && (a->capabilities & CAP_RESUME) ? DIRECTIVE_RESUME : 0u);
+		v->block_bytes = (unsigned)p->block_bytes;
+		if (a->capabilities & CAP_WINDOW)
+			v->window = (unsigned)p->window;
+		return;
+	}
+	if (plan->pending) {
+		v->action = DIRECTIVE_PENDING;
+		directive_release(v, u->target->version, u->target->size_bytes, u->target->sha256);
+	}
+	if (!u->has_attempt && plan->clear_at_ms > u->now_ms)
+		v->retry_after_s = (plan->clear_at_ms - u->now_ms + 999) / 1000;
+}
+
+void update_report(struct update *u, const struct report *r, struct outcome *out)
+{
+	struct device *d = &u->device;
+
+	*out = (struct outcome){.directive = {.retry_after_s = -1, .next_check_in_s = -1}};
+	bool had_report = d->has_report;
+	bool changed = had_report && image_changed(&d->report, r);
+	enum boot_seen seen = update_boot(u, &r->boot, r, out);
+	bool fresh_boot = seen == BOOT_NEW || seen == BOOT_FIRST;
+	if (seen == BOOT_LATE || seen == BOOT_CONFLICT) {
+		out->late = true;
+		return;
+	}
+	take_facts(u, r, seen == BOOT_SAME, out);
+	update_contact(u, out);
+	if (fresh_boot)
+		update_emit(out, EVENT_DEVICE_BOOT, ABOUT_DEVICE, 0);
+	if (u->has_attempt)
+		judge_attempt(u, seen == BOOT_NEW, out);
+	else
+		settle(u, changed, out);
+	struct plan plan =
+		plan_device(d, u->product, u->target, u->has_attempt ? &u->attempt : NULL,
+			    u->now_ms);
+	/* One attempt's end and the next one's start are told apart by a report between them. */
+	if (plan.offer && !out->has_closed)
+		offer(u, &plan, out);
+	update_pending(u, &plan, out);
+	answer(u, &plan, out);
+}
