@@ -22,6 +22,10 @@ tracked | grep -v '^tests/fuzz/corpus/' | tr '\n' '\0' |
 	xargs -0 grep -n -I -E '/(work|root|home|Users)/[a-z]' >"$tap_tmp/out" || :
 result "tree: no path of a developer's machine" "$tap_tmp/out"
 
+tracked | tr '\n' '\0' |
+	xargs -0 grep -n -I -E '(deb|snapshot|security|ftp[a-z.]*)\.debian\.org' >"$tap_tmp/out" || :
+result "tree: no host of a package archive, apt knows its own" "$tap_tmp/out"
+
 tracked | grep -E '\.(o|a|so|lo|la|trs|log|gcno|gcda|tmp|orig|rej|tar|gz|xz|deb)$|(^|/)(configure|Makefile|Makefile\.in|aclocal\.m4|config\.status)$|^build' |
 	grep -v -x -E 'build-aux/(common|mbedtls|setup|sum-tests)\.sh' >"$tap_tmp/out" || :
 result "tree: no build output" "$tap_tmp/out"
