@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # check.sh [--no-install] [--fast] [--all]: set-up, build with warnings as errors, all tests and
 # linters, then the tests once more with sanitizers. --fast leaves those out, --all adds
-# make distcheck. The last line is "N passed, N failed".
+# make distcheck and, where they are installed, a build with clang and clang-tidy.
+# The last line is "N passed, N failed".
 set -eu
 cd "$(dirname "$0")"
 # shellcheck source=build-aux/common.sh
@@ -15,7 +16,7 @@ for arg; do
 	--fast) fast=yes ;;
 	--all) all=yes ;;
 	*)
-		sed -n 's/^# //; 3,5p' "$0" >&2
+		sed -n 's/^# //; 3,6p' "$0" >&2
 		exit 2
 		;;
 	esac
@@ -77,6 +78,12 @@ if [ "$fast" = no ]; then
 fi
 if [ "$all" = yes ]; then
 	step "make distcheck" quietly build/distcheck.log make -C build -j "$(nproc)" distcheck
+	if command -v clang >/dev/null; then
+		step "build with clang" env CC=clang sh -c '. build-aux/common.sh && build_in build-clang --enable-werror'
+	fi
+	if command -v clang-tidy >/dev/null; then
+		step "make tidy" quietly build/tidy.log make -C build tidy
+	fi
 fi
 
 # shellcheck disable=SC2086

@@ -5,11 +5,7 @@
 
 # set_up [--no-install]
 set_up() {
-	build-aux/setup.sh "$@" || return
-	if [ -e .deps/mbedtls/.done ]; then
-		PKG_CONFIG_PATH=$PWD/.deps/mbedtls/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
-		export PKG_CONFIG_PATH
-	fi
+	build-aux/setup.sh "$@"
 }
 
 # quietly LOG COMMAND...: the output goes to LOG, its end is shown if COMMAND fails.
