@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # check.sh [--no-install] [--fast] [--all]: set-up, build with warnings as errors, all tests and
-# linters, then the tests once more with sanitizers. --fast leaves those out, --all adds
-# make distcheck and, where they are installed, a build with clang and clang-tidy.
+# linters, then the tests once more with sanitizers and a tarball that builds, installs and cleans
+# up after itself (make distcheck, without running the tests a third time). --fast leaves those
+# out; --all runs the tarball's tests, too, and where they are installed clang and clang-tidy.
 # The last line is "N passed, N failed".
 set -eu
 cd "$(dirname "$0")"
@@ -16,7 +17,7 @@ for arg; do
 	--fast) fast=yes ;;
 	--all) all=yes ;;
 	*)
-		sed -n 's/^# //; 3,6p' "$0" >&2
+		sed -n 's/^# //; 3,7p' "$0" >&2
 		exit 2
 		;;
 	esac
@@ -78,6 +79,10 @@ if [ "$fast" = no ]; then
 fi
 if [ "$all" = yes ]; then
 	step "make distcheck" quietly build/distcheck.log make -C build -j "$(nproc)" distcheck
+elif [ "$fast" = no ]; then
+	step "make distcheck" quietly build/distcheck.log make -C build -j "$(nproc)" distcheck TESTS=
+fi
+if [ "$all" = yes ]; then
 	if command -v clang >/dev/null; then
 		step "build with clang" env CC=clang sh -c '. build-aux/common.sh && build_in build-clang --enable-werror'
 	fi
