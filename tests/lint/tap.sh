@@ -33,9 +33,9 @@ done_testing() {
 	exit "$tap_failed"
 }
 
-# The source files that git knows or would know, one a line.
+# The source files that git knows or would know, one a line. The tree may belong to another user.
 tracked() {
-	git -C "$TOP_SRCDIR" ls-files --cached --others --exclude-standard |
+	git -c safe.directory="$TOP_SRCDIR" -C "$TOP_SRCDIR" ls-files --cached --others --exclude-standard |
 		while read -r tap_f; do
 			[ ! -f "$TOP_SRCDIR/$tap_f" ] || echo "$tap_f"
 		done

@@ -4,17 +4,22 @@
 set -eu
 . "$(dirname "$0")/tap.sh"
 cd "$TOP_SRCDIR"
+: >"$tap_tmp/out"
 in_git || {
 	skip "tree" "not a git tree"
 	done_testing
 }
 
-tracked | while read -r f; do
+tracked >"$tap_tmp/files"
+[ -s "$tap_tmp/files" ] || echo "git lists no file" >"$tap_tmp/out"
+result "tree: git lists the files" "$tap_tmp/out"
+
+while read -r f; do
 	case $f in
 	LICENSE | tests/golden/* | tests/fuzz/corpus/*/* | *.bin | *.pem | *.der) continue ;;
 	esac
 	head -n 20 "$f" | grep -q 'SPDX-License-Identifier: Apache-2\.0' || echo "$f: no SPDX line"
-done >"$tap_tmp/out"
+done <"$tap_tmp/files" >"$tap_tmp/out"
 result "tree: every source file has its SPDX line" "$tap_tmp/out"
 
 # The pattern is written so that it does not find itself.
