@@ -1,10 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # check.sh [--no-install] [--fast] [--all]: set-up, build with warnings as errors, all tests and
-# linters, then the tests once more with sanitizers. --fast leaves those out, --all adds
-# make distcheck. The last line is "N passed, N failed".
+# linters, then the tests once more with sanitizers and a tarball that builds, installs and cleans
+# up after itself (make distcheck, without running the tests a third time). --fast leaves those
+# out; --all runs the tarball's tests, too, and where they are installed clang and clang-tidy.
+# The last line is "N passed, N failed".
 set -eu
 cd "$(dirname "$0")"
+# shellcheck source=build-aux/common.sh
 . build-aux/common.sh
 
 no_install='' fast=no all=no
@@ -14,15 +17,16 @@ for arg; do
 	--fast) fast=yes ;;
 	--all) all=yes ;;
 	*)
-		sed -n 's/^# //; 3,5p' "$0" >&2
+		sed -n 's/^# //; 3,7p' "$0" >&2
 		exit 2
 		;;
 	esac
 done
 
 status=0
+started=$(date +%s)
 step() {
-	echo "== $1"
+	echo "== $1 ($(($(date +%s) - started)) s)"
 	shift
 	"$@" || status=1
 }
@@ -33,11 +37,30 @@ give_up() {
 	exit 1
 }
 
-tests_in() { # DIR TARGET: TARGET of make, without results of an earlier run
+# tests_in DIR TARGET: runs TARGET of make; what did not pass is shown, the rest is in a log.
+tests_in() {
 	case $2 in
-	check) find "$1/tests" \( -name '*.trs' -o -name '*.log' \) -exec rm -f {} + ;;
+	check)
+		log=$1/check.log
+		suite=$1/test-suite.log
+		find "$1/tests" \( -name '*.trs' -o -name '*.log' \) -exec rm -f {} +
+		;;
+	*)
+		log=$1/$2-make.log
+		suite=$1/$2.log
+		;;
 	esac
-	make -C "$1" -j "$(nproc)" --no-print-directory "$2"
+	rm -f "$suite"
+	if make -C "$1" -j "$(nproc)" --no-print-directory "$2" >"$log" 2>&1; then
+		grep -E '^(SKIP|# (TOTAL|PASS|SKIP|FAIL|ERROR))' "$log" || :
+		return 0
+	fi
+	if [ -e "$suite" ]; then
+		grep -v -E '^(ok|PASS:) ' "$suite" | tail -n 200
+	else
+		tail -n 60 "$log"
+	fi
+	return 1
 }
 
 echo "== set-up"
@@ -49,13 +72,23 @@ step "make check" tests_in build check
 step "make lint" tests_in build lint
 dirs=build/tests
 if [ "$fast" = no ]; then
-	echo "== build with sanitizers"
+	echo "== build with sanitizers ($(($(date +%s) - started)) s)"
 	build_in build-asan --enable-werror --enable-sanitizers || give_up
 	step "make check with sanitizers" tests_in build-asan check
 	dirs="$dirs build-asan/tests"
 fi
 if [ "$all" = yes ]; then
 	step "make distcheck" quietly build/distcheck.log make -C build -j "$(nproc)" distcheck
+elif [ "$fast" = no ]; then
+	step "make distcheck" quietly build/distcheck.log make -C build -j "$(nproc)" distcheck TESTS=
+fi
+if [ "$all" = yes ]; then
+	if command -v clang >/dev/null; then
+		step "build with clang" env CC=clang sh -c '. build-aux/common.sh && build_in build-clang --enable-werror'
+	fi
+	if command -v clang-tidy >/dev/null; then
+		step "make tidy" quietly build/tidy.log make -C build tidy
+	fi
 fi
 
 # shellcheck disable=SC2086

@@ -4,6 +4,7 @@
 # with a full file system, and what the operator sees of both. --fast is handed to the story.
 set -eu
 cd "$(dirname "$0")"
+# shellcheck source=build-aux/common.sh
 . build-aux/common.sh
 
 no_install='' fast=''

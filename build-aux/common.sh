@@ -5,11 +5,7 @@
 
 # set_up [--no-install]
 set_up() {
-	build-aux/setup.sh "$@" || return
-	if [ -e .deps/mbedtls/.done ]; then
-		PKG_CONFIG_PATH=$PWD/.deps/mbedtls/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
-		export PKG_CONFIG_PATH
-	fi
+	build-aux/setup.sh "$@"
 }
 
 # quietly LOG COMMAND...: the output goes to LOG, its end is shown if COMMAND fails.
@@ -36,8 +32,9 @@ generated_is_fresh() {
 build_in() {
 	build_dir=$1
 	shift
-	mkdir -p "$build_dir"
+	mkdir -p "$build_dir" .deps
 	(
+		# One at a time in all build folders: configure is shared.
 		flock 8
 		generated_is_fresh || quietly "$build_dir/autoreconf.log" autoreconf -fi || exit
 		wanted="$* ${PKG_CONFIG_PATH-} ${CC-} ${CFLAGS-} ${CPPFLAGS-} ${LDFLAGS-}"
@@ -46,5 +43,5 @@ build_in() {
 			echo "$wanted" >"$build_dir/configured"
 		fi
 		quietly "$build_dir/make.log" make -C "$build_dir" -j "$(nproc)"
-	) 8>"$build_dir/lock"
+	) 8>.deps/build-lock
 }

@@ -3,7 +3,8 @@
 # mbedtls.sh: mbedTLS 3.6 for Debian 12, from Debian 13's source package with the settings
 # of its debian/rules, as static libraries in .deps/mbedtls. apt fetches and verifies it with
 # the keyring that Debian 12 ships; its lists, cache and configuration here are private, so
-# that the system's stay untouched. Called by setup.sh.
+# that the system's stay untouched. Called by setup.sh; "mbedtls.sh --check" only tells by its
+# exit status whether there is nothing to do.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,6 +19,7 @@ recipe=$(cksum <build-aux/mbedtls.sh)
 if [ -e "$prefix/.done" ] && [ "$(cat "$prefix/.done")" = "$recipe" ]; then
 	exit 0
 fi
+[ "${1-}" != --check ] || exit 1
 
 say() { echo "mbedtls.sh: $*"; }
 die() {

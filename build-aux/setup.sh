@@ -30,7 +30,7 @@ if [ "$release" = bookworm ]; then
 	packages="$packages clang-format-14"
 	if ! pkg-config --exists 'mbedtls >= 3.6' 2>/dev/null; then
 		own_mbedtls=yes
-		[ -e .deps/mbedtls/.done ] || packages="$packages cmake python3 dpkg-dev bzip2"
+		build-aux/mbedtls.sh --check || packages="$packages cmake python3 dpkg-dev bzip2"
 	fi
 else
 	packages="$packages libmbedtls-dev"

@@ -7,9 +7,10 @@ cd "$TOP_SRCDIR"
 if ! command -v mandoc >/dev/null; then
 	skip "man" "no mandoc"
 else
-	for f in $(find man -name '*.[1-8]' | sort); do
+	find man -name '*.[1-8]' | sort >"$tap_tmp/pages"
+	while read -r f; do
 		mandoc -T lint -W warning "$f" >"$tap_tmp/out" 2>&1 || :
 		result "man: $f" "$tap_tmp/out"
-	done
+	done <"$tap_tmp/pages"
 fi
 done_testing

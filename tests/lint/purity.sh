@@ -12,15 +12,17 @@ elif [ -z "$(ar t "$lib")" ]; then
 	skip "purity: libcore.a" "it is empty"
 else
 	# Fortified forms (__memcpy_chk) are the same functions.
-	{
-		"${LD:-ld}" -r --whole-archive -o "$tap_tmp/core.o" "$lib" &&
-			"${NM:-nm}" -u "$tap_tmp/core.o" >"$tap_tmp/undefined" &&
-			awk '{ print $NF }' "$tap_tmp/undefined" |
+	allowed='memcpy|memmove|memset|memcmp|memchr|strlen|strnlen|strcmp|strncmp|err_.*|buf_.*'
+	allowed="$allowed|__assert_fail|__stack_chk_fail|__chk_fail|_GLOBAL_OFFSET_TABLE_"
+	if "${LD:-ld}" -r --whole-archive -o "$tap_tmp/core.o" "$lib" >"$tap_tmp/out" 2>&1 &&
+		"${NM:-nm}" -u "$tap_tmp/core.o" >"$tap_tmp/undefined" 2>"$tap_tmp/out"; then
+		awk '{ print $NF }' "$tap_tmp/undefined" |
 			sed 's/^__\(mem[a-z]*\|str[a-z]*\)_chk$/\1/' |
-				grep -v -x -E 'memcpy|memmove|memset|memcmp|strlen|strnlen|strcmp|strncmp|memchr|__assert_fail|__stack_chk_fail|__chk_fail|_GLOBAL_OFFSET_TABLE_|err_.*|buf_.*' |
-				sed 's/^/libcore.a may not call /' || :
-	} >"$tap_tmp/out" 2>&1
-	[ -e "$tap_tmp/undefined" ] || echo "no list of undefined symbols" >>"$tap_tmp/out"
+			grep -v -x -E "$allowed" |
+			sed 's/^/libcore.a may not call /' >"$tap_tmp/out" || :
+	else
+		echo "no list of undefined symbols" >>"$tap_tmp/out"
+	fi
 	result "purity: libcore.a calls only memory, strings, err and buf" "$tap_tmp/out"
 fi
 done_testing

@@ -25,13 +25,17 @@ skip() {
 }
 
 done_testing() {
-	[ "$tap_n" -gt 0 ] && echo "1..$tap_n" || echo "1..0 # SKIP nothing to look at"
+	if [ "$tap_n" -gt 0 ]; then
+		echo "1..$tap_n"
+	else
+		echo "1..0 # SKIP nothing to look at"
+	fi
 	exit "$tap_failed"
 }
 
-# The source files that git knows or would know, one a line.
+# The source files that git knows or would know, one a line. The tree may belong to another user.
 tracked() {
-	git -C "$TOP_SRCDIR" ls-files --cached --others --exclude-standard -- "$@" |
+	git -c safe.directory="$TOP_SRCDIR" -C "$TOP_SRCDIR" ls-files --cached --others --exclude-standard |
 		while read -r tap_f; do
 			[ ! -f "$TOP_SRCDIR/$tap_f" ] || echo "$tap_f"
 		done

@@ -4,23 +4,32 @@
 set -eu
 . "$(dirname "$0")/tap.sh"
 cd "$TOP_SRCDIR"
+: >"$tap_tmp/out"
 in_git || {
 	skip "tree" "not a git tree"
 	done_testing
 }
 
-tracked | while read -r f; do
+tracked >"$tap_tmp/files"
+[ -s "$tap_tmp/files" ] || echo "git lists no file" >"$tap_tmp/out"
+result "tree: git lists the files" "$tap_tmp/out"
+
+while read -r f; do
 	case $f in
 	LICENSE | tests/golden/* | tests/fuzz/corpus/*/* | *.bin | *.pem | *.der) continue ;;
 	esac
 	head -n 20 "$f" | grep -q 'SPDX-License-Identifier: Apache-2\.0' || echo "$f: no SPDX line"
-done >"$tap_tmp/out"
+done <"$tap_tmp/files" >"$tap_tmp/out"
 result "tree: every source file has its SPDX line" "$tap_tmp/out"
 
 # The pattern is written so that it does not find itself.
 tracked | grep -v '^tests/fuzz/corpus/' | tr '\n' '\0' |
 	xargs -0 grep -n -I -E '/(work|root|home|Users)/[a-z]' >"$tap_tmp/out" || :
 result "tree: no path of a developer's machine" "$tap_tmp/out"
+
+tracked | tr '\n' '\0' |
+	xargs -0 grep -n -I -E '(deb|snapshot|security|ftp[a-z.]*)\.debian\.org' >"$tap_tmp/out" || :
+result "tree: no host of a package archive, apt knows its own" "$tap_tmp/out"
 
 tracked | grep -E '\.(o|a|so|lo|la|trs|log|gcno|gcda|tmp|orig|rej|tar|gz|xz|deb)$|(^|/)(configure|Makefile|Makefile\.in|aclocal\.m4|config\.status)$|^build' |
 	grep -v -x -E 'build-aux/(common|mbedtls|setup|sum-tests)\.sh' >"$tap_tmp/out" || :
