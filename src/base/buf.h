@@ -50,8 +50,8 @@ void buf_put_u16(struct buf *b, uint16_t value);
 void buf_put_u32(struct buf *b, uint32_t value);
 void buf_put_u64(struct buf *b, uint64_t value);
 void buf_put_bytes(struct buf *b, const void *ptr, size_t len);
-void buf_put_str(struct buf *b, const char *str); /* without its NUL */
-void buf_put_dec(struct buf *b, uint64_t value);  /* decimal digits */
+void buf_put_str(struct buf *b, const char *str);	      /* without its NUL */
+void buf_put_dec(struct buf *b, uint64_t value);	      /* decimal digits */
 void buf_put_hex(struct buf *b, const void *ptr, size_t len); /* lower-case hex digits */
 
 /* What a writer has written so far. */

@@ -25,25 +25,25 @@ enum {
 	LIMIT_PSK_IDENTITY = 128, /* bytes on the wire; a device id is shorter */
 
 	/* CoAP */
-	LIMIT_COAP_MESSAGE = 1152,    /* RFC 7252 4.6 */
-	LIMIT_COAP_PAYLOAD = 1024,    /* one block, or one whole small message */
-	LIMIT_COAP_OPTIONS = 24,      /* options in one message */
-	LIMIT_COAP_PATH = 4,	      /* Uri-Path segments we serve */
-	LIMIT_COAP_DEDUPE = 8,	      /* remembered exchanges per peer */
-	LIMIT_COAP_OBSERVE = 4,	      /* observations per peer */
-	LIMIT_PEERS = 131072,	      /* sessions */
-	LIMIT_HALF_OPEN = 256,	      /* handshakes not finished */
-	LIMIT_NATIVE_MESSAGE = 512,   /* PROTOCOL: every message but an image block */
-	LIMIT_NATIVE_JSON = 1024,     /* PROTOCOL: the JSON twin */
-	LIMIT_WIRE_NODES = 64,	      /* values in one decoded CBOR or JSON message */
+	LIMIT_COAP_MESSAGE = 1152,  /* RFC 7252 4.6 */
+	LIMIT_COAP_PAYLOAD = 1024,  /* one block, or one whole small message */
+	LIMIT_COAP_OPTIONS = 24,    /* options in one message */
+	LIMIT_COAP_PATH = 4,	    /* Uri-Path segments we serve */
+	LIMIT_COAP_DEDUPE = 8,	    /* remembered exchanges per peer */
+	LIMIT_COAP_OBSERVE = 4,	    /* observations per peer */
+	LIMIT_PEERS = 131072,	    /* sessions */
+	LIMIT_HALF_OPEN = 256,	    /* handshakes not finished */
+	LIMIT_NATIVE_MESSAGE = 512, /* PROTOCOL: every message but an image block */
+	LIMIT_NATIVE_JSON = 1024,   /* PROTOCOL: the JSON twin */
+	LIMIT_WIRE_NODES = 64,	    /* values in one decoded CBOR or JSON message */
 
 	/* engine */
-	LIMIT_DEVICE_QUEUE = 8,	      /* causes waiting for a device's commit */
+	LIMIT_DEVICE_QUEUE = 8, /* causes waiting for a device's commit */
 
 	/* admin */
-	LIMIT_ADMIN_BODY = 65536,     /* bytes of a JSON request */
+	LIMIT_ADMIN_BODY = 65536, /* bytes of a JSON request */
 	LIMIT_ADMIN_CONNECTIONS = 256,
-	LIMIT_PAGE = 1000,	      /* rows of one answer */
+	LIMIT_PAGE = 1000, /* rows of one answer */
 };
 
 #define LIMIT_IMAGE_DEFAULT ((long long)64 * 1024 * 1024) /* bytes; configurable */

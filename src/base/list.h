@@ -13,8 +13,7 @@ struct list {
 	struct list *next, *prev;
 };
 
-#define LIST_ENTRY(link, type, member)                                                             \
-	((type *)(void *)((char *)(link)-offsetof(type, member)))
+#define LIST_ENTRY(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 /* Safe against removal of the current element. */
 #define LIST_EACH(it, next_it, head)                                                               \

@@ -71,8 +71,7 @@
 	  "it runs the right bytes but reports another version")                                   \
 	X(VERDICT_ROLLED_BACK, "rolled-back", 1, HOLD_NONE,                                        \
 	  "it ran the new image and left it during probation")                                     \
-	X(VERDICT_UNSTABLE, "unstable", 1, HOLD_NONE,                                              \
-	  "it runs the new image but keeps resetting")                                             \
+	X(VERDICT_UNSTABLE, "unstable", 1, HOLD_NONE, "it runs the new image but keeps resetting") \
 	X(VERDICT_REFUSED, "refused", 1, HOLD_NONE, "the device refused the update")               \
 	X(VERDICT_DEVICE_FAILED, "device-failed", 1, HOLD_NONE, "the device says it failed")       \
 	X(VERDICT_INTERRUPTED, "interrupted", 1, HOLD_NONE, "it restarted too often meanwhile")    \
@@ -180,13 +179,13 @@ struct attempt {
 	struct digest base_digest; /* len 0: it told none */
 	uint32_t capabilities;
 
-	unsigned required; /* EV_* bits that one report must satisfy */
-	unsigned evidence; /* EV_* bits that the newest judged report satisfies */
+	unsigned required;	       /* EV_* bits that one report must satisfy */
+	unsigned evidence;	       /* EV_* bits that the newest judged report satisfies */
 	int64_t evidence_ms[EV_COUNT]; /* when each was first satisfied by the newest boot, 0: no */
 	int64_t rung_ms[RUNG_COUNT];   /* 0: not reached */
 
-	bool fresh;  /* offered with "discard any cached image" */
-	bool forced; /* offered while force was set */
+	bool fresh;   /* offered with "discard any cached image" */
+	bool forced;  /* offered while force was set */
 	bool started; /* flash/status started is out */
 	bool cancel_requested;
 	bool boot_weak; /* NEW_BOOT rests on a counter that fell */
@@ -203,24 +202,24 @@ struct attempt {
 	uint32_t status_boot; /* boot_seq of the last accepted status */
 	uint32_t status_seq;
 
-	int64_t received_bytes; /* highest the device told; 0: nothing */
-	int64_t start_offset;	/* as told at its first status; -1: not told */
-	int64_t served_bytes;	/* image bytes we sent, repeats included */
-	int64_t served_high;	/* highest offset we sent */
+	int64_t received_bytes;	 /* highest the device told; 0: nothing */
+	int64_t start_offset;	 /* as told at its first status; -1: not told */
+	int64_t served_bytes;	 /* image bytes we sent, repeats included */
+	int64_t served_high;	 /* highest offset we sent */
 	uint32_t served_repeats; /* blocks sent more than once */
 
-	uint32_t target_boot; /* newest boot_seq seen on target, 0: none */
-	int64_t target_ms;    /* wall, first report on target */
-	uint32_t unclean;     /* unclean resets since then */
+	uint32_t target_boot;  /* newest boot_seq seen on target, 0: none */
+	int64_t target_ms;     /* wall, first report on target */
+	uint32_t unclean;      /* unclean resets since then */
 	bool boot_id_constant; /* an uptime proves a reboot that the boot id does not show */
 };
 
 /* What an edge asks for. */
 enum {
-	ACT_START = 1,	  /* emit flash/status started, unless out already */
-	ACT_CLOSE = 2,	  /* closed: emit flash/status success or failed, or attempt/closed */
-	ACT_ARM = 4,	  /* a new stall deadline */
-	ACT_HEARD = 8,	  /* the device is alive in this state */
+	ACT_START = 1,	    /* emit flash/status started, unless out already */
+	ACT_CLOSE = 2,	    /* closed: emit flash/status success or failed, or attempt/closed */
+	ACT_ARM = 4,	    /* a new stall deadline */
+	ACT_HEARD = 8,	    /* the device is alive in this state */
 	ACT_INTERRUPT = 16, /* count an interruption */
 	ACT_UNCHARGED = 32, /* the close does not count, whatever its verdict */
 };

@@ -79,5 +79,5 @@ enum boot_seen boots_note(struct boots *b, const struct boot_id *id, bool wake_s
 int64_t device_interval_s(const struct device *d)
 {
 	return d->has_report && d->report.interval_s > 0 ? d->report.interval_s
-							  : d->interval_learned_s;
+							 : d->interval_learned_s;
 }

@@ -49,9 +49,9 @@ struct boots {
 	uint32_t seq;	/* boot_seq of the newest boot, 0: none yet */
 	unsigned count; /* slots used; slot[0] is the newest */
 	struct boot_slot slot[LIMIT_BOOTS_KEPT];
-	bool backwards;		 /* the newest boot was found by a counter that fell */
-	unsigned conflicts;	 /* replaced ids on newer sessions, within 24 h */
-	int64_t conflict_ms;	 /* wall, of the first of them */
+	bool backwards;	     /* the newest boot was found by a counter that fell */
+	unsigned conflicts;  /* replaced ids on newer sessions, within 24 h */
+	int64_t conflict_ms; /* wall, of the first of them */
 };
 
 enum boot_seen {
@@ -94,24 +94,24 @@ struct device {
 	int64_t report_ms;
 	int64_t seen_ms; /* last contact of any kind */
 	bool online;
-	int64_t offline_at_ms;	   /* when it counts as silent; 0: not armed */
+	int64_t offline_at_ms;	    /* when it counts as silent; 0: not armed */
 	int64_t interval_learned_s; /* 0: unknown */
 	struct boots boots;
 	uint32_t resets, unclean_resets; /* since it was added */
 	uint32_t unclean_row;		 /* unclean resets in a row, newest boots */
 
 	/* update history that decides */
-	uint64_t attempt;	  /* the open one, 0: none */
-	uint64_t last_attempt;	  /* the last closed one, 0: none */
-	uint64_t failed_attempt;  /* the last failed one for the present target, 0: none */
-	int64_t settled;	  /* release it was last seen to run, 0: unknown */
-	bool drifted;		  /* left `settled` without an attempt */
-	bool want_fresh;	  /* the next offer discards a cached image */
-	bool pending_told;	  /* updates/pending is true for its user */
+	uint64_t attempt;	 /* the open one, 0: none */
+	uint64_t last_attempt;	 /* the last closed one, 0: none */
+	uint64_t failed_attempt; /* the last failed one for the present target, 0: none */
+	int64_t settled;	 /* release it was last seen to run, 0: unknown */
+	bool drifted;		 /* left `settled` without an attempt */
+	bool want_fresh;	 /* the next offer discards a cached image */
+	bool pending_told;	 /* updates/pending is true for its user */
 	uint32_t backoff_count;
-	int64_t retry_at_ms;	  /* wall; 0: now */
-	int64_t defer_since_ms;	  /* wall of the first soft refusal in a row, 0: none */
-	uint32_t base_changes;	  /* in a row */
+	int64_t retry_at_ms;	/* wall; 0: now */
+	int64_t defer_since_ms; /* wall of the first soft refusal in a row, 0: none */
+	uint32_t base_changes;	/* in a row */
 };
 
 /* The device's check-in interval as far as known: told, else learned, else 0. */

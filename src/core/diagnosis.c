@@ -243,8 +243,13 @@ void diagnose(const struct attempt *a, const struct device *d, const struct poli
 	      const struct history *history, const struct link_facts *link, int64_t now_ms,
 	      struct diagnoses *ret_diagnoses)
 {
-	const struct view v = {.a = a, .d = d, .r = &d->report, .policy = policy,
-			       .history = history, .link = link, .now_ms = now_ms};
+	const struct view v = {.a = a,
+			       .d = d,
+			       .r = &d->report,
+			       .policy = policy,
+			       .history = history,
+			       .link = link,
+			       .now_ms = now_ms};
 	struct diagnoses found = {0};
 
 	for (unsigned k = 0; k < DIAGNOSIS_COUNT && found.count < LIMIT_DIAGNOSES; k++) {

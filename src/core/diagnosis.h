@@ -42,8 +42,10 @@
 	  "make the device draw a new random boot id at every boot")                               \
 	X(DIAG_CRASH_LOOP, "crash-loop", "unclean resets one after the other",                     \
 	  "read the device's panic or watchdog log; the new image is the suspect")                 \
-	X(DIAG_RESUME_LOOP, "resume-loop", "it reached the end of the image again and again "      \
-	  "without a verified image", "check the resume logic at the end of the image, or make "   \
+	X(DIAG_RESUME_LOOP, "resume-loop",                                                         \
+	  "it reached the end of the image again and again "                                       \
+	  "without a verified image",                                                              \
+	  "check the resume logic at the end of the image, or make "                               \
 	  "the device start over")                                                                 \
 	X(DIAG_STUCK_BLOCK, "stuck-block", "the same part of the image was read again and again",  \
 	  "suspect a bad flash page or a block the device cannot write")                           \
@@ -58,7 +60,7 @@ enum diagnosis_kind {
 #define DIAGNOSIS_ENUM(name, word, means, next) name,
 	DIAGNOSIS_LIST(DIAGNOSIS_ENUM)
 #undef DIAGNOSIS_ENUM
-	DIAGNOSIS_COUNT
+		DIAGNOSIS_COUNT
 };
 
 struct diagnosis {

@@ -16,7 +16,7 @@
 	  "wait for its next check-in; check its power and network")                               \
 	X(BLOCK_NO_BASELINE, "no-baseline",                                                        \
 	  "no report tells yet which version its application is",                                  \
-	  "wait for a report of its application")                                                             \
+	  "wait for a report of its application")                                                  \
 	X(BLOCK_IN_SYNC, "in-sync", "the device runs its target", "nothing to do")                 \
 	X(BLOCK_UNPROVABLE, "unprovable",                                                          \
 	  "the device could not show that it runs this image rather than the present one",         \
@@ -41,7 +41,7 @@ enum block {
 #define BLOCK_ENUM(name, word, means, clear) name,
 	BLOCK_LIST(BLOCK_ENUM)
 #undef BLOCK_ENUM
-	BLOCK_COUNT
+		BLOCK_COUNT
 };
 
 const char *block_name(enum block b);
@@ -74,12 +74,12 @@ struct match match_release(const char *version, const struct digest *digest,
 			   const struct release *r);
 
 struct plan {
-	bool offer;	  /* nothing blocks and no attempt is open: offer now */
-	bool on_target;   /* the newest report shows the target */
-	bool pending;     /* the device should tell its user that an update waits */
-	uint32_t blocked; /* 1 << enum block, all that apply */
+	bool offer;		   /* nothing blocks and no attempt is open: offer now */
+	bool on_target;		   /* the newest report shows the target */
+	bool pending;		   /* the device should tell its user that an update waits */
+	uint32_t blocked;	   /* 1 << enum block, all that apply */
 	bool fresh, force, resume; /* flags of an offer */
-	int64_t clear_at_ms; /* wall, when a timed block ends; 0: none */
+	int64_t clear_at_ms;	   /* wall, when a timed block ends; 0: none */
 };
 
 /* `target` NULL: none. `open` NULL: no open attempt. Offline does not block (devices come to

@@ -49,9 +49,10 @@ struct policy_row {
 	const char *help;
 };
 
-enum { POLICY_COUNT = 0
+enum {
+	POLICY_COUNT = 0
 #define POLICY_ONE(field, min, max, def, help) +1
-	       POLICY_LIST(POLICY_ONE)
+	POLICY_LIST(POLICY_ONE)
 #undef POLICY_ONE
 };
 extern const struct policy_row policy_rows[POLICY_COUNT];

@@ -73,8 +73,15 @@ enum report_mode { REPORT_MODE_LIST(NAME_ENUM3) };
 enum last_stage { LAST_STAGE_LIST(NAME_ENUM3) };
 enum status_state { STATUS_STATE_LIST(NAME_ENUM3) };
 
-enum { CAP_RESUME = 1, CAP_FRESH = 2, CAP_GATE = 4, CAP_OBSERVE = 8, CAP_DELTA = 16,
-       CAP_REPORTS_CONFIRM = 32, CAP_WINDOW = 64 };
+enum {
+	CAP_RESUME = 1,
+	CAP_FRESH = 2,
+	CAP_GATE = 4,
+	CAP_OBSERVE = 8,
+	CAP_DELTA = 16,
+	CAP_REPORTS_CONFIRM = 32,
+	CAP_WINDOW = 64
+};
 
 /* A boot's name: random bytes, or a counter of boots where the device has no random source. */
 struct boot_id {
@@ -128,9 +135,9 @@ struct status {
 	enum reason reason;
 	int32_t code;
 	char detail[LIMIT_DETAIL + 1];
-	int64_t received_bytes;	 /* -1 not told */
-	int64_t start_offset;	 /* -1 not told; > 0: resumed or cached */
-	int64_t defer_until_s;	 /* -1 not told; seconds from now */
+	int64_t received_bytes; /* -1 not told */
+	int64_t start_offset;	/* -1 not told; > 0: resumed or cached */
+	int64_t defer_until_s;	/* -1 not told; seconds from now */
 };
 
 void status_init(struct status *s);
@@ -145,7 +152,7 @@ struct directive {
 	char version[LIMIT_VERSION + 1];
 	int64_t size_bytes;
 	uint8_t file_sha256[DIGEST_SHA256];
-	unsigned flags; /* DIRECTIVE_* */
+	unsigned flags;		 /* DIRECTIVE_* */
 	int64_t retry_after_s;	 /* -1: none */
 	int64_t next_check_in_s; /* -1: none; the caller has jittered it */
 	unsigned window;	 /* GETs in flight, 0: do not say */

@@ -33,8 +33,7 @@ void update_contact(struct update *u, struct outcome *out)
 {
 	struct device *d = &u->device;
 	int64_t interval_s = device_interval_s(d);
-	int64_t silent_s =
-		interval_s ? interval_s * 5 / 2 + OFFLINE_SLACK_S : OFFLINE_UNKNOWN_S;
+	int64_t silent_s = interval_s ? interval_s * 5 / 2 + OFFLINE_SLACK_S : OFFLINE_UNKNOWN_S;
 
 	d->seen_ms = u->now_ms;
 	d->offline_at_ms = u->now_ms + silent_s * 1000;
@@ -199,8 +198,7 @@ enum boot_seen update_boot(struct update *u, const struct boot_id *id, const str
 					       sizeof(d->report.version)}) &&
 		    (r->running.len == 0 || digest_equal(&r->running, &d->report.running));
 	struct boot_id current = d->boots.slot[0].id;
-	enum boot_seen seen =
-		boots_note(&d->boots, id, wake, u->session_ms, u->now_ms, &resets);
+	enum boot_seen seen = boots_note(&d->boots, id, wake, u->session_ms, u->now_ms, &resets);
 
 	switch (seen) {
 	case BOOT_FIRST:
@@ -250,7 +248,8 @@ void update_block(struct update *u, int64_t offset, int64_t len, bool repeat, st
 	if (a->state == ATTEMPT_OFFERED) {
 		update_cause(u, CAUSE_BLOCK, out);
 	} else if (a->state == ATTEMPT_TRANSFERRING && higher) {
-		/* TRUTH 4: only a new highest offset re-arms the stall deadline. Not worth a commit. */
+		/* TRUTH 4: only a new highest offset re-arms the stall deadline. Not worth a
+		 * commit. */
 		update_cause(u, CAUSE_PROGRESS, out);
 		out->attempt_changed = false;
 	}

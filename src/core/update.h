@@ -36,8 +36,8 @@ enum { UPDATE_EVENTS = 12 };
 enum event_about { ABOUT_DEVICE, ABOUT_CLOSED, ABOUT_OPEN };
 
 struct outcome {
-	bool device_changed; /* more than last contact: store u->device */
-	bool seen_changed;   /* only last contact */
+	bool device_changed;  /* more than last contact: store u->device */
+	bool seen_changed;    /* only last contact */
 	bool attempt_changed; /* store u->attempt (open; number 0: insert it) */
 	bool has_closed;      /* store `closed` (its last change) and its diagnoses, before that */
 	struct attempt closed;

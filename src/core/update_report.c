@@ -35,8 +35,8 @@ static void learn_interval(struct device *d, int64_t now_ms)
 
 	if (d->report_ms == 0 || d->attempt != 0 || gap_s < 1)
 		return;
-	d->interval_learned_s = d->interval_learned_s ? (3 * d->interval_learned_s + gap_s) / 4
-						       : gap_s;
+	d->interval_learned_s =
+		d->interval_learned_s ? (3 * d->interval_learned_s + gap_s) / 4 : gap_s;
 }
 
 static void take_facts(struct update *u, const struct report *r, bool same_boot,
@@ -286,7 +286,8 @@ static void answer(struct update *u, const struct plan *plan, struct outcome *ou
 		v->action = DIRECTIVE_UPDATE;
 		v->attempt = a->id;
 		directive_release(v, a->version, a->size_bytes, a->sha256);
-		v->flags = (a->fresh ? DIRECTIVE_FRESH : 0u) | (u->device.force ? DIRECTIVE_FORCE : 0u) |
+		v->flags = (a->fresh ? DIRECTIVE_FRESH : 0u) |
+			   (u->device.force ? DIRECTIVE_FORCE : 0u) |
 			   (!a->fresh && (a->capabilities & CAP_RESUME) ? DIRECTIVE_RESUME : 0u);
 		v->block_bytes = (unsigned)p->block_bytes;
 		if (a->capabilities & CAP_WINDOW)
@@ -322,9 +323,8 @@ void update_report(struct update *u, const struct report *r, struct outcome *out
 		judge_attempt(u, seen == BOOT_NEW, out);
 	else
 		settle(u, changed, out);
-	struct plan plan =
-		plan_device(d, u->product, u->target, u->has_attempt ? &u->attempt : NULL,
-			    u->now_ms);
+	struct plan plan = plan_device(d, u->product, u->target,
+				       u->has_attempt ? &u->attempt : NULL, u->now_ms);
 	/* One attempt's end and the next one's start are told apart by a report between them. */
 	if (plan.offer && !out->has_closed)
 		offer(u, &plan, out);

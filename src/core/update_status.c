@@ -48,8 +48,9 @@ static enum cause status_cause(struct update *u, const struct status *s, struct 
 	case STATUS_DOWNLOADING:
 		return a->state == ATTEMPT_APPLYING ? CAUSE_HEARD : progress(u, s, out);
 	case STATUS_VERIFIED:
-		return a->state == ATTEMPT_VERIFIED || a->state == ATTEMPT_APPLYING ? CAUSE_HEARD
-										     : CAUSE_VERIFIED;
+		return a->state == ATTEMPT_VERIFIED || a->state == ATTEMPT_APPLYING
+			       ? CAUSE_HEARD
+			       : CAUSE_VERIFIED;
 	case STATUS_APPLYING:
 		return a->cancel_requested && a->state == ATTEMPT_VERIFIED
 			       ? CAUSE_APPLYING_CANCELLED
@@ -125,8 +126,8 @@ void update_status(struct update *u, const struct status *s, struct outcome *out
 	if (seen == BOOT_NEW || seen == BOOT_FIRST)
 		update_emit(out, EVENT_DEVICE_BOOT, ABOUT_DEVICE, 0);
 	bool gate_open = a->state >= ATTEMPT_APPLYING;
-	bool repeated = s->has_seq && a->status_boot == u->device.boots.seq &&
-			s->seq <= a->status_seq;
+	bool repeated =
+		s->has_seq && a->status_boot == u->device.boots.seq && s->seq <= a->status_seq;
 	/* A repeated number is old news, but it never opens the gate by itself. */
 	if (repeated && (s->state != STATUS_APPLYING || gate_open)) {
 		out->accepted = true;
@@ -150,8 +151,9 @@ static void cancel(struct update *u, struct outcome *out)
 		return;
 	}
 	if (!attempt_step(u->attempt.state, CAUSE_CANCEL).known) {
-		refuse(out, ERR_BUSY, "the device has been allowed to apply the image; it can no "
-				      "longer be cancelled and runs to its verdict");
+		refuse(out, ERR_BUSY,
+		       "the device has been allowed to apply the image; it can no "
+		       "longer be cancelled and runs to its verdict");
 		return;
 	}
 	u->attempt.cancel_requested = true;
@@ -240,7 +242,8 @@ void update_operator(struct update *u, enum operator_act act, int64_t arg, struc
 	case OPERATOR_REMOVE:
 	case OPERATOR_RESTORED:
 		if (u->has_attempt)
-			update_cause(u, act == OPERATOR_REMOVE ? CAUSE_REMOVE : CAUSE_RESTORED, out);
+			update_cause(u, act == OPERATOR_REMOVE ? CAUSE_REMOVE : CAUSE_RESTORED,
+				     out);
 		break;
 	}
 }

@@ -15,11 +15,11 @@
 struct engine;
 
 struct engine_conf {
-	uv_loop_t *loop;      /* borrowed */
-	struct store *store;  /* borrowed */
-	struct images *images; /* borrowed */
-	bool plain_devices;   /* `?ep=ID` on plain coap names a --plain device */
-	bool device_json;     /* Content-Format 50 is understood */
+	uv_loop_t *loop;	  /* borrowed */
+	struct store *store;	  /* borrowed */
+	struct images *images;	  /* borrowed */
+	bool plain_devices;	  /* `?ep=ID` on plain coap names a --plain device */
+	bool device_json;	  /* Content-Format 50 is understood */
 	const char *event_prefix; /* before every topic, "" or e.g. "spark/" */
 };
 
@@ -41,8 +41,8 @@ void engine_on_events(struct engine *e, void (*fn)(void *ctx, uint64_t head), vo
 /* ---- operator acts ---- */
 
 struct engine_result {
-	int err;	    /* 0 done; ERR_NOENT, ERR_EXIST, ERR_BUSY, ERR_INVAL, ERR_CONFLICT, ... */
-	const char *why;    /* a sentence for people when err != 0; borrowed until return */
+	int err;	 /* 0 done; ERR_NOENT, ERR_EXIST, ERR_BUSY, ERR_INVAL, ERR_CONFLICT, ... */
+	const char *why; /* a sentence for people when err != 0; borrowed until return */
 };
 typedef void engine_done(void *ctx, const struct engine_result *result);
 

@@ -69,8 +69,8 @@ struct net_reply {
 	uint32_t block2_num;
 	unsigned block2_szx;
 	bool block2_more;
-	int64_t size2;	     /* -1: none */
-	struct bytes etag;   /* empty: none, else 1..8 bytes */
+	int64_t size2;	   /* -1: none */
+	struct bytes etag; /* empty: none, else 1..8 bytes */
 	struct bytes payload;
 };
 #define NET_REPLY(code_)                                                                           \
@@ -106,11 +106,11 @@ struct net_callbacks {
 struct net_conf {
 	const struct net_callbacks *callbacks;
 	void *ctx;
-	int64_t session_idle_ms;    /* a silent session is closed after it; 0: one day */
-	unsigned max_peers;	    /* 0: LIMIT_PEERS */
-	unsigned handshakes_per_s;  /* cookie-verified ClientHellos, all addresses; 0: 2000 */
-	const char *well_known;	    /* body of /.well-known/core (RFC 6690), static */
-	bool plain_devices;	    /* plain peers may use more than .well-known/core and ping */
+	int64_t session_idle_ms;   /* a silent session is closed after it; 0: one day */
+	unsigned max_peers;	   /* 0: LIMIT_PEERS */
+	unsigned handshakes_per_s; /* cookie-verified ClientHellos, all addresses; 0: 2000 */
+	const char *well_known;	   /* body of /.well-known/core (RFC 6690), static */
+	bool plain_devices;	   /* plain peers may use more than .well-known/core and ping */
 };
 
 struct net_stats {

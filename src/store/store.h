@@ -28,9 +28,9 @@ struct store;
 struct store_set;
 
 struct store_conf {
-	const char *path;	     /* database file, or ":memory:" (shared between connections) */
-	bool inline_commit;	     /* tests: no thread, store_submit() commits at once and the
-				      * result waits for store_deliver() */
+	const char *path;   /* database file, or ":memory:" (shared between connections) */
+	bool inline_commit; /* tests: no thread, store_submit() commits at once and the
+			     * result waits for store_deliver() */
 	void (*wake)(void *wake_ctx); /* called on the store's thread when results wait */
 	void *wake_ctx;
 	/* tests: called before every database operation of a write; a non-zero return is the
@@ -41,8 +41,8 @@ struct store_conf {
 
 /* A fixed identity of the database: `stream` names the event stream (random, made with it). */
 struct store_info {
-	char stream[33]; /* 32 hex digits and NUL */
-	uint64_t head;	 /* sequence of the last event, 0: none */
+	char stream[33];  /* 32 hex digits and NUL */
+	uint64_t head;	  /* sequence of the last event, 0: none */
 	int64_t alive_ms; /* wall time of the last store_set_alive(), 0: never */
 };
 
@@ -166,8 +166,8 @@ struct store_use {
 };
 int store_release_use(struct store *s, int64_t release, struct store_use *ret) ERR_CHECK;
 /* Whether another release has the same bytes (then the image file stays). */
-int store_image_used(struct store *s, const uint8_t sha256[DIGEST_SHA256], bool *ret_used)
-	ERR_CHECK;
+int store_image_used(struct store *s, const uint8_t sha256[DIGEST_SHA256],
+		     bool *ret_used) ERR_CHECK;
 
 struct store_counts {
 	uint64_t products, releases, devices, online, held, open_attempts;
