@@ -319,14 +319,16 @@ void update_report(struct update *u, const struct report *r, struct outcome *out
 	update_contact(u, out);
 	if (fresh_boot)
 		update_emit(out, EVENT_DEVICE_BOOT, ABOUT_DEVICE, 0);
+	if (u->has_attempt && (!u->target || u->attempt.release != u->target->id))
+		update_cause(u, CAUSE_SUPERSEDE, out); /* absent from `verified` on */
 	if (u->has_attempt)
 		judge_attempt(u, seen == BOOT_NEW, out);
 	else
 		settle(u, changed, out);
 	struct plan plan = plan_device(d, u->product, u->target,
 				       u->has_attempt ? &u->attempt : NULL, u->now_ms);
-	/* One attempt's end and the next one's start are told apart by a report between them. */
-	if (plan.offer && !out->has_closed)
+	/* A failed attempt's end and the next one's start have a report between them. */
+	if (plan.offer && !(out->has_closed && out->closed.charged))
 		offer(u, &plan, out);
 	update_pending(u, &plan, out);
 	answer(u, &plan, out);

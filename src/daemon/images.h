@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Image files, named by their SHA-256: images/<64 hex digits>. An upload goes to a temporary
- * file, is hashed off the loop, fsynced, renamed, and its folder fsynced; one that is cut
- * short or fails leaves nothing. The same bytes are kept once.
+ * file, is written and hashed on the thread pool, fsynced, renamed, and its folder fsynced;
+ * one that is cut short or fails leaves nothing. The same bytes are kept once.
+ *
+ * An upload that is done comes *pinned*: images_remove() of the same bytes does nothing until
+ * images_unpin(), so that the file cannot go before the release that names it has committed.
+ * All calls are made on the loop's thread, all callbacks come there.
  */
 #ifndef DAEMON_IMAGES_H
 #define DAEMON_IMAGES_H
@@ -22,19 +26,30 @@ struct images_upload;
  * limit_bytes: the largest image accepted. The loop is borrowed. */
 int images_new(uv_loop_t *loop, const char *dir, int64_t limit_bytes,
 	       struct images **ret_images) ERR_CHECK;
-void images_free(struct images *im); /* NULL is fine */
+/* NULL is fine. Uploads still on the thread pool end on their own while the loop runs. */
+void images_free(struct images *im);
 int64_t images_limit(const struct images *im);
 
-/* One upload. write: ERR_LIMIT beyond the limit, ERR_FULL, ERR_IO. expected_bytes -1: unknown. */
-int images_upload_new(struct images *im, int64_t expected_bytes,
+/* Removes every image for which `used` says no: at start, what a crash between an upload's end
+ * and its release's commit has left. */
+int images_sweep(struct images *im, bool (*used)(void *ctx, const uint8_t sha256[DIGEST_SHA256]),
+		 void *ctx) ERR_CHECK;
+
+/* One upload. expected_bytes -1: unknown. ERR_LIMIT: larger than the limit; ERR_BUSY: too many
+ * uploads at once. `room` is called when a write that could take nothing may be tried again. */
+int images_upload_new(struct images *im, int64_t expected_bytes, void (*room)(void *ctx), void *ctx,
 		      struct images_upload **ret_upload) ERR_CHECK;
-int images_upload_write(struct images_upload *up, const void *ptr, size_t len) ERR_CHECK;
-/* Takes the upload: hashes and stores it on the thread pool, then calls `done` on the loop:
- * err 0, or ERR_INVAL (empty), ERR_TRUNC (fewer than expected), ERR_FULL, ERR_IO. */
+/* Copies as much as its buffer has room for and says how much; 0 bytes: wait for `room`.
+ * ERR_LIMIT beyond the limit, ERR_EXTRA beyond expected_bytes, ERR_FULL, ERR_IO. */
+int images_upload_write(struct images_upload *up, const void *ptr, size_t len,
+			size_t *ret_taken) ERR_CHECK;
+/* Takes the upload: stores it and calls `done`: err 0 (pinned), or ERR_INVAL (empty), ERR_TRUNC
+ * (fewer than expected), ERR_FULL, ERR_IO. Always later, never before it returns. */
 typedef void images_done(void *ctx, int err, const uint8_t sha256[DIGEST_SHA256],
 			 int64_t size_bytes);
 void images_upload_finish_take(struct images_upload *up, images_done *done, void *ctx);
-void images_upload_abort(struct images_upload *up); /* NULL is fine */
+void images_upload_abort(struct images_upload *up); /* NULL is fine; `room` comes no more */
+void images_unpin(struct images *im, const uint8_t sha256[DIGEST_SHA256]);
 
 /* Reads [offset, offset + len) of an image; keeps a few files open. ERR_NOENT if it is gone,
  * ERR_IO, ERR_TRUNC if the file is shorter than that. Never maps, so that an I/O error is an

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * JSON for people and programs: the one place that knows the shapes which postboot-api(7)
- * documents. Every function returns a new jansson reference, or NULL when out of memory.
+ * documents. Keys stand in a fixed order; what is not known has no key. Every function
+ * returns a new jansson reference, or NULL when out of memory. Pure but for memory.
  */
 #ifndef DAEMON_VIEW_H
 #define DAEMON_VIEW_H
@@ -9,11 +10,59 @@
 #include <jansson.h>
 
 #include "core/update.h"
+#include "daemon/engine.h"
 #include "store/store.h"
 
 /* The payload of an event, merged into the stream's object (see postboot-api). `a` and `dg`
- * are NULL for events that are not about an attempt; `release` is NULL where unknown. */
+ * are NULL for events that are not about an attempt; `p` is NULL where unknown. */
 json_t *view_event_payload(enum event_kind kind, const struct device *d, const struct product *p,
 			   const struct attempt *a, const struct diagnoses *dg);
+
+/* One event of the stream. A stored payload that is no JSON object is left out. */
+json_t *view_event(const char *stream, const struct store_event_row *e);
+
+/* `target`: the version of the product's target, "" if it has none. */
+json_t *view_product(const struct product *p, const char *target);
+
+/* `product`: its name; `target`: whether the product targets it. */
+json_t *view_release(const struct release *r, const char *product, bool target);
+
+/* dg NULL: none. */
+json_t *view_attempt(const struct attempt *a, const char *product, const struct diagnoses *dg);
+
+/* What a device's view is made of. */
+struct view_device {
+	const struct engine_device *now;
+	bool has_last;
+	const struct attempt *last; /* the last closed attempt, if has_last */
+	const struct diagnoses *last_diagnoses;
+};
+json_t *view_device(const struct view_device *v);
+/* For lists: attempts by their ids only. */
+json_t *view_device_row(const struct engine_device *now);
+
+/* Why a device is not updated, what likely went wrong and what to do, in plain words. */
+json_t *view_explain(const struct view_device *v, int64_t now_ms);
+
+/* RFC 9457. `code` is a machine's word, err_word() where there is an error. */
+json_t *view_problem(unsigned status, const char *code, const char *detail);
+const char *view_status_title(unsigned status);
+
+/* ---- parts ---- */
+
+/* Takes `value`; when it is NULL or there is no memory, *obj is freed and becomes NULL. */
+void view_put(json_t **obj, const char *key, json_t *value);
+void view_append(json_t **array, json_t *value);
+/* A string whatever the bytes: those that are not UTF-8 become '?'. */
+json_t *view_text(const char *str);
+void view_put_text(json_t **obj, const char *key, const char *str); /* "": no key */
+void view_put_time(json_t **obj, const char *key, int64_t wall_ms); /* 0: no key */
+json_t *view_hex(const uint8_t *ptr, size_t len);
+json_t *view_digest(const struct digest *d);
+json_t *view_diagnoses(const struct diagnoses *dg); /* NULL: empty */
+/* The device's own copy was used instead of our image: verified with hardly a byte served. */
+bool view_attempt_cached(const struct attempt *a);
+/* "in-sync", "updating", "waiting", "held", "new" or "no-target" */
+const char *view_device_state(const struct engine_device *now);
 
 #endif

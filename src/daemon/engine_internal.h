@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shared by the files of the engine; nobody else includes it.
+ *
+ * struct dev is a cached device with its open attempt, as committed (plus counters that may be
+ * lost). A struct job is one cause on its way: it works on a copy of the device, and only its
+ * commit replaces the cached value. One job of a device is in flight, up to
+ * LIMIT_DEVICE_QUEUE wait behind it.
+ */
+#ifndef DAEMON_ENGINE_INTERNAL_H
+#define DAEMON_ENGINE_INTERNAL_H
+
+#include "base/list.h"
+#include "base/log.h"
+#include "daemon/engine.h"
+#include "proto/native.h"
+
+enum { ENGINE_BUCKETS = 4096, ENGINE_IDLE_DEVICES = 4096, DESIRED_TAG = 1 };
+
+struct session {
+	struct list link; /* in dev->sessions */
+	struct dev *dev;
+	struct net_peer *peer;
+	int64_t since_ms; /* wall; 0 for plain coap */
+	enum wire_format desired_format;
+};
+
+/* What was served of the open attempt's image; counted outside the attempt, because blocks
+ * go on while a job is in flight. */
+struct served {
+	int64_t bytes, high;
+	uint32_t repeats;
+	uint8_t *units; /* a bit for each started KiB; NULL before the first block */
+	int64_t unit_count;
+};
+
+struct job;
+
+struct dev {
+	struct list link;  /* in a bucket */
+	struct list idle;  /* in engine->idle, while nothing holds it */
+	struct update u;   /* device, attempt and what core needs around them */
+	struct served served;
+	struct list sessions;
+	struct job *flight;
+	struct list queue;
+	unsigned queued;
+	uint32_t desired; /* the doorbell's counter */
+	bool block_waits;  /* a first block's job is on its way */
+	bool seen_dirty;   /* last contact is newer than the store's */
+	bool removed;	   /* the row is gone; goes with its last session */
+};
+
+enum job_kind {
+	JOB_REPORT,
+	JOB_STATUS,
+	JOB_BLOCK,
+	JOB_DEADLINE,
+	JOB_SILENT,
+	JOB_OUTAGE,
+	JOB_CLOCK_STEP,
+	JOB_OPERATOR,
+};
+
+struct job {
+	struct list link;
+	struct engine *e;
+	struct dev *dev;
+	enum job_kind kind;
+	union {
+		struct report report;
+		struct status status;
+		int64_t gap_ms;
+		struct {
+			enum operator_act act;
+			int64_t arg;
+			uint64_t attempt; /* cancel */
+			engine_done *done;
+			void *ctx;
+		} op;
+	} in;
+	/* where the answer goes */
+	struct net_exchange exchange;
+	enum wire_format format;
+	struct net_peer *peer; /* only compared, never followed */
+	int64_t session_ms;
+	struct link_facts link_facts;
+	/* the work */
+	struct update u;
+	struct outcome out;
+	bool inserts; /* the open attempt is new */
+};
+
+struct engine {
+	struct engine_conf conf;
+	struct net *net;
+	struct list buckets[ENGINE_BUCKETS];
+	struct list idle;
+	unsigned idle_count, dev_count, session_count;
+
+	struct product *products; /* by rising id */
+	size_t product_count;
+	struct release **releases; /* by rising id; stable addresses */
+	size_t release_count;
+
+	uv_timer_t tick;
+	struct clock last_tick;
+	int64_t started_wall_ms, away_ms;
+	int64_t alive_at_ms, flush_at_ms; /* monotonic */
+	int64_t heard_ms;		  /* monotonic, any device */
+	int64_t store_retry_ms;		  /* monotonic; timers pause after a failed commit */
+	struct list sweeps;
+	void (*on_events)(void *ctx, uint64_t head);
+	void *on_events_ctx;
+	struct engine_stats stats;
+	void (*stopped)(void *ctx);
+	void *stopped_ctx;
+	uint64_t secret[2]; /* seeds the device hash */
+};
+
+/* engine.c: cache and jobs */
+struct dev *dev_find(struct engine *e, const char *id);
+/* Cached, else from the store. ERR_NOENT, ERR_IO, ERR_NOMEM. */
+int dev_get(struct engine *e, const char *id, struct dev **ret_dev) ERR_CHECK;
+/* Nothing holds it any more, perhaps: give it back to the cache or the heap. */
+void dev_release(struct engine *e, struct dev *d);
+void dev_reset_served(struct dev *d);
+/* Fills what surrounds device and attempt from the catalogue and the history. */
+int dev_context(struct engine *e, struct dev *d, struct update *u) ERR_CHECK;
+struct job *job_new(struct engine *e, struct dev *d, enum job_kind kind);
+/* Takes the job. ERR_BUSY when the device's queue is full (the job is then freed). */
+int job_submit(struct job *job) ERR_CHECK;
+uint64_t engine_random(void);
+/* Rings the device's doorbell on all its sessions. */
+void dev_ring(struct engine *e, struct dev *d);
+
+/* engine_request.c */
+void job_answer(struct job *job, int err);
+
+/* engine_admin.c */
+void job_answer_operator(struct job *job, int err);
+int catalog_load(struct engine *e) ERR_CHECK;
+void catalog_free(struct engine *e);
+struct product *catalog_product(struct engine *e, int64_t id);
+struct product *catalog_product_named(struct engine *e, const char *name);
+struct release *catalog_release(struct engine *e, int64_t id);
+struct release *catalog_release_named(struct engine *e, int64_t product, const char *version);
+
+/* engine_timer.c */
+int timer_start(struct engine *e) ERR_CHECK;
+void timer_stop(struct engine *e);
+/* Walks all devices of a product (0: those with an open attempt, of every product) in small steps
+ * and runs an operator act or an outage on each that is concerned. */
+void sweep_target(struct engine *e, int64_t product);
+void sweep_outage(struct engine *e, enum job_kind kind, int64_t gap_ms);
+void sweeps_free(struct engine *e);
+void engine_heard(struct engine *e);
+
+/* engine_request.c: callbacks for net */
+size_t engine_psk(void *ctx, struct bytes identity, uint8_t *key, size_t cap);
+bool engine_peer_up(void *ctx, struct net_peer *peer, struct bytes identity);
+void engine_peer_gone(void *ctx, struct net_peer *peer, enum net_gone why);
+void engine_request(void *ctx, struct net_peer *peer, const struct net_request *request,
+		    struct net_exchange exchange);
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/view.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+/* ---- parts ---- */
+
+void view_put(json_t **obj, const char *key, json_t *value)
+{
+	if (!*obj) {
+		json_decref(value);
+	} else if (json_object_set_new(*obj, key, value)) {
+		json_decref(*obj);
+		*obj = NULL;
+	}
+}
+
+void view_append(json_t **array, json_t *value)
+{
+	if (!*array) {
+		json_decref(value);
+	} else if (json_array_append_new(*array, value)) {
+		json_decref(*array);
+		*array = NULL;
+	}
+}
+
+json_t *view_text(const char *str)
+{
+	json_t *text = json_string(str);
+	char ascii[512];
+	size_t n = 0;
+
+	if (text)
+		return text;
+	for (; str[n] && n < sizeof(ascii) - 1; n++)
+		ascii[n] = (unsigned char)str[n] < 0x80 ? str[n] : '?';
+	ascii[n] = 0;
+	return json_string(ascii);
+}
+
+void view_put_text(json_t **obj, const char *key, const char *str)
+{
+	if (str[0])
+		view_put(obj, key, view_text(str));
+}
+
+void view_put_time(json_t **obj, const char *key, int64_t wall_ms)
+{
+	char text[25];
+
+	if (wall_ms)
+		view_put(obj, key, json_string(clock_format(wall_ms, text)));
+}
+
+json_t *view_hex(const uint8_t *ptr, size_t len)
+{
+	char text[2 * LIMIT_DIGEST + 1];
+	struct buf b = buf_writer(text, sizeof(text));
+
+	buf_put_hex(&b, ptr, len);
+	return json_string(buf_cstr(&b));
+}
+
+json_t *view_digest(const struct digest *d)
+{
+	char text[160];
+
+	return json_string(digest_text(d, text));
+}
+
+/* ---- products and releases ---- */
+
+json_t *view_product(const struct product *p, const char *target)
+{
+	json_t *o = json_object();
+	json_t *policy = json_object();
+
+	view_put_text(&o, "name", p->name);
+	view_put_text(&o, "hardware", p->hardware);
+	view_put_text(&o, "target", target);
+#define PUT_POLICY(field, min, max, def, help)                                                     \
+	view_put(&policy, #field, json_integer(p->policy.field));
+	POLICY_LIST(PUT_POLICY)
+#undef PUT_POLICY
+	view_put(&o, "policy", policy);
+	view_put(&o, "rev", json_integer(p->rev));
+	view_put_time(&o, "created", p->created_ms);
+	return o;
+}
+
+json_t *view_release(const struct release *r, const char *product, bool target)
+{
+	json_t *o = json_object();
+	json_t *running = json_array();
+
+	view_put(&o, "id", json_integer(r->id));
+	view_put_text(&o, "product", product);
+	view_put_text(&o, "version", r->version);
+	view_put(&o, "size", json_integer(r->size_bytes));
+	view_put(&o, "sha256", view_hex(r->sha256, DIGEST_SHA256));
+	for (unsigned i = 0; i < r->running_count; i++)
+		view_append(&running, view_digest(&r->running[i]));
+	view_put(&o, "running", running);
+	if (r->no_digest || r->no_confirm) {
+		json_t *reports = json_array();
+		if (r->no_digest)
+			view_append(&reports, json_string("no-digest"));
+		if (r->no_confirm)
+			view_append(&reports, json_string("no-confirm"));
+		view_put(&o, "reports", reports);
+	}
+	view_put_time(&o, "created", r->created_ms);
+	view_put(&o, "target", json_boolean(target));
+	return o;
+}
+
+/* ---- events ---- */
+
+static json_t *payload_evidence(const struct attempt *a)
+{
+	json_t *list = json_array();
+
+#define PUT_EVIDENCE(name, bit, word)                                                              \
+	if (a->evidence & (bit))                                                                   \
+		view_append(&list, json_string(word));
+	EVIDENCE_LIST(PUT_EVIDENCE)
+#undef PUT_EVIDENCE
+	return list;
+}
+
+static void payload_attempt(json_t **o, const struct attempt *a, const struct diagnoses *dg)
+{
+	json_t *names = json_array();
+
+	view_put_text(o, "version", a->version);
+	view_put_text(o, "from", a->base_version);
+	if (a->state == ATTEMPT_CLOSED) {
+		view_put(o, "verdict", json_string(verdict_name(a->verdict)));
+		view_put(o, "charged", json_boolean(a->charged));
+		if (a->via != VIA_NONE)
+			view_put(o, "via", json_string(via_name(a->via)));
+		if (a->grade != GRADE_NONE)
+			view_put(o, "grade", json_string(grade_name(a->grade)));
+	}
+	if (a->reason != REASON_NONE)
+		view_put(o, "reason", json_string(reason_name(a->reason)));
+	view_put(o, "evidence", payload_evidence(a));
+	view_put(o, "served_bytes", json_integer(a->served_bytes));
+	view_put(o, "received_bytes", json_integer(a->received_bytes));
+	view_put(o, "size", json_integer(a->size_bytes));
+	view_put(o, "cached", json_boolean(view_attempt_cached(a)));
+	view_put(o, "fresh", json_boolean(a->fresh));
+	if (a->closed_ms)
+		view_put(o, "duration_ms", json_integer(a->closed_ms - a->created_ms));
+	for (unsigned i = 0; dg && i < dg->count; i++)
+		view_append(&names, json_string(diagnosis_name(dg->list[i].kind)));
+	view_put(o, "diagnoses", names);
+}
+
+static void payload_boot(json_t **o, const struct device *d)
+{
+	view_put(o, "boot_seq", json_integer(d->boots.seq));
+	if (!d->has_report)
+		return;
+	view_put(o, "reset", json_string(reset_reason_name(d->report.reset)));
+	view_put_text(o, "running", d->report.version);
+}
+
+json_t *view_event_payload(enum event_kind kind, const struct device *d, const struct product *p,
+			   const struct attempt *a, const struct diagnoses *dg)
+{
+	json_t *o = json_object();
+
+	if (p)
+		view_put_text(&o, "product", p->name);
+	if (a)
+		payload_attempt(&o, a, dg);
+	if (kind == EVENT_DEVICE_BOOT && d)
+		payload_boot(&o, d);
+	if (kind == EVENT_DEVICE_HELD && d) {
+		json_object_del(o, "reason"); /* the device's own, of the attempt */
+		view_put(&o, "reason", json_string(hold_name(d->hold)));
+	}
+	if (kind == EVENT_DEVICE_DRIFT && d && d->has_report)
+		view_put_text(&o, "running", d->report.version);
+	return o;
+}
+
+json_t *view_event(const char *stream, const struct store_event_row *e)
+{
+	json_t *o = json_object();
+	json_t *payload = json_loads(e->json ? e->json : "{}", JSON_REJECT_DUPLICATES, NULL);
+	char cursor[64];
+	struct buf b = buf_writer(cursor, sizeof(cursor));
+
+	buf_put_str(&b, stream);
+	buf_put_str(&b, ":");
+	buf_put_dec(&b, e->seq);
+	view_put(&o, "stream", json_string(stream));
+	view_put(&o, "seq", json_integer((json_int_t)e->seq));
+	view_put(&o, "cursor", json_string(buf_cstr(&b)));
+	view_put_time(&o, "time", e->at_ms);
+	view_put(&o, "topic", view_text(e->topic));
+	view_put(&o, "data", view_text(e->data));
+	view_put_text(&o, "device", e->device);
+	if (e->attempt)
+		view_put(&o, "attempt", json_integer((json_int_t)e->attempt));
+	if (o && json_is_object(payload) && json_object_update_missing(o, payload)) {
+		json_decref(o);
+		o = NULL;
+	}
+	json_decref(payload);
+	return o;
+}
+
+/* ---- problems ---- */
+
+const char *view_status_title(unsigned status)
+{
+	static const struct {
+		unsigned status;
+		const char *title;
+	} titles[] = {
+		{400, "Bad Request"},
+		{403, "Forbidden"},
+		{404, "Not Found"},
+		{405, "Method Not Allowed"},
+		{406, "Not Acceptable"},
+		{408, "Request Timeout"},
+		{409, "Conflict"},
+		{410, "Gone"},
+		{411, "Length Required"},
+		{413, "Content Too Large"},
+		{414, "URI Too Long"},
+		{415, "Unsupported Media Type"},
+		{422, "Unprocessable Content"},
+		{500, "Internal Server Error"},
+		{503, "Service Unavailable"},
+		{507, "Insufficient Storage"},
+	};
+
+	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
+		if (titles[i].status == status)
+			return titles[i].title;
+	return "Error";
+}
+
+json_t *view_problem(unsigned status, const char *code, const char *detail)
+{
+	json_t *o = json_object();
+
+	view_put(&o, "type", json_string("about:blank"));
+	view_put(&o, "title", json_string(view_status_title(status)));
+	view_put(&o, "status", json_integer(status));
+	view_put_text(&o, "detail", detail);
+	view_put(&o, "code", json_string(code));
+	return o;
+}
