@@ -37,18 +37,18 @@ struct served {
 struct job;
 
 struct dev {
-	struct list link;  /* in a bucket */
-	struct list idle;  /* in engine->idle, while nothing holds it */
-	struct update u;   /* device, attempt and what core needs around them */
+	struct list link; /* in a bucket */
+	struct list idle; /* in engine->idle, while nothing holds it */
+	struct update u;  /* device, attempt and what core needs around them */
 	struct served served;
 	struct list sessions;
 	struct job *flight;
 	struct list queue;
 	unsigned queued;
 	uint32_t desired; /* the doorbell's counter */
-	bool block_waits;  /* a first block's job is on its way */
-	bool seen_dirty;   /* last contact is newer than the store's */
-	bool removed;	   /* the row is gone; goes with its last session */
+	bool block_waits; /* a first block's job is on its way */
+	bool seen_dirty;  /* last contact is newer than the store's */
+	bool removed;	  /* the row is gone; goes with its last session */
 };
 
 enum job_kind {
@@ -98,7 +98,7 @@ struct engine {
 	struct list idle;
 	unsigned idle_count, dev_count, session_count;
 
-	struct product *products; /* by rising id */
+	struct product **products; /* stable addresses */
 	size_t product_count;
 	struct release **releases; /* by rising id; stable addresses */
 	size_t release_count;
