@@ -31,10 +31,14 @@ struct store_conf {
 	const char *path;   /* database file, or ":memory:" (shared between connections) */
 	bool inline_commit; /* tests: no thread, store_submit() commits at once and the
 			     * result waits for store_deliver() */
-	void (*wake)(void *wake_ctx); /* called on the store's thread when results wait */
+	/* called on the store's thread (with inline_commit: by store_submit) when results wait;
+	 * must not call the store */
+	void (*wake)(void *wake_ctx);
 	void *wake_ctx;
-	/* tests: called before every database operation of a write; a non-zero return is the
-	 * error of that operation (or the hook does not return). NULL: none */
+	/* tests: called before every database operation of a write, each statement, savepoint,
+	 * BEGIN and COMMIT, counted from 1 at store_open(); a non-zero return is the error of
+	 * that operation (or the hook does not return). What takes a failed transaction back
+	 * is not asked about. NULL: none */
 	int (*fault)(void *fault_ctx, unsigned long operation);
 	void *fault_ctx;
 };
@@ -49,7 +53,9 @@ struct store_info {
 /* Opens or creates, migrates (schema/NNNN_*.sql by user_version). A database of a newer version
  * is left untouched: ERR_VERSION. ret_store owns two connections and a thread. */
 int store_open(const struct store_conf *conf, struct store **ret_store) ERR_CHECK;
-void store_close(struct store *s); /* commits what was submitted; NULL is fine */
+/* Commits what was submitted; NULL is fine. Results not delivered by then never are: flush and
+ * deliver first. */
+void store_close(struct store *s);
 void store_info(struct store *s, struct store_info *ret_info);
 /* Of the last failed operation, for the log. Borrowed until the next call. */
 const char *store_error(const struct store *s);
@@ -78,21 +84,27 @@ struct store_event {
 	int64_t at_ms;	    /* wall */
 };
 
-/* Copies all arguments. The set remembers the first error (ERR_NOMEM); submit then fails. */
+/* Copies all arguments. The set remembers the first error (ERR_NOMEM; ERR_LIMIT for more ids
+ * than a result holds or a device id that is too long) and has it as its result. NULL if there
+ * is no memory for the set itself. */
 struct store_set *store_set_new(store_done *done, void *ctx);
 void store_set_free(struct store_set *set); /* one that was not submitted; NULL is fine */
 void store_set_product(struct store_set *set, const struct product *p);
 void store_set_release(struct store_set *set, const struct release *r); /* insert only */
+/* ERR_BUSY while it is a product's target, a device's lock or an open attempt's release;
+ * ERR_NOENT if there is none. */
 void store_set_release_delete(struct store_set *set, int64_t release);
 void store_set_device(struct store_set *set, const struct device *d);
 void store_set_device_delete(struct store_set *set, const char *device, int64_t rev);
-/* Inserts when number is 0 (the store numbers it), else updates; a closed row is never
- * changed: ERR_CONFLICT (I4). A second open attempt of a device: ERR_EXIST (I3). */
+/* Inserts when number is 0 (the store numbers it), else updates all but id, device, product,
+ * release, version, size_bytes and sha256; a closed row is never changed: ERR_CONFLICT (I4). A
+ * second open attempt of a device: ERR_EXIST (I3). */
 void store_set_attempt(struct store_set *set, const struct attempt *a);
 /* Replaces the diagnoses of an attempt. */
 void store_set_diagnoses(struct store_set *set, uint64_t attempt, const struct diagnoses *d);
 void store_set_event(struct store_set *set, const struct store_event *e);
-/* Last contact only: no rev, no event; for reports that change nothing else. */
+/* Last contact only: no rev, no event; for reports that change nothing else. No error for a
+ * device that was removed meanwhile. */
 void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 		    int64_t offline_at_ms);
 void store_set_alive(struct store_set *set, int64_t wall_ms);

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The reading half of store.h: one function per query, on the caller's connection. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "store/private.h"
+#include "store/row.h"
+
+/* ---- parameters and steps ---- */
+
+/* A statement about to be bound; the first error is kept until it is stepped. */
+struct query {
+	struct store *store;
+	enum stmt_id id;
+	sqlite3_stmt *stmt;
+	int next; /* parameter */
+	int err;
+};
+
+static struct query query(struct store *s, enum stmt_id id)
+{
+	return (struct query){.store = s, .id = id, .stmt = s->reader.stmt[id], .next = 1};
+}
+
+static void with_int(struct query *q, int64_t value)
+{
+	if (sqlite3_bind_int64(q->stmt, q->next++, value))
+		q->err = ERR_NOMEM;
+}
+
+/* Nothing in the database is above INT64_MAX, so a larger number finds what INT64_MAX finds. */
+static void with_u64(struct query *q, uint64_t value)
+{
+	with_int(q, value > INT64_MAX ? INT64_MAX : (int64_t)value);
+}
+
+static void with_str(struct query *q, const char *value)
+{
+	if (sqlite3_bind_text(q->stmt, q->next++, value, -1, SQLITE_STATIC))
+		q->err = ERR_NOMEM;
+}
+
+static void with_blob(struct query *q, const void *ptr, size_t len)
+{
+	if (sqlite3_bind_blob64(q->stmt, q->next++, ptr, len, SQLITE_STATIC))
+		q->err = ERR_NOMEM;
+}
+
+/* 1: a row, 0: no more, else an error. */
+static int step(struct query *q)
+{
+	int err = q->err ? q->err : db_step(&q->store->reader, q->id);
+
+	if (err < 0)
+		memcpy(q->store->error, q->store->reader.error, sizeof(q->store->error));
+	return err;
+}
+
+static int end(struct query *q, int err)
+{
+	db_reset(&q->store->reader, q->id);
+	return err;
+}
+
+/* A row that was found but does not read as one. */
+static int bad_row(struct query *q, int err)
+{
+	db_note(&q->store->reader, q->id, err, "a row that cannot be read");
+	memcpy(q->store->error, q->store->reader.error, sizeof(q->store->error));
+	return err;
+}
+
+/* Steps to the one row there may be. */
+static int step_one(struct query *q)
+{
+	int found = step(q);
+
+	return found > 0 ? 0 : found == 0 ? ERR_NOENT : found;
+}
+
+static const char *text(struct query *q, int column)
+{
+	const char *str = (const char *)sqlite3_column_text(q->stmt, column);
+
+	return str ? str : "";
+}
+
+/* ---- products ---- */
+
+static int one_product(struct query *q, struct product *ret)
+{
+	int err = step_one(q);
+
+	if (!err && (err = row_read_product(q->stmt, ret)))
+		err = bad_row(q, err);
+	return end(q, err);
+}
+
+int store_product(struct store *s, int64_t id, struct product *ret)
+{
+	struct query q = query(s, STMT_PRODUCT);
+
+	with_int(&q, id);
+	return one_product(&q, ret);
+}
+
+int store_product_by_name(struct store *s, const char *name, struct product *ret)
+{
+	struct query q = query(s, STMT_PRODUCT_BY_NAME);
+
+	with_str(&q, name);
+	return one_product(&q, ret);
+}
+
+int store_products(struct store *s, const char *after_name, unsigned limit, store_product_row *row,
+		   void *ctx)
+{
+	struct query q = query(s, STMT_PRODUCTS);
+	struct product p;
+	int err = 0, found;
+
+	with_str(&q, after_name);
+	with_int(&q, limit);
+	while ((found = step(&q)) > 0) {
+		err = row_read_product(q.stmt, &p);
+		if (err || !row(ctx, &p))
+			break;
+	}
+	return end(&q, err ? bad_row(&q, err) : found < 0 ? found : 0);
+}
+
+/* ---- releases ---- */
+
+/* The release's digests; its own row is still open, so both are of one moment. */
+static int read_release(struct query *q, struct release *ret)
+{
+	struct release r = {0};
+	struct query digests = query(q->store, STMT_RELEASE_DIGESTS);
+	int err = row_read_release(q->stmt, &r), found = 0;
+
+	if (err)
+		return bad_row(q, err);
+	with_int(&digests, r.id);
+	while (!err && (found = step(&digests)) > 0) {
+		if (r.running_count == LIMIT_DIGEST_KINDS)
+			err = ERR_CORRUPT;
+		else
+			err = row_read_digest(digests.stmt, &r.running[r.running_count++]);
+	}
+	if (err)
+		bad_row(&digests, err);
+	if (found < 0)
+		err = found;
+	if (!err)
+		*ret = r;
+	return end(&digests, err);
+}
+
+static int one_release(struct query *q, struct release *ret)
+{
+	int err = step_one(q);
+
+	if (!err)
+		err = read_release(q, ret);
+	return end(q, err);
+}
+
+int store_release(struct store *s, int64_t id, struct release *ret)
+{
+	struct query q = query(s, STMT_RELEASE_BY_ID);
+
+	with_int(&q, id);
+	return one_release(&q, ret);
+}
+
+int store_release_by_version(struct store *s, int64_t product, const char *version,
+			     struct release *ret)
+{
+	struct query q = query(s, STMT_RELEASE_BY_VERSION);
+
+	with_int(&q, product);
+	with_str(&q, version);
+	return one_release(&q, ret);
+}
+
+int store_releases(struct store *s, int64_t product, int64_t after_id, unsigned limit,
+		   store_release_row *row, void *ctx)
+{
+	struct query q = query(s, product ? STMT_RELEASES_OF : STMT_RELEASES);
+	struct release r;
+	int err = 0, found;
+
+	if (product)
+		with_int(&q, product);
+	with_int(&q, after_id);
+	with_int(&q, limit);
+	while ((found = step(&q)) > 0) {
+		err = read_release(&q, &r);
+		if (err || !row(ctx, &r))
+			break;
+	}
+	return end(&q, err ? err : found < 0 ? found : 0);
+}
+
+/* ---- devices ---- */
+
+int store_device(struct store *s, const char *id, struct device *ret)
+{
+	struct query q = query(s, STMT_DEVICE);
+
+	with_str(&q, id);
+	int err = step_one(&q);
+	if (!err && (err = row_read_device(q.stmt, ret)))
+		err = bad_row(&q, err);
+	return end(&q, err);
+}
+
+static int each_device(struct query *q, store_device_row *row, void *ctx)
+{
+	struct device d;
+	int err = 0, found;
+
+	while ((found = step(q)) > 0) {
+		err = row_read_device(q->stmt, &d);
+		if (err || !row(ctx, &d))
+			break;
+	}
+	return end(q, err ? bad_row(q, err) : found < 0 ? found : 0);
+}
+
+int store_devices(struct store *s, int64_t product, const char *after_id, unsigned limit,
+		  store_device_row *row, void *ctx)
+{
+	struct query q = query(s, product ? STMT_DEVICES_OF : STMT_DEVICES);
+
+	if (product)
+		with_int(&q, product);
+	with_str(&q, after_id);
+	with_int(&q, limit);
+	return each_device(&q, row, ctx);
+}
+
+int store_devices_silent(struct store *s, int64_t now_ms, unsigned limit, store_device_row *row,
+			 void *ctx)
+{
+	struct query q = query(s, STMT_DEVICES_SILENT);
+
+	with_int(&q, now_ms);
+	with_int(&q, limit);
+	return each_device(&q, row, ctx);
+}
+
+int store_psk_unused(struct store *s, struct bytes psk, const char *device)
+{
+	struct query q = query(s, STMT_DEVICE_BY_PSK);
+
+	with_blob(&q, psk.ptr, psk.len);
+	int found = step(&q);
+	if (found > 0)
+		found = strcmp(text(&q, 0), device) == 0 ? 0 : ERR_EXIST;
+	return end(&q, found);
+}
+
+/* ---- attempts ---- */
+
+int store_attempt(struct store *s, uint64_t id, struct attempt *ret)
+{
+	struct query q = query(s, STMT_ATTEMPT);
+
+	with_u64(&q, id);
+	int err = step_one(&q);
+	if (!err && (err = row_read_attempt(q.stmt, ret)))
+		err = bad_row(&q, err);
+	return end(&q, err);
+}
+
+static int each_attempt(struct query *q, store_attempt_row *row, void *ctx)
+{
+	struct attempt a;
+	int err = 0, found;
+
+	while ((found = step(q)) > 0) {
+		err = row_read_attempt(q->stmt, &a);
+		if (err || !row(ctx, &a))
+			break;
+	}
+	return end(q, err ? bad_row(q, err) : found < 0 ? found : 0);
+}
+
+int store_attempts(struct store *s, const char *device, bool open_only, uint64_t before_number,
+		   unsigned limit, store_attempt_row *row, void *ctx)
+{
+	static const enum stmt_id ids[2][2] = {{STMT_ATTEMPTS, STMT_ATTEMPTS_OPEN},
+					       {STMT_ATTEMPTS_OF, STMT_ATTEMPTS_OPEN_OF}};
+	struct query q = query(s, ids[*device != 0][open_only]);
+
+	if (*device)
+		with_str(&q, device);
+	with_u64(&q, before_number ? before_number : INT64_MAX);
+	with_int(&q, limit);
+	return each_attempt(&q, row, ctx);
+}
+
+int store_attempts_due(struct store *s, int64_t now_ms, unsigned limit, store_attempt_row *row,
+		       void *ctx)
+{
+	struct query q = query(s, STMT_ATTEMPTS_DUE);
+
+	with_int(&q, now_ms);
+	with_int(&q, limit);
+	return each_attempt(&q, row, ctx);
+}
+
+int store_diagnoses(struct store *s, uint64_t attempt, struct diagnoses *ret)
+{
+	struct query q = query(s, STMT_DIAGNOSES);
+	struct diagnoses d = {0};
+	int err = 0, found = 0;
+
+	with_u64(&q, attempt);
+	while (!err && (found = step(&q)) > 0) {
+		if (d.count == LIMIT_DIAGNOSES)
+			err = ERR_CORRUPT;
+		else
+			err = row_read_diagnosis(q.stmt, &d.list[d.count++]);
+	}
+	if (err)
+		bad_row(&q, err);
+	else if (found < 0)
+		err = found;
+	if (!err)
+		*ret = d;
+	return end(&q, err);
+}
+
+int store_history(struct store *s, const char *device, const uint8_t sha256[DIGEST_SHA256],
+		  uint64_t after_number, struct history *ret)
+{
+	struct query q = query(s, STMT_HISTORY);
+
+	with_str(&q, device);
+	with_blob(&q, sha256, DIGEST_SHA256);
+	with_u64(&q, after_number);
+	int err = step_one(&q);
+	if (!err) {
+		ret->failures = (uint32_t)sqlite3_column_int64(q.stmt, 0);
+		ret->reverts = (uint32_t)sqlite3_column_int64(q.stmt, 1);
+	}
+	return end(&q, err);
+}
+
+/* ---- events ---- */
+
+int store_events(struct store *s, uint64_t after, const char *device, unsigned limit,
+		 store_event_fn *fn, void *ctx)
+{
+	struct query q = query(s, *device ? STMT_EVENTS_OF : STMT_EVENTS);
+	int found;
+
+	if (*device)
+		with_str(&q, device);
+	with_u64(&q, after);
+	with_int(&q, limit);
+	while ((found = step(&q)) > 0) {
+		struct store_event_row e = {
+			.seq = (uint64_t)sqlite3_column_int64(q.stmt, 0),
+			.at_ms = sqlite3_column_int64(q.stmt, 1),
+			.topic = text(&q, 2),
+			.data = text(&q, 3),
+			.device = text(&q, 4),
+			.attempt = (uint64_t)sqlite3_column_int64(q.stmt, 5),
+			.json = text(&q, 6),
+		};
+		if (!fn(ctx, &e))
+			break;
+	}
+	return end(&q, found < 0 ? found : 0);
+}
+
+/* ---- what hangs on what ---- */
+
+/* The first row's name between two pieces of text; ERR_NOENT if there is none. */
+static int used_by(struct store *s, enum stmt_id id, int64_t release, const char *before,
+		   const char *after, struct store_use *ret)
+{
+	struct query q = query(s, id);
+
+	with_int(&q, release);
+	int err = step_one(&q);
+	if (!err) {
+		struct buf b = buf_writer(ret->by, sizeof(ret->by));
+		buf_put_str(&b, before);
+		buf_put_str(&b, text(&q, 0));
+		buf_put_str(&b, after);
+		buf_cstr(&b);
+		ret->used = true;
+	}
+	return end(&q, err);
+}
+
+int store_release_use(struct store *s, int64_t release, struct store_use *ret)
+{
+	struct store_use use = {0};
+	int err = used_by(s, STMT_USE_PRODUCT, release, "product ", " targets it", &use);
+
+	if (err == ERR_NOENT)
+		err = used_by(s, STMT_USE_DEVICE, release, "device ", " is locked to it", &use);
+	if (err == ERR_NOENT)
+		err = used_by(s, STMT_USE_ATTEMPT, release, "device ", " is being updated to it",
+			      &use);
+	if (err && err != ERR_NOENT)
+		return err;
+	*ret = use;
+	return 0;
+}
+
+int store_image_used(struct store *s, const uint8_t sha256[DIGEST_SHA256], bool *ret_used)
+{
+	struct query q = query(s, STMT_IMAGE_USED);
+
+	with_blob(&q, sha256, DIGEST_SHA256);
+	int found = step(&q);
+	if (found >= 0)
+		*ret_used = found > 0;
+	return end(&q, found < 0 ? found : 0);
+}
+
+int store_counts(struct store *s, struct store_counts *ret)
+{
+	struct query q = query(s, STMT_COUNTS);
+	int err = step_one(&q);
+
+	if (!err)
+		*ret = (struct store_counts){
+			.products = (uint64_t)sqlite3_column_int64(q.stmt, 0),
+			.releases = (uint64_t)sqlite3_column_int64(q.stmt, 1),
+			.devices = (uint64_t)sqlite3_column_int64(q.stmt, 2),
+			.online = (uint64_t)sqlite3_column_int64(q.stmt, 3),
+			.held = (uint64_t)sqlite3_column_int64(q.stmt, 4),
+			.open_attempts = (uint64_t)sqlite3_column_int64(q.stmt, 5),
+			.updated = (uint64_t)sqlite3_column_int64(q.stmt, 6),
+			.failed = (uint64_t)sqlite3_column_int64(q.stmt, 7),
+		};
+	return end(&q, err);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct store_set *store_set_new(store_done *done, void *ctx)
+{
+	struct store_set *set = calloc(1, sizeof(*set));
+
+	if (!set)
+		return NULL;
+	set->last = &set->first;
+	set->done = done;
+	set->ctx = ctx;
+	return set;
+}
+
+void store_set_free(struct store_set *set)
+{
+	if (!set)
+		return;
+	for (struct op *op = set->first, *next; op; op = next) {
+		next = op->next;
+		explicit_bzero(op->data, op->size); /* a device carries its key */
+		free(op);
+	}
+	free(set);
+}
+
+/* Room for `size` bytes of a new operation, or NULL with set->err. */
+static void *add(struct store_set *set, enum op_kind kind, size_t size)
+{
+	if (set->err)
+		return NULL;
+	struct op *op = malloc(sizeof(*op) + size);
+	if (!op) {
+		set->err = ERR_NOMEM;
+		return NULL;
+	}
+	op->next = NULL;
+	op->kind = kind;
+	op->size = size;
+	*set->last = op;
+	set->last = &op->next;
+	return op->data;
+}
+
+static void add_copy(struct store_set *set, enum op_kind kind, const void *data, size_t size)
+{
+	void *dst = add(set, kind, size);
+
+	if (dst)
+		memcpy(dst, data, size);
+}
+
+static void count_insert(struct store_set *set)
+{
+	enum { MAX = sizeof(set->result.ids) / sizeof(set->result.ids[0]) };
+
+	if (set->inserts == MAX && !set->err)
+		set->err = ERR_LIMIT;
+	else
+		set->inserts++;
+}
+
+void store_set_product(struct store_set *set, const struct product *p)
+{
+	if (p->rev == 0)
+		count_insert(set);
+	add_copy(set, OP_PRODUCT, p, sizeof(*p));
+}
+
+void store_set_release(struct store_set *set, const struct release *r)
+{
+	count_insert(set);
+	add_copy(set, OP_RELEASE, r, sizeof(*r));
+}
+
+void store_set_release_delete(struct store_set *set, int64_t release)
+{
+	add_copy(set, OP_RELEASE_DELETE, &release, sizeof(release));
+}
+
+void store_set_device(struct store_set *set, const struct device *d)
+{
+	add_copy(set, OP_DEVICE, d, sizeof(*d));
+}
+
+/* A key that is too long is no row's: better an error than another row's. */
+static void copy_id(struct store_set *set, char dst[LIMIT_DEVICE_ID + 1], const char *id)
+{
+	if (!buf_copy_str(dst, LIMIT_DEVICE_ID + 1, id) && !set->err)
+		set->err = ERR_LIMIT;
+}
+
+void store_set_device_delete(struct store_set *set, const char *device, int64_t rev)
+{
+	struct op_device_delete op = {.rev = rev};
+
+	copy_id(set, op.device, device);
+	add_copy(set, OP_DEVICE_DELETE, &op, sizeof(op));
+}
+
+void store_set_attempt(struct store_set *set, const struct attempt *a)
+{
+	if (a->number == 0)
+		count_insert(set);
+	add_copy(set, OP_ATTEMPT, a, sizeof(*a));
+}
+
+void store_set_diagnoses(struct store_set *set, uint64_t attempt, const struct diagnoses *d)
+{
+	struct op_diagnoses *op = add(set, OP_DIAGNOSES, sizeof(*op));
+
+	if (!op)
+		return;
+	op->attempt = attempt;
+	op->list = *d;
+}
+
+static const char *put(char **end, const char *str)
+{
+	size_t size = strlen(str) + 1;
+	char *dst = memcpy(*end, str, size);
+
+	*end += size;
+	return dst;
+}
+
+void store_set_event(struct store_set *set, const struct store_event *e)
+{
+	size_t size = sizeof(*e) + strlen(e->topic) + strlen(e->data) + strlen(e->device) +
+		      strlen(e->json) + 4;
+	struct store_event *copy = add(set, OP_EVENT, size);
+
+	if (!copy)
+		return;
+	char *end = (char *)(copy + 1);
+	*copy = *e;
+	copy->topic = put(&end, e->topic);
+	copy->data = put(&end, e->data);
+	copy->device = put(&end, e->device);
+	copy->json = put(&end, e->json);
+}
+
+void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
+		    int64_t offline_at_ms)
+{
+	struct op_seen op = {.seen_ms = seen_ms, .offline_at_ms = offline_at_ms};
+
+	copy_id(set, op.device, device);
+	add_copy(set, OP_SEEN, &op, sizeof(op));
+}
+
+void store_set_alive(struct store_set *set, int64_t wall_ms)
+{
+	add_copy(set, OP_ALIVE, &wall_ms, sizeof(wall_ms));
+}

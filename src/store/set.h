@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A write-set inside: a list of operations with copies of their arguments, and its result.
+ * Filled by store_set_*() (store/store.h), carried out by store/write.c.
+ */
+#ifndef STORE_SET_H
+#define STORE_SET_H
+
+#include "store/store.h"
+
+enum op_kind {
+	OP_PRODUCT,	   /* struct product */
+	OP_RELEASE,	   /* struct release */
+	OP_RELEASE_DELETE, /* int64_t */
+	OP_DEVICE,	   /* struct device */
+	OP_DEVICE_DELETE,  /* struct op_device_delete */
+	OP_ATTEMPT,	   /* struct attempt */
+	OP_DIAGNOSES,	   /* struct op_diagnoses */
+	OP_EVENT,	   /* struct store_event, its strings behind it */
+	OP_SEEN,	   /* struct op_seen */
+	OP_ALIVE,	   /* int64_t */
+};
+
+struct op {
+	struct op *next;
+	enum op_kind kind;
+	size_t size;
+	_Alignas(max_align_t) unsigned char data[];
+};
+
+struct op_device_delete {
+	char device[LIMIT_DEVICE_ID + 1];
+	int64_t rev;
+};
+
+struct op_diagnoses {
+	uint64_t attempt;
+	struct diagnoses list;
+};
+
+struct op_seen {
+	char device[LIMIT_DEVICE_ID + 1];
+	int64_t seen_ms, offline_at_ms;
+};
+
+struct store_set {
+	struct store_set *next; /* in a queue of the store */
+	struct op *first, **last;
+	unsigned inserts; /* operations that will have an id in the result */
+	int err;	  /* of collecting */
+	store_done *done;
+	void *ctx;
+	struct store_result result;
+};
+
+#endif

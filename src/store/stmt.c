@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/stmt.h"
+
+#include "core/attempt.h"
+#include "store/columns.h"
+
+/* Column lists from the X-lists of columns.h. Parameters are bound in the order in which they
+ * stand. */
+#define NAME(column, how, field, arg) ", " #column
+#define HOLE(column, how, field, arg) ", ?"
+#define ASSIGN(column, how, field, arg) ", " #column " = ?"
+#define POLICY_NAME(field, min, max, def, help) ", " #field
+#define POLICY_HOLE(field, min, max, def, help) ", ?"
+#define POLICY_ASSIGN(field, min, max, def, help) ", " #field " = ?"
+
+#define PRODUCT_SELECT                                                                             \
+	"SELECT id, rev" PRODUCT_COLUMNS(NAME) POLICY_LIST(POLICY_NAME) " FROM product "
+#define RELEASE_SELECT "SELECT id" RELEASE_COLUMNS(NAME) " FROM release "
+#define DEVICE_SELECT "SELECT id, rev, created_ms" DEVICE_COLUMNS(NAME) ", boots FROM device "
+#define ATTEMPT_SELECT "SELECT number" ATTEMPT_FIXED(NAME) ATTEMPT_COLUMNS(NAME) " FROM attempt "
+#define EVENT_SELECT "SELECT seq, at_ms, topic, data, device, attempt, json FROM event "
+
+#define WRITE(id, text) [id] = {.name = #id, .sql = (text), .writes = true}
+#define READ(id, text) [id] = {.name = #id, .sql = (text)}
+#define READ_SCAN(id, text) [id] = {.name = #id, .sql = (text), .may_scan = true}
+
+/* clang-format off */
+const struct stmt_row stmt_rows[STMT_COUNT] = {
+	WRITE(STMT_BEGIN, "BEGIN IMMEDIATE"),
+	WRITE(STMT_COMMIT, "COMMIT"),
+	WRITE(STMT_ROLLBACK, "ROLLBACK"),
+	WRITE(STMT_SAVEPOINT, "SAVEPOINT one"),
+	WRITE(STMT_RELEASE, "RELEASE one"),
+	WRITE(STMT_ROLLBACK_TO, "ROLLBACK TO one"),
+
+	WRITE(STMT_META_PUT,
+		"INSERT INTO meta (key, value) VALUES (?, ?) "
+		"ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
+
+	WRITE(STMT_PRODUCT_INSERT,
+		"INSERT INTO product (rev" PRODUCT_COLUMNS(NAME) POLICY_LIST(POLICY_NAME) ") "
+		"VALUES (1" PRODUCT_COLUMNS(HOLE) POLICY_LIST(POLICY_HOLE) ")"),
+	WRITE(STMT_PRODUCT_UPDATE,
+		"UPDATE product SET rev = rev + 1" PRODUCT_COLUMNS(ASSIGN) POLICY_LIST(POLICY_ASSIGN)
+		" WHERE id = ? AND rev = ?"),
+
+	WRITE(STMT_RELEASE_INSERT,
+		"INSERT INTO release (id" RELEASE_COLUMNS(NAME) ") "
+		"VALUES (NULL" RELEASE_COLUMNS(HOLE) ")"),
+	WRITE(STMT_RELEASE_DIGEST_INSERT,
+		"INSERT INTO release_digest (release, position" DIGEST_COLUMNS(NAME) ") "
+		"VALUES (?, ?" DIGEST_COLUMNS(HOLE) ")"),
+	WRITE(STMT_RELEASE_DELETE, /* not while somebody uses it */
+		"DELETE FROM release WHERE id = ?1 "
+		"AND NOT EXISTS (SELECT 1 FROM product WHERE target = ?1) "
+		"AND NOT EXISTS (SELECT 1 FROM device WHERE lock = ?1) "
+		"AND NOT EXISTS (SELECT 1 FROM attempt WHERE release = ?1 AND state <> 'closed')"),
+	WRITE(STMT_RELEASE_EXISTS, "SELECT 1 FROM release WHERE id = ?"),
+
+	WRITE(STMT_DEVICE_INSERT,
+		"INSERT INTO device (id, rev, created_ms" DEVICE_COLUMNS(NAME) ", boots) "
+		"VALUES (?, 1, ?" DEVICE_COLUMNS(HOLE) ", ?)"),
+	WRITE(STMT_DEVICE_UPDATE,
+		"UPDATE device SET rev = rev + 1" DEVICE_COLUMNS(ASSIGN) ", boots = ? "
+		"WHERE id = ? AND rev = ?"),
+	WRITE(STMT_DEVICE_DELETE, "DELETE FROM device WHERE id = ? AND rev = ?"),
+	WRITE(STMT_DEVICE_SEEN, "UPDATE device SET seen_ms = ?, offline_at_ms = ? WHERE id = ?"),
+
+	WRITE(STMT_ATTEMPT_INSERT,
+		"INSERT INTO attempt (number" ATTEMPT_FIXED(NAME) ATTEMPT_COLUMNS(NAME)
+		", deadline_at_ms) "
+		"VALUES (NULL" ATTEMPT_FIXED(HOLE) ATTEMPT_COLUMNS(HOLE) ", ?)"),
+	WRITE(STMT_ATTEMPT_UPDATE,
+		"UPDATE attempt SET number = number" ATTEMPT_COLUMNS(ASSIGN) ", deadline_at_ms = ? "
+		"WHERE number = ? AND id = ? AND state <> 'closed'"),
+
+	WRITE(STMT_DIAGNOSES_DELETE, "DELETE FROM diagnosis WHERE attempt = ?"),
+	WRITE(STMT_DIAGNOSIS_INSERT,
+		"INSERT INTO diagnosis (attempt, position, kind, facts) VALUES (?, ?, ?, ?)"),
+
+	WRITE(STMT_EVENT_INSERT,
+		"INSERT INTO event (seq, at_ms, topic, data, device, attempt, json) "
+		"VALUES (?, ?, ?, ?, ?, ?, ?)"),
+
+	READ(STMT_META, "SELECT value FROM meta WHERE key = ?"),
+	READ(STMT_EVENT_LAST, "SELECT seq FROM event WHERE seq > ? ORDER BY seq DESC LIMIT 1"),
+
+	READ(STMT_PRODUCT, PRODUCT_SELECT "WHERE id = ?"),
+	READ(STMT_PRODUCT_BY_NAME, PRODUCT_SELECT "WHERE name = ?"),
+
+	READ(STMT_RELEASE_BY_ID, RELEASE_SELECT "WHERE id = ?"),
+	READ(STMT_RELEASE_BY_VERSION, RELEASE_SELECT "WHERE product = ? AND version = ?"),
+	READ(STMT_RELEASE_DIGESTS,
+		"SELECT position" DIGEST_COLUMNS(NAME) " FROM release_digest "
+		"WHERE release = ? ORDER BY position"),
+
+	READ(STMT_DEVICE, DEVICE_SELECT "WHERE id = ?"),
+	READ(STMT_DEVICE_BY_PSK, "SELECT id FROM device WHERE psk = ?"),
+
+	READ(STMT_ATTEMPT, ATTEMPT_SELECT "WHERE id = ?"),
+	READ(STMT_DIAGNOSES,
+		"SELECT kind, facts FROM diagnosis WHERE attempt = ? ORDER BY position"),
+	READ(STMT_HISTORY, /* device-failed counts as a revert once it was handed over */
+		"SELECT COUNT(*), "
+		"COUNT(*) FILTER (WHERE verdict IN ('reverted', 'rolled-back') "
+		"OR (verdict = 'device-failed' AND rung_applying_ms <> 0)) "
+		"FROM attempt WHERE device = ? AND sha256 = ? AND number > ? "
+		"AND state = 'closed' AND charged = 1"),
+
+	READ(STMT_USE_PRODUCT, "SELECT name FROM product WHERE target = ? LIMIT 1"),
+	READ(STMT_USE_DEVICE, "SELECT id FROM device WHERE lock = ? LIMIT 1"),
+	READ(STMT_USE_ATTEMPT,
+		"SELECT device FROM attempt WHERE release = ? AND state <> 'closed' LIMIT 1"),
+	READ(STMT_IMAGE_USED, "SELECT 1 FROM release WHERE sha256 = ? LIMIT 1"),
+
+	READ_SCAN(STMT_COUNTS, /* each from a covering index, the last two by a range of it */
+		"SELECT (SELECT COUNT(*) FROM product), (SELECT COUNT(*) FROM release), "
+		"(SELECT COUNT(*) FROM device), (SELECT COUNT(*) FROM device WHERE online = 1), "
+		"(SELECT COUNT(*) FROM device WHERE hold <> 'none'), "
+		"(SELECT COUNT(*) FROM attempt WHERE state <> 'closed'), "
+		"(SELECT COUNT(*) FROM attempt WHERE state = 'closed' AND charged = 0 "
+		"AND verdict = 'updated'), "
+		"(SELECT COUNT(*) FROM attempt WHERE state = 'closed' AND charged = 1)"),
+
+	READ(STMT_PRODUCTS, PRODUCT_SELECT "WHERE name > ? ORDER BY name LIMIT ?"),
+	READ(STMT_RELEASES, RELEASE_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),
+	READ(STMT_RELEASES_OF, RELEASE_SELECT "WHERE product = ? AND id > ? ORDER BY id LIMIT ?"),
+	READ(STMT_DEVICES, DEVICE_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),
+	READ(STMT_DEVICES_OF, DEVICE_SELECT "WHERE product = ? AND id > ? ORDER BY id LIMIT ?"),
+	READ(STMT_DEVICES_SILENT,
+		DEVICE_SELECT "WHERE online = 1 AND offline_at_ms > 0 AND offline_at_ms <= ? "
+		"ORDER BY offline_at_ms LIMIT ?"),
+	READ(STMT_ATTEMPTS, ATTEMPT_SELECT "WHERE number < ? ORDER BY number DESC LIMIT ?"),
+	READ_SCAN(STMT_ATTEMPTS_OPEN, /* all open ones, sorted */
+		ATTEMPT_SELECT "INDEXED BY attempt_due WHERE state <> 'closed' AND number < ? "
+		"ORDER BY number DESC LIMIT ?"),
+	READ(STMT_ATTEMPTS_OF,
+		ATTEMPT_SELECT "WHERE device = ? AND number < ? ORDER BY number DESC LIMIT ?"),
+	READ(STMT_ATTEMPTS_OPEN_OF,
+		ATTEMPT_SELECT "WHERE device = ? AND state <> 'closed' AND number < ? "
+		"ORDER BY number DESC LIMIT ?"),
+	READ(STMT_ATTEMPTS_DUE,
+		ATTEMPT_SELECT "WHERE state <> 'closed' AND deadline_at_ms <= ? "
+		"ORDER BY deadline_at_ms LIMIT ?"),
+	READ(STMT_EVENTS, EVENT_SELECT "WHERE seq > ? ORDER BY seq LIMIT ?"),
+	READ(STMT_EVENTS_OF,
+		EVENT_SELECT "WHERE device = ? AND device <> '' AND seq > ? ORDER BY seq LIMIT ?"),
+};
+/* clang-format on */

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "store/migrate.h"
+#include "store/private.h"
+
+enum { BATCH_MAX = 512 };
+
+/* ---- queues of sets ---- */
+
+static void queue_init(struct queue *q)
+{
+	q->first = NULL;
+	q->last = &q->first;
+	q->count = 0;
+}
+
+static void queue_append(struct queue *q, struct store_set *set)
+{
+	set->next = NULL;
+	*q->last = set;
+	q->last = &set->next;
+	q->count++;
+}
+
+static struct store_set *queue_pop(struct queue *q)
+{
+	struct store_set *set = q->first;
+
+	if (!set)
+		return NULL;
+	q->first = set->next;
+	if (!q->first)
+		q->last = &q->first;
+	q->count--;
+	return set;
+}
+
+static void queue_free(struct queue *q)
+{
+	for (struct store_set *set = queue_pop(q); set; set = queue_pop(q))
+		store_set_free(set);
+}
+
+/* ---- group commit, on the store's thread ---- */
+
+static void fail(struct store_set *set, int err)
+{
+	set->result = (struct store_result){.err = err};
+}
+
+/* Takes back what set did. An error: the whole transaction is gone or cannot go on. */
+static int undo_set(struct store *s, int err)
+{
+	struct db *db = &s->writer;
+
+	/* sqlite itself rolls back on some errors (disk full, out of memory, I/O) */
+	if (sqlite3_get_autocommit(db->handle))
+		return err;
+	err = db_undo(db, STMT_ROLLBACK_TO);
+	return err ? err : db_undo(db, STMT_RELEASE);
+}
+
+/* One set in a savepoint of its own; a bad one leaves no trace but its result. */
+static int run_set(struct store *s, struct store_set *set, char *why, size_t why_cap)
+{
+	struct db *db = &s->writer;
+	struct write_state before = s->state;
+	int err = set->err;
+
+	if (err) {
+		fail(set, err);
+		return 0;
+	}
+	err = db_run(db, STMT_SAVEPOINT, NULL);
+	bool inside = !err;
+	if (!err)
+		err = write_set(db, set, &s->state);
+	if (!err)
+		err = db_run(db, STMT_RELEASE, NULL);
+	if (!err)
+		return 0;
+	buf_copy_str(why, why_cap, db->error);
+	fail(set, err);
+	s->state = before;
+	if (inside || sqlite3_get_autocommit(db->handle))
+		return undo_set(s, err);
+	return 0;
+}
+
+static void commit(struct store *s, struct queue *batch, char *why, size_t why_cap)
+{
+	struct db *db = &s->writer;
+	struct write_state before = s->state;
+	int err = db_run(db, STMT_BEGIN, NULL);
+
+	for (struct store_set *set = batch->first; set && !err; set = set->next)
+		err = run_set(s, set, why, why_cap);
+	if (!err && s->state.head != before.head)
+		err = write_head(db, s->state.head);
+	if (!err)
+		err = db_run(db, STMT_COMMIT, NULL);
+	if (!err)
+		return;
+	buf_copy_str(why, why_cap, db->error);
+	if (!sqlite3_get_autocommit(db->handle) && db_undo(db, STMT_ROLLBACK))
+		log_err("store=rollback error=\"%s\"", db->error);
+	s->state = before;
+	for (struct store_set *set = batch->first; set; set = set->next)
+		if (!set->result.err)
+			fail(set, err);
+}
+
+/* Moves up to BATCH_MAX waiting sets to `batch`. With the mutex held. */
+static void take_batch(struct store *s, struct queue *batch)
+{
+	queue_init(batch);
+	while (batch->count < BATCH_MAX && s->waiting.first)
+		queue_append(batch, queue_pop(&s->waiting));
+	s->in_batch = batch->count;
+}
+
+/* Hands the results over. With the mutex held. */
+static void finish_batch(struct store *s, struct queue *batch, const char *why)
+{
+	s->stats.commits++;
+	s->stats.operations = s->writer.operations;
+	for (struct store_set *set = queue_pop(batch); set; set = queue_pop(batch)) {
+		s->stats.sets++;
+		if (set->result.err) {
+			s->stats.failed_sets++;
+			buf_copy_str(s->write_error, sizeof(s->write_error), why);
+		}
+		queue_append(&s->finished, set);
+	}
+	s->committed = s->state;
+	s->in_batch = 0;
+}
+
+/* One batch from the queue to its results; the mutex is held before and after. */
+static void run_batch(struct store *s)
+{
+	struct queue batch;
+	char why[sizeof(s->write_error)] = "";
+
+	take_batch(s, &batch);
+	pthread_mutex_unlock(&s->mutex);
+	commit(s, &batch, why, sizeof(why));
+	pthread_mutex_lock(&s->mutex);
+	finish_batch(s, &batch, why);
+}
+
+static void *thread_main(void *arg)
+{
+	struct store *s = arg;
+
+	pthread_mutex_lock(&s->mutex);
+	for (;;) {
+		while (!s->waiting.first && !s->stop)
+			pthread_cond_wait(&s->work, &s->mutex);
+		if (!s->waiting.first)
+			break;
+		run_batch(s);
+		if (!s->waiting.first)
+			pthread_cond_broadcast(&s->idle);
+		if (s->conf.wake) {
+			pthread_mutex_unlock(&s->mutex);
+			s->conf.wake(s->conf.wake_ctx);
+			pthread_mutex_lock(&s->mutex);
+		}
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return NULL;
+}
+
+/* ---- submitting and delivering, on the caller's thread ---- */
+
+void store_submit(struct store *s, struct store_set *set)
+{
+	pthread_mutex_lock(&s->mutex);
+	queue_append(&s->waiting, set);
+	if (s->has_thread)
+		pthread_cond_signal(&s->work);
+	else
+		run_batch(s);
+	pthread_mutex_unlock(&s->mutex);
+	if (!s->has_thread && s->conf.wake)
+		s->conf.wake(s->conf.wake_ctx);
+}
+
+unsigned store_deliver(struct store *s)
+{
+	struct queue done;
+	unsigned count = 0;
+
+	pthread_mutex_lock(&s->mutex);
+	queue_init(&done);
+	for (struct store_set *set = queue_pop(&s->finished); set; set = queue_pop(&s->finished))
+		queue_append(&done, set);
+	if (s->write_error[0])
+		memcpy(s->error, s->write_error, sizeof(s->error));
+	s->write_error[0] = 0;
+	pthread_mutex_unlock(&s->mutex);
+
+	/* A done function may submit again; what that finishes waits for the next call. */
+	for (struct store_set *set = queue_pop(&done); set; set = queue_pop(&done), count++) {
+		if (set->done)
+			set->done(set->ctx, &set->result);
+		store_set_free(set);
+	}
+	return count;
+}
+
+void store_flush(struct store *s)
+{
+	pthread_mutex_lock(&s->mutex);
+	while (s->waiting.first || s->in_batch)
+		pthread_cond_wait(&s->idle, &s->mutex);
+	pthread_mutex_unlock(&s->mutex);
+}
+
+void store_info(struct store *s, struct store_info *ret_info)
+{
+	pthread_mutex_lock(&s->mutex);
+	ret_info->head = s->committed.head;
+	ret_info->alive_ms = s->committed.alive_ms;
+	pthread_mutex_unlock(&s->mutex);
+	memcpy(ret_info->stream, s->stream, sizeof(ret_info->stream));
+}
+
+void store_stats(struct store *s, struct store_stats *ret_stats)
+{
+	pthread_mutex_lock(&s->mutex);
+	*ret_stats = s->stats;
+	ret_stats->queued = s->waiting.count + s->in_batch;
+	pthread_mutex_unlock(&s->mutex);
+}
+
+const char *store_error(const struct store *s)
+{
+	return s->error;
+}
+
+/* ---- opening ---- */
+
+/* sqlite would make it readable for all; it holds keys. */
+static int create_private(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return errno == EEXIST ? 0 : err_from_errno(errno);
+	close(fd);
+	return 0;
+}
+
+static int random_hex(char *dst, size_t digits)
+{
+	uint8_t random[16];
+	struct buf b = buf_writer(dst, digits + 1);
+
+	if (getrandom(random, digits / 2, 0) != (ssize_t)(digits / 2))
+		return ERR_IO;
+	buf_put_hex(&b, random, digits / 2);
+	buf_cstr(&b);
+	return 0;
+}
+
+static int configure(struct db *db, bool in_memory)
+{
+	static const char pragmas[] = "PRAGMA synchronous = FULL;"
+				      "PRAGMA foreign_keys = ON;"
+				      "PRAGMA temp_store = MEMORY;"
+				      "PRAGMA cache_size = -32768;"
+				      "PRAGMA wal_autocheckpoint = 4000;"
+				      "PRAGMA journal_size_limit = 67108864";
+	char mode[16] = "";
+	int err = db_query_text(db, "PRAGMA journal_mode = WAL", mode, sizeof(mode));
+
+	if (!err && !in_memory && strcmp(mode, "wal") != 0)
+		err = ERR_UNSUPPORTED; /* a file system without shared memory */
+	return err ? err : db_exec(db, pragmas);
+}
+
+static int open_writer(struct store *s, const char *name, bool in_memory)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | (in_memory ? SQLITE_OPEN_URI : 0);
+	int err = db_init(&s->writer, name, flags);
+
+	if (!err)
+		err = configure(&s->writer, in_memory);
+	if (!err)
+		err = migrate_run(&s->writer);
+	if (!err)
+		err = db_prepare(&s->writer, true);
+	return err;
+}
+
+static int open_reader(struct store *s, const char *name, bool in_memory)
+{
+	int flags = SQLITE_OPEN_READONLY | (in_memory ? SQLITE_OPEN_URI : 0);
+	int err = db_init(&s->reader, name, flags);
+
+	return err ? err : db_prepare(&s->reader, false);
+}
+
+/* The value of a key in meta: as a number, or as text of exactly cap - 1 bytes. */
+static int meta(struct store *s, const char *key, int64_t *ret, char *text, size_t cap)
+{
+	struct db *db = &s->reader;
+	sqlite3_stmt *stmt = db->stmt[STMT_META];
+	int err = 0;
+
+	if (sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC))
+		return ERR_NOMEM;
+	int found = db_step(db, STMT_META);
+	if (found < 0)
+		err = found;
+	else if (found == 0)
+		err = ERR_NOENT;
+	else if (!text)
+		*ret = sqlite3_column_int64(stmt, 0);
+	else if (sqlite3_column_bytes(stmt, 0) != (int)cap - 1)
+		err = db_note(db, STMT_META, ERR_CORRUPT, key);
+	else
+		buf_copy_str(text, cap, (const char *)sqlite3_column_text(stmt, 0));
+	db_reset(db, STMT_META);
+	return err;
+}
+
+/* The head must not lie below the events there are. */
+static int check_head(struct store *s)
+{
+	struct db *db = &s->reader;
+
+	if (sqlite3_bind_int64(db->stmt[STMT_EVENT_LAST], 1, (int64_t)s->state.head))
+		return ERR_NOMEM;
+	int found = db_step(db, STMT_EVENT_LAST);
+	db_reset(db, STMT_EVENT_LAST);
+	if (found > 0)
+		return db_note(db, STMT_EVENT_LAST, ERR_CORRUPT, "events beyond the head");
+	return found;
+}
+
+static int load_meta(struct store *s)
+{
+	int64_t head = 0, alive_ms = 0;
+	int err = meta(s, "stream", NULL, s->stream, sizeof(s->stream));
+
+	if (err == ERR_NOENT) {
+		err = random_hex(s->stream, sizeof(s->stream) - 1);
+		if (!err)
+			err = write_stream(&s->writer, s->stream);
+	}
+	if (err)
+		return err;
+	err = meta(s, "head", &head, NULL, 0);
+	if (err && err != ERR_NOENT)
+		return err;
+	err = meta(s, "alive_ms", &alive_ms, NULL, 0);
+	if (err && err != ERR_NOENT)
+		return err;
+	s->state = s->committed = (struct write_state){(uint64_t)head, alive_ms};
+	return check_head(s);
+}
+
+static int open_databases(struct store *s, const char *path)
+{
+	bool in_memory = strcmp(path, ":memory:") == 0;
+	char uri[64] = "file:/postboot-";
+	int err = 0;
+
+	if (in_memory) {
+		err = random_hex(uri + strlen(uri), 32);
+		strcat(uri, "?vfs=memdb");
+		path = uri;
+	} else {
+		err = migrate_look(path, s->error, sizeof(s->error));
+		if (!err)
+			err = create_private(path);
+	}
+	if (!err)
+		err = open_writer(s, path, in_memory);
+	if (!err)
+		err = open_reader(s, path, in_memory);
+	if (!err)
+		err = load_meta(s);
+	if (err && !s->error[0])
+		buf_copy_str(s->error, sizeof(s->error),
+			     s->reader.error[0] ? s->reader.error : s->writer.error);
+	return err;
+}
+
+/* Signals are the main thread's. */
+static int start_thread(struct store *s)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = pthread_create(&s->thread, NULL, thread_main, s);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		return err_from_errno(rc);
+	s->has_thread = true;
+	pthread_setname_np(s->thread, "store");
+	return 0;
+}
+
+int store_open(const struct store_conf *conf, struct store **ret_store)
+{
+	struct store *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return ERR_NOMEM;
+	s->conf = *conf;
+	s->conf.path = NULL;
+	queue_init(&s->waiting);
+	queue_init(&s->finished);
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_cond_init(&s->work, NULL);
+	pthread_cond_init(&s->idle, NULL);
+	int err = open_databases(s, conf->path);
+	s->writer.fault = conf->fault;
+	s->writer.fault_ctx = conf->fault_ctx;
+	s->writer.operations = 0;
+	if (!err && !conf->inline_commit)
+		err = start_thread(s);
+	if (err) {
+		log_err("store=%s error=%s what=\"%s\"", conf->path, err_word(err), s->error);
+		store_close(s);
+		return err;
+	}
+	*ret_store = s;
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	if (s->has_thread) {
+		pthread_mutex_lock(&s->mutex);
+		s->stop = true;
+		pthread_cond_signal(&s->work);
+		pthread_mutex_unlock(&s->mutex);
+		pthread_join(s->thread, NULL);
+	}
+	queue_free(&s->waiting);
+	queue_free(&s->finished);
+	db_done(&s->reader); /* first, so that the writer's close folds the WAL in */
+	db_done(&s->writer);
+	pthread_cond_destroy(&s->idle);
+	pthread_cond_destroy(&s->work);
+	pthread_mutex_destroy(&s->mutex);
+	free(s);
+}

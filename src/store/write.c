@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/write.h"
+
+#include "store/row.h"
+
+static int bind_int(sqlite3_stmt *stmt, int index, int64_t value)
+{
+	return sqlite3_bind_int64(stmt, index, value) ? ERR_NOMEM : 0;
+}
+
+static int bind_u64(sqlite3_stmt *stmt, int index, uint64_t value)
+{
+	return value > INT64_MAX ? ERR_RANGE : bind_int(stmt, index, (int64_t)value);
+}
+
+static int bind_str(sqlite3_stmt *stmt, int index, const char *value)
+{
+	return sqlite3_bind_text(stmt, index, value, -1, SQLITE_STATIC) ? ERR_NOMEM : 0;
+}
+
+/* Runs a statement that must change one row, else `missing`. */
+static int run_one(struct db *db, enum stmt_id id, int missing)
+{
+	int changes = 0;
+	int err = db_run(db, id, &changes);
+
+	if (!err && changes == 0)
+		err = db_note(db, id, missing, "no such row in that state");
+	return err;
+}
+
+static void put_id(struct db *db, struct store_set *set)
+{
+	set->result.ids[set->result.id_count++] = sqlite3_last_insert_rowid(db->handle);
+}
+
+static int write_product(struct db *db, struct store_set *set, const struct product *p)
+{
+	enum stmt_id id = p->rev ? STMT_PRODUCT_UPDATE : STMT_PRODUCT_INSERT;
+	sqlite3_stmt *stmt = db->stmt[id];
+	int next = 0;
+	int err = row_bind_product(stmt, p, &next);
+
+	if (!err && p->rev)
+		err = bind_int(stmt, next, p->id);
+	if (!err && p->rev)
+		err = bind_int(stmt, next + 1, p->rev);
+	if (!err)
+		err = run_one(db, id, ERR_CONFLICT);
+	if (!err && !p->rev)
+		put_id(db, set);
+	return err;
+}
+
+static int write_release_digest(struct db *db, int64_t release, unsigned position,
+				const struct digest *d)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_RELEASE_DIGEST_INSERT];
+	int err = bind_int(stmt, 1, release);
+
+	if (!err)
+		err = bind_int(stmt, 2, position);
+	if (!err)
+		err = row_bind_digest(stmt, 3, d);
+	return err ? err : db_run(db, STMT_RELEASE_DIGEST_INSERT, NULL);
+}
+
+static int write_release(struct db *db, struct store_set *set, const struct release *r)
+{
+	if (r->running_count > LIMIT_DIGEST_KINDS)
+		return ERR_INVAL;
+	int err = row_bind_release(db->stmt[STMT_RELEASE_INSERT], r);
+	if (!err)
+		err = db_run(db, STMT_RELEASE_INSERT, NULL);
+	if (err)
+		return err;
+	put_id(db, set);
+	int64_t release = sqlite3_last_insert_rowid(db->handle);
+	for (unsigned i = 0; !err && i < r->running_count; i++)
+		err = write_release_digest(db, release, i, &r->running[i]);
+	return err;
+}
+
+/* The statement leaves a release alone that is in use. */
+static int write_release_delete(struct db *db, int64_t release)
+{
+	int changes = 0;
+	int err = bind_int(db->stmt[STMT_RELEASE_DELETE], 1, release);
+
+	if (!err)
+		err = db_run(db, STMT_RELEASE_DELETE, &changes);
+	if (err || changes)
+		return err;
+	err = bind_int(db->stmt[STMT_RELEASE_EXISTS], 1, release);
+	if (err)
+		return err;
+	int found = db_step(db, STMT_RELEASE_EXISTS);
+	db_reset(db, STMT_RELEASE_EXISTS);
+	if (found < 0)
+		return found;
+	return db_note(db, STMT_RELEASE_DELETE, found ? ERR_BUSY : ERR_NOENT,
+		       found ? "in use" : "no such release");
+}
+
+static int write_device(struct db *db, const struct device *d)
+{
+	uint8_t packed[ROW_BOOTS_MAX];
+	sqlite3_stmt *stmt = db->stmt[d->rev ? STMT_DEVICE_UPDATE : STMT_DEVICE_INSERT];
+	int next = 0;
+	int err = 0;
+
+	if (d->rev) {
+		err = row_bind_device(stmt, 1, d, packed, &next);
+		if (!err)
+			err = bind_str(stmt, next, d->id);
+		if (!err)
+			err = bind_int(stmt, next + 1, d->rev);
+		return err ? err : run_one(db, STMT_DEVICE_UPDATE, ERR_CONFLICT);
+	}
+	err = bind_str(stmt, 1, d->id);
+	if (!err)
+		err = bind_int(stmt, 2, d->created_ms);
+	if (!err)
+		err = row_bind_device(stmt, 3, d, packed, &next);
+	return err ? err : db_run(db, STMT_DEVICE_INSERT, NULL);
+}
+
+static int write_device_delete(struct db *db, const struct op_device_delete *op)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_DEVICE_DELETE];
+	int err = bind_str(stmt, 1, op->device);
+
+	if (!err)
+		err = bind_int(stmt, 2, op->rev);
+	return err ? err : run_one(db, STMT_DEVICE_DELETE, ERR_CONFLICT);
+}
+
+static int write_attempt_new(struct db *db, struct store_set *set, const struct attempt *a)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_ATTEMPT_INSERT];
+	int next = 0;
+	int err = row_bind_attempt_fixed(stmt, a, &next);
+
+	if (!err)
+		err = row_bind_attempt(stmt, next, a, &next);
+	if (!err)
+		err = db_run(db, STMT_ATTEMPT_INSERT, NULL);
+	if (!err)
+		put_id(db, set);
+	return err;
+}
+
+static int write_attempt(struct db *db, struct store_set *set, const struct attempt *a)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_ATTEMPT_UPDATE];
+	int next = 0;
+
+	if (a->number == 0)
+		return write_attempt_new(db, set, a);
+	int err = row_bind_attempt(stmt, 1, a, &next);
+	if (!err)
+		err = bind_u64(stmt, next, a->number);
+	if (!err)
+		err = bind_u64(stmt, next + 1, a->id);
+	return err ? err : run_one(db, STMT_ATTEMPT_UPDATE, ERR_CONFLICT);
+}
+
+static int write_diagnosis(struct db *db, uint64_t attempt, unsigned position,
+			   const struct diagnosis *d)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_DIAGNOSIS_INSERT];
+	const char *word = words_text(&words_diagnosis, d->kind);
+	int err = word ? bind_u64(stmt, 1, attempt) : ERR_INVAL;
+
+	if (!err)
+		err = bind_int(stmt, 2, position);
+	if (!err)
+		err = bind_str(stmt, 3, word);
+	if (!err)
+		err = bind_str(stmt, 4, d->facts);
+	return err ? err : db_run(db, STMT_DIAGNOSIS_INSERT, NULL);
+}
+
+static int write_diagnoses(struct db *db, const struct op_diagnoses *op)
+{
+	int err = bind_u64(db->stmt[STMT_DIAGNOSES_DELETE], 1, op->attempt);
+
+	if (op->list.count > LIMIT_DIAGNOSES)
+		return ERR_INVAL;
+	if (!err)
+		err = db_run(db, STMT_DIAGNOSES_DELETE, NULL);
+	for (unsigned i = 0; !err && i < op->list.count; i++)
+		err = write_diagnosis(db, op->attempt, i, &op->list.list[i]);
+	return err;
+}
+
+static int write_event(struct db *db, struct store_set *set, const struct store_event *e,
+		       struct write_state *state)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_EVENT_INSERT];
+	int err = bind_u64(stmt, 1, state->head + 1);
+
+	if (!err)
+		err = bind_int(stmt, 2, e->at_ms);
+	if (!err)
+		err = bind_str(stmt, 3, e->topic);
+	if (!err)
+		err = bind_str(stmt, 4, e->data);
+	if (!err)
+		err = bind_str(stmt, 5, e->device);
+	if (!err)
+		err = bind_u64(stmt, 6, e->attempt);
+	if (!err)
+		err = bind_str(stmt, 7, e->json);
+	if (!err)
+		err = db_run(db, STMT_EVENT_INSERT, NULL);
+	if (err)
+		return err;
+	state->head++;
+	if (set->result.event_count++ == 0)
+		set->result.first_event = state->head;
+	return 0;
+}
+
+/* A device that was removed meanwhile is nobody's error. */
+static int write_seen(struct db *db, const struct op_seen *op)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_DEVICE_SEEN];
+	int err = bind_int(stmt, 1, op->seen_ms);
+
+	if (!err)
+		err = bind_int(stmt, 2, op->offline_at_ms);
+	if (!err)
+		err = bind_str(stmt, 3, op->device);
+	return err ? err : db_run(db, STMT_DEVICE_SEEN, NULL);
+}
+
+static int meta_number(struct db *db, const char *key, int64_t value)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_META_PUT];
+	int err = bind_str(stmt, 1, key);
+
+	if (!err)
+		err = bind_int(stmt, 2, value);
+	return err ? err : db_run(db, STMT_META_PUT, NULL);
+}
+
+int write_head(struct db *db, uint64_t head)
+{
+	return meta_number(db, "head", (int64_t)head);
+}
+
+int write_stream(struct db *db, const char *stream)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_META_PUT];
+	int err = bind_str(stmt, 1, "stream");
+
+	if (!err)
+		err = bind_str(stmt, 2, stream);
+	return err ? err : db_run(db, STMT_META_PUT, NULL);
+}
+
+static int write_op(struct db *db, struct store_set *set, const struct op *op,
+		    struct write_state *state)
+{
+	const void *data = op->data;
+	int err = 0;
+
+	switch (op->kind) {
+	case OP_PRODUCT:
+		return write_product(db, set, data);
+	case OP_RELEASE:
+		return write_release(db, set, data);
+	case OP_RELEASE_DELETE:
+		return write_release_delete(db, *(const int64_t *)data);
+	case OP_DEVICE:
+		return write_device(db, data);
+	case OP_DEVICE_DELETE:
+		return write_device_delete(db, data);
+	case OP_ATTEMPT:
+		return write_attempt(db, set, data);
+	case OP_DIAGNOSES:
+		return write_diagnoses(db, data);
+	case OP_EVENT:
+		return write_event(db, set, data, state);
+	case OP_SEEN:
+		return write_seen(db, data);
+	case OP_ALIVE:
+		err = meta_number(db, "alive_ms", *(const int64_t *)data);
+		if (!err)
+			state->alive_ms = *(const int64_t *)data;
+		return err;
+	}
+	return ERR_INVAL;
+}
+
+int write_set(struct db *db, struct store_set *set, struct write_state *state)
+{
+	int err = 0;
+
+	for (const struct op *op = set->first; op && !err; op = op->next)
+		err = write_op(db, set, op, state);
+	return err;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Carries out a write-set on the writing connection, one function per operation. Knows
+ * nothing of threads; the transaction around it is the caller's.
+ */
+#ifndef STORE_WRITE_H
+#define STORE_WRITE_H
+
+#include "store/db.h"
+#include "store/set.h"
+
+/* What the transaction changes besides rows; the caller keeps a copy to go back to. */
+struct write_state {
+	uint64_t head; /* sequence of the last event */
+	int64_t alive_ms;
+};
+
+/* All operations of `set` until one fails; fills set->result on the way. */
+int write_set(struct db *db, struct store_set *set, struct write_state *state) ERR_CHECK;
+
+/* The head of the events, before COMMIT. */
+int write_head(struct db *db, uint64_t head) ERR_CHECK;
+
+int write_stream(struct db *db, const char *stream) ERR_CHECK;
+
+#endif
