@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The integer keys of the native protocol's messages, as in postboot-protocol(7). Keys 64 to
+ * 127 are private: never given a meaning here.
+ */
+#ifndef PROTO_NATIVE_KEYS_H
+#define PROTO_NATIVE_KEYS_H
+
+#include <stdint.h>
+
+enum report_key {
+	KEY_REPORT_BOOT_ID = 0,
+	KEY_REPORT_BOOT_COUNT = 1,
+	KEY_REPORT_VERSION = 2,
+	KEY_REPORT_RUNNING = 3,
+	KEY_REPORT_CONFIRMED = 4,
+	KEY_REPORT_RESET_REASON = 5,
+	KEY_REPORT_LAST_ATTEMPT = 6,
+	KEY_REPORT_UPDATES_ENABLED = 7,
+	KEY_REPORT_FS_FREE = 8,
+	KEY_REPORT_FS_TOTAL = 9,
+	KEY_REPORT_SLOT_SIZE = 10,
+	KEY_REPORT_BATTERY = 11,
+	KEY_REPORT_HARDWARE = 12,
+	KEY_REPORT_BOOT_LOADER = 13,
+	KEY_REPORT_CACHED = 14,
+	KEY_REPORT_INTERVAL = 15,
+	KEY_REPORT_MODE = 16,
+	KEY_REPORT_CAPABILITIES = 17,
+	KEY_REPORT_UPTIME = 18,
+	KEY_REPORT_PROTOCOL = 19,
+	KEY_REPORT_SECURITY_COUNTER = 20,
+};
+
+enum directive_key {
+	KEY_DIRECTIVE_ACTION = 0,
+	KEY_DIRECTIVE_ATTEMPT = 1,
+	KEY_DIRECTIVE_VERSION = 2,
+	KEY_DIRECTIVE_SIZE = 3,
+	KEY_DIRECTIVE_DIGEST = 4,
+	KEY_DIRECTIVE_PATH = 5,
+	KEY_DIRECTIVE_FLAGS = 6,
+	KEY_DIRECTIVE_RETRY_AFTER = 7,
+	KEY_DIRECTIVE_NEXT_CHECK_IN = 8,
+	KEY_DIRECTIVE_WINDOW = 9,
+	KEY_DIRECTIVE_BLOCK = 10,
+};
+
+enum status_key {
+	KEY_STATUS_ATTEMPT = 0,
+	KEY_STATUS_STATE = 1,
+	KEY_STATUS_CODE = 2,
+	KEY_STATUS_DETAIL = 3,
+	KEY_STATUS_RECEIVED = 4,
+	KEY_STATUS_START_OFFSET = 5,
+	KEY_STATUS_DEFER = 6,
+	KEY_STATUS_BOOT = 7,
+	KEY_STATUS_SEQ = 8,
+	KEY_STATUS_REASON = 9,
+};
+
+enum desired_key {
+	KEY_DESIRED_COUNTER = 0,
+};
+
+/* Attempt ids have 53 bits, so that JSON readers keep them exact. */
+#define NATIVE_ATTEMPT_MAX ((UINT64_C(1) << 53) - 1)
+/* Bounds of spans of time, and of digests other than SHA-256. */
+#define NATIVE_SECONDS_MAX (INT64_C(1) << 31)
+enum { NATIVE_DIGEST_MIN = 4 };
+
+#endif
