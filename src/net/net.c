@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/net.h"
 
-#include <assert.h>
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,8 +16,8 @@ void net_now(struct net *net)
 	net->timers.now_ms = clock_read().now_ms;
 }
 
-void net_send(struct net_socket *socket, const union net_address *to,
-	      const struct net_local *from, const uint8_t *data, size_t len)
+void net_send(struct net_socket *socket, const union net_address *to, const struct net_local *from,
+	      const uint8_t *data, size_t len)
 {
 	struct net *net = socket->net;
 
@@ -124,7 +124,8 @@ static void on_prepare(uv_prepare_t *prepare)
 	struct net *net = prepare->data;
 
 	net_peers_close_marked(net);
-	LIST_EACH(it, next, &net->sockets) {
+	LIST_EACH(it, next, &net->sockets)
+	{
 		struct net_socket *socket = LIST_ENTRY(it, struct net_socket, link);
 
 		if (net_udp_queued(socket->tx))
@@ -283,7 +284,8 @@ void net_close(struct net *net, void (*closed)(void *ctx), void *ctx)
 	net_now(net);
 	net_peers_end(net);
 	net_timer_disarm(&net->timers, &net->sweep);
-	LIST_EACH(it, next, &net->sockets) {
+	LIST_EACH(it, next, &net->sockets)
+	{
 		struct net_socket *socket = LIST_ENTRY(it, struct net_socket, link);
 
 		(void)net_udp_flush(socket->tx, socket->fd);

@@ -22,12 +22,12 @@
 #include "wire/coap.h"
 
 enum {
-	NET_PENDING_PER_SESSION = 16,	 /* unanswered requests; then 5.03 */
-	NET_PENDING_MAX = 65536,	 /* of all sessions */
-	NET_RECENT_GETS = 16,		 /* message ids kept to know a repeated GET */
+	NET_PENDING_PER_SESSION = 16,	   /* unanswered requests; then 5.03 */
+	NET_PENDING_MAX = 65536,	   /* of all sessions */
+	NET_RECENT_GETS = 16,		   /* message ids kept to know a repeated GET */
 	NET_EXCHANGE_LIFETIME_MS = 247000, /* RFC 7252 4.8.2 */
-	NET_ACK_DELAY_MS = 1000,	 /* then an unanswered CON gets an empty ACK */
-	NET_ACK_TIMEOUT_MS = 2000,	 /* RFC 7252 4.8 */
+	NET_ACK_DELAY_MS = 1000,	   /* then an unanswered CON gets an empty ACK */
+	NET_ACK_TIMEOUT_MS = 2000,	   /* RFC 7252 4.8 */
 	NET_MAX_RETRANSMIT = 4,
 };
 
@@ -144,8 +144,8 @@ void net_coap_answer(struct net_coap *c, struct net_coap_session *s, const struc
 		     const struct net_reply *reply);
 
 /* A valid request: duplicates, then the handler. */
-void net_exchange_request(struct net_coap *c, struct net_coap_session *s,
-			  const struct wire_coap *m, size_t len);
+void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+			  size_t len);
 void net_exchange_session_done(struct net_coap *c, struct net_coap_session *s);
 
 /* Queues data as CON; NULL if there is no memory. */

@@ -75,7 +75,8 @@ static struct net_pending *pending_find(struct net_coap *c, struct net_exchange 
 
 static struct net_pending *pending_of_message(struct net_coap_session *s, const struct wire_coap *m)
 {
-	LIST_EACH(it, next, &s->pending) {
+	LIST_EACH(it, next, &s->pending)
+	{
 		struct net_pending *p = LIST_ENTRY(it, struct net_pending, link);
 
 		if (p->question.mid == m->mid &&
@@ -88,7 +89,7 @@ static struct net_pending *pending_of_message(struct net_coap_session *s, const 
 void net_exchange_session_done(struct net_coap *c, struct net_coap_session *s)
 {
 	LIST_EACH(it, next, &s->pending)
-		pending_free(c, LIST_ENTRY(it, struct net_pending, link));
+	pending_free(c, LIST_ENTRY(it, struct net_pending, link));
 }
 
 /* ---- duplicates (RFC 7252 4.5) ---- */
@@ -217,8 +218,8 @@ static bool repeat_pending(struct net_coap *c, struct net_coap_session *s,
 	return p != NULL;
 }
 
-void net_exchange_request(struct net_coap *c, struct net_coap_session *s,
-			  const struct wire_coap *m, size_t len)
+void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+			  size_t len)
 {
 	bool safe = m->code == GET || m->code == FETCH;
 	struct net_dedupe *d = safe ? NULL : dedupe_find(c, s, m->mid, m->token);

@@ -72,7 +72,7 @@ size_t net_hello_verify(const uint8_t *hello, struct bytes cookie, uint8_t dst[N
 
 	assert(cookie.len <= NET_COOKIE_MAX);
 	buf_put_u8(&w, NET_RECORD_HANDSHAKE);
-	buf_put_u16(&w, VERSION_1_0); /* RFC 6347 4.2.1: whatever will be negotiated */
+	buf_put_u16(&w, VERSION_1_0);	     /* RFC 6347 4.2.1: whatever will be negotiated */
 	buf_put_bytes(&w, hello + 3, 2 + 6); /* its epoch and record number */
 	buf_put_u16(&w, (uint16_t)(MESSAGE_HEADER + body));
 	buf_put_u8(&w, HELLO_VERIFY_REQUEST);

@@ -21,17 +21,17 @@
 #include "net/net_udp.h"
 
 enum {
-	NET_PLAIN_PEERS = 1024,		 /* addresses without DTLS; the oldest goes */
-	NET_PLAIN_IDLE_MS = 247000,	 /* RFC 7252 EXCHANGE_LIFETIME */
-	NET_HALF_OPEN_MS = 60000,	 /* a handshake takes no longer */
-	NET_HALF_OPEN_STALE_MS = 4000,	 /* may be given up for a newcomer when all are taken */
-	NET_COOKIES_PER_WINDOW = 2000,	 /* HelloVerifyRequests per 100 ms */
+	NET_PLAIN_PEERS = 1024,	       /* addresses without DTLS; the oldest goes */
+	NET_PLAIN_IDLE_MS = 247000,    /* RFC 7252 EXCHANGE_LIFETIME */
+	NET_HALF_OPEN_MS = 60000,      /* a handshake takes no longer */
+	NET_HALF_OPEN_STALE_MS = 4000, /* may be given up for a newcomer when all are taken */
+	NET_COOKIES_PER_WINDOW = 2000, /* HelloVerifyRequests per 100 ms */
 	NET_WINDOW_MS = 100,
 	NET_SESSION_IDLE_MS = 86400000,
 	NET_HANDSHAKES_PER_S = 2000,
-	NET_BATCHES_PER_EVENT = 4,	 /* then other handles of the loop get their turn */
-	NET_SMALL_BATCH = 8,		 /* is answered reply by reply */
-	NET_FLUSH_EVERY = 4,		 /* replies of larger ones */
+	NET_BATCHES_PER_EVENT = 4, /* then other handles of the loop get their turn */
+	NET_SMALL_BATCH = 8,	   /* is answered reply by reply */
+	NET_FLUSH_EVERY = 4,	   /* replies of larger ones */
 	NET_SWEEP_MS = 1000,
 };
 
@@ -109,8 +109,8 @@ struct net {
 
 /* ---- net.c ---- */
 void net_now(struct net *net); /* reads the clock into net->timers.now_ms */
-void net_send(struct net_socket *socket, const union net_address *to,
-	      const struct net_local *from, const uint8_t *data, size_t len);
+void net_send(struct net_socket *socket, const union net_address *to, const struct net_local *from,
+	      const uint8_t *data, size_t len);
 
 /* ---- net_demux.c ---- */
 void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count);

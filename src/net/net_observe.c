@@ -7,7 +7,8 @@ enum { SEQUENCE_MASK = 0xffffff }; /* RFC 7641 3.4: 24 bits */
 
 static struct net_observation *by_token(struct net_coap_session *s, struct bytes token)
 {
-	LIST_EACH(it, next, &s->observations) {
+	LIST_EACH(it, next, &s->observations)
+	{
 		struct net_observation *o = LIST_ENTRY(it, struct net_observation, link);
 
 		if (bytes_equal(net_question_token(&o->question), token))
@@ -18,7 +19,8 @@ static struct net_observation *by_token(struct net_coap_session *s, struct bytes
 
 static struct net_observation *by_tag(struct net_coap_session *s, uint32_t tag)
 {
-	LIST_EACH(it, next, &s->observations) {
+	LIST_EACH(it, next, &s->observations)
+	{
 		struct net_observation *o = LIST_ENTRY(it, struct net_observation, link);
 
 		if (o->tag == tag)
@@ -139,7 +141,8 @@ unsigned net_coap_notify(struct net_coap *c, struct net_coap_session *s, uint32_
 
 void net_observe_session_done(struct net_coap_session *s)
 {
-	LIST_EACH(it, next, &s->observations) {
+	LIST_EACH(it, next, &s->observations)
+	{
 		struct net_observation *o = LIST_ENTRY(it, struct net_observation, link);
 
 		if (o->current)

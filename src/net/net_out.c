@@ -153,5 +153,5 @@ bool net_out_acknowledged(struct net_coap *c, struct net_coap_session *s, uint16
 void net_out_session_done(struct net_coap *c, struct net_coap_session *s)
 {
 	LIST_EACH(it, next, &s->out)
-		unlink_free(c, LIST_ENTRY(it, struct net_out, link));
+	unlink_free(c, LIST_ENTRY(it, struct net_out, link));
 }

@@ -43,8 +43,7 @@ static bool address_equal(const union net_address *a, const union net_address *b
 		return a->v6.sin6_port == b->v6.sin6_port &&
 		       a->v6.sin6_scope_id == b->v6.sin6_scope_id &&
 		       memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
-	return a->v4.sin_port == b->v4.sin_port &&
-	       a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	return a->v4.sin_port == b->v4.sin_port && a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
 }
 
 static int table_init(struct net_table *t)
@@ -249,8 +248,7 @@ struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_
 void net_peer_promote(struct net_peer *peer)
 {
 	struct net *net = peer->net;
-	struct net_peer *before =
-		net_peer_find(net, &net->peers, peer->socket, &peer->remote);
+	struct net_peer *before = net_peer_find(net, &net->peers, peer->socket, &peer->remote);
 
 	/* RFC 6347 4.2.8: only now. The old keys are gone at the other end, so nothing is sent. */
 	if (before)
@@ -314,7 +312,8 @@ void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote)
 
 void net_peers_close_marked(struct net *net)
 {
-	LIST_EACH(it, next, &net->closing) {
+	LIST_EACH(it, next, &net->closing)
+	{
 		net_peer_end(LIST_ENTRY(it, struct net_peer, closing), NET_GONE_LOCAL, true);
 	}
 }

@@ -111,8 +111,8 @@ static void tag_if_cut(struct net_response *r, const struct net_question *q)
 	static const struct net_hash_key tag_key = {0x706f7374626f6f74, 0x65746167};
 	unsigned szx = q->block2.szx < q->max_szx ? q->block2.szx : q->max_szx;
 
-	if (r->etag.len || (r->payload.len <= (size_t)1 << (szx + 4) &&
-			    response_max(q, r->payload.len) <= q->cap))
+	if (r->etag.len ||
+	    (r->payload.len <= (size_t)1 << (szx + 4) && response_max(q, r->payload.len) <= q->cap))
 		return;
 	uint64_t tag = net_hash(&tag_key, r->payload.ptr, r->payload.len);
 
@@ -194,8 +194,8 @@ size_t net_response_encode(const struct net_response *r, const struct net_questi
 {
 	size_t len = 0;
 	size_t cap = q->cap < LIMIT_COAP_MESSAGE ? q->cap : LIMIT_COAP_MESSAGE;
-	struct net_response bare = {.code = r->code, .content_format = -1, .max_age_s = -1,
-				    .size2 = -1, .size1 = -1};
+	struct net_response bare = {
+		.code = r->code, .content_format = -1, .max_age_s = -1, .size2 = -1, .size1 = -1};
 
 	if (encode(r, q, type, mid, observe, dst, cap, &len))
 		return len;

@@ -163,8 +163,8 @@ static struct net_local local_of(struct msghdr *m)
 
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
 			local.family = AF_INET6;
-			local.ifindex = IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr) ? info.ipi6_ifindex
-									       : 0;
+			local.ifindex =
+				IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr) ? info.ipi6_ifindex : 0;
 			local.at.v6 = info.ipi6_addr;
 		}
 	}
