@@ -62,8 +62,8 @@ static size_t on_psk(void *ctx, struct bytes identity, uint8_t *dst, size_t cap)
 	struct server *s = ctx;
 
 	for (struct key *k = s->keys[id_hash(identity)]; k; k = k->chain) {
-		if (strlen(k->id) == identity.len && memcmp(k->id, identity.ptr, identity.len) == 0 &&
-		    k->len <= cap) {
+		if (strlen(k->id) == identity.len &&
+		    memcmp(k->id, identity.ptr, identity.len) == 0 && k->len <= cap) {
 			memcpy(dst, k->bytes, k->len);
 			return k->len;
 		}
@@ -340,29 +340,58 @@ struct options {
 static void parse(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
-		{"file", required_argument, NULL, 'f'},	     {"psk-list", required_argument, NULL, 'k'},
-		{"bind", required_argument, NULL, 'b'},	     {"port", required_argument, NULL, 'p'},
-		{"plain-port", required_argument, NULL, 'P'}, {"plain-devices", no_argument, NULL, 'D'},
-		{"tick", required_argument, NULL, 't'},	     {"idle", required_argument, NULL, 'i'},
-		{"max-peers", required_argument, NULL, 'm'}, {"debug", no_argument, NULL, 'd'},
-		{"handshakes", required_argument, NULL, 'h'}, {NULL, 0, NULL, 0},
+		{"file", required_argument, NULL, 'f'},
+		{"psk-list", required_argument, NULL, 'k'},
+		{"bind", required_argument, NULL, 'b'},
+		{"port", required_argument, NULL, 'p'},
+		{"plain-port", required_argument, NULL, 'P'},
+		{"plain-devices", no_argument, NULL, 'D'},
+		{"tick", required_argument, NULL, 't'},
+		{"idle", required_argument, NULL, 'i'},
+		{"max-peers", required_argument, NULL, 'm'},
+		{"debug", no_argument, NULL, 'd'},
+		{"handshakes", required_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (c) {
-		case 'f': o->file = optarg; break;
-		case 'k': o->keys = optarg; break;
-		case 'b': o->bind[o->bind_count++ % 4] = optarg; break;
-		case 'p': o->port = atoi(optarg); break;
-		case 'P': o->plain_port = atoi(optarg); break;
-		case 'D': o->conf.plain_devices = true; break;
-		case 't': o->tick_ms = atoi(optarg); break;
-		case 'i': o->conf.session_idle_ms = atoi(optarg); break;
-		case 'm': o->conf.max_peers = (unsigned)atoi(optarg); break;
-		case 'h': o->conf.handshakes_per_s = (unsigned)atoi(optarg); break;
-		case 'd': log_set_level(LOG_LEVEL_DEBUG); break;
-		default: exit(2);
+		case 'f':
+			o->file = optarg;
+			break;
+		case 'k':
+			o->keys = optarg;
+			break;
+		case 'b':
+			o->bind[o->bind_count++ % 4] = optarg;
+			break;
+		case 'p':
+			o->port = atoi(optarg);
+			break;
+		case 'P':
+			o->plain_port = atoi(optarg);
+			break;
+		case 'D':
+			o->conf.plain_devices = true;
+			break;
+		case 't':
+			o->tick_ms = atoi(optarg);
+			break;
+		case 'i':
+			o->conf.session_idle_ms = atoi(optarg);
+			break;
+		case 'm':
+			o->conf.max_peers = (unsigned)atoi(optarg);
+			break;
+		case 'h':
+			o->conf.handshakes_per_s = (unsigned)atoi(optarg);
+			break;
+		case 'd':
+			log_set_level(LOG_LEVEL_DEBUG);
+			break;
+		default:
+			exit(2);
 		}
 	}
 	if (!o->file || !o->keys) {
@@ -406,7 +435,8 @@ int main(int argc, char **argv)
 	read_file(s, o.file);
 	o.conf.callbacks = &callbacks;
 	o.conf.ctx = s;
-	o.conf.well_known = "</report>;ct=\"60 50\",</desired>;obs;ct=60,</fw>,</status>;ct=\"60 50\"";
+	o.conf.well_known =
+		"</report>;ct=\"60 50\",</desired>;obs;ct=60,</fw>,</status>;ct=\"60 50\"";
 	(void)uv_loop_init(&s->loop);
 	if (net_new(&s->loop, &o.conf, &s->net))
 		return 1;
