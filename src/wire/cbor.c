@@ -136,8 +136,8 @@ static int fault(struct decoder *d, int err, const char *what)
 
 static int item_read(struct decoder *d, struct item *ret_item, size_t *ret_len)
 {
-	struct cbor_decoder_result r = cbor_stream_decode(
-		d->in.ptr + d->pos, d->in.len - d->pos, &item_callbacks, ret_item);
+	struct cbor_decoder_result r = cbor_stream_decode(d->in.ptr + d->pos, d->in.len - d->pos,
+							  &item_callbacks, ret_item);
 
 	*ret_len = r.read;
 	if (r.status == CBOR_DECODER_FINISHED)

@@ -10,9 +10,10 @@
 #include "wire/json.h"
 
 static const char *const type_words[] = {
-	[WIRE_UINT] = "a number",   [WIRE_NINT] = "a negative number", [WIRE_BYTES] = "bytes",
-	[WIRE_TEXT] = "text",	    [WIRE_BOOL] = "a boolean",	       [WIRE_NULL] = "null",
-	[WIRE_ARRAY] = "an array",  [WIRE_OTHER] = "an unsupported value",
+	[WIRE_UINT] = "a number",  [WIRE_NINT] = "a negative number",
+	[WIRE_BYTES] = "bytes",	   [WIRE_TEXT] = "text",
+	[WIRE_BOOL] = "a boolean", [WIRE_NULL] = "null",
+	[WIRE_ARRAY] = "an array", [WIRE_OTHER] = "an unsupported value",
 };
 
 int wire_fault_set(struct wire_fault *fault, int err, const char *fmt, ...)
@@ -38,8 +39,8 @@ int wire_fault_at(struct wire_msg *msg, const struct wire_node *at, int err, con
 	va_end(ap);
 	if (at->element < 0)
 		return wire_fault_set(&msg->fault, err, "key %lld: %s", (long long)at->key, what);
-	return wire_fault_set(&msg->fault, err, "key %lld[%d]: %s", (long long)at->key,
-			      at->element, what);
+	return wire_fault_set(&msg->fault, err, "key %lld[%d]: %s", (long long)at->key, at->element,
+			      what);
 }
 
 void wire_msg_begin(struct wire_msg *msg, enum wire_format format)
@@ -67,10 +68,10 @@ static struct wire_node *node_append(struct wire_msg *msg, enum wire_type type)
 struct wire_node *wire_msg_member(struct wire_msg *msg, int64_t key, enum wire_type type)
 {
 	WIRE_EACH(n, msg)
-		if (n->key == key) {
-			wire_fault_at(msg, n, ERR_EXIST, "comes twice");
-			return NULL;
-		}
+	if (n->key == key) {
+		wire_fault_at(msg, n, ERR_EXIST, "comes twice");
+		return NULL;
+	}
 	struct wire_node *n = node_append(msg, type);
 	if (n)
 		n->key = key;
@@ -140,7 +141,7 @@ static bool node_is(struct wire_msg *msg, const struct wire_node *n, enum wire_t
 	if (msg->fault.err)
 		return false;
 	if (n->type != type)
-		wire_fault_at(msg, n, ERR_INVAL, "%s where %s belongs", type_words[n->type],
+		wire_fault_at(msg, n, ERR_INVAL, "%s, not %s", type_words[n->type],
 			      type_words[type]);
 	return n->type == type;
 }
@@ -206,7 +207,7 @@ static bool bytes_from_hex(struct wire_msg *msg, struct wire_node *n)
 
 	if (buf_from_hex((const char *)n->bytes.ptr, n->bytes.len, msg->scratch + offset,
 			 n->bytes.len, &len)) {
-		wire_fault_at(msg, n, ERR_SYNTAX, "text where hex digits belong");
+		wire_fault_at(msg, n, ERR_SYNTAX, "not hex digits");
 		return false;
 	}
 	n->type = WIRE_BYTES;
