@@ -230,9 +230,8 @@ static void tick_flush(struct engine *e, const struct clock *now)
 	store_submit(e->conf.store, set);
 }
 
-static void tick(uv_timer_t *timer)
+void engine_tick(struct engine *e)
 {
-	struct engine *e = timer->data;
 	struct clock now = clock_read();
 
 	tick_clock(e, &now);
@@ -242,6 +241,11 @@ static void tick(uv_timer_t *timer)
 	}
 	tick_due(e, &now);
 	tick_flush(e, &now);
+}
+
+static void tick(uv_timer_t *timer)
+{
+	engine_tick(timer->data);
 }
 
 int timer_start(struct engine *e)
