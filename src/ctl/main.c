@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
+#include "ctl/ctl.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-	puts("postbootctl " PACKAGE_VERSION);
-	return 0;
+	return ctl_main(argc, argv);
 }

@@ -350,8 +350,8 @@ static void job_log(const struct job *job)
 	if (!out->stepped)
 		return;
 	const struct attempt *a = out->has_closed ? &out->closed : &u->attempt;
-	enum attempt_state before = job->dev->u.has_attempt ? job->dev->u.attempt.state
-							     : ATTEMPT_OFFERED;
+	enum attempt_state before =
+		job->dev->u.has_attempt ? job->dev->u.attempt.state : ATTEMPT_OFFERED;
 	if (!out->cause_known) {
 		log_debug("dev=%s attempt=%llu state=%s cause=%s edge=none", u->device.id,
 			  (unsigned long long)a->id, attempt_state_name(a->state),
@@ -477,6 +477,8 @@ static void job_run(struct job *job)
 
 	d->flight = job;
 	job->u = d->u;
+	if (job->kind == JOB_OPERATOR && job->in.op.act == OPERATOR_LOCK)
+		job->u.device.lock = job->in.op.arg; /* the target that core is to judge by */
 	if (!err)
 		err = dev_context(e, d, &job->u);
 	job->u.now_ms = clock_read().wall_ms;

@@ -37,18 +37,18 @@ struct served {
 struct job;
 
 struct dev {
-	struct list link;  /* in a bucket */
-	struct list idle;  /* in engine->idle, while nothing holds it */
-	struct update u;   /* device, attempt and what core needs around them */
+	struct list link; /* in a bucket */
+	struct list idle; /* in engine->idle, while nothing holds it */
+	struct update u;  /* device, attempt and what core needs around them */
 	struct served served;
 	struct list sessions;
 	struct job *flight;
 	struct list queue;
 	unsigned queued;
 	uint32_t desired; /* the doorbell's counter */
-	bool block_waits;  /* a first block's job is on its way */
-	bool seen_dirty;   /* last contact is newer than the store's */
-	bool removed;	   /* the row is gone; goes with its last session */
+	bool block_waits; /* a first block's job is on its way */
+	bool seen_dirty;  /* last contact is newer than the store's */
+	bool removed;	  /* the row is gone; goes with its last session */
 };
 
 enum job_kind {
@@ -98,7 +98,7 @@ struct engine {
 	struct list idle;
 	unsigned idle_count, dev_count, session_count;
 
-	struct product *products; /* by rising id */
+	struct product **products; /* stable addresses */
 	size_t product_count;
 	struct release **releases; /* by rising id; stable addresses */
 	size_t release_count;
@@ -149,6 +149,8 @@ struct release *catalog_release_named(struct engine *e, int64_t product, const c
 /* engine_timer.c */
 int timer_start(struct engine *e) ERR_CHECK;
 void timer_stop(struct engine *e);
+/* One turn of the timer; scenarios call it with a clock of their own. */
+void engine_tick(struct engine *e);
 /* Walks all devices of a product (0: those with an open attempt, of every product) in small steps
  * and runs an operator act or an outage on each that is concerned. */
 void sweep_target(struct engine *e, int64_t product);

@@ -63,7 +63,8 @@ struct net_reply {
 	uint8_t code;	    /* 0xCDD as on the wire: 69 is 2.05 */
 	int content_format; /* -1: none */
 	int64_t max_age_s;  /* -1: none */
-	bool observe;	    /* registers the request as an observation of `observe_tag` */
+	bool observe;	    /* registers the request as the one observation of `observe_tag` of
+			     * this peer, if it asked for that and the code is 2.xx */
 	uint32_t observe_tag;
 	bool is_block;
 	uint32_t block2_num;
@@ -83,7 +84,7 @@ enum net_gone {
 	NET_GONE_CLOSED,   /* close_notify or fatal alert of the peer */
 	NET_GONE_IDLE,	   /* session-idle time-out */
 	NET_GONE_REPLACED, /* a new handshake from the same address finished */
-	NET_GONE_LOST,	   /* a confirmable message was never acknowledged */
+	NET_GONE_EVICTED,  /* the longest silent one, when max_peers is reached */
 	NET_GONE_LOCAL,	   /* net_peer_close() or net_close() */
 };
 

@@ -124,14 +124,13 @@ static void plain_take(struct wire_msg *msg, struct wire_node *n, const struct f
 
 	switch (f->kind) {
 	case PLAIN_NUMBER:
-		*(int64_t *)at =
-			(int64_t)wire_get_uint(msg, n, (uint64_t)f->min, (uint64_t)f->max);
+		*(int64_t *)at = (int64_t)wire_get_uint(msg, n, (uint64_t)f->min, (uint64_t)f->max);
 		break;
 	case PLAIN_TEXT:
 		wire_get_text(msg, n, (size_t)f->min, (size_t)f->max, at);
 		break;
 	case PLAIN_BOOL:
-		*(int8_t *)at = wire_get_bool(msg, n);
+		*(int8_t *)at = wire_get_bool(msg, n) ? 1 : 0;
 		break;
 	case SPECIAL:
 		f->take(msg, n, into);
@@ -144,10 +143,11 @@ static void fields_take(struct wire_msg *msg, const struct field *fields, size_t
 			uint32_t *ret_seen)
 {
 	*ret_seen = 0;
-	WIRE_EACH(n, msg) {
+	WIRE_EACH(n, msg)
+	{
 		if (n->key < 0)
-			wire_fault_set(&msg->fault, ERR_CRITICAL, "critical key %lld not understood",
-				       (long long)n->key);
+			wire_fault_set(&msg->fault, ERR_CRITICAL,
+				       "critical key %lld not understood", (long long)n->key);
 		for (size_t i = 0; i < count; i++)
 			if (fields[i].key == n->key) {
 				plain_take(msg, n, &fields[i], into);
@@ -442,8 +442,9 @@ static uint32_t directive_keys(const struct directive *d)
 	uint32_t keys = BIT(KEY_DIRECTIVE_ACTION);
 
 	if (d->action == DIRECTIVE_UPDATE) {
-		keys |= BIT(KEY_DIRECTIVE_ATTEMPT) | BIT(KEY_DIRECTIVE_VERSION) | BIT(KEY_DIRECTIVE_SIZE) |
-			BIT(KEY_DIRECTIVE_DIGEST) | BIT(KEY_DIRECTIVE_PATH);
+		keys |= BIT(KEY_DIRECTIVE_ATTEMPT) | BIT(KEY_DIRECTIVE_VERSION) |
+			BIT(KEY_DIRECTIVE_SIZE) | BIT(KEY_DIRECTIVE_DIGEST) |
+			BIT(KEY_DIRECTIVE_PATH);
 		keys |= d->flags ? BIT(KEY_DIRECTIVE_FLAGS) : 0;
 		keys |= d->window ? BIT(KEY_DIRECTIVE_WINDOW) : 0;
 		keys |= d->block_bytes ? BIT(KEY_DIRECTIVE_BLOCK) : 0;

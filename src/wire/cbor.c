@@ -136,8 +136,8 @@ static int fault(struct decoder *d, int err, const char *what)
 
 static int item_read(struct decoder *d, struct item *ret_item, size_t *ret_len)
 {
-	struct cbor_decoder_result r = cbor_stream_decode(
-		d->in.ptr + d->pos, d->in.len - d->pos, &item_callbacks, ret_item);
+	struct cbor_decoder_result r = cbor_stream_decode(d->in.ptr + d->pos, d->in.len - d->pos,
+							  &item_callbacks, ret_item);
 
 	*ret_len = r.read;
 	if (r.status == CBOR_DECODER_FINISHED)
@@ -208,7 +208,7 @@ static int frame_break(struct decoder *d)
 	return 0;
 }
 
-/* What a value becomes. `plain`: it is not tagged and not inside something ignored. */
+/* What a value becomes unless it is tagged. Arrays count directly in the outer map only. */
 static enum wire_type value_type(const struct item *item, bool array_allowed)
 {
 	switch (item->kind) {

@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "wire/cbor.h"
-#include "wire/json.h"
 
 static const char *const type_words[] = {
-	[WIRE_UINT] = "a number",   [WIRE_NINT] = "a negative number", [WIRE_BYTES] = "bytes",
-	[WIRE_TEXT] = "text",	    [WIRE_BOOL] = "a boolean",	       [WIRE_NULL] = "null",
-	[WIRE_ARRAY] = "an array",  [WIRE_OTHER] = "an unsupported value",
+	[WIRE_UINT] = "a number",  [WIRE_NINT] = "a negative number",
+	[WIRE_BYTES] = "bytes",	   [WIRE_TEXT] = "text",
+	[WIRE_BOOL] = "a boolean", [WIRE_NULL] = "null",
+	[WIRE_ARRAY] = "an array", [WIRE_OTHER] = "an unsupported value",
 };
 
 int wire_fault_set(struct wire_fault *fault, int err, const char *fmt, ...)
@@ -38,8 +38,8 @@ int wire_fault_at(struct wire_msg *msg, const struct wire_node *at, int err, con
 	va_end(ap);
 	if (at->element < 0)
 		return wire_fault_set(&msg->fault, err, "key %lld: %s", (long long)at->key, what);
-	return wire_fault_set(&msg->fault, err, "key %lld[%d]: %s", (long long)at->key,
-			      at->element, what);
+	return wire_fault_set(&msg->fault, err, "key %lld[%d]: %s", (long long)at->key, at->element,
+			      what);
 }
 
 void wire_msg_begin(struct wire_msg *msg, enum wire_format format)
@@ -67,10 +67,10 @@ static struct wire_node *node_append(struct wire_msg *msg, enum wire_type type)
 struct wire_node *wire_msg_member(struct wire_msg *msg, int64_t key, enum wire_type type)
 {
 	WIRE_EACH(n, msg)
-		if (n->key == key) {
-			wire_fault_at(msg, n, ERR_EXIST, "comes twice");
-			return NULL;
-		}
+	if (n->key == key) {
+		wire_fault_at(msg, n, ERR_EXIST, "comes twice");
+		return NULL;
+	}
 	struct wire_node *n = node_append(msg, type);
 	if (n)
 		n->key = key;
@@ -140,7 +140,7 @@ static bool node_is(struct wire_msg *msg, const struct wire_node *n, enum wire_t
 	if (msg->fault.err)
 		return false;
 	if (n->type != type)
-		wire_fault_at(msg, n, ERR_INVAL, "%s where %s belongs", type_words[n->type],
+		wire_fault_at(msg, n, ERR_INVAL, "%s, not %s", type_words[n->type],
 			      type_words[type]);
 	return n->type == type;
 }
@@ -206,7 +206,7 @@ static bool bytes_from_hex(struct wire_msg *msg, struct wire_node *n)
 
 	if (buf_from_hex((const char *)n->bytes.ptr, n->bytes.len, msg->scratch + offset,
 			 n->bytes.len, &len)) {
-		wire_fault_at(msg, n, ERR_SYNTAX, "text where hex digits belong");
+		wire_fault_at(msg, n, ERR_SYNTAX, "not hex digits");
 		return false;
 	}
 	n->type = WIRE_BYTES;
@@ -375,6 +375,25 @@ void wire_put_text(struct wire_writer *w, const char *text)
 	wire_put_text_bytes(w, (struct bytes){(const uint8_t *)text, strlen(text)});
 }
 
+/* RFC 8259 7. Here and not in json.c, so that who only speaks CBOR needs no jansson. */
+static void put_json_string(struct buf *out, struct bytes text)
+{
+	buf_put_u8(out, '"');
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.ptr[i];
+		if (c == '"' || c == '\\') {
+			buf_put_u8(out, '\\');
+			buf_put_u8(out, c);
+		} else if (c < 0x20) {
+			buf_put_str(out, "\\u00");
+			buf_put_hex(out, &c, 1);
+		} else {
+			buf_put_u8(out, c);
+		}
+	}
+	buf_put_u8(out, '"');
+}
+
 void wire_put_text_bytes(struct wire_writer *w, struct bytes text)
 {
 	value_begin(w);
@@ -382,7 +401,7 @@ void wire_put_text_bytes(struct wire_writer *w, struct bytes text)
 		wire_cbor_put_head(w->out, WIRE_MAJOR_TEXT, text.len);
 		buf_put_bytes(w->out, text.ptr, text.len);
 	} else {
-		wire_json_put_string(w->out, text);
+		put_json_string(w->out, text);
 	}
 	value_end(w);
 }

@@ -39,15 +39,15 @@ enum wire_type {
 };
 
 enum {
-	WIRE_DEPTH = 8,		/* containers open at once, the outer map included */
-	WIRE_WRITE_DEPTH = 3,	/* the same while writing */
-	WIRE_FAULT_TEXT = 96,	/* bytes with NUL */
+	WIRE_DEPTH = 8,	      /* containers open at once, the outer map included */
+	WIRE_WRITE_DEPTH = 3, /* the same while writing */
+	WIRE_FAULT_TEXT = 96, /* bytes with NUL */
 };
 
 /* Members of the map in the order of arrival, each array followed by its elements. */
 struct wire_node {
-	int64_t key;	 /* of the member; an element has its array's */
-	int element;	 /* -1: a member; 0...: the element of an array */
+	int64_t key; /* of the member; an element has its array's */
+	int element; /* -1: a member; 0...: the element of an array */
 	enum wire_type type;
 	uint64_t number; /* UINT; NINT: -1 - value; BOOL: 0 or 1; ARRAY: elements */
 	struct bytes bytes;

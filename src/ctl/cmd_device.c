@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/commands.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "ctl/table.h"
+#include "ctl/text.h"
+#include "ctl/view.h"
+
+static void url_device(struct url *u, const char *id)
+{
+	url_init(u, "/v1/devices");
+	url_segment(u, id);
+}
+
+/* A key file holds hex digits, in one line; returns 0 and the digits in lower case. */
+static int key_read(const struct ctl *c, const char *name, char dst[LIMIT_PSK * 2 + 1])
+{
+	bool in = strcmp(name, "-") == 0;
+	FILE *f = in ? stdin : fopen(name, "r");
+	char line[LIMIT_PSK * 2 + 16] = "";
+	size_t len;
+
+	if (f == NULL)
+		return ctl_fail(c, "%s: %s", name, strerror(errno));
+	if (fgets(line, sizeof(line), f) == NULL)
+		line[0] = '\0';
+	if (!in)
+		(void)fclose(f);
+	len = strcspn(line, "\r\n \t");
+	line[len] = '\0';
+	for (size_t i = 0; i < len; i++) {
+		if (!isxdigit((unsigned char)line[i]))
+			return ctl_fail(c, "%s: a key is written in hex digits", name);
+	}
+	if (len % 2 != 0 || len / 2 < LIMIT_PSK_MIN || len / 2 > LIMIT_PSK)
+		return ctl_fail(c, "%s: a key has %d to %d bytes, two hex digits each", name,
+				LIMIT_PSK_MIN, LIMIT_PSK);
+	memcpy(dst, line, len + 1);
+	return CTL_DONE;
+}
+
+/* Where the drawn key goes, before anything is created; -1 if that cannot be. */
+static int key_open(const struct ctl *c, const char *name)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		(void)ctl_fail(c, "%s: %s", name, strerror(errno));
+	return fd;
+}
+
+static bool key_write(int fd, const char *key)
+{
+	char line[LIMIT_PSK * 2 + 2];
+	int len = snprintf(line, sizeof(line), "%s\n", key);
+
+	if (len <= 1 || (size_t)len >= sizeof(line))
+		return false;
+	return write(fd, line, (size_t)len) == len && fsync(fd) == 0;
+}
+
+static int add_finish(struct ctl *c, json_t *d, int fd, const char *out)
+{
+	const char *key = get_str(d, "psk");
+	int code = CTL_DONE;
+
+	if (fd >= 0 && !key_write(fd, key)) {
+		code = ctl_fail(c,
+				"the device is created but its key could not be written to %s: "
+				"remove the device and add it again",
+				out);
+	} else if (c->out.json) {
+		if (fd >= 0)
+			(void)json_object_del(d, "psk");
+		out_json(&c->out, d);
+	} else {
+		out_printf(&c->out, "Device %s of product %s added.", get_str(d, "id"),
+			   get_str(d, "product"));
+		out_nl(&c->out);
+		if (fd >= 0) {
+			out_printf(&c->out, "Its key is in %s.", out);
+			out_nl(&c->out);
+		} else if (key[0] != '\0') {
+			out_printf(&c->out, "Its key, shown only now: %s", key);
+			out_nl(&c->out);
+		}
+	}
+	return code;
+}
+
+/* What proves its identity: exactly one of three. */
+static int add_body(struct ctl *c, const struct args *a, json_t **ret)
+{
+	const char *product = args_option(a, "product"), *file = args_option(a, "psk-file");
+	bool generate = args_option(a, "psk-generate") != NULL;
+	bool plain = args_option(a, "plain") != NULL;
+	char key[LIMIT_PSK * 2 + 1] = "";
+	json_t *body;
+
+	if (product == NULL)
+		return ctl_usage(c, "say its product with --product");
+	if ((file != NULL) + generate + plain != 1)
+		return ctl_usage(c, "say how it proves who it is: one of --psk-file, "
+				    "--psk-generate, --plain");
+	if (args_option(a, "psk-out") != NULL && !generate)
+		return ctl_usage(c, "--psk-out goes with --psk-generate");
+	if (file != NULL && key_read(c, file, key) != CTL_DONE)
+		return CTL_FAILED;
+	body = json_pack("{s:s,s:s}", "id", a->pos[0], "product", product);
+	if (body == NULL)
+		return ctl_fail(c, "the id or the product is not text");
+	if (file != NULL)
+		(void)json_object_set_new(body, "psk", json_string(key));
+	else
+		(void)json_object_set_new(body, plain ? "plain" : "psk_generate", json_true());
+	*ret = body;
+	return CTL_DONE;
+}
+
+int device_add(struct ctl *c, const struct args *a)
+{
+	const char *out = args_option(a, "psk-out");
+	json_t *body = NULL, *d;
+	int fd = -1, code = add_body(c, a, &body);
+	struct url u;
+
+	if (code != CTL_DONE)
+		return code;
+	if (out != NULL) {
+		fd = key_open(c, out);
+		if (fd < 0) {
+			json_decref(body);
+			return CTL_FAILED;
+		}
+	}
+	url_init(&u, "/v1/devices");
+	d = ctl_call(c, "POST", &u, body);
+	code = d ? add_finish(c, d, fd, out) : CTL_FAILED;
+	if (fd >= 0) {
+		(void)close(fd);
+		if (d == NULL)
+			(void)unlink(out);
+	}
+	json_decref(d);
+	return code;
+}
+
+/* What an operator should know at a glance. */
+static void note(const json_t *d, char dst[120])
+{
+	const char *hold = get_str(json_object_get(d, "hold"), "reason");
+	const json_t *blocked = json_array_get(json_object_get(d, "blocked_by"), 0);
+	const char *why = get_str(blocked, "name");
+	int len = 0;
+
+	dst[0] = '\0';
+	if (get_str(d, "lock")[0] != '\0')
+		len += snprintf(dst + len, 120 - (size_t)len, "locked ");
+	if (get_bool(d, "force"))
+		len += snprintf(dst + len, 120 - (size_t)len, "forced ");
+	if (hold[0] != '\0')
+		(void)snprintf(dst + len, 120 - (size_t)len, "held: %.64s", hold);
+	else if (strcmp(get_str(d, "state"), "waiting") == 0)
+		(void)snprintf(dst + len, 120 - (size_t)len, "%.64s", why);
+}
+
+int device_list(struct ctl *c, const struct args *a)
+{
+	static const char *const heads[] = {"DEVICE", "PRODUCT", "STATE", "RUNS",
+					    "TARGET", "SEEN",	 "NOTE",  NULL};
+	struct table t;
+	struct url u;
+	json_t *list, *d;
+	size_t i;
+
+	url_init(&u, "/v1/devices");
+	url_query(&u, "product", args_option(a, "product"));
+	list = ctl_list(c, &u, "devices", "after", 0);
+	if (list == NULL)
+		return CTL_FAILED;
+	if (c->out.json) {
+		out_json(&c->out, list);
+		json_decref(list);
+		return CTL_DONE;
+	}
+	table_init(&t, heads);
+	json_array_foreach(json_object_get(list, "devices"), i, d)
+	{
+		const char *state = get_str(d, "state");
+		int64_t seen = get_time(d, "seen");
+		char ago[64], text[120];
+
+		note(d, text);
+		table_cell(&t, STYLE_BOLD, get_str(d, "id"));
+		table_cell(&t, STYLE_PLAIN, get_str(d, "product"));
+		table_cell(&t, style_device(state), state);
+		table_cell(&t, STYLE_PLAIN, get_str(json_object_get(d, "running"), "version"));
+		table_cell(&t, STYLE_PLAIN, get_str(json_object_get(d, "target"), "version"));
+		table_cell(&t, get_bool(d, "online") ? STYLE_PLAIN : STYLE_DIM,
+			   seen > 0 ? out_ago(&c->out, seen, ago) : "never");
+		table_cell(&t, STYLE_PLAIN, text);
+	}
+	table_print(&t, &c->out, "No devices yet: postbootctl device add ID --product P ...");
+	json_decref(list);
+	return CTL_DONE;
+}
+
+int device_show(struct ctl *c, const struct args *a)
+{
+	struct url u;
+	json_t *d;
+
+	url_device(&u, a->pos[0]);
+	d = ctl_get(c, &u);
+	if (d == NULL)
+		return CTL_FAILED;
+	if (c->out.json)
+		out_json(&c->out, d);
+	else
+		view_device(&c->out, d);
+	json_decref(d);
+	return CTL_DONE;
+}
+
+/* The device after an act, in one line. */
+static int finish(struct ctl *c, json_t *d, const char *done)
+{
+	if (d == NULL)
+		return CTL_FAILED;
+	if (c->out.json) {
+		out_json(&c->out, d);
+	} else {
+		const char *target = get_str(json_object_get(d, "target"), "version");
+		const char *runs = get_str(json_object_get(d, "running"), "version");
+
+		out_printf(&c->out, "Device %s %s. It is ", get_str(d, "id"), done);
+		out_styled(&c->out, style_device(get_str(d, "state")), get_str(d, "state"));
+		out_printf(&c->out, ", runs %s, should run %s.", runs[0] ? runs : "unknown",
+			   target[0] ? target : "nothing in particular");
+		out_nl(&c->out);
+	}
+	json_decref(d);
+	return CTL_DONE;
+}
+
+int device_lock(struct ctl *c, const struct args *a)
+{
+	struct url u;
+	char done[120];
+
+	url_device(&u, a->pos[0]);
+	url_segment(&u, "lock");
+	(void)snprintf(done, sizeof(done), "locked to %.64s", a->pos[1]);
+	return finish(c, ctl_call(c, "POST", &u, json_pack("{s:s}", "version", a->pos[1])), done);
+}
+
+int device_act(struct ctl *c, const struct args *a)
+{
+	static const struct {
+		const char *verb, *done;
+	} acts[] = {
+		{"unlock", "unlocked"}, {"force", "forced"},	{"unforce", "no longer forced"},
+		{"hold", "held"},	{"unhold", "released"},
+	};
+	const char *verb = c->command->verb, *done = verb;
+	struct url u;
+
+	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+		if (strcmp(acts[i].verb, verb) == 0)
+			done = acts[i].done;
+	}
+	url_device(&u, a->pos[0]);
+	url_segment(&u, verb);
+	return finish(c, ctl_call(c, "POST", &u, NULL), done);
+}
+
+int device_remove(struct ctl *c, const struct args *a)
+{
+	struct url u;
+	json_t *d;
+
+	url_device(&u, a->pos[0]);
+	d = ctl_call(c, "DELETE", &u, NULL);
+	if (d == NULL)
+		return CTL_FAILED;
+	json_decref(d);
+	if (c->out.json) {
+		d = json_pack("{s:b,s:s}", "removed", 1, "device", a->pos[0]);
+		out_json(&c->out, d);
+		json_decref(d);
+	} else {
+		out_printf(&c->out, "Device %s removed.", a->pos[0]);
+		out_nl(&c->out);
+	}
+	return CTL_DONE;
+}
+
+int device_explain(struct ctl *c, const struct args *a)
+{
+	struct url u;
+	json_t *e;
+
+	url_device(&u, a->pos[0]);
+	url_segment(&u, "explain");
+	e = ctl_get(c, &u);
+	if (e == NULL)
+		return CTL_FAILED;
+	if (c->out.json)
+		out_json(&c->out, e);
+	else
+		view_explain(&c->out, e);
+	json_decref(e);
+	return CTL_DONE;
+}

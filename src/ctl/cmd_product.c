@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/commands.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/table.h"
+#include "ctl/text.h"
+#include "ctl/view.h"
+
+/* "stall-s=10m" into {"stall_s": 600}. */
+static int policy_take(const struct ctl *c, const char *word, json_t *body, json_t *policy)
+{
+	const char *eq = strchr(word, '=');
+	char key[64];
+	int64_t value = 0;
+	size_t len;
+	int err;
+
+	if (eq == NULL || eq == word)
+		return ctl_usage(c, "\"%s\" is not KEY=VALUE", word);
+	len = (size_t)(eq - word);
+	if (len >= sizeof(key))
+		return ctl_usage(c, "there is no policy key so long as \"%s\"", word);
+	memcpy(key, word, len);
+	key[len] = '\0';
+	for (char *p = key; *p != '\0'; p++)
+		*p = *p == '-' ? '_' : *p;
+	if (strcmp(key, "hardware") == 0) {
+		(void)json_object_set_new(body, key, json_string(eq + 1));
+		return CTL_DONE;
+	}
+	err = len > 2 && strcmp(key + len - 2, "_s") == 0 ? text_duration(eq + 1, &value)
+							  : text_integer(eq + 1, &value);
+	if (err == ERR_RANGE)
+		return ctl_usage(c, "%s: the number is too large", word);
+	if (err)
+		return ctl_usage(c, "%s: \"%s\" is not a %s", word, eq + 1,
+				 key[len - 1] == 's' && key[len - 2] == '_'
+					 ? "time (90, 90s, 15m, 2h, 7d)"
+					 : "number");
+	(void)json_object_set_new(policy, key, json_integer(value));
+	return CTL_DONE;
+}
+
+/* Words from the second one on; NULL after a usage message. */
+static json_t *settings(const struct ctl *c, const struct args *a)
+{
+	json_t *body = json_object(), *policy = json_object();
+
+	for (unsigned i = 1; i < a->count; i++) {
+		if (policy_take(c, a->pos[i], body, policy) != CTL_DONE) {
+			json_decref(body);
+			json_decref(policy);
+			return NULL;
+		}
+	}
+	if (json_object_size(policy) > 0)
+		(void)json_object_set(body, "policy", policy);
+	json_decref(policy);
+	return body;
+}
+
+static void view_product(const struct output *o, const json_t *p)
+{
+	const char *target = get_str(p, "target"), *hardware = get_str(p, "hardware");
+	int64_t created = get_time(p, "created");
+	const char *key;
+	json_t *value;
+	char when[32], ago[64];
+
+	out_style(o, STYLE_BOLD);
+	out_printf(o, "Product %s", get_str(p, "name"));
+	out_style(o, STYLE_PLAIN);
+	out_nl(o);
+	view_label(o, "target");
+	out_text(o, target[0] ? target : "none: its devices are offered nothing unless locked");
+	out_nl(o);
+	view_label(o, "hardware");
+	out_text(o, hardware[0] ? hardware : "any");
+	out_nl(o);
+	view_label(o, "created");
+	out_printf(o, "%s, %s", out_when(created, when), out_ago(o, created, ago));
+	out_nl(o);
+	out_heading(o, "Policy");
+	json_object_foreach(json_object_get(p, "policy"), key, value)
+	{
+		char name[64], age[TEXT_SHORT];
+		size_t len = strlen(key);
+		int64_t n = json_integer_value(value);
+
+		(void)snprintf(name, sizeof(name), "%s", key);
+		for (char *q = name; *q != '\0'; q++)
+			*q = *q == '_' ? '-' : *q;
+		out_text(o, "  ");
+		out_cell(o, STYLE_PLAIN, name, 20);
+		out_printf(o, "%12" PRId64, n);
+		if (len > 2 && strcmp(key + len - 2, "_s") == 0 && n >= 60)
+			out_printf(o, "  %s", text_age(n * 1000, age));
+		out_nl(o);
+	}
+}
+
+static int finish(struct ctl *c, json_t *p, const char *done)
+{
+	if (p == NULL)
+		return CTL_FAILED;
+	if (c->out.json) {
+		out_json(&c->out, p);
+	} else {
+		const char *target = get_str(p, "target");
+
+		out_printf(&c->out, "Product %s %s; target %s.", get_str(p, "name"), done,
+			   target[0] ? target : "none");
+		out_nl(&c->out);
+	}
+	json_decref(p);
+	return CTL_DONE;
+}
+
+int product_add(struct ctl *c, const struct args *a)
+{
+	const char *hardware = args_option(a, "hardware");
+	json_t *body = settings(c, a);
+	struct url u;
+
+	if (body == NULL)
+		return CTL_USAGE;
+	(void)json_object_set_new(body, "name", json_string(a->pos[0]));
+	if (hardware != NULL)
+		(void)json_object_set_new(body, "hardware", json_string(hardware));
+	url_init(&u, "/v1/products");
+	return finish(c, ctl_call(c, "POST", &u, body), "created");
+}
+
+int product_set(struct ctl *c, const struct args *a)
+{
+	json_t *body = settings(c, a);
+	struct url u;
+
+	if (body == NULL)
+		return CTL_USAGE;
+	url_init(&u, "/v1/products");
+	url_segment(&u, a->pos[0]);
+	return finish(c, ctl_call(c, "PATCH", &u, body), "changed");
+}
+
+int product_target(struct ctl *c, const struct args *a)
+{
+	bool none = strcmp(a->pos[1], "none") == 0;
+	struct url u;
+
+	url_init(&u, "/v1/products");
+	url_segment(&u, a->pos[0]);
+	url_segment(&u, "target");
+	return finish(c,
+		      ctl_call(c, "PUT", &u,
+			       json_pack("{s:o}", "version",
+					 none ? json_null() : json_string(a->pos[1]))),
+		      "changed");
+}
+
+int product_show(struct ctl *c, const struct args *a)
+{
+	struct url u;
+	json_t *p;
+
+	url_init(&u, "/v1/products");
+	url_segment(&u, a->pos[0]);
+	p = ctl_get(c, &u);
+	if (p == NULL)
+		return CTL_FAILED;
+	if (c->out.json)
+		out_json(&c->out, p);
+	else
+		view_product(&c->out, p);
+	json_decref(p);
+	return CTL_DONE;
+}
+
+int product_list(struct ctl *c, const struct args *a)
+{
+	static const char *const heads[] = {"PRODUCT", "TARGET", "HARDWARE", "CREATED", NULL};
+	struct table t;
+	struct url u;
+	json_t *list, *p;
+	size_t i;
+	char ago[64];
+
+	(void)a;
+	url_init(&u, "/v1/products");
+	list = ctl_list(c, &u, "products", "after", 0);
+	if (list == NULL)
+		return CTL_FAILED;
+	if (c->out.json) {
+		out_json(&c->out, list);
+		json_decref(list);
+		return CTL_DONE;
+	}
+	table_init(&t, heads);
+	json_array_foreach(json_object_get(list, "products"), i, p)
+	{
+		const char *target = get_str(p, "target"), *hardware = get_str(p, "hardware");
+
+		table_cell(&t, STYLE_BOLD, get_str(p, "name"));
+		table_cell(&t, STYLE_PLAIN, target[0] ? target : "none");
+		table_cell(&t, STYLE_PLAIN, hardware[0] ? hardware : "any");
+		table_cell(&t, STYLE_DIM, out_ago(&c->out, get_time(p, "created"), ago));
+	}
+	table_print(&t, &c->out, "No products yet: postbootctl product add NAME");
+	json_decref(list);
+	return CTL_DONE;
+}

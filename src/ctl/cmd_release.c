@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/commands.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ctl/table.h"
+#include "ctl/text.h"
+#include "ctl/view.h"
+
+static void view_release(const struct output *o, const json_t *r)
+{
+	const json_t *reports = json_object_get(r, "reports");
+	int64_t created = get_time(r, "created");
+	char when[32], ago[64], size[64];
+	json_t *v;
+	size_t i;
+
+	out_style(o, STYLE_BOLD);
+	out_printf(o, "Release %s of product %s", get_str(r, "version"), get_str(r, "product"));
+	out_style(o, STYLE_PLAIN);
+	out_nl(o);
+	view_label(o, "size");
+	out_text(o, bytes_text(get_int(r, "size"), size));
+	out_nl(o);
+	view_label(o, "sha256");
+	out_text(o, get_str(r, "sha256"));
+	out_nl(o);
+	json_array_foreach(json_object_get(r, "running"), i, v)
+	{
+		view_label(o, i == 0 ? "reports as" : "");
+		out_text(o, json_is_string(v) ? json_string_value(v) : "");
+		out_nl(o);
+	}
+	json_array_foreach(reports, i, v)
+	{
+		view_label(o, i == 0 ? "cannot tell" : "");
+		out_text(o, json_is_string(v) ? json_string_value(v) : "");
+		out_nl(o);
+	}
+	view_label(o, "target");
+	out_text(o, get_bool(r, "target") ? "yes, of its product" : "no");
+	out_nl(o);
+	view_label(o, "created");
+	out_printf(o, "%s, %s", out_when(created, when), out_ago(o, created, ago));
+	out_nl(o);
+}
+
+/* The bar stands on stderr while stdout waits for the result. */
+struct bar {
+	const char *name;
+	int shown; /* percent or MiB, so that it is drawn only when it changes */
+	bool utf8;
+};
+
+static void bar_draw(int64_t done, int64_t total, void *arg)
+{
+	enum { WIDTH = 32 };
+	struct bar *b = arg;
+	int percent = total > 0 ? (int)(done * 100 / total) : (int)(done >> 20);
+	int full = total > 0 ? percent * WIDTH / 100 : 0;
+
+	if (percent == b->shown)
+		return;
+	b->shown = percent;
+	if (total <= 0) {
+		fprintf(stderr, "\r\033[K%s  %d MiB", b->name, percent);
+		return;
+	}
+	fprintf(stderr, "\r\033[K%s  ", b->name);
+	for (int i = 0; i < WIDTH; i++)
+		fputs(i < full ? (b->utf8 ? "█" : "#") : (b->utf8 ? "░" : "."), stderr);
+	fprintf(stderr, " %3d %%", percent);
+}
+
+static int upload(struct ctl *c, const struct args *a, struct url *u, FILE *f)
+{
+	const char *base = strrchr(a->pos[1], '/');
+	char *name = text_safe(base ? base + 1 : a->pos[1], c->out.utf8);
+	struct bar bar = {.name = name, .shown = -1, .utf8 = c->out.utf8};
+	bool draw = isatty(STDERR_FILENO) == 1 && !c->out.json;
+	const char *path = url_text(u);
+	json_t *r = NULL;
+	struct stat st;
+	int64_t size;
+	int err;
+
+	size = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) ? (int64_t)st.st_size : -1;
+	err = path ? http_upload(c->http, path, f, size, draw ? bar_draw : NULL, &bar, &r)
+		   : ERR_LIMIT;
+	if (draw && bar.shown >= 0)
+		fputs("\r\033[K", stderr);
+	free(name);
+	if (err)
+		return ctl_fail(c, "%s", path ? http_error(c->http) : "an argument is too long");
+	if (c->out.json) {
+		out_json(&c->out, r);
+	} else {
+		char bytes[64];
+
+		out_printf(&c->out, "Release %s of product %s added: %s, sha256 %.16s...",
+			   get_str(r, "version"), get_str(r, "product"),
+			   bytes_text(get_int(r, "size"), bytes), get_str(r, "sha256"));
+		out_nl(&c->out);
+	}
+	json_decref(r);
+	return CTL_DONE;
+}
+
+int release_add(struct ctl *c, const struct args *a)
+{
+	const char *version = args_option(a, "version");
+	struct stat st;
+	struct url u;
+	FILE *f;
+	int code;
+
+	if (version == NULL)
+		return ctl_usage(c, "say its version with --version");
+	url_init(&u, "/v1/products");
+	url_segment(&u, a->pos[0]);
+	buf_put_str(&u.b, "/releases");
+	url_query(&u, "version", version);
+	for (unsigned i = 0; i < a->option_count; i++) {
+		if (strcmp(a->option[i].row->name, "running") == 0)
+			url_query(&u, "running", a->option[i].value);
+	}
+	url_query(&u, "reports", args_option(a, "reports"));
+
+	f = strcmp(a->pos[1], "-") == 0 ? stdin : fopen(a->pos[1], "rb");
+	if (f == NULL)
+		return ctl_fail(c, "%s: %s", a->pos[1], strerror(errno));
+	if (fstat(fileno(f), &st) == 0 && S_ISDIR(st.st_mode))
+		code = ctl_fail(c, "%s: is a directory", a->pos[1]);
+	else
+		code = upload(c, a, &u, f);
+	if (f != stdin)
+		(void)fclose(f);
+	return code;
+}
+
+static void url_release(struct url *u, const struct args *a)
+{
+	url_init(u, "/v1/products");
+	url_segment(u, a->pos[0]);
+	buf_put_str(&u->b, "/releases");
+	url_segment(u, a->pos[1]);
+}
+
+int release_show(struct ctl *c, const struct args *a)
+{
+	struct url u;
+	json_t *r;
+
+	url_release(&u, a);
+	r = ctl_get(c, &u);
+	if (r == NULL)
+		return CTL_FAILED;
+	if (c->out.json)
+		out_json(&c->out, r);
+	else
+		view_release(&c->out, r);
+	json_decref(r);
+	return CTL_DONE;
+}
+
+int release_remove(struct ctl *c, const struct args *a)
+{
+	struct url u;
+	json_t *r;
+
+	url_release(&u, a);
+	r = ctl_call(c, "DELETE", &u, NULL);
+	if (r == NULL)
+		return CTL_FAILED;
+	json_decref(r);
+	if (c->out.json) {
+		r = json_pack("{s:b,s:s,s:s}", "removed", 1, "product", a->pos[0], "version",
+			      a->pos[1]);
+		out_json(&c->out, r);
+		json_decref(r);
+	} else {
+		out_printf(&c->out, "Release %s of product %s removed.", a->pos[1], a->pos[0]);
+		out_nl(&c->out);
+	}
+	return CTL_DONE;
+}
+
+int release_list(struct ctl *c, const struct args *a)
+{
+	static const char *const heads[] = {"PRODUCT", "VERSION", "SIZE", "SHA256",
+					    "TARGET",  "CREATED", NULL};
+	struct table t;
+	struct url u;
+	json_t *list, *r;
+	size_t i;
+	char ago[64], size[TEXT_SHORT];
+
+	url_init(&u, a->count ? "/v1/products" : "/v1/releases");
+	if (a->count) {
+		url_segment(&u, a->pos[0]);
+		buf_put_str(&u.b, "/releases");
+	}
+	list = ctl_list(c, &u, "releases", "after", 0);
+	if (list == NULL)
+		return CTL_FAILED;
+	if (c->out.json) {
+		out_json(&c->out, list);
+		json_decref(list);
+		return CTL_DONE;
+	}
+	table_init(&t, heads);
+	json_array_foreach(json_object_get(list, "releases"), i, r)
+	{
+		char sha[20];
+
+		(void)snprintf(sha, sizeof(sha), "%.12s", get_str(r, "sha256"));
+		table_cell(&t, STYLE_PLAIN, get_str(r, "product"));
+		table_cell(&t, STYLE_BOLD, get_str(r, "version"));
+		table_cell(&t, STYLE_PLAIN, text_count(get_int(r, "size"), size));
+		table_cell(&t, STYLE_DIM, sha);
+		table_cell(&t, STYLE_PLAIN, get_bool(r, "target") ? "yes" : "");
+		table_cell(&t, STYLE_DIM, out_ago(&c->out, get_time(r, "created"), ago));
+	}
+	table_print(&t, &c->out,
+		    "No releases yet: postbootctl release add PRODUCT FILE --version V");
+	json_decref(list);
+	return CTL_DONE;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/commands.h"
+
+#include <stddef.h>
+
+static const struct option_row product_add_options[] = {
+	{"hardware", "H", "only devices that report this hardware"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row release_add_options[] = {
+	{"version", "V", "what a device running it reports as its version"},
+	{"running", "KIND:HEX", "a digest a device running it reports; may be repeated"},
+	{"reports", "LIST", "no-digest, no-confirm: what devices running it cannot report"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row device_add_options[] = {
+	{"product", "P", "the product it belongs to"},
+	{"psk-file", "F", "its key: a file of hex digits; - reads standard input"},
+	{"psk-generate", NULL, "let the server draw a key, and show it once"},
+	{"psk-out", "F", "write the drawn key to a new file instead of showing it"},
+	{"plain", NULL, "no key: it may speak plain CoAP, where the server allows it"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row device_list_options[] = {
+	{"product", "P", "only devices of this product"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row attempt_list_options[] = {
+	{"device", "ID", "only attempts of this device"},
+	{"open", NULL, "only attempts without a verdict"},
+	{"limit", "N", "the newest N [50; 0: all]"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row attempt_watch_options[] = {
+	{"wait", NULL, "of a device: wait until an attempt opens"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row event_list_options[] = {
+	{"after", "N", "events after this number or cursor, oldest first"},
+	{"device", "ID", "only events of this device"},
+	{"limit", "N", "at most N; without --after the newest N [50; 0: all]"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row event_follow_options[] = {
+	{"after", "N", "begin after this number or cursor; 0: the beginning [now]"},
+	{"device", "ID", "only events of this device"},
+	{"topic", "T", "only this topic; the server's prefix may be left out"},
+	{NULL, NULL, NULL},
+};
+
+static const char policy_text[] =
+	"Policy keys and their values: postbootctl product show NAME. Either - or _ joins\n"
+	"their words. Keys that end in -s are seconds; 90, 90s, 15m, 2h and 7d are understood.";
+static const char release_text[] =
+	"The digest `file` (SHA-256 of the whole file) is always known. A progress bar is\n"
+	"shown on a terminal; an interrupted upload leaves nothing behind.";
+static const char key_text[] = "One of --psk-file, --psk-generate and --plain is needed.";
+static const char watch_text[] =
+	"Prints each step as it is reached. Exit status 0 if the attempt succeeds, 1 if it\n"
+	"fails. With -o json: one line for each change.";
+static const char follow_text[] =
+	"Goes on after a lost connection where it stopped. With -o json: one event a line.";
+
+/* clang-format off */
+const struct command commands[] = {
+	{"product", "add", "NAME [--hardware H] [KEY=VALUE...]", 1, ARGS_MAX,
+	 "create a product", product_add_options, product_add, policy_text},
+	{"product", "list", "", 0, 0,
+	 "all products", NULL, product_list, NULL},
+	{"product", "show", "NAME", 1, 1,
+	 "one product and its policy", NULL, product_show, NULL},
+	{"product", "set", "NAME [hardware=H] KEY=VALUE...", 2, ARGS_MAX,
+	 "change its policy or hardware", NULL, product_set, policy_text},
+	{"product", "target", "NAME VERSION|none", 2, 2,
+	 "the release its devices should run", NULL, product_target, NULL},
+
+	{"release", "add", "PRODUCT FILE --version V [--running KIND:HEX]... [--reports LIST]", 2, 2,
+	 "upload an image", release_add_options, release_add, release_text},
+	{"release", "list", "[PRODUCT]", 0, 1,
+	 "all releases", NULL, release_list, NULL},
+	{"release", "show", "PRODUCT VERSION", 2, 2,
+	 "one release", NULL, release_show, NULL},
+	{"release", "remove", "PRODUCT VERSION", 2, 2,
+	 "delete a release that nothing uses", NULL, release_remove, NULL},
+
+	{"device", "add", "ID --product P [--psk-file F | --psk-generate [--psk-out F] | --plain]", 1, 1,
+	 "create a device", device_add_options, device_add, key_text},
+	{"device", "list", "[--product P]", 0, 0,
+	 "all devices", device_list_options, device_list, NULL},
+	{"device", "show", "ID", 1, 1,
+	 "what it runs, what it should run, its last attempt", NULL, device_show, NULL},
+	{"device", "lock", "ID VERSION", 2, 2,
+	 "this device runs this release, whatever the product's target", NULL, device_lock, NULL},
+	{"device", "unlock", "ID", 1, 1,
+	 "back to the product's target", NULL, device_act, NULL},
+	{"device", "force", "ID", 1, 1,
+	 "update it even if it has updates disabled", NULL, device_act, NULL},
+	{"device", "unforce", "ID", 1, 1,
+	 "no longer", NULL, device_act, NULL},
+	{"device", "hold", "ID", 1, 1,
+	 "offer it nothing until unhold", NULL, device_act, NULL},
+	{"device", "unhold", "ID", 1, 1,
+	 "the cause is removed: try again", NULL, device_act, NULL},
+	{"device", "remove", "ID", 1, 1,
+	 "delete a device; its open attempt is cancelled", NULL, device_remove, NULL},
+
+	{"attempt", "list", "[--device ID] [--open] [--limit N]", 0, 0,
+	 "attempts, newest first", attempt_list_options, attempt_list, NULL},
+	{"attempt", "show", "ATTEMPT", 1, 1,
+	 "how far it came, what proves it, what went wrong", NULL, attempt_show, NULL},
+	{"attempt", "cancel", "ATTEMPT", 1, 1,
+	 "end it, if it is not too late", NULL, attempt_cancel, NULL},
+	{"attempt", "watch", "ATTEMPT|DEVICE [--wait]", 1, 1,
+	 "follow it to its verdict", attempt_watch_options, attempt_watch, watch_text},
+
+	{"event", "list", "[--after N] [--device ID] [--limit N]", 0, 0,
+	 "what has happened", event_list_options, event_list, NULL},
+	{"event", "follow", "[--after N] [--device ID] [--topic T]", 0, 0,
+	 "what happens, as it happens", event_follow_options, event_follow, follow_text},
+
+	{"explain", NULL, "DEVICE", 1, 1,
+	 "in plain words: why is this device not updated, what to do", NULL, device_explain, NULL},
+	{"status", NULL, "", 0, 0,
+	 "how the server is", NULL, server_status, NULL},
+	{"version", NULL, "", 0, 0,
+	 "versions of this program and of the server", NULL, show_version, NULL},
+	{"help", NULL, "[NOUN [VERB]]", 0, 2,
+	 "this text, or that of a noun or command", NULL, show_help, NULL},
+	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+/* clang-format on */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rows and columns for people: fill cell by cell, print once, columns as wide as needed.
+ */
+#ifndef CTL_TABLE_H
+#define CTL_TABLE_H
+
+#include "ctl/output.h"
+
+enum { TABLE_COLUMNS = 8 };
+
+struct table_cell {
+	enum style style;
+	char *text;
+};
+
+struct table {
+	unsigned columns;
+	const char *heads[TABLE_COLUMNS];
+	size_t count, cap; /* cells */
+	struct table_cell *cells;
+};
+
+/* `heads` ends with NULL; at most TABLE_COLUMNS. */
+void table_init(struct table *t, const char *const *heads);
+
+/* The next cell, row by row; the text is copied. */
+void table_cell(struct table *t, enum style style, const char *text);
+
+/* Prints, or says `none` if there is no row, and frees the cells. */
+void table_print(struct table *t, const struct output *o, const char *none);
+
+#endif

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Requests of devices: routed by proto/native, decided as jobs, answered after their commit.
+ * Image blocks are answered at once.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/engine_internal.h"
+
+enum {
+	CF_OCTETS = 42,
+	SHED_MAX_AGE_S = 5,
+	DESIRED_MAX_AGE_S = 300, /* while the device's interval is unknown */
+	SERVE_FACTOR = 3,	 /* an attempt is served at most this many times its image */
+	FLEET = 20,
+	UNIT_BYTES = 1024,
+};
+
+/* ---- answers ---- */
+
+static void reply_text(struct engine *e, struct net_exchange x, uint8_t code, const char *text)
+{
+	struct net_reply reply = NET_REPLY(code);
+
+	reply.payload = (struct bytes){(const uint8_t *)text, strlen(text)};
+	if (code == NET_CODE(5, 3))
+		reply.max_age_s = SHED_MAX_AGE_S;
+	net_reply(e->net, x, &reply);
+}
+
+static void reply_fault(struct engine *e, struct net_exchange x, const struct native_fault *fault)
+{
+	reply_text(e, x, fault->code, fault->text);
+}
+
+static void reply_directive(struct job *job)
+{
+	uint8_t payload[LIMIT_NATIVE_JSON];
+	struct buf out = buf_writer(payload, sizeof(payload));
+	struct net_reply reply = NET_REPLY(NET_CODE(2, 4));
+
+	if (native_directive_encode(job->format, &job->out.directive, &out)) {
+		reply_text(job->e, job->exchange, NET_CODE(5, 0), "directive too long");
+		return;
+	}
+	reply.content_format = native_content_format(job->format);
+	reply.payload = buf_bytes(&out);
+	net_reply(job->e->net, job->exchange, &reply);
+}
+
+void job_answer(struct job *job, int err)
+{
+	struct engine *e = job->e;
+
+	if (job->kind != JOB_REPORT && job->kind != JOB_STATUS)
+		return;
+	if (err == ERR_NOENT)
+		reply_text(e, job->exchange, NET_CODE(4, 3), "no such device");
+	else if (err)
+		reply_text(e, job->exchange, NET_CODE(5, 3), err_text(err));
+	else if (job->kind == JOB_REPORT)
+		reply_directive(job);
+	else if (job->out.accepted)
+		net_reply(e->net, job->exchange, &NET_REPLY(NET_CODE(2, 4)));
+	else
+		reply_text(e, job->exchange, NET_CODE(4, 9),
+			   "not open for this device: drop image and directive, then report");
+}
+
+/* ---- sessions ---- */
+
+size_t engine_psk(void *ctx, struct bytes identity, uint8_t *key, size_t cap)
+{
+	struct engine *e = ctx;
+	struct device device;
+	char id[LIMIT_DEVICE_ID + 1];
+	const struct device *found = &device;
+
+	if (identity.len == 0 || identity.len > LIMIT_DEVICE_ID ||
+	    memchr(identity.ptr, 0, identity.len))
+		return 0;
+	memcpy(id, identity.ptr, identity.len);
+	id[identity.len] = 0;
+	struct dev *d = dev_find(e, id);
+	if (d && d->removed)
+		return 0;
+	if (d)
+		found = &d->u.device;
+	else if (store_device(e->conf.store, id, &device))
+		return 0;
+	if (found->plain || found->psk_len == 0 || found->psk_len > cap)
+		return 0;
+	memcpy(key, found->psk, found->psk_len);
+	return found->psk_len;
+}
+
+static struct session *session_new(struct engine *e, struct dev *d, struct net_peer *peer)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	struct clock now = clock_read();
+
+	if (!s)
+		return NULL;
+	s->dev = d;
+	s->peer = peer;
+	if (net_peer_secure(peer))
+		s->since_ms = now.wall_ms - (now.now_ms - net_peer_since_ms(peer));
+	list_append(&d->sessions, &s->link);
+	net_peer_set_user(peer, s);
+	e->session_count++;
+	return s;
+}
+
+static void session_free(struct engine *e, struct session *s)
+{
+	struct dev *d = s->dev;
+
+	net_peer_set_user(s->peer, NULL);
+	list_remove(&s->link);
+	free(s);
+	e->session_count--;
+	dev_release(e, d);
+}
+
+bool engine_peer_up(void *ctx, struct net_peer *peer, struct bytes identity)
+{
+	struct engine *e = ctx;
+	char id[LIMIT_DEVICE_ID + 1];
+	char address[64];
+	struct dev *d;
+
+	if (identity.len == 0 || identity.len > LIMIT_DEVICE_ID)
+		return false;
+	memcpy(id, identity.ptr, identity.len);
+	id[identity.len] = 0;
+	if (dev_get(e, id, &d))
+		return false;
+	if (!session_new(e, d, peer)) {
+		dev_release(e, d);
+		return false;
+	}
+	log_debug("dev=%s session=up address=%s", id, net_peer_address(peer, address));
+	return true;
+}
+
+void engine_peer_gone(void *ctx, struct net_peer *peer, enum net_gone why)
+{
+	struct engine *e = ctx;
+	struct session *s = net_peer_user(peer);
+
+	if (!s)
+		return;
+	log_debug("dev=%s session=gone why=%d", s->dev->u.device.id, (int)why);
+	session_free(e, s);
+}
+
+/* ?ep=ID on plain coap, for devices that were added with --plain. */
+static struct session *session_plain(struct engine *e, struct net_peer *peer,
+				     const struct net_request *q, struct net_exchange x)
+{
+	struct session *s = net_peer_user(peer);
+	struct bytes ep = {0};
+	char id[LIMIT_DEVICE_ID + 1];
+	struct dev *d;
+
+	for (unsigned i = 0; i < q->query_count; i++)
+		if (q->query[i].len > 3 && memcmp(q->query[i].ptr, "ep=", 3) == 0)
+			ep = (struct bytes){q->query[i].ptr + 3, q->query[i].len - 3};
+	if (ep.len == 0 || ep.len > LIMIT_DEVICE_ID || memchr(ep.ptr, 0, ep.len)) {
+		reply_text(e, x, NET_CODE(4, 0), "plain coap needs ?ep=ID");
+		return NULL;
+	}
+	memcpy(id, ep.ptr, ep.len);
+	id[ep.len] = 0;
+	if (s && strcmp(s->dev->u.device.id, id) == 0 && !s->dev->removed)
+		return s;
+	if (dev_get(e, id, &d)) {
+		reply_text(e, x, NET_CODE(4, 3), "no such plain device");
+		return NULL;
+	}
+	if (!d->u.device.plain) {
+		dev_release(e, d);
+		reply_text(e, x, NET_CODE(4, 3), "no such plain device");
+		return NULL;
+	}
+	if (s)
+		session_free(e, s);
+	s = session_new(e, d, peer);
+	if (!s) {
+		dev_release(e, d);
+		reply_text(e, x, NET_CODE(5, 3), err_text(ERR_NOMEM));
+	}
+	return s;
+}
+
+/* ---- reports and statuses ---- */
+
+static void handle_message(struct engine *e, struct session *s, const struct net_request *q,
+			   struct net_exchange x, enum job_kind kind)
+{
+	struct native_fault fault;
+	enum wire_format in, out;
+	struct job *job;
+
+	if (native_request_format(q->content_format, e->conf.device_json, &in, &fault) ||
+	    native_accept_format(q->accept, in, e->conf.device_json, &out, &fault)) {
+		reply_fault(e, x, &fault);
+		return;
+	}
+	job = job_new(e, s->dev, kind);
+	if (!job) {
+		reply_text(e, x, NET_CODE(5, 3), err_text(ERR_NOMEM));
+		return;
+	}
+	int err = kind == JOB_REPORT
+			  ? native_report_decode(in, q->payload, &job->in.report, &fault)
+			  : native_status_decode(in, q->payload, &job->in.status, &fault);
+	if (err) {
+		free(job);
+		reply_fault(e, x, &fault);
+		log_peer(e->last_tick.now_ms, "dev=%s %s refused: %s", s->dev->u.device.id,
+			 kind == JOB_REPORT ? "report" : "status", fault.text);
+		return;
+	}
+	job->exchange = x;
+	job->format = out;
+	job->peer = s->peer;
+	job->session_ms = s->since_ms;
+	net_peer_link(s->peer, &job->link_facts.messages, &job->link_facts.repeats);
+	if (kind == JOB_REPORT)
+		e->stats.reports++;
+	else
+		e->stats.statuses++;
+	if (job_submit(job))
+		reply_text(e, x, NET_CODE(5, 3), "too many requests of this device wait");
+}
+
+/* ---- the doorbell ---- */
+
+static void handle_desired(struct engine *e, struct session *s, const struct net_request *q,
+			   struct net_exchange x)
+{
+	struct native_fault fault;
+	enum wire_format format;
+	uint8_t payload[64];
+	struct buf out = buf_writer(payload, sizeof(payload));
+	struct net_reply reply = NET_REPLY(NET_CODE(2, 5));
+
+	if (native_accept_format(q->accept, WIRE_CBOR, e->conf.device_json, &format, &fault)) {
+		reply_fault(e, x, &fault);
+		return;
+	}
+	int64_t interval_s = device_interval_s(&s->dev->u.device);
+	reply.max_age_s = interval_s ? interval_s : DESIRED_MAX_AGE_S;
+	reply.content_format = native_content_format(format);
+	if (native_desired_encode(format, s->dev->desired, &out)) {
+		reply_text(e, x, NET_CODE(5, 0), "counter too long");
+		return;
+	}
+	reply.payload = buf_bytes(&out);
+	if (q->observe == 0) {
+		reply.observe = true;
+		reply.observe_tag = DESIRED_TAG;
+		s->desired_format = format;
+	}
+	net_reply(e->net, x, &reply);
+}
+
+/* ---- the image ---- */
+
+/* True when this stretch of the image has gone out before; notes it. */
+static bool served_again(struct dev *d, int64_t offset)
+{
+	struct served *v = &d->served;
+	int64_t unit = offset / UNIT_BYTES;
+
+	if (offset % UNIT_BYTES)
+		return false; /* blocks below 1 KiB: one in each KiB is counted */
+	if (!v->units) {
+		v->unit_count = d->u.attempt.size_bytes / UNIT_BYTES + 1;
+		v->units = calloc((size_t)(v->unit_count + 7) / 8, 1);
+		if (!v->units)
+			return false;
+	}
+	if (unit >= v->unit_count)
+		return false;
+	uint8_t bit = (uint8_t)(1u << (unit % 8));
+	bool again = v->units[unit / 8] & bit;
+	v->units[unit / 8] |= bit;
+	return again;
+}
+
+static void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t len)
+{
+	struct served before = d->served;
+	bool again = served_again(d, offset);
+	struct outcome out;
+
+	e->stats.blocks++;
+	e->stats.bytes += (uint64_t)len;
+	d->served.bytes += len;
+	d->served.repeats += again;
+	if (offset + len > d->served.high)
+		d->served.high = offset + len;
+	if (d->flight)
+		return; /* its job works on a copy; the counters join it later */
+	if (d->u.attempt.state == ATTEMPT_OFFERED) {
+		struct job *job = d->block_waits ? NULL : job_new(e, d, JOB_BLOCK);
+		if (!job)
+			return;
+		d->block_waits = true;
+		if (job_submit(job))
+			d->block_waits = false;
+		return;
+	}
+	d->u.product = catalog_product(e, d->u.device.product);
+	d->u.attempt.served_bytes = before.bytes;
+	d->u.attempt.served_high = before.high;
+	d->u.attempt.served_repeats = before.repeats;
+	d->u.now_ms = clock_read().wall_ms;
+	update_block(&d->u, offset, len, again, &out);
+	d->seen_dirty = true;
+}
+
+static const char *block_refused(const struct dev *d, const uint8_t digest16[NATIVE_DIGEST16])
+{
+	const struct attempt *a = &d->u.attempt;
+
+	if (!d->u.has_attempt || memcmp(a->sha256, digest16, NATIVE_DIGEST16) != 0)
+		return "not the image of your open attempt"; /* I7 */
+	if (d->served.bytes > SERVE_FACTOR * a->size_bytes)
+		return "this attempt was served three times its image";
+	return NULL;
+}
+
+static bool etag_known(const struct net_request *q, const uint8_t sha256[DIGEST_SHA256])
+{
+	for (unsigned i = 0; i < q->etag_count; i++)
+		if (q->etag[i].len == 8 && memcmp(q->etag[i].ptr, sha256, 8) == 0)
+			return true;
+	return false;
+}
+
+static void handle_block(struct engine *e, struct session *s, const struct net_request *q,
+			 struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16])
+{
+	uint8_t block[LIMIT_COAP_PAYLOAD];
+	struct dev *d = s->dev;
+	const struct attempt *a = &d->u.attempt;
+	struct net_reply reply = NET_REPLY(NET_CODE(2, 5));
+	const char *why = block_refused(d, digest16);
+
+	if (why) {
+		reply_text(e, x, NET_CODE(4, 3), why);
+		return;
+	}
+	if (q->accept != -1 && q->accept != CF_OCTETS) {
+		reply_text(e, x, NET_CODE(4, 6), "images are application/octet-stream");
+		return;
+	}
+	reply.etag = (struct bytes){a->sha256, 8};
+	if (q->block2_num == 0 && etag_known(q, a->sha256)) {
+		reply.code = NET_CODE(2, 3);
+		net_reply(e->net, x, &reply);
+		return;
+	}
+	unsigned szx = net_block_szx(s->peer, q);
+	unsigned asked = q->has_block2 ? q->block2_szx : szx;
+	int64_t offset = (int64_t)q->block2_num << (asked + 4);
+	int64_t len = (int64_t)16 << szx;
+	if (offset >= a->size_bytes) {
+		reply_text(e, x, NET_CODE(4, 0), "block beyond the end of the image");
+		return;
+	}
+	if (len > a->size_bytes - offset)
+		len = a->size_bytes - offset;
+	int err = images_read(e->conf.images, a->sha256, offset, block, (size_t)len);
+	if (err) {
+		log_peer(e->last_tick.now_ms, "dev=%s attempt=%llu image error=%s", d->u.device.id,
+			 (unsigned long long)a->id, err_word(err));
+		reply_text(e, x, NET_CODE(5, 3), "the image cannot be read now");
+		return;
+	}
+	reply.content_format = CF_OCTETS;
+	reply.is_block = true;
+	reply.block2_num = (uint32_t)(offset >> (szx + 4));
+	reply.block2_szx = szx;
+	reply.block2_more = offset + len < a->size_bytes;
+	if (q->wants_size2)
+		reply.size2 = a->size_bytes;
+	reply.payload = (struct bytes){block, (size_t)len};
+	net_reply(e->net, x, &reply);
+	count_block(e, d, offset, len);
+}
+
+/* ---- in ---- */
+
+/* Silence of a whole fleet was ours, not theirs (TRUTH 7). */
+void engine_heard(struct engine *e)
+{
+	const int64_t silence_ms = 300000;
+	int64_t now_ms = clock_read().now_ms;
+	int64_t gap_ms = e->heard_ms ? now_ms - e->heard_ms : 0;
+
+	e->heard_ms = now_ms;
+	if (gap_ms > silence_ms && e->session_count > FLEET) {
+		log_warn("silence gap_s=%lld sessions=%u: stall deadlines are extended",
+			 (long long)gap_ms / 1000, e->session_count);
+		sweep_outage(e, JOB_OUTAGE, gap_ms);
+	}
+}
+
+void engine_request(void *ctx, struct net_peer *peer, const struct net_request *q,
+		    struct net_exchange x)
+{
+	struct engine *e = ctx;
+	uint8_t digest16[NATIVE_DIGEST16];
+	enum native_route route = native_route(q->method, q->path, q->path_count, digest16);
+
+	if (route == NATIVE_NONE) {
+		reply_text(e, x, NET_CODE(4, 4), "no such resource");
+		return;
+	}
+	if (route == NATIVE_METHOD) {
+		reply_text(e, x, NET_CODE(4, 5), "method not allowed here");
+		return;
+	}
+	struct session *s =
+		net_peer_secure(peer) ? net_peer_user(peer) : session_plain(e, peer, q, x);
+	if (!s) {
+		if (net_peer_secure(peer))
+			reply_text(e, x, NET_CODE(4, 3), "no such device");
+		return;
+	}
+	if (s->dev->removed) {
+		reply_text(e, x, NET_CODE(4, 3), "no such device");
+		return;
+	}
+	engine_heard(e);
+	switch (route) {
+	case NATIVE_REPORT:
+		handle_message(e, s, q, x, JOB_REPORT);
+		break;
+	case NATIVE_STATUS:
+		handle_message(e, s, q, x, JOB_STATUS);
+		break;
+	case NATIVE_DESIRED:
+		handle_desired(e, s, q, x);
+		break;
+	case NATIVE_FW:
+		handle_block(e, s, q, x, digest16);
+		break;
+	case NATIVE_METHOD:
+	case NATIVE_NONE:
+		break;
+	}
+}

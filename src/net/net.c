@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/net.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/net_internal.h"
+
+void net_now(struct net *net)
+{
+	net->timers.now_ms = clock_read().now_ms;
+}
+
+void net_send(struct net_socket *socket, const union net_address *to, const struct net_local *from,
+	      const uint8_t *data, size_t len)
+{
+	struct net *net = socket->net;
+
+	net_udp_queue(socket->tx, socket->fd, to, from, data, len);
+	net->stats.datagrams_out++;
+	if (net_udp_queued(socket->tx) >= net->flush_at)
+		(void)net_udp_flush(socket->tx, socket->fd);
+}
+
+/* ---- what the layers below call ---- */
+
+static size_t dtls_psk(void *ctx, struct bytes identity, uint8_t *key, size_t cap)
+{
+	struct net *net = ctx;
+
+	return net->cb->psk(net->ctx, identity, key, cap);
+}
+
+static void dtls_send(struct net_peer *peer, struct bytes datagram)
+{
+	net_send(peer->socket, &peer->remote, &peer->local, datagram.ptr, datagram.len);
+}
+
+static void dtls_timer(struct net_peer *peer)
+{
+	net_dtls_feed(&peer->net->dtls, (struct bytes){NULL, 0});
+	if (peer->state == NET_PEER_HALF_OPEN)
+		net_handshake_go_on(peer);
+}
+
+static const struct net_dtls_ops dtls_ops = {
+	.psk = dtls_psk, .send = dtls_send, .timer = dtls_timer};
+
+static struct net_peer *peer_of(struct net_coap_session *s)
+{
+	return LIST_ENTRY(s, struct net_peer, coap);
+}
+
+static void coap_send(void *ctx, struct net_coap_session *s, struct bytes datagram)
+{
+	struct net_peer *peer = peer_of(s);
+
+	(void)ctx;
+	if (!peer->tls)
+		dtls_send(peer, datagram);
+	else if (net_tls_write(peer->tls, datagram))
+		peer->net->stats.dropped++; /* longer than the record limit of the peer */
+}
+
+static void coap_request(void *ctx, struct net_coap_session *s, const struct net_request *request,
+			 struct net_exchange exchange)
+{
+	struct net *net = ctx;
+
+	net->cb->request(net->ctx, peer_of(s), request, exchange);
+}
+
+static void coap_observe_end(void *ctx, struct net_coap_session *s, uint32_t tag)
+{
+	struct net *net = ctx;
+
+	net->cb->observe_end(net->ctx, peer_of(s), tag);
+}
+
+static const struct net_coap_ops coap_ops = {
+	.send = coap_send, .request = coap_request, .observe_end = coap_observe_end};
+
+/* ---- the loop ---- */
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct net_socket *socket = poll->data;
+	struct net *net = socket->net;
+
+	if (status < 0 || !(events & UV_READABLE))
+		return;
+	net_now(net);
+	for (unsigned i = 0; i < NET_BATCHES_PER_EVENT; i++) {
+		struct net_udp_in *in;
+		unsigned cut;
+		unsigned count = net_udp_receive(net->rx, socket->fd, &in, &cut);
+
+		net->stats.datagrams_in += count + cut;
+		net->stats.dropped += cut;
+		net_demux(socket, in, count);
+		if (count + cut < NET_UDP_BATCH)
+			break;
+	}
+	(void)net_udp_flush(socket->tx, socket->fd);
+}
+
+static void on_wake(uv_timer_t *timer)
+{
+	struct net *net = timer->data;
+
+	net_now(net);
+	net->wake_at_ms = -1;
+	net_timers_run(&net->timers);
+}
+
+/* Before the loop sleeps: what was marked, what is queued, when to wake. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct net *net = prepare->data;
+
+	net_peers_close_marked(net);
+	LIST_EACH(it, next, &net->sockets)
+	{
+		struct net_socket *socket = LIST_ENTRY(it, struct net_socket, link);
+
+		if (net_udp_queued(socket->tx))
+			(void)net_udp_flush(socket->tx, socket->fd);
+	}
+
+	int64_t at_ms = net_timers_next_ms(&net->timers);
+
+	if (at_ms == net->wake_at_ms)
+		return;
+	net->wake_at_ms = at_ms;
+	if (at_ms < 0) {
+		(void)uv_timer_stop(&net->wake);
+		return;
+	}
+	net_now(net);
+	int64_t delay = at_ms - net->timers.now_ms;
+
+	/* libuv counts from the time of this turn, which is older than now: better late than
+	 * a turn that finds nothing due. */
+	uv_update_time(net->loop);
+	(void)uv_timer_start(&net->wake, on_wake, delay > 0 ? (uint64_t)delay : 0, 0);
+}
+
+/* ---- life ---- */
+
+static void free_memory(struct net *net)
+{
+	net_coap_done(&net->coap);
+	net_udp_rx_free(net->rx);
+	net_dtls_done(&net->dtls);
+	net_peers_done(net);
+	free(net);
+}
+
+static int set_up(struct net *net, const struct net_conf *conf)
+{
+	int err = net_dtls_init(&net->dtls, &dtls_ops, net, &net->timers);
+
+	if (!err)
+		err = net_dtls_random(&net->dtls, &net->key, sizeof(net->key));
+	if (!err)
+		err = net_peers_init(net);
+	net->rx = net_udp_rx_new();
+	if (!err && !net->rx)
+		err = ERR_NOMEM;
+	net_coap_init(&net->coap, &coap_ops, net, &net->timers, &net->stats, net->key);
+	net->coap.well_known = conf->well_known ? conf->well_known : "";
+	net->coap.plain_devices = conf->plain_devices;
+	return err;
+}
+
+int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net)
+{
+	struct net *net = calloc(1, sizeof(*net));
+	unsigned per_s = conf->handshakes_per_s ? conf->handshakes_per_s : NET_HANDSHAKES_PER_S;
+
+	if (!net)
+		return ERR_NOMEM;
+	net->loop = loop;
+	net->cb = conf->callbacks;
+	net->ctx = conf->ctx;
+	net->session_idle_ms = conf->session_idle_ms ? conf->session_idle_ms : NET_SESSION_IDLE_MS;
+	net->max_peers = conf->max_peers ? conf->max_peers : LIMIT_PEERS;
+	net->handshakes_per_window = (per_s + 9) / 10;
+	net->flush_at = NET_FLUSH_EVERY;
+	net->wake_at_ms = -1;
+	list_init(&net->sockets);
+	net_now(net);
+
+	int err = set_up(net, conf);
+
+	if (err) {
+		free_memory(net);
+		return err;
+	}
+	(void)uv_prepare_init(loop, &net->prepare); /* these two cannot fail */
+	(void)uv_timer_init(loop, &net->wake);
+	net->prepare.data = net->wake.data = net;
+	(void)uv_prepare_start(&net->prepare, on_prepare);
+	net->handles = 2;
+	*ret_net = net;
+	return 0;
+}
+
+int net_listen_fd_take(struct net *net, int fd, bool secure)
+{
+	struct net_socket *socket = calloc(1, sizeof(*socket));
+	int err = socket ? net_udp_adopt(fd) : ERR_NOMEM;
+
+	if (!err) {
+		socket->tx = net_udp_tx_new();
+		err = socket->tx ? 0 : ERR_NOMEM;
+	}
+	if (!err && uv_poll_init(net->loop, &socket->poll, fd))
+		err = ERR_IO;
+	if (err) {
+		if (socket)
+			net_udp_tx_free(socket->tx);
+		free(socket);
+		return err;
+	}
+	socket->net = net;
+	socket->fd = fd;
+	socket->secure = secure;
+	socket->poll.data = socket;
+	list_append(&net->sockets, &socket->link);
+	net->handles++;
+	(void)uv_poll_start(&socket->poll, UV_READABLE, on_readable);
+	return 0;
+}
+
+int net_listen(struct net *net, const struct sockaddr *addr, bool secure,
+	       struct sockaddr_storage *ret_bound)
+{
+	int fd = -1;
+	int err = net_udp_open(addr, &fd);
+
+	if (!err)
+		err = net_listen_fd_take(net, fd, secure);
+	if (!err && ret_bound)
+		err = net_udp_bound(fd, ret_bound);
+	else if (err && fd >= 0)
+		(void)close(fd);
+	return err;
+}
+
+static void handle_closed(struct net *net)
+{
+	if (--net->handles == 0 && net->closed)
+		net->closed(net->closed_ctx);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	handle_closed(handle->data);
+}
+
+static void on_socket_closed(uv_handle_t *handle)
+{
+	struct net_socket *socket = handle->data;
+	struct net *net = socket->net;
+
+	(void)close(socket->fd);
+	net_udp_tx_free(socket->tx);
+	free(socket);
+	handle_closed(net);
+}
+
+void net_close(struct net *net, void (*closed)(void *ctx), void *ctx)
+{
+	assert(!net->is_closing);
+	net->is_closing = true;
+	net->closed = closed;
+	net->closed_ctx = ctx;
+	net_now(net);
+	net_peers_end(net);
+	net_timer_disarm(&net->timers, &net->sweep);
+	LIST_EACH(it, next, &net->sockets)
+	{
+		struct net_socket *socket = LIST_ENTRY(it, struct net_socket, link);
+
+		(void)net_udp_flush(socket->tx, socket->fd);
+		list_remove(&socket->link);
+		uv_close((uv_handle_t *)&socket->poll, on_socket_closed);
+	}
+	uv_close((uv_handle_t *)&net->prepare, on_closed);
+	uv_close((uv_handle_t *)&net->wake, on_closed);
+}
+
+void net_free(struct net *net)
+{
+	if (!net)
+		return;
+	assert(net->handles == 0);
+	free_memory(net);
+}
+
+/* ---- requests and peers ---- */
+
+void net_reply(struct net *net, struct net_exchange exchange, const struct net_reply *reply)
+{
+	if (!net->in_batch)
+		net_now(net);
+	net_coap_reply(&net->coap, exchange, reply);
+}
+
+unsigned net_notify(struct net *net, struct net_peer *peer, uint32_t tag,
+		    const struct net_reply *reply)
+{
+	if (peer->is_closing)
+		return 0;
+	if (!net->in_batch)
+		net_now(net);
+	return net_coap_notify(&net->coap, &peer->coap, tag, reply);
+}
+
+unsigned net_block_szx(const struct net_peer *peer, const struct net_request *request)
+{
+	unsigned szx = request->has_block2 ? request->block2_szx : 6;
+
+	return szx < peer->coap.max_szx ? szx : peer->coap.max_szx;
+}
+
+void net_peer_close(struct net *net, struct net_peer *peer)
+{
+	if (peer->is_closing)
+		return;
+	peer->is_closing = true;
+	list_append(&net->closing, &peer->closing);
+}
+
+void net_peer_set_user(struct net_peer *peer, void *user)
+{
+	peer->user = user;
+}
+
+void *net_peer_user(const struct net_peer *peer)
+{
+	return peer->user;
+}
+
+bool net_peer_secure(const struct net_peer *peer)
+{
+	return peer->socket->secure;
+}
+
+struct bytes net_peer_identity(const struct net_peer *peer)
+{
+	return (struct bytes){peer->identity, peer->identity_len};
+}
+
+int64_t net_peer_since_ms(const struct net_peer *peer)
+{
+	return peer->since_ms;
+}
+
+char *net_peer_address(const struct net_peer *peer, char dst[64])
+{
+	const union net_address *a = &peer->remote;
+	char host[INET6_ADDRSTRLEN] = "";
+
+	if (a->any.sa_family == AF_INET6) {
+		(void)inet_ntop(AF_INET6, &a->v6.sin6_addr, host, sizeof(host));
+		(void)snprintf(dst, 64, "[%s]:%u", host, ntohs(a->v6.sin6_port));
+	} else {
+		(void)inet_ntop(AF_INET, &a->v4.sin_addr, host, sizeof(host));
+		(void)snprintf(dst, 64, "%s:%u", host, ntohs(a->v4.sin_port));
+	}
+	return dst;
+}
+
+void net_peer_link(const struct net_peer *peer, uint32_t *ret_messages, uint32_t *ret_repeats)
+{
+	*ret_messages = peer->coap.messages;
+	*ret_repeats = peer->coap.repeats;
+}
+
+void net_stats_read(const struct net *net, struct net_stats *ret_stats)
+{
+	*ret_stats = net->stats;
+	ret_stats->peers = net->live_count + net->plain_count;
+	ret_stats->half_open = net->half_open_count;
+}

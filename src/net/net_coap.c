@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/net_coap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	GET = 1,
+	IPATCH = 7, /* the last method there is, RFC 8132 */
+	LINK_FORMAT = 40,
+	AMPLIFICATION = 3, /* RFC 7252 11.3; the number is RFC 9000's */
+};
+
+void net_coap_init(struct net_coap *c, const struct net_coap_ops *ops, void *ctx,
+		   struct net_timers *timers, struct net_stats *stats, struct net_hash_key key)
+{
+	*c = (struct net_coap){
+		.ops = ops, .ctx = ctx, .timers = timers, .stats = stats, .key = key};
+	c->well_known = "";
+	list_init(&c->free_pending);
+	timers->ctx = c;
+}
+
+void net_coap_done(struct net_coap *c)
+{
+	for (uint32_t i = 0; i < c->pending_len; i++)
+		free(c->pending[i]);
+	free(c->pending);
+	c->pending = NULL;
+	c->pending_len = c->pending_cap = 0;
+	list_init(&c->free_pending);
+}
+
+void net_coap_session_init(struct net_coap *c, struct net_coap_session *s, bool plain,
+			   unsigned max_szx)
+{
+	memset(s, 0, sizeof(*s));
+	list_init(&s->pending);
+	list_init(&s->out);
+	list_init(&s->observations);
+	s->plain = plain;
+	s->max_szx = (uint8_t)max_szx;
+	s->next_mid = (uint16_t)net_coap_random(c);
+}
+
+void net_coap_session_done(struct net_coap *c, struct net_coap_session *s)
+{
+	net_exchange_session_done(c, s);
+	net_observe_session_done(s);
+	net_out_session_done(c, s);
+}
+
+struct net_coap *net_coap_of_timer(void *timers_ctx)
+{
+	return timers_ctx;
+}
+
+/* Unpredictable to peers, cheap; not for keys. */
+uint32_t net_coap_random(struct net_coap *c)
+{
+	uint64_t n = c->random_count++;
+
+	return (uint32_t)net_hash(&c->key, &n, sizeof(n));
+}
+
+uint16_t net_coap_next_mid(struct net_coap_session *s)
+{
+	return s->next_mid++;
+}
+
+void net_coap_send(struct net_coap *c, struct net_coap_session *s, struct bytes datagram)
+{
+	c->ops->send(c->ctx, s, datagram);
+}
+
+void net_coap_send_empty(struct net_coap *c, struct net_coap_session *s, enum wire_coap_type type,
+			 uint16_t mid)
+{
+	uint8_t raw[4];
+	struct wire_coap_writer w =
+		wire_coap_begin(raw, sizeof(raw), type, 0, mid, (struct bytes){NULL, 0});
+
+	net_coap_send(c, s, buf_bytes(&w.buf));
+}
+
+size_t net_coap_cap(const struct net_coap *c, const struct net_coap_session *s, size_t len)
+{
+	return s->plain && !c->plain_devices ? AMPLIFICATION * len : LIMIT_COAP_MESSAGE;
+}
+
+void net_coap_answer(struct net_coap *c, struct net_coap_session *s, const struct net_question *q,
+		     const struct net_reply *reply)
+{
+	struct net_response r;
+	bool con = q->type == WIRE_CON;
+
+	net_response_of(q, reply, &r);
+	if (reply->code == NET_CODE(4, 13))
+		r.size1 = LIMIT_COAP_PAYLOAD; /* RFC 7252 5.10.9: what would be accepted */
+
+	size_t len = net_response_encode(&r, q, con ? WIRE_ACK : WIRE_NON,
+					 con ? q->mid : net_coap_next_mid(s), -1, c->scratch);
+	net_coap_send(c, s, (struct bytes){c->scratch, len});
+}
+
+static void answer_text(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+			size_t len, uint8_t code, const char *text)
+{
+	struct net_question q;
+	struct net_reply reply = NET_REPLY(code);
+
+	net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &q);
+	reply.payload = (struct bytes){(const uint8_t *)text, strlen(text)};
+	net_coap_answer(c, s, &q, &reply);
+}
+
+static bool segment_is(struct bytes segment, const char *text)
+{
+	return bytes_equal(segment, (struct bytes){(const uint8_t *)text, strlen(text)});
+}
+
+static bool is_well_known(const struct wire_coap *m)
+{
+	return m->path_count == 2 && !m->path_too_deep && segment_is(m->path[0], ".well-known") &&
+	       segment_is(m->path[1], "core");
+}
+
+static void answer_well_known(struct net_coap *c, struct net_coap_session *s,
+			      const struct wire_coap *m, size_t len)
+{
+	struct net_question q;
+	struct net_reply reply = NET_REPLY(NET_CODE(2, 5));
+
+	if (m->code != GET) {
+		answer_text(c, s, m, len, NET_CODE(4, 5), "only GET");
+		return;
+	}
+	if (m->accept >= 0 && m->accept != LINK_FORMAT) {
+		answer_text(c, s, m, len, NET_CODE(4, 6), "only link-format (40)");
+		return;
+	}
+	net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &q);
+	reply.content_format = LINK_FORMAT;
+	reply.payload = (struct bytes){(const uint8_t *)c->well_known, strlen(c->well_known)};
+	net_coap_answer(c, s, &q, &reply);
+}
+
+/* What no handler has to see. Returns true if the request was dealt with. */
+static bool refuse(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+		   size_t len)
+{
+	uint8_t code;
+	const char *text;
+
+	if (m->bad_option && m->type == WIRE_NON) { /* RFC 7252 5.4.1, 4.3 */
+		net_coap_send_empty(c, s, WIRE_RST, m->mid);
+		return true;
+	}
+	if (m->bad_option) {
+		code = NET_CODE(4, 2), text = "unknown or malformed critical option";
+	} else if (m->has_proxy) {
+		code = NET_CODE(5, 5), text = "no proxy";
+	} else if (m->code > IPATCH) {
+		code = NET_CODE(4, 5), text = "unknown method";
+	} else if (s->plain && !c->plain_devices && !is_well_known(m)) {
+		code = NET_CODE(4, 1), text = "use coaps";
+	} else if (m->path_too_deep) {
+		code = NET_CODE(4, 4), text = "";
+	} else if (m->has_block1) {
+		code = NET_CODE(4, 13), text = "one message only";
+	} else if (m->has_block2 && m->block2.szx == 7) {
+		code = NET_CODE(4, 0), text = "Block2: SZX 7 is reserved";
+	} else if (m->has_if_none_match) { /* whatever there is to act on exists */
+		code = NET_CODE(4, 12), text = "";
+	} else if (m->code != GET && m->if_match_count && m->if_match[0].len) {
+		code = NET_CODE(4, 12), text = "";
+	} else {
+		return false;
+	}
+	answer_text(c, s, m, len, code, text);
+	return true;
+}
+
+static void receive_request(struct net_coap *c, struct net_coap_session *s,
+			    const struct wire_coap *m, size_t len)
+{
+	if (m->type != WIRE_CON && m->type != WIRE_NON)
+		return; /* RFC 7252 4.2, table 1: an ACK or RST carries no request */
+	s->messages++;
+	c->stats->requests++;
+	if (refuse(c, s, m, len))
+		return;
+	if (is_well_known(m))
+		answer_well_known(c, s, m, len);
+	else
+		net_exchange_request(c, s, m, len);
+}
+
+void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint8_t *data,
+		      size_t len)
+{
+	struct wire_coap m;
+	int err = wire_coap_decode(data, len, &m);
+
+	if (err == ERR_SYNTAX && m.type == WIRE_CON)
+		net_coap_send_empty(c, s, WIRE_RST, m.mid);
+	if (err) {
+		c->stats->dropped++;
+		return;
+	}
+	if (m.code > 0 && m.code < 32) {
+		receive_request(c, s, &m, len);
+		return;
+	}
+	switch (m.type) {
+	case WIRE_ACK:
+		(void)net_out_acknowledged(c, s, m.mid, false);
+		break;
+	case WIRE_RST:
+		(void)net_out_acknowledged(c, s, m.mid, true);
+		break;
+	case WIRE_CON: /* a ping, or a response nobody asked for */
+		net_coap_send_empty(c, s, WIRE_RST, m.mid);
+		break;
+	case WIRE_NON:
+		break;
+	}
+}

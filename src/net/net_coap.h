@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The exchange layer (RFC 7252 section 4 and 5, RFC 7641, RFC 7959): datagrams in, datagrams
+ * out, requests up, replies down. It has no sockets and no DTLS; time comes from the timers it
+ * is given, so a test drives it with numbers.
+ *
+ * One `struct net_coap` per net, one `struct net_coap_session` inside every peer. A session must
+ * stay in memory until the call that is running in this layer returns, so its owner frees it
+ * later (net_peer_close() only marks).
+ *
+ * Files: net_coap.c what comes in · net_exchange.c unanswered requests, duplicates, replies ·
+ * net_out.c our own confirmable messages · net_observe.c observations.
+ */
+#ifndef NET_NET_COAP_H
+#define NET_NET_COAP_H
+
+#include "base/list.h"
+#include "net/net.h"
+#include "net/net_hash.h"
+#include "net/net_reply.h"
+#include "net/net_timer.h"
+#include "wire/coap.h"
+
+enum {
+	NET_PENDING_PER_SESSION = 16,	   /* unanswered requests; then 5.03 */
+	NET_PENDING_MAX = 65536,	   /* of all sessions */
+	NET_RECENT_GETS = 16,		   /* message ids kept to know a repeated GET */
+	NET_EXCHANGE_LIFETIME_MS = 247000, /* RFC 7252 4.8.2 */
+	NET_ACK_DELAY_MS = 1000,	   /* then an unanswered CON gets an empty ACK */
+	NET_ACK_TIMEOUT_MS = 2000,	   /* RFC 7252 4.8 */
+	NET_MAX_RETRANSMIT = 4,
+};
+
+/* A remembered POST, PUT, DELETE or PATCH: 16 bytes (ARCHITECTURE 2). */
+struct net_dedupe {
+	int64_t at_ms;
+	uint32_t token_print;
+	uint16_t mid;
+	uint8_t code; /* of the answer; 0: not answered yet */
+	bool used;
+};
+
+struct net_coap_session {
+	struct list pending;	  /* struct net_pending */
+	struct list out;	  /* struct net_out; the head is in flight (NSTART 1) */
+	struct list observations; /* struct net_observation */
+	struct net_dedupe dedupe[LIMIT_COAP_DEDUPE];
+	uint16_t recent_gets[NET_RECENT_GETS];
+	uint16_t next_mid;
+	uint8_t recent_count, recent_next, dedupe_next;
+	uint8_t pending_count, observe_count;
+	uint8_t max_szx; /* largest block the record limit leaves, 0..6 */
+	bool plain;	 /* no DTLS: the address may be forged */
+	uint32_t messages, repeats;
+};
+
+struct net_coap_ops {
+	void (*send)(void *ctx, struct net_coap_session *s, struct bytes datagram);
+	void (*request)(void *ctx, struct net_coap_session *s, const struct net_request *request,
+			struct net_exchange exchange);
+	void (*observe_end)(void *ctx, struct net_coap_session *s, uint32_t tag);
+};
+
+struct net_pending;
+
+struct net_coap {
+	const struct net_coap_ops *ops;
+	void *ctx;
+	struct net_timers *timers;
+	struct net_stats *stats;
+	const char *well_known;
+	bool plain_devices;
+	struct net_hash_key key;
+	uint64_t random_count;
+	struct list free_pending;
+	struct net_pending **pending; /* by slot */
+	uint32_t pending_len, pending_cap;
+	uint8_t scratch[LIMIT_COAP_MESSAGE];
+};
+
+void net_coap_init(struct net_coap *c, const struct net_coap_ops *ops, void *ctx,
+		   struct net_timers *timers, struct net_stats *stats, struct net_hash_key key);
+void net_coap_done(struct net_coap *c); /* after every session's done */
+
+void net_coap_session_init(struct net_coap *c, struct net_coap_session *s, bool plain,
+			   unsigned max_szx);
+/* Forgets its requests, messages and observations without telling anybody. */
+void net_coap_session_done(struct net_coap *c, struct net_coap_session *s);
+
+/* One CoAP message of this peer. */
+void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint8_t *data,
+		      size_t len);
+/* See net_reply() and net_notify(). */
+void net_coap_reply(struct net_coap *c, struct net_exchange exchange,
+		    const struct net_reply *reply);
+unsigned net_coap_notify(struct net_coap *c, struct net_coap_session *s, uint32_t tag,
+			 const struct net_reply *reply);
+
+/* ---- between the files of this layer ---- */
+
+/* A request waiting for its answer. */
+struct net_pending {
+	struct list link; /* in its session, or in free_pending */
+	struct net_timer ack_timer;
+	struct net_coap_session *session; /* NULL: free */
+	uint32_t slot, generation;
+	bool acked;
+	struct net_question question;
+};
+
+/* A confirmable message of ours (RFC 7252 4.2). */
+struct net_out {
+	struct list link;
+	struct net_timer timer;
+	struct net_coap_session *session;
+	struct net_observation *observation; /* NULL: a separate response */
+	int64_t timeout_ms;
+	uint16_t mid;
+	uint8_t tries;
+	bool in_flight;
+	size_t len;
+	uint8_t data[];
+};
+
+struct net_observation {
+	struct list link;
+	uint32_t tag;
+	int64_t sequence; /* its low 24 bits go on the wire */
+	struct net_question question;
+	struct net_out *current; /* queued or in flight */
+	struct net_out *newer;	 /* waits until `current` is acknowledged or times out */
+};
+
+struct net_coap *net_coap_of_timer(void *timers_ctx);
+uint32_t net_coap_random(struct net_coap *c);
+uint16_t net_coap_next_mid(struct net_coap_session *s);
+void net_coap_send(struct net_coap *c, struct net_coap_session *s, struct bytes datagram);
+void net_coap_send_empty(struct net_coap *c, struct net_coap_session *s, enum wire_coap_type type,
+			 uint16_t mid);
+/* Largest response to a request of `len` bytes: strangers get no amplification. */
+size_t net_coap_cap(const struct net_coap *c, const struct net_coap_session *s, size_t len);
+/* Answers at once, without an exchange: errors and what net serves itself. */
+void net_coap_answer(struct net_coap *c, struct net_coap_session *s, const struct net_question *q,
+		     const struct net_reply *reply);
+
+/* A valid request: duplicates, then the handler. */
+void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+			  size_t len);
+void net_exchange_session_done(struct net_coap *c, struct net_coap_session *s);
+
+/* Queues data as CON; NULL if there is no memory. */
+struct net_out *net_out_new(struct net_coap_session *s, struct net_observation *o,
+			    const uint8_t *data, size_t len, uint16_t mid);
+void net_out_enqueue(struct net_coap *c, struct net_out *out);
+/* Takes it out of the queue and frees it; the next one is sent. NULL is fine. */
+void net_out_drop(struct net_coap *c, struct net_out *out);
+/* An ACK or RST of the peer; false if it belongs to nothing. */
+bool net_out_acknowledged(struct net_coap *c, struct net_coap_session *s, uint16_t mid, bool reset);
+void net_out_session_done(struct net_coap *c, struct net_coap_session *s);
+
+/* Registers (replacing the same token or the same tag); the Observe number, -1 if refused. */
+int64_t net_observe_add(struct net_coap *c, struct net_coap_session *s,
+			const struct net_question *q, uint32_t tag);
+/* Ends the observation of this token, if there is one, and tells the owner. */
+void net_observe_remove(struct net_coap *c, struct net_coap_session *s, struct bytes token);
+/* Ends it; the owner is told if `tell`. */
+void net_observe_end(struct net_coap *c, struct net_coap_session *s, struct net_observation *o,
+		     bool tell);
+void net_observe_session_done(struct net_coap_session *s);
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "net/net_hello.h"
+#include "net/net_internal.h"
+
+/* RFC 7252 4.6 and what RFC 7959 blocks need besides payload (net_reply.c). */
+enum { RESPONSE_ROOM = 48 };
+
+/* ---- sessions ---- */
+
+/* While a handshake can still be repeated, mbedTLS may count on smaller records; the first
+ * message from the other side settles it. */
+static void settle_szx(struct net_peer *peer)
+{
+	size_t max = net_tls_message_max(peer->tls);
+	unsigned szx = 6;
+
+	while (szx > 0 && ((size_t)16 << szx) + RESPONSE_ROOM > max)
+		szx--;
+	peer->coap.max_szx = (uint8_t)szx;
+	peer->szx_known = true;
+}
+
+/* `to` is where the datagram came to; only one that proves genuine may change where we answer
+ * from. */
+static void read_messages(struct net_peer *peer, const struct net_local *to)
+{
+	struct net *net = peer->net;
+	size_t len = 0;
+	enum net_tls_result result = NET_TLS_DONE;
+
+	while (!peer->is_closing) {
+		result = net_tls_read(peer->tls, net->message, sizeof(net->message), &len);
+		if (result != NET_TLS_DONE)
+			break;
+		if (!peer->szx_known)
+			settle_szx(peer);
+		peer->local = *to;
+		net_peer_seen(peer);
+		net_coap_receive(&net->coap, &peer->coap, net->message, len);
+	}
+	if (result == NET_TLS_CLOSED || result == NET_TLS_FAILED)
+		net_peer_end(peer, NET_GONE_CLOSED, true);
+}
+
+static void session_datagram(struct net_peer *peer, const struct net_udp_in *in)
+{
+	net_dtls_feed(&peer->net->dtls, (struct bytes){in->data, in->len});
+	read_messages(peer, &in->to);
+}
+
+static void plain_datagram(struct net_socket *socket, const struct net_udp_in *in)
+{
+	struct net *net = socket->net;
+	struct net_peer *peer = net_peer_find(net, &net->peers, socket, &in->from);
+
+	if (!peer)
+		peer = net_peer_new_plain(socket, in);
+	if (!peer || peer->is_closing) {
+		net->stats.dropped++;
+		return;
+	}
+	peer->local = in->to;
+	net_peer_seen(peer);
+	net_coap_receive(&net->coap, &peer->coap, in->data, in->len);
+}
+
+/* ---- handshakes ---- */
+
+void net_handshake_go_on(struct net_peer *peer)
+{
+	struct net_local to = peer->local;
+
+	switch (net_tls_handshake(peer->tls)) {
+	case NET_TLS_MORE:
+		break;
+	case NET_TLS_DONE:
+		net_peer_promote(peer);
+		read_messages(peer, &to); /* what came in the same datagram */
+		break;
+	case NET_TLS_CLOSED:
+	case NET_TLS_FAILED: {
+		char address[64];
+
+		log_peer(peer->net->timers.now_ms, "net peer=%s handshake=failed",
+			 net_peer_address(peer, address));
+		net_peer_end(peer, NET_GONE_CLOSED, false); /* mbedTLS has sent its alert */
+		break;
+	}
+	}
+}
+
+static void handshake_datagram(struct net_peer *peer, const struct net_udp_in *in)
+{
+	peer->local = in->to;
+	net_peer_seen(peer);
+	net_dtls_feed(&peer->net->dtls, (struct bytes){in->data, in->len});
+	net_handshake_go_on(peer);
+}
+
+/* Both budgets are per 100 ms and independent: a flood without cookies (whose senders may not
+ * exist) cannot keep those out who proved their address. */
+static bool budget_take(struct net *net, unsigned *used, unsigned limit)
+{
+	if (net->timers.now_ms - net->window_at_ms >= NET_WINDOW_MS) {
+		net->window_at_ms = net->timers.now_ms;
+		net->window_cookies = net->window_handshakes = 0;
+	}
+	if (*used >= limit)
+		return false;
+	(*used)++;
+	return true;
+}
+
+/* The client as the cookie sees it: family, port, address. */
+static struct bytes client_id(const union net_address *a, uint8_t dst[20])
+{
+	struct buf w = buf_writer(dst, 20);
+
+	if (a->any.sa_family == AF_INET6) {
+		buf_put_bytes(&w, &a->v6.sin6_port, 2);
+		buf_put_bytes(&w, &a->v6.sin6_addr, 16);
+	} else {
+		buf_put_bytes(&w, &a->v4.sin_port, 2);
+		buf_put_bytes(&w, &a->v4.sin_addr, 4);
+	}
+	return buf_bytes(&w);
+}
+
+static void ask_for_cookie(struct net_socket *socket, const struct net_udp_in *in,
+			   struct bytes client)
+{
+	struct net *net = socket->net;
+	uint8_t cookie[NET_COOKIE_MAX], answer[NET_VERIFY_MAX];
+
+	if (!budget_take(net, &net->window_cookies, NET_COOKIES_PER_WINDOW)) {
+		net->stats.dropped++;
+		return;
+	}
+	size_t len = net_dtls_cookie_make(&net->dtls, client, cookie, sizeof(cookie));
+
+	if (len == 0)
+		return;
+	net->stats.cookies_sent++;
+	len = net_hello_verify(in->data, (struct bytes){cookie, len}, answer);
+	net_send(socket, &in->from, &in->to, answer, len);
+}
+
+static void client_hello(struct net_socket *socket, const struct net_udp_in *in,
+			 const struct net_hello *hello, struct net_peer *half)
+{
+	struct net *net = socket->net;
+	uint8_t id[20];
+	struct bytes client = client_id(&in->from, id);
+	uint64_t print = net_hash(&net->key, hello->random.ptr, hello->random.len);
+
+	if (half && hello->cookie.len && half->hello_print == print) {
+		handshake_datagram(half, in); /* repeated: so is our flight */
+		return;
+	}
+	if (!net_dtls_cookie_valid(&net->dtls, client, hello->cookie)) {
+		ask_for_cookie(socket, in, client);
+		return;
+	}
+	if (!budget_take(net, &net->window_handshakes, net->handshakes_per_window)) {
+		net->stats.dropped++;
+		return;
+	}
+	if (half) /* it began anew */
+		net_peer_end(half, NET_GONE_REPLACED, false);
+	half = net_peer_new_half_open(socket, in);
+	if (!half) {
+		net->stats.dropped++;
+		return;
+	}
+	half->hello_print = print;
+	handshake_datagram(half, in);
+}
+
+/* Everything but application data. */
+static void setup_datagram(struct net_socket *socket, struct net_udp_in *in)
+{
+	struct net *net = socket->net;
+	struct net_peer *half = net_peer_find(net, &net->half, socket, &in->from);
+	struct net_hello hello;
+
+	net_record_mend_version(in->data, in->len);
+	if (net_hello_parse(in->data, in->len, &hello)) {
+		client_hello(socket, in, &hello, half);
+		return;
+	}
+	if (half) {
+		handshake_datagram(half, in);
+		return;
+	}
+	struct net_peer *peer = net_peer_find(net, &net->peers, socket, &in->from);
+
+	if (peer && !peer->is_closing)
+		session_datagram(peer, in); /* our last flight was lost */
+	else
+		net->stats.dropped++;
+}
+
+/* ---- a batch ---- */
+
+/* An alert under keys belongs to the session, not to a handshake beside it. */
+static bool is_session_record(const struct net_record *r)
+{
+	return r->type == NET_RECORD_DATA || (r->type == NET_RECORD_ALERT && r->epoch > 0);
+}
+
+void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count)
+{
+	struct net *net = socket->net;
+	unsigned later[NET_UDP_BATCH], later_count = 0;
+
+	net->flush_at = count <= NET_SMALL_BATCH ? 1 : NET_FLUSH_EVERY;
+	net->in_batch = true;
+	for (unsigned i = 0; i < count; i++) {
+		struct net_record record;
+
+		if (!socket->secure) {
+			plain_datagram(socket, &in[i]);
+			continue;
+		}
+		if (net_record_first(in[i].data, in[i].len, &record)) {
+			net->stats.dropped++;
+			continue;
+		}
+		if (!is_session_record(&record)) {
+			later[later_count++] = i;
+			continue;
+		}
+		struct net_peer *peer = net_peer_find(net, &net->peers, socket, &in[i].from);
+
+		if (peer && !peer->is_closing)
+			session_datagram(peer, &in[i]);
+		else
+			net->stats.dropped++;
+	}
+	for (unsigned i = 0; i < later_count; i++)
+		setup_datagram(socket, &in[later[i]]);
+	net->flush_at = NET_FLUSH_EVERY;
+	net->in_batch = false;
+}

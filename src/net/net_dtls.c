@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/net_dtls.h"
+
+#include <mbedtls/md.h>
+#include <mbedtls/platform_util.h>
+#include <psa/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/list.h"
+
+enum {
+	RETRANSMIT_FIRST_MS = 1000, /* RFC 6347 4.2.4.1 */
+	RETRANSMIT_LAST_MS = 16000,
+};
+
+/* In the server's order of preference. X.509 suites come with issue 3 of 5. */
+static const int cipher_suites[] = {
+	MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8,
+	MBEDTLS_TLS_PSK_WITH_AES_128_CCM,
+	MBEDTLS_TLS_PSK_WITH_AES_128_GCM_SHA256,
+	MBEDTLS_TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
+	0,
+};
+
+/* ---- keys ---- */
+
+/* RFC 4279 5.2 leaves it open what to do with an unknown identity; going on with a key that
+ * nobody has makes it fail exactly like a wrong key, so identities cannot be probed. */
+static size_t unknown_key(const struct net_dtls *d, struct bytes identity, uint8_t key[32])
+{
+	const mbedtls_md_info_t *sha256 = mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
+
+	if (mbedtls_md_hmac(sha256, d->secret, sizeof(d->secret), identity.ptr, identity.len, key))
+		return 0;
+	return key[31] & 1 ? 16 : 32; /* the usual lengths; the same for the same identity */
+}
+
+static int find_psk(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *id, size_t id_len)
+{
+	struct net_dtls *d = ctx;
+	struct net_tls *tls = mbedtls_ssl_get_user_data_p(ssl);
+	struct bytes identity = {id, id_len};
+	uint8_t key[LIMIT_PSK];
+	size_t len = 0;
+
+	free(tls->identity);
+	tls->identity_len = 0;
+	tls->identity = malloc(id_len ? id_len : 1);
+	if (!tls->identity)
+		return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+	if (id_len)
+		memcpy(tls->identity, id, id_len);
+	tls->identity_len = id_len;
+	if (id_len > 0 && id_len <= LIMIT_PSK_IDENTITY)
+		len = d->ops->psk(d->ctx, identity, key, sizeof(key));
+	if (len == 0)
+		len = unknown_key(d, identity, key);
+
+	int failed = len ? mbedtls_ssl_set_hs_psk(ssl, key, len) : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+
+	mbedtls_platform_zeroize(key, sizeof(key));
+	return failed;
+}
+
+/* ---- the shared part ---- */
+
+/* Cookies are checked before there is a context (net_demux.c); mbedTLS accepts a hello that has
+ * one only if it may ask. Without a writer it never starts a handshake on an established one. */
+static int cookie_was_valid(void *ctx, const unsigned char *cookie, size_t cookie_len,
+			    const unsigned char *client, size_t client_len)
+{
+	(void)ctx;
+	(void)cookie;
+	(void)cookie_len;
+	(void)client;
+	(void)client_len;
+	return 0;
+}
+
+static void configure(struct net_dtls *d)
+{
+	mbedtls_ssl_conf_rng(&d->conf, mbedtls_ctr_drbg_random, &d->random);
+	mbedtls_ssl_conf_min_tls_version(&d->conf, MBEDTLS_SSL_VERSION_TLS1_2);
+	mbedtls_ssl_conf_max_tls_version(&d->conf, MBEDTLS_SSL_VERSION_TLS1_2);
+	mbedtls_ssl_conf_ciphersuites(&d->conf, cipher_suites);
+	mbedtls_ssl_conf_psk_cb(&d->conf, find_psk, d);
+	mbedtls_ssl_conf_authmode(&d->conf, MBEDTLS_SSL_VERIFY_NONE);
+	mbedtls_ssl_conf_renegotiation(&d->conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+	mbedtls_ssl_conf_dtls_anti_replay(&d->conf, MBEDTLS_SSL_ANTI_REPLAY_ENABLED);
+	mbedtls_ssl_conf_handshake_timeout(&d->conf, RETRANSMIT_FIRST_MS, RETRANSMIT_LAST_MS);
+	mbedtls_ssl_conf_dtls_cookies(&d->conf, NULL, cookie_was_valid, NULL);
+}
+
+int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops, void *ctx,
+		  struct net_timers *timers)
+{
+	*d = (struct net_dtls){.ops = ops, .ctx = ctx, .timers = timers};
+	mbedtls_entropy_init(&d->entropy);
+	mbedtls_ctr_drbg_init(&d->random);
+	mbedtls_ssl_config_init(&d->conf);
+	mbedtls_ssl_cookie_init(&d->cookie);
+	if (psa_crypto_init() != PSA_SUCCESS ||
+	    mbedtls_ctr_drbg_seed(&d->random, mbedtls_entropy_func, &d->entropy, NULL, 0) ||
+	    mbedtls_ctr_drbg_random(&d->random, d->secret, sizeof(d->secret)) ||
+	    mbedtls_ssl_config_defaults(&d->conf, MBEDTLS_SSL_IS_SERVER,
+					MBEDTLS_SSL_TRANSPORT_DATAGRAM,
+					MBEDTLS_SSL_PRESET_DEFAULT) ||
+	    mbedtls_ssl_cookie_setup(&d->cookie, mbedtls_ctr_drbg_random, &d->random)) {
+		net_dtls_done(d);
+		return ERR_CRYPTO;
+	}
+	configure(d);
+	return 0;
+}
+
+void net_dtls_done(struct net_dtls *d)
+{
+	mbedtls_ssl_cookie_free(&d->cookie);
+	mbedtls_ssl_config_free(&d->conf);
+	mbedtls_ctr_drbg_free(&d->random);
+	mbedtls_entropy_free(&d->entropy);
+	mbedtls_platform_zeroize(d->secret, sizeof(d->secret));
+}
+
+int net_dtls_random(struct net_dtls *d, void *dst, size_t len)
+{
+	return mbedtls_ctr_drbg_random(&d->random, dst, len) ? ERR_CRYPTO : 0;
+}
+
+bool net_dtls_cookie_valid(struct net_dtls *d, struct bytes client, struct bytes cookie)
+{
+	return cookie.len && mbedtls_ssl_cookie_check(&d->cookie, cookie.ptr, cookie.len,
+						      client.ptr, client.len) == 0;
+}
+
+size_t net_dtls_cookie_make(struct net_dtls *d, struct bytes client, uint8_t *dst, size_t cap)
+{
+	unsigned char *end = dst;
+
+	if (mbedtls_ssl_cookie_write(&d->cookie, &end, dst + cap, client.ptr, client.len))
+		return 0;
+	return (size_t)(end - dst);
+}
+
+/* ---- one session ---- */
+
+static int send_record(void *ctx, const unsigned char *data, size_t len)
+{
+	struct net_tls *tls = ctx;
+
+	tls->dtls->ops->send(tls->peer, (struct bytes){data, len});
+	return (int)len;
+}
+
+static int receive_datagram(void *ctx, unsigned char *dst, size_t cap)
+{
+	struct net_tls *tls = ctx;
+	struct bytes in = tls->dtls->in;
+
+	if (in.len == 0)
+		return MBEDTLS_ERR_SSL_WANT_READ;
+	tls->dtls->in.len = 0;
+	if (in.len > cap)
+		return MBEDTLS_ERR_SSL_WANT_READ;
+	memcpy(dst, in.ptr, in.len);
+	return (int)in.len;
+}
+
+static void timer_fired(struct net_timer *timer, void *ctx)
+{
+	struct net_tls *tls = LIST_ENTRY(timer, struct net_tls, timer);
+
+	(void)ctx;
+	tls->dtls->ops->timer(tls->peer);
+}
+
+static void timer_set(void *ctx, uint32_t intermediate_ms, uint32_t final_ms)
+{
+	struct net_tls *tls = ctx;
+	int64_t now = tls->dtls->timers->now_ms;
+
+	tls->timer_set = final_ms != 0;
+	if (!tls->timer_set) {
+		net_timer_disarm(tls->dtls->timers, &tls->timer);
+		return;
+	}
+	tls->intermediate_ms = now + intermediate_ms;
+	net_timer_arm(tls->dtls->timers, &tls->timer, now + final_ms, timer_fired);
+}
+
+static int timer_get(void *ctx)
+{
+	struct net_tls *tls = ctx;
+	int64_t now = tls->dtls->timers->now_ms;
+
+	if (!tls->timer_set)
+		return -1;
+	if (now >= tls->timer.at_ms)
+		return 2;
+	return now >= tls->intermediate_ms ? 1 : 0;
+}
+
+struct net_tls *net_tls_new(struct net_dtls *d, struct net_peer *peer)
+{
+	struct net_tls *tls = calloc(1, sizeof(*tls));
+
+	if (!tls)
+		return NULL;
+	tls->dtls = d;
+	tls->peer = peer;
+	mbedtls_ssl_init(&tls->ssl);
+	if (mbedtls_ssl_setup(&tls->ssl, &d->conf)) {
+		net_tls_free(tls);
+		return NULL;
+	}
+	mbedtls_ssl_set_user_data_p(&tls->ssl, tls);
+	mbedtls_ssl_set_bio(&tls->ssl, tls, send_record, receive_datagram, NULL);
+	mbedtls_ssl_set_timer_cb(&tls->ssl, tls, timer_set, timer_get);
+	return tls;
+}
+
+void net_tls_free(struct net_tls *tls)
+{
+	if (!tls)
+		return;
+	net_timer_disarm(tls->dtls->timers, &tls->timer);
+	mbedtls_ssl_free(&tls->ssl);
+	free(tls->identity);
+	free(tls);
+}
+
+void net_dtls_feed(struct net_dtls *d, struct bytes datagram)
+{
+	d->in = datagram;
+}
+
+enum net_tls_result net_tls_handshake(struct net_tls *tls)
+{
+	int ret = mbedtls_ssl_handshake(&tls->ssl);
+
+	if (ret == 0)
+		return NET_TLS_DONE;
+	return ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE
+		       ? NET_TLS_MORE
+		       : NET_TLS_FAILED;
+}
+
+enum net_tls_result net_tls_read(struct net_tls *tls, uint8_t *dst, size_t cap, size_t *ret_len)
+{
+	int ret = mbedtls_ssl_read(&tls->ssl, dst, cap);
+
+	if (ret > 0) {
+		*ret_len = (size_t)ret;
+		return NET_TLS_DONE;
+	}
+	if (ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE)
+		return NET_TLS_MORE;
+	return ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || ret == 0 ? NET_TLS_CLOSED
+								    : NET_TLS_FAILED;
+}
+
+int net_tls_write(struct net_tls *tls, struct bytes message)
+{
+	int ret = mbedtls_ssl_write(&tls->ssl, message.ptr, message.len);
+
+	if (ret == MBEDTLS_ERR_SSL_BAD_INPUT_DATA)
+		return ERR_LIMIT;
+	return ret == (int)message.len ? 0 : ERR_CRYPTO;
+}
+
+void net_tls_close_notify(struct net_tls *tls)
+{
+	(void)mbedtls_ssl_close_notify(&tls->ssl);
+}
+
+size_t net_tls_message_max(const struct net_tls *tls)
+{
+	int max = mbedtls_ssl_get_max_out_record_payload(&tls->ssl);
+
+	return max > 0 ? (size_t)max : 0;
+}

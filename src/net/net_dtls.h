@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mbedTLS: one shared configuration, a context per session, cookies, PSK lookup. Records come
+ * and go through memory; sockets are elsewhere. Everything runs on the loop's thread.
+ */
+#ifndef NET_NET_DTLS_H
+#define NET_NET_DTLS_H
+
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/ssl_cookie.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "net/net_timer.h"
+
+struct net_peer;
+
+struct net_dtls {
+	mbedtls_entropy_context entropy;
+	mbedtls_ctr_drbg_context random;
+	mbedtls_ssl_config conf;
+	mbedtls_ssl_cookie_ctx cookie;
+	uint8_t secret[32]; /* keys of unknown identities */
+	struct bytes in;    /* the datagram that the next receive call gets */
+	const struct net_dtls_ops *ops;
+	void *ctx;
+	struct net_timers *timers;
+};
+
+/* What DTLS needs from the peer it belongs to. */
+struct net_dtls_ops {
+	size_t (*psk)(void *ctx, struct bytes identity, uint8_t *key, size_t cap);
+	void (*send)(struct net_peer *peer, struct bytes datagram);
+	void (*timer)(struct net_peer *peer); /* time to retransmit a handshake flight */
+};
+
+/* The DTLS state of one live session; freed when the session hibernates (later). */
+struct net_tls {
+	mbedtls_ssl_context ssl;
+	struct net_dtls *dtls;
+	struct net_peer *peer;
+	struct net_timer timer;
+	int64_t intermediate_ms; /* mbedTLS's first deadline; the timer has the final one */
+	bool timer_set;
+	uint8_t *identity; /* offered; proven once the handshake is over */
+	size_t identity_len;
+};
+
+enum net_tls_result {
+	NET_TLS_MORE,	/* wants another datagram */
+	NET_TLS_DONE,	/* handshake over, or a message read */
+	NET_TLS_CLOSED, /* close_notify */
+	NET_TLS_FAILED,
+};
+
+int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops, void *ctx,
+		  struct net_timers *timers) ERR_CHECK;
+void net_dtls_done(struct net_dtls *d);
+int net_dtls_random(struct net_dtls *d, void *dst, size_t len) ERR_CHECK;
+
+/* Stateless cookies over whatever identifies the client (its address). */
+bool net_dtls_cookie_valid(struct net_dtls *d, struct bytes client, struct bytes cookie);
+size_t net_dtls_cookie_make(struct net_dtls *d, struct bytes client, uint8_t *dst, size_t cap);
+
+struct net_tls *net_tls_new(struct net_dtls *d, struct net_peer *peer);
+void net_tls_free(struct net_tls *tls);
+
+/* The datagram that the following calls consume; copied by them, so borrowed until then. */
+void net_dtls_feed(struct net_dtls *d, struct bytes datagram);
+enum net_tls_result net_tls_handshake(struct net_tls *tls);
+enum net_tls_result net_tls_read(struct net_tls *tls, uint8_t *dst, size_t cap, size_t *ret_len);
+int net_tls_write(struct net_tls *tls, struct bytes message) ERR_CHECK;
+void net_tls_close_notify(struct net_tls *tls);
+/* Largest message that fits one record, after the handshake. */
+size_t net_tls_message_max(const struct net_tls *tls);
+
+#endif

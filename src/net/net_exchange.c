@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "net/net_coap.h"
+
+enum { GET = 1, FETCH = 5 };
+
+/* ---- the table of unanswered requests ---- */
+
+static struct net_pending *pending_grow(struct net_coap *c)
+{
+	if (c->pending_len == NET_PENDING_MAX)
+		return NULL;
+	if (c->pending_len == c->pending_cap) {
+		uint32_t cap = c->pending_cap ? c->pending_cap * 2 : 64;
+		struct net_pending **bigger = realloc(c->pending, cap * sizeof(*bigger));
+
+		if (!bigger)
+			return NULL;
+		c->pending = bigger;
+		c->pending_cap = cap;
+	}
+
+	struct net_pending *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	list_init(&p->link);
+	p->slot = c->pending_len;
+	c->pending[c->pending_len++] = p;
+	return p;
+}
+
+static struct net_pending *pending_new(struct net_coap *c, struct net_coap_session *s)
+{
+	struct net_pending *p;
+
+	if (s->pending_count == NET_PENDING_PER_SESSION)
+		return NULL;
+	if (!list_empty(&c->free_pending)) {
+		p = LIST_ENTRY(c->free_pending.next, struct net_pending, link);
+		list_remove(&p->link);
+	} else {
+		p = pending_grow(c);
+	}
+	if (!p)
+		return NULL;
+	p->generation++;
+	if (p->generation == 0)
+		p->generation = 1;
+	p->session = s;
+	p->acked = false;
+	s->pending_count++;
+	list_append(&s->pending, &p->link);
+	return p;
+}
+
+static void pending_free(struct net_coap *c, struct net_pending *p)
+{
+	net_timer_disarm(c->timers, &p->ack_timer);
+	p->session->pending_count--;
+	p->session = NULL;
+	list_remove(&p->link);
+	list_append(&c->free_pending, &p->link);
+}
+
+static struct net_pending *pending_find(struct net_coap *c, struct net_exchange exchange)
+{
+	if (exchange.generation == 0 || exchange.slot >= c->pending_len)
+		return NULL;
+	struct net_pending *p = c->pending[exchange.slot];
+
+	return p->session && p->generation == exchange.generation ? p : NULL;
+}
+
+static struct net_pending *pending_of_message(struct net_coap_session *s, const struct wire_coap *m)
+{
+	LIST_EACH(it, next, &s->pending)
+	{
+		struct net_pending *p = LIST_ENTRY(it, struct net_pending, link);
+
+		if (p->question.mid == m->mid &&
+		    bytes_equal(net_question_token(&p->question), m->token))
+			return p;
+	}
+	return NULL;
+}
+
+void net_exchange_session_done(struct net_coap *c, struct net_coap_session *s)
+{
+	LIST_EACH(it, next, &s->pending)
+	pending_free(c, LIST_ENTRY(it, struct net_pending, link));
+}
+
+/* ---- duplicates (RFC 7252 4.5) ---- */
+
+static uint32_t token_print(const struct net_coap *c, struct bytes token)
+{
+	return (uint32_t)net_hash(&c->key, token.ptr, token.len);
+}
+
+static struct net_dedupe *dedupe_find(const struct net_coap *c, struct net_coap_session *s,
+				      uint16_t mid, struct bytes token)
+{
+	for (unsigned i = 0; i < LIMIT_COAP_DEDUPE; i++) {
+		struct net_dedupe *d = &s->dedupe[i];
+
+		if (d->used && d->mid == mid &&
+		    c->timers->now_ms - d->at_ms < NET_EXCHANGE_LIFETIME_MS &&
+		    d->token_print == token_print(c, token))
+			return d;
+	}
+	return NULL;
+}
+
+static void dedupe_add(const struct net_coap *c, struct net_coap_session *s,
+		       const struct wire_coap *m)
+{
+	s->dedupe[s->dedupe_next] = (struct net_dedupe){
+		.at_ms = c->timers->now_ms,
+		.token_print = token_print(c, m->token),
+		.mid = m->mid,
+		.used = true,
+	};
+	s->dedupe_next = (uint8_t)((s->dedupe_next + 1) % LIMIT_COAP_DEDUPE);
+}
+
+static bool get_seen(struct net_coap_session *s, uint16_t mid)
+{
+	for (unsigned i = 0; i < s->recent_count; i++)
+		if (s->recent_gets[i] == mid)
+			return true;
+	s->recent_gets[s->recent_next] = mid;
+	s->recent_next = (uint8_t)((s->recent_next + 1) % NET_RECENT_GETS);
+	if (s->recent_count < NET_RECENT_GETS)
+		s->recent_count++;
+	return false;
+}
+
+/* ---- up ---- */
+
+static void ack_due(struct net_timer *timer, void *ctx)
+{
+	struct net_coap *c = net_coap_of_timer(ctx);
+	struct net_pending *p = LIST_ENTRY(timer, struct net_pending, ack_timer);
+
+	p->acked = true; /* RFC 7252 5.2.2: the answer will be a message of its own */
+	net_coap_send_empty(c, p->session, WIRE_ACK, p->question.mid);
+}
+
+static void busy(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+		 size_t len)
+{
+	struct net_question q;
+	struct net_reply reply = NET_REPLY(NET_CODE(5, 3));
+
+	reply.max_age_s = 5;
+	net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &q);
+	net_coap_answer(c, s, &q, &reply);
+}
+
+static void request_of(const struct wire_coap *m, bool duplicate, struct net_request *ret)
+{
+	ret->method = m->code;
+	ret->confirmable = m->type == WIRE_CON;
+	ret->duplicate = duplicate;
+	ret->path_count = m->path_count;
+	for (unsigned i = 0; i < m->path_count; i++)
+		ret->path[i] = m->path[i];
+	ret->query_count = m->query_count;
+	for (unsigned i = 0; i < m->query_count; i++)
+		ret->query[i] = m->query[i];
+	ret->content_format = m->content_format;
+	ret->accept = m->accept;
+	ret->observe = m->code == GET && m->observe >= 0 && m->observe <= 1 ? (int)m->observe : -1;
+	ret->has_block2 = m->has_block2;
+	ret->block2_num = m->block2.num;
+	ret->block2_szx = m->block2.szx;
+	ret->wants_size2 = m->has_size2;
+	ret->etag_count = m->etag_count;
+	for (unsigned i = 0; i < m->etag_count; i++)
+		ret->etag[i] = m->etag[i];
+	ret->payload = m->payload;
+}
+
+static void hand_up(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+		    size_t len, bool duplicate)
+{
+	struct net_request request;
+	struct net_pending *p = pending_new(c, s);
+
+	if (!p) {
+		busy(c, s, m, len);
+		return;
+	}
+
+	struct net_exchange exchange = {p->slot, p->generation};
+
+	net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &p->question);
+	request_of(m, duplicate, &request);
+	if (request.observe == 1) /* RFC 7641 3.6 */
+		net_observe_remove(c, s, m->token);
+	c->ops->request(c->ctx, s, &request, exchange);
+	p = pending_find(c, exchange);
+	if (p && m->type == WIRE_CON)
+		net_timer_arm(c->timers, &p->ack_timer, c->timers->now_ms + NET_ACK_DELAY_MS,
+			      ack_due);
+}
+
+/* A repeated request while the first is not answered: silence, or the ACK again. */
+static bool repeat_pending(struct net_coap *c, struct net_coap_session *s,
+			   const struct wire_coap *m)
+{
+	struct net_pending *p = pending_of_message(s, m);
+
+	if (p && p->acked)
+		net_coap_send_empty(c, s, WIRE_ACK, m->mid);
+	return p != NULL;
+}
+
+void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+			  size_t len)
+{
+	bool safe = m->code == GET || m->code == FETCH;
+	struct net_dedupe *d = safe ? NULL : dedupe_find(c, s, m->mid, m->token);
+	bool duplicate = safe ? get_seen(s, m->mid) : d != NULL;
+
+	if (duplicate) {
+		s->repeats++;
+		c->stats->duplicates++;
+		if (repeat_pending(c, s, m))
+			return;
+	} else if (!safe) {
+		if (s->pending_count == NET_PENDING_PER_SESSION) { /* not remembered: come again */
+			busy(c, s, m, len);
+			return;
+		}
+		dedupe_add(c, s, m);
+	}
+	if (d && d->code && d->code >> 5 != 2) {
+		struct net_question q;
+		struct net_reply again = NET_REPLY(d->code);
+
+		net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &q);
+		net_coap_answer(c, s, &q, &again);
+		return;
+	}
+	hand_up(c, s, m, len, duplicate);
+}
+
+/* ---- down ---- */
+
+void net_coap_reply(struct net_coap *c, struct net_exchange exchange, const struct net_reply *reply)
+{
+	struct net_response r;
+	struct net_pending *p = pending_find(c, exchange);
+
+	if (!p)
+		return;
+
+	struct net_coap_session *s = p->session;
+	const struct net_question *q = &p->question;
+	int64_t observe = -1;
+
+	net_response_of(q, reply, &r);
+	if (q->observe_register) {
+		if (reply->observe && net_response_observable(&r))
+			observe = net_observe_add(c, s, q, reply->observe_tag);
+		else if (!r.has_block || r.block.num == 0)
+			net_observe_remove(c, s, net_question_token(q));
+	}
+
+	struct net_dedupe *d = q->method == GET || q->method == FETCH
+				       ? NULL
+				       : dedupe_find(c, s, q->mid, net_question_token(q));
+	if (d)
+		d->code = r.code;
+
+	bool separate = q->type == WIRE_CON && p->acked;
+	bool piggyback = q->type == WIRE_CON && !p->acked;
+	uint16_t mid = piggyback ? q->mid : net_coap_next_mid(s);
+	enum wire_coap_type type = separate ? WIRE_CON : piggyback ? WIRE_ACK : WIRE_NON;
+	size_t len = net_response_encode(&r, q, type, mid, observe, c->scratch);
+
+	pending_free(c, p);
+	if (!separate) {
+		net_coap_send(c, s, (struct bytes){c->scratch, len});
+		return;
+	}
+	struct net_out *out = net_out_new(s, NULL, c->scratch, len, mid);
+
+	if (out)
+		net_out_enqueue(c, out);
+}

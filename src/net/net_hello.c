@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/net_hello.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+	CLIENT_HELLO = 1,
+	HELLO_VERIFY_REQUEST = 3,
+	MESSAGE_HEADER = 12,
+	VERSION_DRAFT = 0xfe00,
+	VERSION_1_0 = 0xfeff,
+	VERSION_1_2 = 0xfefd,
+};
+
+int net_record_first(const uint8_t *data, size_t len, struct net_record *ret)
+{
+	if (len < NET_RECORD_HEADER)
+		return ERR_TRUNC;
+	if (data[0] < NET_RECORD_CCS || data[0] > NET_RECORD_DATA || data[1] != 0xfe)
+		return ERR_SYNTAX;
+	ret->type = data[0];
+	ret->epoch = (uint16_t)(data[3] << 8 | data[4]);
+	return 0;
+}
+
+void net_record_mend_version(uint8_t *data, size_t len)
+{
+	size_t at = 0;
+
+	while (len - at >= NET_RECORD_HEADER) {
+		uint8_t *record = data + at;
+		bool epoch_0 = record[3] == 0 && record[4] == 0;
+
+		if (epoch_0 && record[1] == VERSION_DRAFT >> 8 && record[2] == 0)
+			record[2] = VERSION_1_2 & 0xff;
+		at += NET_RECORD_HEADER + (size_t)(record[11] << 8 | record[12]);
+		if (at > len)
+			return;
+	}
+}
+
+bool net_hello_parse(const uint8_t *data, size_t len, struct net_hello *ret)
+{
+	struct buf b = buf_reader(data, len);
+	uint8_t type = buf_get_u8(&b);
+	uint16_t version = buf_get_u16(&b);
+	uint16_t epoch = buf_get_u16(&b);
+
+	(void)buf_get_bytes(&b, 6 + 2); /* sequence number, length */
+	uint8_t message = buf_get_u8(&b);
+	(void)buf_get_bytes(&b, 3 + 2); /* length, message_seq */
+	uint32_t offset = (uint32_t)buf_get_u8(&b) << 16 | buf_get_u16(&b);
+	(void)buf_get_bytes(&b, 3); /* fragment_length */
+	uint16_t client_version = buf_get_u16(&b);
+	struct bytes random = buf_get_bytes(&b, NET_HELLO_RANDOM);
+	(void)buf_get_bytes(&b, buf_get_u8(&b)); /* session_id */
+	struct bytes cookie = buf_get_bytes(&b, buf_get_u8(&b));
+
+	if (!buf_ok(&b) || type != NET_RECORD_HANDSHAKE || version >> 8 != 0xfe || epoch != 0 ||
+	    message != CLIENT_HELLO || offset != 0 || client_version >> 8 != 0xfe)
+		return false;
+	ret->random = random;
+	ret->cookie = cookie;
+	return true;
+}
+
+size_t net_hello_verify(const uint8_t *hello, struct bytes cookie, uint8_t dst[NET_VERIFY_MAX])
+{
+	struct buf w = buf_writer(dst, NET_VERIFY_MAX);
+	uint8_t body = (uint8_t)(3 + cookie.len);
+
+	assert(cookie.len <= NET_COOKIE_MAX);
+	buf_put_u8(&w, NET_RECORD_HANDSHAKE);
+	buf_put_u16(&w, VERSION_1_0);	     /* RFC 6347 4.2.1: whatever will be negotiated */
+	buf_put_bytes(&w, hello + 3, 2 + 6); /* its epoch and record number */
+	buf_put_u16(&w, (uint16_t)(MESSAGE_HEADER + body));
+	buf_put_u8(&w, HELLO_VERIFY_REQUEST);
+	buf_put_u8(&w, 0);
+	buf_put_u16(&w, body);
+	buf_put_bytes(&w, hello + NET_RECORD_HEADER + 4, 2); /* its message_seq */
+	buf_put_u8(&w, 0);
+	buf_put_u16(&w, 0); /* fragment_offset */
+	buf_put_u8(&w, 0);
+	buf_put_u16(&w, body);
+	buf_put_u16(&w, VERSION_1_0);
+	buf_put_u8(&w, (uint8_t)cookie.len);
+	buf_put_bytes(&w, cookie.ptr, cookie.len);
+	return w.pos;
+}

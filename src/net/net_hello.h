@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The few bytes of DTLS 1.2 (RFC 6347) that have to be understood before there is any state:
+ * record headers, whether a datagram begins with a ClientHello, its cookie, and the answer that
+ * asks for one. Pure.
+ */
+#ifndef NET_NET_HELLO_H
+#define NET_NET_HELLO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum {
+	NET_RECORD_HEADER = 13,
+	NET_RECORD_CCS = 20,
+	NET_RECORD_ALERT = 21,
+	NET_RECORD_HANDSHAKE = 22,
+	NET_RECORD_DATA = 23,
+	NET_HELLO_RANDOM = 32,
+	NET_COOKIE_MAX = 64,
+	NET_VERIFY_MAX = NET_RECORD_HEADER + 12 + 3 + NET_COOKIE_MAX,
+};
+
+/* The first record of a datagram. */
+struct net_record {
+	uint8_t type;
+	uint16_t epoch;
+};
+
+/* ERR_TRUNC or ERR_SYNTAX: no DTLS record of a version we could speak. */
+int net_record_first(const uint8_t *data, size_t len, struct net_record *ret) ERR_CHECK;
+
+/* Some clients write record version 0xfe00 (draft DTLS) in epoch 0, which mbedTLS 3.6 refuses.
+ * Nothing authenticates that field there; it becomes 0xfefd in every epoch-0 record. */
+void net_record_mend_version(uint8_t *data, size_t len);
+
+struct net_hello {
+	struct bytes random; /* NET_HELLO_RANDOM bytes */
+	struct bytes cookie;
+};
+
+/* Whether data starts with a ClientHello, or its first fragment if that holds the cookie. */
+bool net_hello_parse(const uint8_t *data, size_t len, struct net_hello *ret);
+
+/* HelloVerifyRequest (RFC 6347 4.2.1) for a datagram that net_hello_parse() took; returns its
+ * length. `cookie` is at most NET_COOKIE_MAX long. */
+size_t net_hello_verify(const uint8_t *hello, struct bytes cookie, uint8_t dst[NET_VERIFY_MAX]);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the network room share: the net, its sockets, its peers. Nothing outside
+ * src/net includes it.
+ *
+ * Files: net.c life of a net, public face · net_demux.c whose datagram is it · net_peer.c peers
+ * and their tables · net_dtls.c mbedTLS · net_hello.c records before there is state · net_udp.c
+ * sockets · net_coap.h the exchange layer · net_timer.c, net_hash.c.
+ */
+#ifndef NET_NET_INTERNAL_H
+#define NET_NET_INTERNAL_H
+
+#include <uv.h>
+
+#include "base/list.h"
+#include "net/net.h"
+#include "net/net_coap.h"
+#include "net/net_dtls.h"
+#include "net/net_hash.h"
+#include "net/net_timer.h"
+#include "net/net_udp.h"
+
+enum {
+	NET_PLAIN_PEERS = 1024,	       /* addresses without DTLS; the oldest goes */
+	NET_PLAIN_IDLE_MS = 247000,    /* RFC 7252 EXCHANGE_LIFETIME */
+	NET_HALF_OPEN_MS = 60000,      /* a handshake takes no longer */
+	NET_HALF_OPEN_STALE_MS = 4000, /* may be given up for a newcomer when all are taken */
+	NET_COOKIES_PER_WINDOW = 2000, /* HelloVerifyRequests per 100 ms */
+	NET_WINDOW_MS = 100,
+	NET_SESSION_IDLE_MS = 86400000,
+	NET_HANDSHAKES_PER_S = 2000,
+	NET_BATCHES_PER_EVENT = 4, /* then other handles of the loop get their turn */
+	NET_SMALL_BATCH = 8,	   /* is answered reply by reply */
+	NET_FLUSH_EVERY = 4,	   /* replies of larger ones */
+	NET_SWEEP_MS = 1000,
+};
+
+struct net_socket {
+	struct list link;
+	struct net *net;
+	uv_poll_t poll;
+	int fd;
+	bool secure;
+	struct net_udp_tx *tx;
+};
+
+enum net_peer_state { NET_PEER_FREE, NET_PEER_HALF_OPEN, NET_PEER_UP };
+
+struct net_peer {
+	struct net *net;
+	struct net_socket *socket;
+	struct net_peer *chain; /* of its hash bucket, or of the free list */
+	struct list age;	/* in net->half_open, live or plain; longest silent first */
+	struct list closing;
+	struct net_tls *tls; /* NULL: plain */
+	void *user;
+	uint8_t *identity;
+	int64_t since_ms, seen_ms;
+	uint64_t hello_print; /* of the ClientHello random, to know its repetition */
+	union net_address remote;
+	struct net_local local;
+	uint8_t identity_len;
+	uint8_t state; /* enum net_peer_state */
+	bool is_closing, announced, szx_known;
+	struct net_coap_session coap;
+};
+
+/* Peers by (socket, remote address); chained, grows by doubling. */
+struct net_table {
+	struct net_peer **buckets;
+	size_t mask, count;
+};
+
+struct net {
+	uv_loop_t *loop;
+	const struct net_callbacks *cb;
+	void *ctx;
+	int64_t session_idle_ms;
+	unsigned max_peers, handshakes_per_window;
+	struct net_stats stats;
+	struct net_hash_key key;
+	struct net_timers timers;
+	struct net_timer sweep;
+	struct net_coap coap;
+	struct net_dtls dtls;
+	struct list sockets;
+
+	struct net_table peers, half; /* established and plain; half-open */
+	struct list half_open, live, plain, closing;
+	size_t half_open_count, live_count, plain_count;
+	struct net_peer *free_peers;
+	struct net_slab *slabs;
+
+	struct net_udp_rx *rx;
+	unsigned flush_at; /* queued datagrams that are sent at once */
+	bool in_batch;	   /* now_ms is fresh */
+	int64_t window_at_ms;
+	unsigned window_cookies, window_handshakes;
+	uint8_t message[NET_UDP_DATAGRAM]; /* the decrypted one being handled */
+
+	uv_prepare_t prepare;
+	uv_timer_t wake;
+	int64_t wake_at_ms;
+	bool is_closing;
+	unsigned handles; /* of uv, still open */
+	void (*closed)(void *ctx);
+	void *closed_ctx;
+};
+
+/* ---- net.c ---- */
+void net_now(struct net *net); /* reads the clock into net->timers.now_ms */
+void net_send(struct net_socket *socket, const union net_address *to, const struct net_local *from,
+	      const uint8_t *data, size_t len);
+
+/* ---- net_demux.c ---- */
+void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count);
+/* More of a handshake can be done: a datagram came or a timer fired. */
+void net_handshake_go_on(struct net_peer *peer);
+
+/* ---- net_peer.c ---- */
+int net_peers_init(struct net *net) ERR_CHECK;
+/* Ends all of them; then frees the memory. */
+void net_peers_end(struct net *net);
+void net_peers_done(struct net *net);
+struct net_peer *net_peer_find(const struct net *net, const struct net_table *table,
+			       const struct net_socket *socket, const union net_address *remote);
+/* Half-open or plain; NULL when there is no memory or no room. */
+struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct net_udp_in *in);
+struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_udp_in *in);
+/* The handshake is over: replaces an older peer of the same address and tells the owner. */
+void net_peer_promote(struct net_peer *peer);
+/* An authenticated (or plain) datagram came. */
+void net_peer_seen(struct net_peer *peer);
+/* Takes it out of everything, tells the owner if it knows the peer, frees it. Never from inside
+ * the exchange layer. */
+void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote);
+void net_peers_close_marked(struct net *net);
+
+#endif

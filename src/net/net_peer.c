@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/net_internal.h"
+
+enum { SLAB_PEERS = 64, BUCKETS_FIRST = 256 };
+
+/* Peers come from slabs of their own: scattered over the heap each would pin a page of it. */
+struct net_slab {
+	struct net_slab *next;
+	struct net_peer peers[SLAB_PEERS];
+};
+
+/* ---- tables ---- */
+
+static uint64_t address_hash(const struct net *net, const struct net_socket *socket,
+			     const union net_address *a)
+{
+	struct {
+		uint64_t socket;
+		uint8_t address[16];
+		uint32_t scope;
+		uint16_t port, family;
+	} key = {.socket = (uint64_t)(uintptr_t)socket, .family = a->any.sa_family};
+
+	if (a->any.sa_family == AF_INET6) {
+		memcpy(key.address, &a->v6.sin6_addr, sizeof(key.address));
+		key.scope = a->v6.sin6_scope_id;
+		key.port = a->v6.sin6_port;
+	} else {
+		memcpy(key.address, &a->v4.sin_addr, sizeof(a->v4.sin_addr));
+		key.port = a->v4.sin_port;
+	}
+	return net_hash(&net->key, &key, sizeof(key));
+}
+
+static bool address_equal(const union net_address *a, const union net_address *b)
+{
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	if (a->any.sa_family == AF_INET6)
+		return a->v6.sin6_port == b->v6.sin6_port &&
+		       a->v6.sin6_scope_id == b->v6.sin6_scope_id &&
+		       memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
+	return a->v4.sin_port == b->v4.sin_port && a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+}
+
+static int table_init(struct net_table *t)
+{
+	t->buckets = calloc(BUCKETS_FIRST, sizeof(struct net_peer *));
+	t->mask = BUCKETS_FIRST - 1;
+	t->count = 0;
+	return t->buckets ? 0 : ERR_NOMEM;
+}
+
+static struct net_peer **bucket_of(const struct net *net, const struct net_table *t,
+				   const struct net_socket *socket, const union net_address *a)
+{
+	return &t->buckets[address_hash(net, socket, a) & t->mask];
+}
+
+/* Without memory the chains just grow longer. */
+static void table_grow(const struct net *net, struct net_table *t)
+{
+	struct net_table bigger = {.mask = t->mask * 2 + 1, .count = t->count};
+
+	bigger.buckets = calloc(bigger.mask + 1, sizeof(struct net_peer *));
+	if (!bigger.buckets)
+		return;
+	for (size_t i = 0; i <= t->mask; i++) {
+		for (struct net_peer *p = t->buckets[i], *next; p; p = next) {
+			struct net_peer **b = bucket_of(net, &bigger, p->socket, &p->remote);
+
+			next = p->chain;
+			p->chain = *b;
+			*b = p;
+		}
+	}
+	free(t->buckets);
+	*t = bigger;
+}
+
+static void table_add(const struct net *net, struct net_table *t, struct net_peer *p)
+{
+	if (t->count > t->mask)
+		table_grow(net, t);
+	struct net_peer **b = bucket_of(net, t, p->socket, &p->remote);
+
+	p->chain = *b;
+	*b = p;
+	t->count++;
+}
+
+static void table_remove(const struct net *net, struct net_table *t, struct net_peer *peer)
+{
+	struct net_peer **p = bucket_of(net, t, peer->socket, &peer->remote);
+
+	while (*p && *p != peer)
+		p = &(*p)->chain;
+	if (!*p)
+		return;
+	*p = peer->chain;
+	peer->chain = NULL;
+	t->count--;
+}
+
+struct net_peer *net_peer_find(const struct net *net, const struct net_table *table,
+			       const struct net_socket *socket, const union net_address *remote)
+{
+	struct net_peer *p = *bucket_of(net, table, socket, remote);
+
+	while (p && (p->socket != socket || !address_equal(&p->remote, remote)))
+		p = p->chain;
+	return p;
+}
+
+/* ---- slabs ---- */
+
+static void slab_grow(struct net *net)
+{
+	struct net_slab *slab = calloc(1, sizeof(*slab));
+
+	if (!slab)
+		return;
+	slab->next = net->slabs;
+	net->slabs = slab;
+	for (unsigned i = 0; i < SLAB_PEERS; i++) {
+		slab->peers[i].chain = net->free_peers;
+		net->free_peers = &slab->peers[i];
+	}
+}
+
+static struct net_peer *peer_alloc(struct net_socket *socket, const struct net_udp_in *in)
+{
+	struct net *net = socket->net;
+
+	if (!net->free_peers)
+		slab_grow(net);
+	struct net_peer *peer = net->free_peers;
+
+	if (!peer)
+		return NULL;
+	net->free_peers = peer->chain;
+	memset(peer, 0, sizeof(*peer));
+	peer->net = net;
+	peer->socket = socket;
+	peer->remote = in->from;
+	peer->local = in->to;
+	peer->since_ms = peer->seen_ms = net->timers.now_ms;
+	list_init(&peer->age);
+	list_init(&peer->closing);
+	return peer;
+}
+
+static void peer_release(struct net_peer *peer)
+{
+	struct net *net = peer->net;
+
+	net_tls_free(peer->tls);
+	free(peer->identity);
+	memset(peer, 0, sizeof(*peer));
+	peer->chain = net->free_peers;
+	net->free_peers = peer;
+}
+
+/* ---- sweeping: time-outs need only the heads of the age lists ---- */
+
+static struct net_peer *oldest(const struct list *ages)
+{
+	return list_empty(ages) ? NULL : LIST_ENTRY(ages->next, struct net_peer, age);
+}
+
+static void sweep_list(struct net *net, struct list *ages, int64_t idle_ms)
+{
+	for (struct net_peer *p = oldest(ages); p && net->timers.now_ms - p->seen_ms >= idle_ms;
+	     p = oldest(ages))
+		net_peer_end(p, NET_GONE_IDLE, p->state == NET_PEER_UP);
+}
+
+static void sweep(struct net_timer *timer, void *ctx);
+
+static void sweep_arm(struct net *net)
+{
+	if (!net->sweep.armed && net->half_open_count + net->live_count + net->plain_count > 0)
+		net_timer_arm(&net->timers, &net->sweep, net->timers.now_ms + NET_SWEEP_MS, sweep);
+}
+
+static void sweep(struct net_timer *timer, void *ctx)
+{
+	struct net *net = LIST_ENTRY(timer, struct net, sweep);
+
+	(void)ctx;
+	sweep_list(net, &net->half_open, NET_HALF_OPEN_MS);
+	sweep_list(net, &net->live, net->session_idle_ms);
+	sweep_list(net, &net->plain, NET_PLAIN_IDLE_MS);
+	sweep_arm(net);
+}
+
+/* ---- life ---- */
+
+struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct net_udp_in *in)
+{
+	struct net *net = socket->net;
+	struct net_peer *old = oldest(&net->half_open);
+
+	if (net->half_open_count == LIMIT_HALF_OPEN) {
+		if (net->timers.now_ms - old->seen_ms < NET_HALF_OPEN_STALE_MS)
+			return NULL;
+		net_peer_end(old, NET_GONE_EVICTED, false);
+	}
+	struct net_peer *peer = peer_alloc(socket, in);
+
+	if (!peer)
+		return NULL;
+	peer->tls = net_tls_new(&net->dtls, peer);
+	if (!peer->tls) {
+		peer_release(peer);
+		return NULL;
+	}
+	peer->state = NET_PEER_HALF_OPEN;
+	table_add(net, &net->half, peer);
+	list_append(&net->half_open, &peer->age);
+	net->half_open_count++;
+	sweep_arm(net);
+	return peer;
+}
+
+struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_udp_in *in)
+{
+	struct net *net = socket->net;
+
+	if (net->plain_count == NET_PLAIN_PEERS)
+		net_peer_end(oldest(&net->plain), NET_GONE_EVICTED, false);
+	struct net_peer *peer = peer_alloc(socket, in);
+
+	if (!peer)
+		return NULL;
+	peer->state = NET_PEER_UP;
+	net_coap_session_init(&net->coap, &peer->coap, true, 6);
+	table_add(net, &net->peers, peer);
+	list_append(&net->plain, &peer->age);
+	net->plain_count++;
+	sweep_arm(net);
+	return peer;
+}
+
+void net_peer_promote(struct net_peer *peer)
+{
+	struct net *net = peer->net;
+	struct net_peer *before = net_peer_find(net, &net->peers, peer->socket, &peer->remote);
+
+	/* RFC 6347 4.2.8: only now. The old keys are gone at the other end, so nothing is sent. */
+	if (before)
+		net_peer_end(before, NET_GONE_REPLACED, false);
+	if (net->live_count >= net->max_peers)
+		net_peer_end(oldest(&net->live), NET_GONE_EVICTED, true);
+	table_remove(net, &net->half, peer);
+	list_remove(&peer->age);
+	net->half_open_count--;
+	peer->state = NET_PEER_UP;
+	peer->since_ms = peer->seen_ms = net->timers.now_ms;
+	peer->identity = peer->tls->identity;
+	peer->identity_len = (uint8_t)peer->tls->identity_len;
+	peer->tls->identity = NULL;
+	net_coap_session_init(&net->coap, &peer->coap, false, 6);
+	table_add(net, &net->peers, peer);
+	list_append(&net->live, &peer->age);
+	net->live_count++;
+	net->stats.handshakes_ok++;
+	peer->announced = net->cb->peer_up(net->ctx, peer, net_peer_identity(peer));
+	if (!peer->announced)
+		net_peer_close(net, peer);
+}
+
+void net_peer_seen(struct net_peer *peer)
+{
+	struct net *net = peer->net;
+
+	peer->seen_ms = net->timers.now_ms;
+	list_remove(&peer->age);
+	if (peer->state == NET_PEER_HALF_OPEN)
+		list_append(&net->half_open, &peer->age);
+	else
+		list_append(peer->tls ? &net->live : &net->plain, &peer->age);
+}
+
+void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote)
+{
+	struct net *net = peer->net;
+
+	if (peer->tls && notify_remote)
+		net_tls_close_notify(peer->tls);
+	list_remove(&peer->age);
+	list_remove(&peer->closing);
+	if (peer->state == NET_PEER_HALF_OPEN) {
+		table_remove(net, &net->half, peer);
+		net->half_open_count--;
+		net->stats.handshakes_failed++;
+	} else {
+		table_remove(net, &net->peers, peer);
+		if (peer->tls)
+			net->live_count--;
+		else
+			net->plain_count--;
+		net_coap_session_done(&net->coap, &peer->coap);
+		if (peer->announced || (!peer->tls && peer->user))
+			net->cb->peer_gone(net->ctx, peer, why);
+	}
+	peer_release(peer);
+}
+
+void net_peers_close_marked(struct net *net)
+{
+	LIST_EACH(it, next, &net->closing)
+	{
+		net_peer_end(LIST_ENTRY(it, struct net_peer, closing), NET_GONE_LOCAL, true);
+	}
+}
+
+int net_peers_init(struct net *net)
+{
+	list_init(&net->half_open);
+	list_init(&net->live);
+	list_init(&net->plain);
+	list_init(&net->closing);
+	if (table_init(&net->peers) || table_init(&net->half))
+		return ERR_NOMEM;
+	return 0;
+}
+
+void net_peers_end(struct net *net)
+{
+	struct list *const ages[] = {&net->half_open, &net->live, &net->plain};
+
+	for (size_t i = 0; i < 3; i++)
+		for (struct net_peer *p = oldest(ages[i]); p; p = oldest(ages[i]))
+			net_peer_end(p, NET_GONE_LOCAL, p->state == NET_PEER_UP);
+}
+
+void net_peers_done(struct net *net)
+{
+	while (net->slabs) {
+		struct net_slab *slab = net->slabs;
+
+		net->slabs = slab->next;
+		free(slab);
+	}
+	free(net->peers.buckets);
+	free(net->half.buckets);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* recvmmsg, struct in6_pktinfo */
+#endif
+
+#include "net/net_udp.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* Room for one in_pktinfo or in6_pktinfo. */
+struct control {
+	_Alignas(struct cmsghdr) char raw[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+};
+
+struct net_udp_rx {
+	struct mmsghdr messages[NET_UDP_BATCH];
+	struct iovec iov[NET_UDP_BATCH];
+	struct control control[NET_UDP_BATCH];
+	union net_address from[NET_UDP_BATCH];
+	struct net_udp_in in[NET_UDP_BATCH];
+	uint8_t data[NET_UDP_BATCH][NET_UDP_DATAGRAM];
+};
+
+struct net_udp_tx {
+	unsigned count;
+	struct mmsghdr messages[NET_UDP_BATCH];
+	struct iovec iov[NET_UDP_BATCH];
+	struct control control[NET_UDP_BATCH];
+	union net_address to[NET_UDP_BATCH];
+	uint8_t data[NET_UDP_BATCH][NET_UDP_DATAGRAM];
+};
+
+socklen_t net_address_len(const union net_address *a)
+{
+	return a->any.sa_family == AF_INET6 ? sizeof(a->v6) : sizeof(a->v4);
+}
+
+/* ---- sockets ---- */
+
+static int option_set(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+static void buffer_grow(int fd, int force, int plain, const char *which)
+{
+	int got = 0;
+	socklen_t len = sizeof(got);
+
+	if (option_set(fd, SOL_SOCKET, force, NET_UDP_BUFFER))
+		(void)option_set(fd, SOL_SOCKET, plain, NET_UDP_BUFFER);
+	(void)getsockopt(fd, SOL_SOCKET, plain, &got, &len);
+	got /= 2; /* socket(7): the kernel doubles what was asked */
+	if (got < NET_UDP_BUFFER)
+		log_warn("net buffer=%s bytes=%d wanted=%d hint=\"raise net.core.%s_max\"", which,
+			 got, NET_UDP_BUFFER, plain == SO_RCVBUF ? "rmem" : "wmem");
+}
+
+static int prepare(int fd, int family)
+{
+	int failed = family == AF_INET6 ? option_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+					: option_set(fd, IPPROTO_IP, IP_PKTINFO, 1);
+
+	if (failed)
+		return err_from_errno(errno);
+	buffer_grow(fd, SO_RCVBUFFORCE, SO_RCVBUF, "receive");
+	buffer_grow(fd, SO_SNDBUFFORCE, SO_SNDBUF, "send");
+	return 0;
+}
+
+int net_udp_open(const struct sockaddr *addr, int *ret_fd)
+{
+	int err = 0;
+	socklen_t len = addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						    : sizeof(struct sockaddr_in);
+
+	if (addr->sa_family != AF_INET && addr->sa_family != AF_INET6)
+		return ERR_UNSUPPORTED;
+	int fd = socket(addr->sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return err_from_errno(errno);
+	if (addr->sa_family == AF_INET6 && option_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1))
+		err = err_from_errno(errno);
+	if (!err && bind(fd, addr, len))
+		err = err_from_errno(errno);
+	if (!err)
+		err = prepare(fd, addr->sa_family);
+	if (err)
+		(void)close(fd);
+	else
+		*ret_fd = fd;
+	return err;
+}
+
+int net_udp_bound(int fd, struct sockaddr_storage *ret)
+{
+	struct sockaddr_storage bound = {0};
+	socklen_t len = sizeof(bound);
+
+	if (getsockname(fd, (struct sockaddr *)&bound, &len))
+		return err_from_errno(errno);
+	*ret = bound;
+	return 0;
+}
+
+int net_udp_adopt(int fd)
+{
+	struct sockaddr_storage bound;
+	int type = 0;
+	socklen_t len = sizeof(type);
+	int err = net_udp_bound(fd, &bound);
+
+	if (err)
+		return err;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len))
+		return err_from_errno(errno);
+	if (type != SOCK_DGRAM || (bound.ss_family != AF_INET && bound.ss_family != AF_INET6))
+		return ERR_UNSUPPORTED;
+	return prepare(fd, bound.ss_family);
+}
+
+/* ---- receiving ---- */
+
+struct net_udp_rx *net_udp_rx_new(void)
+{
+	struct net_udp_rx *rx = calloc(1, sizeof(*rx));
+
+	for (unsigned i = 0; rx && i < NET_UDP_BATCH; i++) {
+		rx->iov[i] = (struct iovec){rx->data[i], NET_UDP_DATAGRAM};
+		rx->messages[i].msg_hdr.msg_iov = &rx->iov[i];
+		rx->messages[i].msg_hdr.msg_iovlen = 1;
+		rx->messages[i].msg_hdr.msg_name = &rx->from[i];
+		rx->messages[i].msg_hdr.msg_control = &rx->control[i];
+	}
+	return rx;
+}
+
+void net_udp_rx_free(struct net_udp_rx *rx)
+{
+	free(rx);
+}
+
+static struct net_local local_of(struct msghdr *m)
+{
+	struct net_local local = {0};
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			local.family = AF_INET;
+			local.ifindex = 0; /* routing decides; only the source matters */
+			local.at.v4 = info.ipi_addr;
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			local.family = AF_INET6;
+			local.ifindex =
+				IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr) ? info.ipi6_ifindex : 0;
+			local.at.v6 = info.ipi6_addr;
+		}
+	}
+	return local;
+}
+
+unsigned net_udp_receive(struct net_udp_rx *rx, int fd, struct net_udp_in **ret_in,
+			 unsigned *ret_cut)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < NET_UDP_BATCH; i++) {
+		rx->messages[i].msg_hdr.msg_namelen = sizeof(rx->from[i]);
+		rx->messages[i].msg_hdr.msg_controllen = sizeof(rx->control[i]);
+	}
+	int got = recvmmsg(fd, rx->messages, NET_UDP_BATCH, 0, NULL);
+
+	*ret_cut = 0;
+	for (int i = 0; i < got; i++) {
+		struct msghdr *m = &rx->messages[i].msg_hdr;
+
+		if (m->msg_flags & MSG_TRUNC || rx->messages[i].msg_len == 0) {
+			(*ret_cut)++;
+			continue;
+		}
+		rx->in[kept++] = (struct net_udp_in){
+			.data = rx->data[i],
+			.len = rx->messages[i].msg_len,
+			.from = rx->from[i],
+			.to = local_of(m),
+		};
+	}
+	*ret_in = rx->in;
+	return kept;
+}
+
+/* ---- sending ---- */
+
+struct net_udp_tx *net_udp_tx_new(void)
+{
+	struct net_udp_tx *tx = calloc(1, sizeof(*tx));
+
+	for (unsigned i = 0; tx && i < NET_UDP_BATCH; i++) {
+		tx->iov[i] = (struct iovec){tx->data[i], 0};
+		tx->messages[i].msg_hdr.msg_iov = &tx->iov[i];
+		tx->messages[i].msg_hdr.msg_iovlen = 1;
+		tx->messages[i].msg_hdr.msg_name = &tx->to[i];
+	}
+	return tx;
+}
+
+void net_udp_tx_free(struct net_udp_tx *tx)
+{
+	free(tx);
+}
+
+static void source_set(struct msghdr *m, struct control *control, const struct net_local *from)
+{
+	struct cmsghdr *c = (struct cmsghdr *)(void *)control->raw;
+
+	m->msg_control = NULL;
+	m->msg_controllen = 0;
+	if (from->family == AF_INET) {
+		struct in_pktinfo info = {.ipi_spec_dst = from->at.v4};
+
+		m->msg_controllen = CMSG_SPACE(sizeof(info));
+		c->cmsg_len = CMSG_LEN(sizeof(info));
+		c->cmsg_level = IPPROTO_IP;
+		c->cmsg_type = IP_PKTINFO;
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+	} else if (from->family == AF_INET6) {
+		struct in6_pktinfo info = {from->at.v6, from->ifindex};
+
+		m->msg_controllen = CMSG_SPACE(sizeof(info));
+		c->cmsg_len = CMSG_LEN(sizeof(info));
+		c->cmsg_level = IPPROTO_IPV6;
+		c->cmsg_type = IPV6_PKTINFO;
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+	}
+	if (m->msg_controllen)
+		m->msg_control = control;
+}
+
+void net_udp_queue(struct net_udp_tx *tx, int fd, const union net_address *to,
+		   const struct net_local *from, const uint8_t *data, size_t len)
+{
+	if (len > NET_UDP_DATAGRAM)
+		return;
+	if (tx->count == NET_UDP_BATCH)
+		(void)net_udp_flush(tx, fd);
+
+	unsigned i = tx->count++;
+	struct msghdr *m = &tx->messages[i].msg_hdr;
+
+	memcpy(tx->data[i], data, len);
+	tx->iov[i].iov_len = len;
+	tx->to[i] = *to;
+	m->msg_namelen = net_address_len(to);
+	source_set(m, &tx->control[i], from);
+}
+
+unsigned net_udp_queued(const struct net_udp_tx *tx)
+{
+	return tx->count;
+}
+
+unsigned net_udp_flush(struct net_udp_tx *tx, int fd)
+{
+	unsigned done = 0, sent = 0;
+
+	while (done < tx->count) {
+		int n = sendmmsg(fd, tx->messages + done, tx->count - done, 0);
+
+		if (n > 0)
+			sent += (unsigned)n;
+		else if (errno == EINTR)
+			continue;
+		/* One bad destination must not hold up the others; a full buffer loses one. */
+		done += n > 0 ? (unsigned)n : 1;
+	}
+	tx->count = 0;
+	return sent;
+}

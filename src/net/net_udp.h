@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * UDP sockets: made, read and written in batches. A reply leaves from the address its request
+ * came to (IP_PKTINFO). Knows nothing of what the datagrams hold.
+ */
+#ifndef NET_NET_UDP_H
+#define NET_NET_UDP_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+
+enum {
+	NET_UDP_BATCH = 64,
+	NET_UDP_DATAGRAM = 2048, /* longer ones are dropped */
+	NET_UDP_BUFFER = 4 * 1024 * 1024,
+};
+
+union net_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+/* The address of ours that a datagram came to. */
+struct net_local {
+	uint8_t family; /* 0: unknown, the kernel chooses */
+	uint32_t ifindex;
+	union {
+		struct in_addr v4;
+		struct in6_addr v6;
+	} at;
+};
+
+struct net_udp_in {
+	uint8_t *data;
+	size_t len;
+	union net_address from;
+	struct net_local to;
+};
+
+/* Receive buffers of one loop. */
+struct net_udp_rx;
+/* Outgoing datagrams that have not been handed to the kernel yet, all of one socket. */
+struct net_udp_tx;
+
+socklen_t net_address_len(const union net_address *a);
+
+/* A bound, non-blocking socket with large buffers. */
+int net_udp_open(const struct sockaddr *addr, int *ret_fd) ERR_CHECK;
+/* Makes somebody else's bound socket ours. */
+int net_udp_adopt(int fd) ERR_CHECK;
+int net_udp_bound(int fd, struct sockaddr_storage *ret) ERR_CHECK;
+
+struct net_udp_rx *net_udp_rx_new(void);
+void net_udp_rx_free(struct net_udp_rx *rx);
+/* Up to NET_UDP_BATCH datagrams, borrowed until the next call; 0 when there is nothing. */
+unsigned net_udp_receive(struct net_udp_rx *rx, int fd, struct net_udp_in **ret_in,
+			 unsigned *ret_cut);
+
+struct net_udp_tx *net_udp_tx_new(void);
+void net_udp_tx_free(struct net_udp_tx *tx);
+/* Copies; a datagram longer than NET_UDP_DATAGRAM is dropped. Flushes first if full. */
+void net_udp_queue(struct net_udp_tx *tx, int fd, const union net_address *to,
+		   const struct net_local *from, const uint8_t *data, size_t len);
+unsigned net_udp_queued(const struct net_udp_tx *tx);
+/* What the kernel does not take at once is lost, as on any network. Returns the number sent. */
+unsigned net_udp_flush(struct net_udp_tx *tx, int fd);
+
+#endif
