@@ -436,7 +436,8 @@ int store_open(const struct store_conf *conf, struct store **ret_store)
 	if (!err && !conf->inline_commit)
 		err = start_thread(s);
 	if (err) {
-		log_err("store=%s error=%s what=\"%s\"", conf->path, err_word(err), s->error);
+		log_err("store=%s error=%s what=\"%s\"", conf->path, err_word(err),
+			s->error[0] ? s->error : err_text(err));
 		store_close(s);
 		return err;
 	}
