@@ -65,7 +65,7 @@ awk -v n=$((IDLE + IDLE_LIBCOAP + 1024)) 'BEGIN {
 start() {
 	case $1 in
 	ours) set -- "$bin/net-server" --file "$dir/image" --psk-list "$dir/keys" --port 0 \
-		--handshakes 100000 --tick 60000 ;;
+		--handshakes 1000000 --tick 60000 ;;
 	libcoap) set -- "$bin/bench-coap-server" "$dir/image" "$dir/keys" 25684 ;;
 	esac
 	: >"$dir/out"
