@@ -5,7 +5,6 @@
 #include "core/update.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "core/update_internal.h"
 
@@ -194,7 +193,9 @@ enum boot_seen update_boot(struct update *u, const struct boot_id *id, const str
 	unsigned conflicts = d->boots.conflicts;
 	uint32_t resets = 0;
 	bool wake = r && r->reset == RESET_WAKE && d->has_report &&
-		    strcmp(r->version, d->report.version) == 0 &&
+		    bytes_equal((struct bytes){(const uint8_t *)r->version, sizeof(r->version)},
+				(struct bytes){(const uint8_t *)d->report.version,
+					       sizeof(d->report.version)}) &&
 		    (r->running.len == 0 || digest_equal(&r->running, &d->report.running));
 	struct boot_id current = d->boots.slot[0].id;
 	enum boot_seen seen = boots_note(&d->boots, id, wake, u->session_ms, u->now_ms, &resets);

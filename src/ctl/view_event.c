@@ -64,16 +64,12 @@ static void details(const struct output *o, const json_t *e)
 			   get_str(e, "version"), get_bool(e, "fresh") ? ", fresh" : "");
 	} else if (topic_is(topic, "flash/progress")) {
 		out_printf(o, "  %s", bytes_text(get_int(e, "received_bytes"), bytes));
-		if (get_int(e, "size") > 0)
-			out_printf(o, ", %" PRId64 " %%",
-				   get_int(e, "received_bytes") * 100 / get_int(e, "size"));
 	} else if (topic_is(topic, "device/boot")) {
 		out_printf(o, "  boot %" PRId64 ", %s, runs %s", get_int(e, "boot_seq"),
 			   get_str(e, "reset"), runs);
 	} else if (topic_is(topic, "device/drift")) {
 		out_printf(o, "  runs %s, expected %s", runs, get_str(e, "expected"));
-	} else if (get_str(e, "reason")[0] != '\0' &&
-		   strcmp(get_str(e, "reason"), get_str(e, "data")) != 0) {
+	} else if (get_str(e, "reason")[0] != '\0') {
 		out_printf(o, "  %s", get_str(e, "reason"));
 	}
 }

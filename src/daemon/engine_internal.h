@@ -149,8 +149,6 @@ struct release *catalog_release_named(struct engine *e, int64_t product, const c
 /* engine_timer.c */
 int timer_start(struct engine *e) ERR_CHECK;
 void timer_stop(struct engine *e);
-/* One turn of the timer; scenarios call it with a clock of their own. */
-void engine_tick(struct engine *e);
 /* Walks all devices of a product (0: those with an open attempt, of every product) in small steps
  * and runs an operator act or an outage on each that is concerned. */
 void sweep_target(struct engine *e, int64_t product);

@@ -230,8 +230,9 @@ static void tick_flush(struct engine *e, const struct clock *now)
 	store_submit(e->conf.store, set);
 }
 
-void engine_tick(struct engine *e)
+static void tick(uv_timer_t *timer)
 {
+	struct engine *e = timer->data;
 	struct clock now = clock_read();
 
 	tick_clock(e, &now);
@@ -241,11 +242,6 @@ void engine_tick(struct engine *e)
 	}
 	tick_due(e, &now);
 	tick_flush(e, &now);
-}
-
-static void tick(uv_timer_t *timer)
-{
-	engine_tick(timer->data);
 }
 
 int timer_start(struct engine *e)

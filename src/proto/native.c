@@ -130,7 +130,7 @@ static void plain_take(struct wire_msg *msg, struct wire_node *n, const struct f
 		wire_get_text(msg, n, (size_t)f->min, (size_t)f->max, at);
 		break;
 	case PLAIN_BOOL:
-		*(int8_t *)at = wire_get_bool(msg, n) ? 1 : 0;
+		*(int8_t *)at = wire_get_bool(msg, n);
 		break;
 	case SPECIAL:
 		f->take(msg, n, into);

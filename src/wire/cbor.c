@@ -208,7 +208,7 @@ static int frame_break(struct decoder *d)
 	return 0;
 }
 
-/* What a value becomes unless it is tagged. Arrays count directly in the outer map only. */
+/* What a value becomes. `plain`: it is not tagged and not inside something ignored. */
 static enum wire_type value_type(const struct item *item, bool array_allowed)
 {
 	switch (item->kind) {

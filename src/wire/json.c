@@ -174,3 +174,21 @@ int wire_json_decode(struct bytes in, struct wire_msg *msg)
 	json_decref(root);
 	return msg->fault.err;
 }
+
+void wire_json_put_string(struct buf *out, struct bytes text)
+{
+	buf_put_u8(out, '"');
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.ptr[i];
+		if (c == '"' || c == '\\') {
+			buf_put_u8(out, '\\');
+			buf_put_u8(out, c);
+		} else if (c < 0x20) {
+			buf_put_str(out, "\\u00");
+			buf_put_hex(out, &c, 1);
+		} else {
+			buf_put_u8(out, c);
+		}
+	}
+	buf_put_u8(out, '"');
+}

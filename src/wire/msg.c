@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "wire/cbor.h"
+#include "wire/json.h"
 
 static const char *const type_words[] = {
 	[WIRE_UINT] = "a number",  [WIRE_NINT] = "a negative number",
@@ -375,25 +376,6 @@ void wire_put_text(struct wire_writer *w, const char *text)
 	wire_put_text_bytes(w, (struct bytes){(const uint8_t *)text, strlen(text)});
 }
 
-/* RFC 8259 7. Here and not in json.c, so that who only speaks CBOR needs no jansson. */
-static void put_json_string(struct buf *out, struct bytes text)
-{
-	buf_put_u8(out, '"');
-	for (size_t i = 0; i < text.len; i++) {
-		uint8_t c = text.ptr[i];
-		if (c == '"' || c == '\\') {
-			buf_put_u8(out, '\\');
-			buf_put_u8(out, c);
-		} else if (c < 0x20) {
-			buf_put_str(out, "\\u00");
-			buf_put_hex(out, &c, 1);
-		} else {
-			buf_put_u8(out, c);
-		}
-	}
-	buf_put_u8(out, '"');
-}
-
 void wire_put_text_bytes(struct wire_writer *w, struct bytes text)
 {
 	value_begin(w);
@@ -401,7 +383,7 @@ void wire_put_text_bytes(struct wire_writer *w, struct bytes text)
 		wire_cbor_put_head(w->out, WIRE_MAJOR_TEXT, text.len);
 		buf_put_bytes(w->out, text.ptr, text.len);
 	} else {
-		put_json_string(w->out, text);
+		wire_json_put_string(w->out, text);
 	}
 	value_end(w);
 }

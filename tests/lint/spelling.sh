@@ -6,7 +6,6 @@ cd "$TOP_SRCDIR"
 
 # Words that are right here: one a line in the here-document, lower case.
 cat >"$tap_tmp/words" <<'W'
-nd
 W
 if ! command -v codespell >/dev/null; then
 	skip "spelling" "no codespell"

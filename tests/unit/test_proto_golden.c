@@ -183,35 +183,6 @@ static void test_report_least_leaves_the_rest_untold(void **state)
 	assert_false(report.has_cached);
 }
 
-/* The examples of postboot-protocol(7). */
-static void test_man_examples(void **state)
-{
-	(void)state;
-	assert_int_equal(native_report_decode(WIRE_CBOR,
-					      input_hex("a40118290265312e342e3207f51104"), &report,
-					      &fault),
-			 0);
-	assert_int_equal(report.boot.count, 41);
-	assert_string_equal(report.version, "1.4.2");
-	assert_int_equal(report.updates_enabled, 1);
-	assert_int_equal(report.capabilities, CAP_GATE);
-	uint8_t raw[64];
-	struct buf b = buf_writer(raw, sizeof(raw));
-	assert_int_equal(native_report_encode(WIRE_JSON, &report, &b), 0);
-	assert_true(bytes_equal(buf_bytes(&b),
-				input_text("{\"1\":41,\"2\":\"1.4.2\",\"7\":true,\"17\":4}")));
-	assert_int_equal(native_status_decode(
-				 WIRE_JSON,
-				 input_text("{\"0\":4711,\"1\":2,\"4\":245760,\"7\":41,\"8\":1}"),
-				 &status, &fault),
-			 0);
-	assert_int_equal(status.state, STATUS_VERIFIED);
-	assert_int_equal(native_report_decode(WIRE_JSON, input_text("{\"1\":42,\"2\":1.5}"),
-					      &report, &fault),
-			 ERR_INVAL);
-	assert_string_equal(fault.text, "key 2: an unsupported value, not text");
-}
-
 static void test_status_golden_in_both_encodings(void **state)
 {
 	(void)state;
@@ -432,7 +403,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_report_golden_in_both_encodings),
 		cmocka_unit_test(test_report_least_leaves_the_rest_untold),
-		cmocka_unit_test(test_man_examples),
 		cmocka_unit_test(test_status_golden_in_both_encodings),
 		cmocka_unit_test(test_status_boot_as_count),
 		cmocka_unit_test(test_every_truncation_is_refused),

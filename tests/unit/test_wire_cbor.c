@@ -160,20 +160,6 @@ static void test_cbor_keys_reach_both_ends(void **state)
 	assert_true(msg.nodes[1].key == INT64_MIN);
 }
 
-static void test_cbor_numbers_of_every_width(void **state)
-{
-	(void)state;
-	static const int64_t want[] = {0x12,	    0x1234,	     0x12345678,       0x123456789a,
-				       -1 - 0x1234, -1 - 0x12345678, -1 - 0x123456789a};
-
-	assert_int_equal(decode("a700181201191234021a12345678031b000000123456789a"
-				"04391234053a12345678063b000000123456789a"),
-			 0);
-	for (unsigned i = 0; i < 7; i++)
-		assert_true(wire_get_int(&msg, &msg.nodes[i], INT64_MIN, INT64_MAX) == want[i]);
-	assert_int_equal(msg.fault.err, 0);
-}
-
 static void test_cbor_nodes_at_limit_and_beyond(void **state)
 {
 	(void)state;
@@ -468,7 +454,6 @@ int main(void)
 		cmocka_unit_test(test_cbor_every_truncation_is_told),
 		cmocka_unit_test(test_cbor_malformed_says_what_and_where),
 		cmocka_unit_test(test_cbor_keys_reach_both_ends),
-		cmocka_unit_test(test_cbor_numbers_of_every_width),
 		cmocka_unit_test(test_cbor_nodes_at_limit_and_beyond),
 		cmocka_unit_test(test_cbor_ignored_content_needs_no_nodes),
 		cmocka_unit_test(test_cbor_depth_at_limit_and_beyond),
