@@ -194,7 +194,7 @@ static void say_waiting(const struct story *s, struct buf *b)
 			say(b, ", ");
 			say_until(s, b, plan->clear_at_ms);
 		}
-		before = "; ";
+		before = "; also: ";
 	}
 	if (before[0] == ';')
 		say(b, ".");
