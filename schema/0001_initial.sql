@@ -117,6 +117,7 @@ CREATE TABLE device (
 	-- update history that decides; attempts and releases may be gone, so no references
 	attempt INTEGER NOT NULL,
 	last_attempt INTEGER NOT NULL,
+	planned INTEGER NOT NULL,
 	failed_attempt INTEGER NOT NULL,
 	settled INTEGER NOT NULL,
 	drifted INTEGER NOT NULL,

@@ -103,6 +103,7 @@ struct device {
 	/* update history that decides */
 	uint64_t attempt;	 /* the open one, 0: none */
 	uint64_t last_attempt;	 /* the last closed one, 0: none */
+	int64_t planned;	 /* the target that the facts below are about */
 	uint64_t failed_attempt; /* the last failed one for the present target, 0: none */
 	int64_t settled;	 /* release it was last seen to run, 0: unknown */
 	bool drifted;		 /* left `settled` without an attempt */

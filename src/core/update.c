@@ -65,6 +65,24 @@ void update_pending(struct update *u, const struct plan *plan, struct outcome *o
 		    ABOUT_DEVICE, 0);
 }
 
+void update_target(struct update *u, struct outcome *out)
+{
+	struct device *d = &u->device;
+	int64_t target = u->target ? u->target->id : 0;
+
+	if (u->has_attempt && u->attempt.release != target)
+		update_cause(u, CAUSE_SUPERSEDE, out); /* absent from `verified` on */
+	if (d->planned == target)
+		return;
+	d->planned = target;
+	d->failed_attempt = 0;
+	d->backoff_count = 0;
+	d->retry_at_ms = 0;
+	d->defer_since_ms = 0;
+	d->want_fresh = false;
+	out->device_changed = true;
+}
+
 /* The next offer waits: base, doubled with each failure in a row, capped, jittered. */
 static void update_back_off(struct update *u, int64_t at_least_s)
 {

@@ -23,6 +23,10 @@ void update_hold(struct update *u, enum hold why, struct outcome *out);
 /* Tells the device's user side whether an update waits, when that has changed. */
 void update_pending(struct update *u, const struct plan *plan, struct outcome *out);
 
+/* What the device remembers of its tries is about one target; another one starts anew. An open
+ * attempt for another target is superseded where it still can be. */
+void update_target(struct update *u, struct outcome *out);
+
 /* Notes the boot named by a report or status and everything that follows from a new one. */
 enum boot_seen update_boot(struct update *u, const struct boot_id *id, const struct report *r,
 			   struct outcome *out);

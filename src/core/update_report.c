@@ -338,8 +338,7 @@ void update_report(struct update *u, const struct report *r, struct outcome *out
 	update_contact(u, out);
 	if (fresh_boot)
 		update_emit(out, EVENT_DEVICE_BOOT, ABOUT_DEVICE, 0);
-	if (u->has_attempt && (!u->target || u->attempt.release != u->target->id))
-		update_cause(u, CAUSE_SUPERSEDE, out); /* absent from `verified` on */
+	update_target(u, out);
 	if (u->has_attempt)
 		judge_attempt(u, out);
 	else

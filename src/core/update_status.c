@@ -183,21 +183,6 @@ static void cancel(struct update *u, struct outcome *out)
 	update_cause(u, CAUSE_CANCEL, out);
 }
 
-static void target_changed(struct update *u, struct outcome *out)
-{
-	struct device *d = &u->device;
-
-	if (u->has_attempt && (!u->target || u->attempt.release != u->target->id))
-		update_cause(u, CAUSE_SUPERSEDE, out);
-	/* Another image: its waiting time starts anew. */
-	d->failed_attempt = 0;
-	d->backoff_count = 0;
-	d->retry_at_ms = 0;
-	d->defer_since_ms = 0;
-	d->want_fresh = false;
-	out->device_changed = true;
-}
-
 /* An operator wants it updated: what it left does not matter any more. */
 static void drift_over(struct device *d)
 {
@@ -247,12 +232,12 @@ void update_operator(struct update *u, enum operator_act act, int64_t arg, struc
 	*out = (struct outcome){0};
 	switch (act) {
 	case OPERATOR_TARGET_CHANGED:
-		target_changed(u, out);
+		update_target(u, out);
 		break;
 	case OPERATOR_LOCK:
 		u->device.lock = arg;
 		drift_over(&u->device);
-		target_changed(u, out);
+		update_target(u, out);
 		break;
 	case OPERATOR_FORCE:
 	case OPERATOR_UNFORCE:

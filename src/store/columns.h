@@ -80,6 +80,7 @@
 	X(unclean_row, PLAIN, unclean_row, )                                                       \
 	X(attempt, PLAIN, attempt, )                                                               \
 	X(last_attempt, PLAIN, last_attempt, )                                                     \
+	X(planned, PLAIN, planned, )                                                               \
 	X(failed_attempt, PLAIN, failed_attempt, )                                                 \
 	X(settled, PLAIN, settled, )                                                               \
 	X(drifted, PLAIN, drifted, )                                                               \

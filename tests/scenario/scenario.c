@@ -19,7 +19,7 @@
  *   EXPECT code | EXPECT-ACT 0|err-word
  *   EXPECT-DIRECTIVE none|pending|update [fresh=0|1] [force=0|1] [version=V] [soon=0|1]
  *   EXPECT-EVENTS topic[:data]...         (exactly these since the last EXPECT-EVENTS;
- *                                          device/online is left out)
+ *                                          device/online and device/offline are left out)
  *   EXPECT-ATTEMPT id key=value...        (the open attempt, else the last one)
  *   EXPECT-DEVICE id key=value...         EXPECT-DIAGNOSES id word...
  *   EXPECT-BLOCKED id word...             EXPECT-RINGS session n | EXPECT-CLOSED session 0|1
@@ -581,7 +581,7 @@ static bool collect_event(void *ctx, const struct store_event_row *e)
 	if (e->seq != s->events_seen + 1)
 		fail(s, "gap in the event sequence at %llu", (unsigned long long)e->seq);
 	s->events_seen = e->seq;
-	if (strcmp(e->topic, "device/online") == 0)
+	if (strcmp(e->topic, "device/online") == 0 || strcmp(e->topic, "device/offline") == 0)
 		return true;
 	(void)snprintf(s->events + used, sizeof(s->events) - used, "%s%s%s%s", used ? " " : "",
 		       e->topic, e->data[0] ? ":" : "", e->data);
