@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/statedir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+
+char *statedir_user(char dst[64])
+{
+	struct passwd entry, *found = NULL;
+	char text[4096];
+	uid_t uid = geteuid();
+
+	if (getpwuid_r(uid, &entry, text, sizeof(text), &found) == 0 && found)
+		(void)buf_copy_str(dst, 64, found->pw_name);
+	else
+		(void)snprintf(dst, 64, "%u", (unsigned)uid);
+	return dst;
+}
+
+static int fail(const char *what, const char *path, const char *key)
+{
+	int saved = errno;
+	char user[64];
+
+	log_err("start=failed %s=%s error=\"%s\" do=\"let user %s write there, or name another "
+		"place with %s\"",
+		what, path, strerror(saved), statedir_user(user), key);
+	return err_from_errno(saved);
+}
+
+int statedir_folder(const char *path, unsigned mode, const char *key)
+{
+	struct stat st;
+
+	if (mkdir(path, (mode_t)mode) == 0) {
+		(void)chmod(path, (mode_t)mode); /* whatever the umask */
+		log_info("made folder=%s", path);
+		return 0;
+	}
+	if (errno == ENOENT) {
+		log_err("start=failed folder=%s error=\"the folder above it does not exist\" "
+			"do=\"make that one, or name another place with %s\"",
+			path, key);
+		return ERR_NOENT;
+	}
+	if (errno != EEXIST)
+		return fail("folder", path, key);
+	if (stat(path, &st) < 0)
+		return fail("folder", path, key);
+	if (!S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return fail("folder", path, key);
+	}
+	return 0;
+}
+
+static int held_by_another(int fd, const char *path)
+{
+	char pid[16] = "";
+	ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+
+	pid[n > 0 ? n : 0] = '\0';
+	pid[strspn(pid, "0123456789")] = '\0';
+	log_err("start=failed lock=%s error=\"another postbootd%s%s owns this state folder\" "
+		"do=\"stop it, or name another folder with state-dir\"",
+		path, pid[0] ? ", process " : "", pid);
+	return ERR_BUSY;
+}
+
+int statedir_open(const char *path, int *ret_lock_fd)
+{
+	char lock[600];
+	int err = statedir_folder(path, 0750, "state-dir");
+
+	if (err)
+		return err;
+	(void)snprintf(lock, sizeof(lock), "%s/lock", path);
+	int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (fd < 0)
+		return fail("lock", lock, "state-dir");
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		err = errno == EWOULDBLOCK ? held_by_another(fd, lock)
+					   : fail("lock", lock, "state-dir");
+		(void)close(fd);
+		return err;
+	}
+	/* Only for the message of the next one, so it may fail. */
+	if (ftruncate(fd, 0) == 0)
+		(void)dprintf(fd, "%ld\n", (long)getpid());
+	*ret_lock_fd = fd;
+	return 0;
+}
