@@ -91,7 +91,10 @@ int event_list(struct ctl *c, const struct args *a)
 		out_json(&c->out, whole);
 		json_decref(whole);
 	} else {
-		json_array_foreach(p.all, i, e) view_event(&c->out, e);
+		json_array_foreach(p.all, i, e)
+		{
+			view_event(&c->out, e);
+		}
 		if (json_array_size(p.all) == 0) {
 			out_styled(&c->out, STYLE_DIM, "No events.");
 			out_nl(&c->out);

@@ -25,8 +25,8 @@ static int policy_take(const struct ctl *c, const char *word, json_t *body, json
 		return ctl_usage(c, "there is no policy key so long as \"%s\"", word);
 	memcpy(key, word, len);
 	key[len] = '\0';
-	for (char *p = key; *p != '\0'; p++)
-		*p = *p == '-' ? '_' : *p;
+	for (char *p = strchr(key, '-'); p != NULL; p = strchr(p, '-'))
+		*p = '_';
 	if (strcmp(key, "hardware") == 0) {
 		(void)json_object_set_new(body, key, json_string(eq + 1));
 		return CTL_DONE;
@@ -91,8 +91,8 @@ static void view_product(const struct output *o, const json_t *p)
 		int64_t n = json_integer_value(value);
 
 		(void)snprintf(name, sizeof(name), "%s", key);
-		for (char *q = name; *q != '\0'; q++)
-			*q = *q == '_' ? '-' : *q;
+		for (char *q = strchr(name, '_'); q != NULL; q = strchr(q, '_'))
+			*q = '-';
 		out_text(o, "  ");
 		out_cell(o, STYLE_PLAIN, name, 20);
 		out_printf(o, "%12" PRId64, n);

@@ -30,7 +30,7 @@ __attribute__((format(printf, 2, 0))) static void say(const struct ctl *c, const
 		char *safe = text_safe(text, c->out.utf8);
 
 		(void)fflush(stdout);
-		if (c->topic != NULL)
+		if (c->topic[0] != '\0')
 			fprintf(stderr, "postbootctl: %s: %s\n", c->topic, safe);
 		else
 			fprintf(stderr, "postbootctl: %s\n", safe);
@@ -192,7 +192,7 @@ static int unknown_word(struct ctl *c, const char *noun, const char *word)
 			words[n++] = candidate;
 	}
 	near = text_nearest(word, words);
-	c->topic = noun;
+	(void)snprintf(c->topic, sizeof(c->topic), "%s", noun ? noun : "");
 	ctl_note(c, "unknown %s \"%s\"%s%s%s", noun ? "verb" : "command", word,
 		 near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	if (noun != NULL)
@@ -314,13 +314,12 @@ static int command_run(struct ctl *c, struct globals *g, int argc, char **argv)
 static int dispatch(struct ctl *c, struct globals *g, int argc, char **argv, int at)
 {
 	const char *noun = argv[at++];
-	char topic[64];
 	int code;
 
 	if (!noun_known(noun))
 		return unknown_word(c, NULL, noun);
 	c->command = command_find(noun, NULL);
-	c->topic = noun;
+	(void)snprintf(c->topic, sizeof(c->topic), "%s", noun);
 	if (c->command == NULL) {
 		code = globals_parse(c, g, argc, argv, &at);
 		if (code != CTL_DONE)
@@ -332,8 +331,7 @@ static int dispatch(struct ctl *c, struct globals *g, int argc, char **argv, int
 		c->command = command_find(noun, argv[at]);
 		if (c->command == NULL)
 			return unknown_word(c, noun, argv[at]);
-		(void)snprintf(topic, sizeof(topic), "%s %s", noun, argv[at++]);
-		c->topic = topic;
+		(void)snprintf(c->topic, sizeof(c->topic), "%s %s", noun, argv[at++]);
 	}
 	return command_run(c, g, argc - at, argv + at);
 }

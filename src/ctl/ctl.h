@@ -20,7 +20,7 @@ struct ctl {
 	struct output out;
 	struct http *http;
 	const struct command *command; /* the one that runs */
-	const char *topic;	       /* "device lock", for messages */
+	char topic[64];		       /* "device lock", for messages; "" before */
 };
 
 struct command {

@@ -26,7 +26,7 @@ static void widths(const struct table *t, const struct output *o, size_t width[T
 {
 	for (unsigned i = 0; i < t->columns; i++)
 		width[i] = text_width(t->heads[i]);
-	for (size_t i = 0; i < t->count; i++) {
+	for (size_t i = 0; i < t->count && t->columns > 0; i++) {
 		char *safe = text_safe(t->cells[i].text, o->utf8);
 		size_t w = text_width(safe);
 
@@ -40,7 +40,7 @@ void table_print(struct table *t, const struct output *o, const char *none)
 {
 	size_t width[TABLE_COLUMNS] = {0};
 
-	if (t->count == 0) {
+	if (t->count == 0 || t->columns == 0) {
 		out_styled(o, STYLE_DIM, none);
 		out_nl(o);
 		return;

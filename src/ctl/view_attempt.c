@@ -181,7 +181,10 @@ static void ladder(const struct output *o, const json_t *a)
 	json_t *rung;
 
 	out_heading(o, "Ladder");
-	json_array_foreach(json_object_get(a, "ladder"), i, rung) view_rung(o, a, rung);
+	json_array_foreach(json_object_get(a, "ladder"), i, rung)
+	{
+		view_rung(o, a, rung);
+	}
 }
 
 static void proof(const struct output *o, const json_t *a)

@@ -111,7 +111,10 @@ static void capabilities(const struct output *o, const json_t *list)
 		return;
 	view_label(o, "can");
 	json_array_foreach(list, i, v)
-		out_printf(o, "%s%s", i > 0 ? ", " : "", json_string_value(v));
+	{
+		out_printf(o, "%s%s", i > 0 ? ", " : "",
+			   json_is_string(v) ? json_string_value(v) : "?");
+	}
 	out_nl(o);
 }
 

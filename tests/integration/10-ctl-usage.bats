@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What postbootctl says and returns when no server is asked.
+
+setup() {
+	unset POSTBOOT_SOCKET
+	# shellcheck disable=SC2034
+	bats_require_minimum_version 1.5.0 2>/dev/null || :
+}
+
+usage_error() { # WORD... : exit 2, nothing on stdout, the usage on stderr
+	run --separate-stderr "$POSTBOOTCTL" "$@"
+	[ "$status" -eq 2 ]
+	[ -z "$output" ]
+	[ -n "$stderr" ]
+}
+
+@test "ctl: every command of the table has its help" {
+	run "$POSTBOOTCTL" help
+	[ "$status" -eq 0 ]
+	while read -r noun verb rest; do
+		case $noun in
+		product | release | device | attempt | event)
+			run "$POSTBOOTCTL" "$noun" "$verb" --help
+			[ "$status" -eq 0 ]
+			[[ $output == "usage: postbootctl $noun $verb"* ]]
+			;;
+		esac
+	done <<<"$output"
+	run "$POSTBOOTCTL" explain --help
+	[ "$status" -eq 0 ]
+	: "$rest"
+}
+
+@test "ctl: no words, an unknown word and a cut one are usage errors with a hint" {
+	usage_error
+	[[ $stderr == *"usage: postbootctl"* ]]
+	usage_error devcie list
+	[[ $stderr == *'did you mean "device"'* ]]
+	usage_error device lok x
+	[[ $stderr == *'did you mean "lock"'* ]]
+	usage_error dev list
+	usage_error device sho x
+	usage_error device
+	[[ $stderr == *"postbootctl device lock ID VERSION"* ]]
+}
+
+@test "ctl: missing, surplus and bad arguments are usage errors" {
+	usage_error device lock argon-1
+	[[ $stderr == *"VERSION is missing"* ]]
+	usage_error device show a b
+	usage_error device list --bogus
+	usage_error device add x --product p
+	usage_error device add x --psk-generate
+	usage_error device add x --product p --psk-generate --plain
+	usage_error release add p /dev/null
+	usage_error product add p stall-s=soon
+	[[ $stderr == *"is not a time"* ]]
+	usage_error product set p
+	usage_error product set p stall-s
+	usage_error attempt show seven
+	usage_error event list --limit many
+	usage_error -o xml status
+	usage_error --socket
+}
+
+@test "ctl: no daemon is exit 1, and says which socket" {
+	run --separate-stderr "$POSTBOOTCTL" --socket "$BATS_TEST_TMPDIR/none.sock" status
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"$BATS_TEST_TMPDIR/none.sock"* ]]
+	POSTBOOT_SOCKET=$BATS_TEST_TMPDIR/env.sock run --separate-stderr "$POSTBOOTCTL" device list
+	[ "$status" -eq 1 ]
+	[[ $stderr == "postbootctl: device list: "*"$BATS_TEST_TMPDIR/env.sock"* ]]
+	[ "$(wc -l <<<"$stderr")" -eq 1 ]
+}
+
+@test "ctl: a key file must hold a key" {
+	key=$BATS_TEST_TMPDIR/key
+	for text in '' 00 not-hex 00112233445566778899aabbccddeef; do
+		echo "$text" >"$key"
+		run "$POSTBOOTCTL" --socket /nonexistent device add x --product p --psk-file "$key"
+		[ "$status" -eq 1 ]
+		[[ $output == *"$key"* ]]
+	done
+	run "$POSTBOOTCTL" device add x --product p --psk-generate --psk-out "$key"
+	[ "$status" -eq 1 ]
+	[[ $output == *"File exists"* ]]
+}
+
+@test "ctl: output that cannot be written is a failure" {
+	[ -e /dev/full ] || skip "no /dev/full"
+	run bash -c '"$POSTBOOTCTL" help product >/dev/full'
+	[ "$status" -eq 1 ]
+}

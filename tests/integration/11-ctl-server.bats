@@ -1,0 +1,120 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The commands against a server, without a device.
+
+load lib
+
+setup() {
+	bats_require_minimum_version 1.5.0 2>/dev/null || :
+	lab_open
+	server_start
+}
+
+teardown() {
+	lab_close
+}
+
+@test "ctl: a product, its releases and a device, in JSON" {
+	ctl product add argon --hardware argon stall-s=10m backoff_s=2
+	[ "$(ctl -o json product show argon | jq .policy.stall_s)" -eq 600 ]
+	ctl product set argon stall-s=1h hardware=argon-2
+	[ "$(ctl -o json product show argon | jq -r '"\(.policy.stall_s) \(.hardware)"')" = "3600 argon-2" ]
+	release_add 1.0.0
+	sum=$(sha256sum <"$LAB/1.0.0.bin")
+	[ "$(ctl -o json release show argon 1.0.0 | jq -r .sha256)" = "${sum%% *}" ]
+	ctl release add argon "$LAB/1.0.0.bin" --version 1.0.1 --running vendor-1:00112233 \
+		--reports no-digest,no-confirm
+	ctl -o json release show argon 1.0.1 |
+		jq -e '.reports == ["no-digest", "no-confirm"] and (.running | length) == 2'
+	[ "$(ctl -o json release list argon | jq '.releases | length')" -eq 2 ]
+	ctl product target argon 1.0.0
+	[ "$(ctl -o json product list | jq -r '.products[0].target')" = 1.0.0 ]
+	device_add argon-1
+	[ "$(stat -c %a "$LAB/argon-1.psk")" = 600 ]
+	[ "$(ctl -o json device list | jq -r '.devices[0].id')" = argon-1 ]
+	ctl -o json explain argon-1 | jq -e '[.blocked_by[].name] | index("no-baseline") != null'
+	ctl -o json device remove argon-1 | jq -e .removed
+	[ "$(ctl -o json device list | jq '.devices | length')" -eq 0 ]
+}
+
+@test "ctl: what the server refuses is exit 1 and one line" {
+	refused() {
+		run --separate-stderr ctl "$@"
+		[ "$status" -eq 1 ]
+		[ -z "$output" ]
+		# shellcheck disable=SC2154
+		[ "$(wc -l <<<"$stderr")" -eq 1 ]
+		[[ $stderr == "postbootctl: $1 "* ]] || [[ $stderr == "postbootctl: $1: "* ]]
+	}
+	product_add
+	refused product add argon
+	refused product add "-x/y"
+	refused product show none
+	refused product set argon no-such-key=1
+	refused product set argon window=99
+	refused product target argon 9.9
+	refused release show argon 9.9
+	: >"$LAB/empty.bin"
+	refused release add argon "$LAB/empty.bin" --version 1
+	refused release add argon "$LAB/none.bin" --version 1
+	refused release add argon "$LAB/postbootd.conf" --version "a b"
+	refused device add argon-1 --product none --psk-generate
+	refused device show nobody
+	refused device lock nobody 1.0.0
+	device_add argon-1
+	refused device add argon-1 --product argon --psk-file "$LAB/argon-1.psk"
+	refused device unhold argon-1
+	refused device lock argon-1 9.9
+	refused attempt show 12345
+	refused attempt cancel 12345
+	refused explain nobody
+	refused event list --after 999999
+}
+
+@test "ctl: a release in use is not removed" {
+	product_add
+	release_add 1.0.0
+	release_add 1.1.0
+	device_add argon-1
+	ctl product target argon 1.1.0
+	run ctl release remove argon 1.1.0
+	[ "$status" -eq 1 ]
+	ctl product target argon none
+	ctl device lock argon-1 1.1.0
+	run ctl release remove argon 1.1.0
+	[ "$status" -eq 1 ]
+	ctl device unlock argon-1
+	ctl release remove argon 1.1.0
+	[ "$(ctl -o json release list | jq '.releases | length')" -eq 1 ]
+}
+
+@test "ctl: lists go over all pages" {
+	product_add
+	key=00112233445566778899aabbccdd
+	for i in $(seq 1000 1119); do
+		echo "$key$i" | ctl device add "d-$i" --product argon --psk-file - >/dev/null
+	done
+	[ "$(ctl -o json device list | jq '.devices | length')" -eq 120 ]
+	[ "$(ctl -o json device list | jq -r '[.devices[].id] | unique | length')" -eq 120 ]
+}
+
+@test "ctl: follow goes on where it stopped over a restart of the server" {
+	product_add check-in-s=1
+	release_add 1.0.0
+	ctl -o json event follow --after 0 >"$LAB/followed" 2>"$LAB/followed.err" 3>&- &
+	follower=$!
+	ctl product target argon 1.0.0
+	device_add argon-1
+	device_start argon-1 1.0.0
+	until_true 20 grep -q device/boot "$LAB/followed"
+	server_stop
+	server_start
+	until_true 10 grep -q "trying again" "$LAB/followed.err"
+	device_stop argon-1
+	rm -rf "$LAB/argon-1"
+	device_start argon-1 1.0.0
+	wait_event 30 '.topic == "device/boot" and .boot_seq == 2'
+	until_true 10 grep -q '"boot_seq":2' "$LAB/followed"
+	stop "$follower"
+	jq -se '[.[].seq] == [range(1; length + 1)]' "$LAB/followed"
+}

@@ -1,0 +1,223 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What the integration tests and the demo share: a server on a throw-away folder and a free
+# port, devices beside it, and waiting for events. Everything is bounded in time.
+#
+#	lab_open; server_start; product_add; release_add 1.0.0; device_add argon-1
+#	device_start argon-1 1.0.0 --fault never-reboot
+#	wait_event 20 '.data == "failed"'; lab_close
+
+: "${TOP_SRCDIR:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}"
+: "${TOP_BUILDDIR:=$TOP_SRCDIR/build}"
+: "${POSTBOOTD:=$TOP_BUILDDIR/src/daemon/postbootd}"
+: "${POSTBOOTCTL:=$TOP_BUILDDIR/src/ctl/postbootctl}"
+: "${POSTBOOT_DEVICE:=$TOP_BUILDDIR/src/emu/postboot-device}"
+
+FIRMWARE=/usr/share/nxt-firmware/nxt_firmware.bin
+IMAGE_BYTES=245760
+STAMP_BYTES=64
+
+# Sanitizers and a busy machine make everything slower, not wrong.
+SLOWER=1
+[ "${SANITIZED-no}" = no ] || SLOWER=3
+
+lab_open() {
+	LAB=$(mktemp -d "${TMPDIR:-/tmp}/postboot-lab.XXXXXX")
+	export POSTBOOT_SOCKET=$LAB/admin.sock
+	SERVER_PID=
+	MARK=0
+	declare -gA DEVICE_PID=()
+}
+
+# Stops what was started here and removes the folder. May be called twice.
+lab_close() {
+	local id
+	[ -n "${LAB-}" ] || return 0
+	for id in "${!DEVICE_PID[@]}"; do
+		device_stop "$id"
+	done
+	server_stop
+	rm -rf "$LAB"
+	LAB=
+}
+
+# stop PID: ends a process of ours, by force if it does not listen.
+stop() {
+	local i
+	kill "$1" 2>/dev/null || return 0
+	for ((i = 0; i < 50 * SLOWER; i++)); do
+		kill -0 "$1" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -9 "$1" 2>/dev/null || :
+	wait "$1" 2>/dev/null || :
+}
+
+ctl() {
+	"$POSTBOOTCTL" "$@"
+}
+
+# until_true SECONDS COMMAND...: runs it until it succeeds.
+until_true() {
+	local end=$((SECONDS + $1 * SLOWER))
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		((SECONDS < end)) || return 1
+		sleep 0.1
+	done
+}
+
+# server_start [LINE...]: LINEs are added to its configuration.
+server_start() {
+	if [ ! -e "$LAB/postbootd.conf" ]; then
+		mkdir -p "$LAB/state"
+		{
+			echo "state-dir = $LAB/state"
+			echo "admin-socket = $LAB/admin.sock"
+			echo "listen = coaps://127.0.0.1:0"
+			echo "event-prefix = spark/"
+			[ $# -eq 0 ] || printf '%s\n' "$@"
+		} >"$LAB/postbootd.conf"
+	fi
+	# Bats waits for its file descriptor 3: no child may keep it.
+	"$POSTBOOTD" -c "$LAB/postbootd.conf" >>"$LAB/postbootd.log" 2>&1 3>&- &
+	SERVER_PID=$!
+	if ! until_true 10 ctl status; then
+		echo "postbootd does not answer:" >&2
+		tail -n 20 "$LAB/postbootd.log" >&2
+		return 1
+	fi
+	SERVER_URI=$(ctl -o json status | jq -r '[.listen[] | select(startswith("coaps:"))][0]')
+	SERVER_PORT=${SERVER_URI##*:}
+	# A server that comes back is found where it was.
+	sed -i "s|^listen = coaps://127.0.0.1:0$|listen = coaps://127.0.0.1:$SERVER_PORT|" \
+		"$LAB/postbootd.conf"
+}
+
+server_stop() {
+	[ -z "$SERVER_PID" ] || stop "$SERVER_PID"
+	SERVER_PID=
+}
+
+# product_add [KEY=VALUE...]
+product_add() {
+	ctl product add argon --hardware argon backoff-s=1 stall-s=30 "$@" >/dev/null
+}
+
+# image VERSION: makes $LAB/VERSION.bin, real firmware with a version stamp in its empty tail.
+image() {
+	local out=$LAB/$1.bin stamp="POSTBOOT-VERSION:$1"
+	[ ! -e "$out" ] || return 0
+	head -c "$IMAGE_BYTES" "$FIRMWARE" >"$out.tmp"
+	[ "$(tail -c "$STAMP_BYTES" "$out.tmp" | tr -d '\377' | wc -c)" -eq 0 ] || {
+		echo "the last $STAMP_BYTES bytes of the image are in use" >&2
+		return 1
+	}
+	printf '%s\0' "$stamp" | dd of="$out.tmp" bs=1 seek=$((IMAGE_BYTES - STAMP_BYTES)) \
+		conv=notrunc status=none
+	mv "$out.tmp" "$out"
+}
+
+# release_add VERSION [OPTION...]
+release_add() {
+	local version=$1
+	shift
+	image "$version"
+	ctl release add argon "$LAB/$version.bin" --version "$version" "$@" >/dev/null
+}
+
+device_add() {
+	ctl device add "$1" --product argon --psk-generate --psk-out "$LAB/$1.psk" >/dev/null
+}
+
+# device_start ID VERSION [OPTION...]: an emulated device that runs VERSION, unless its state
+# folder says otherwise. Its console is $LAB/ID.log, or file descriptor $CONSOLE.
+device_start() {
+	local id=$1 version=$2
+	shift 2
+	image "$version"
+	if [ -n "${CONSOLE-}" ]; then
+		device_run "$id" "$version" "$@" >&"$CONSOLE" 2>&1 3>&- &
+	else
+		device_run "$id" "$version" "$@" >>"$LAB/$id.log" 2>&1 3>&- &
+	fi
+	DEVICE_PID[$id]=$!
+}
+
+# Becomes the device, so that the job's process is the device's.
+device_run() {
+	local id=$1 version=$2
+	shift 2
+	exec "$POSTBOOT_DEVICE" --server "$SERVER_URI" --id "$id" --psk-file "$LAB/$id.psk" \
+		--state "$LAB/$id" --hardware argon --version "$version" \
+		--image "$LAB/$version.bin" --interval 1 --boot-time 300 "$@"
+}
+
+device_stop() {
+	[ -z "${DEVICE_PID[$1]-}" ] || stop "${DEVICE_PID[$1]}"
+	unset "DEVICE_PID[$1]"
+}
+
+# mark: wait_event and count_events look only at what comes after this.
+mark() {
+	MARK=$(ctl -o json status | jq .head)
+}
+
+events() {
+	ctl -o json event list --after "$MARK" | jq -c '.events[]'
+}
+
+# wait_event SECONDS FILTER: prints the first event after the mark for which the jq FILTER
+# holds; topics are compared without their prefix.
+wait_event() {
+	local end=$((SECONDS + $1 * SLOWER)) line
+	while :; do
+		line=$(events | jq -nc "first(inputs | .topic |= ltrimstr(\"spark/\") | select($2))")
+		if [ -n "$line" ]; then
+			echo "$line"
+			return 0
+		fi
+		((SECONDS < end)) || break
+		sleep 0.1
+	done
+	{
+		echo "no event in time with: $2"
+		ctl event list --after "$MARK"
+		[ ! -e "$LAB/postbootd.log" ] || tail -n 20 "$LAB/postbootd.log"
+		tail -n 20 "$LAB"/*.log
+	} >&2
+	return 1
+}
+
+count_events() {
+	events | jq -nc "[inputs | .topic |= ltrimstr(\"spark/\") | select($1)] | length"
+}
+
+# closed ID SECONDS: waits for the verdict of the device's next attempt and prints its number.
+closed() {
+	wait_event "$2" ".device == \"$1\" and .verdict" | jq .attempt
+}
+
+# verdict ATTEMPT FILTER: prints what the jq FILTER makes of the attempt.
+verdict() {
+	ctl -o json attempt show "$1" | jq -r "$2"
+}
+
+# diagnosed ATTEMPT NAME
+diagnosed() {
+	ctl -o json attempt show "$1" | jq -e --arg name "$2" '[.diagnoses[].name] | index($name) != null' \
+		>/dev/null
+}
+
+# wait_device SECONDS ID FILTER: until the jq FILTER holds for the device.
+wait_device() {
+	local end=$((SECONDS + $1 * SLOWER))
+	until ctl -o json device show "$2" | jq -e "$3" >/dev/null; do
+		if ((SECONDS >= end)); then
+			echo "not in time: $3" >&2
+			ctl device show "$2" >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+}
