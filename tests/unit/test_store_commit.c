@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/private.h"
+
 /* ---- hooks ---- */
 
 /* Fails (or ends the process at) one operation; or waits at the first. */
@@ -414,6 +416,52 @@ static void test_crash_at_each_operation_leaves_all_or_nothing(void **state)
 	}
 }
 
+/* ---- a disk that is full ---- */
+
+static void limit_pages(struct store *s, long long more)
+{
+	long long pages = 0;
+	char sql[64];
+
+	assert_int_equal(db_query_number(&s->writer, "PRAGMA page_count", &pages), 0);
+	snprintf(sql, sizeof(sql), "PRAGMA max_page_count = %lld", pages + more);
+	assert_int_equal(db_exec(&s->writer, sql), 0);
+}
+
+static void test_full_disk_is_an_error_of_the_set_and_passes(void **state)
+{
+	(void)state;
+	static char json[20000];
+	struct hook none = {0};
+	struct store_result r;
+	char path[64];
+	uint64_t head = 2;
+
+	memset(json, 'x', sizeof(json) - 1);
+	rows_tmp(path);
+	make_base(path);
+	struct store *s = open_with(path, true, &none);
+	limit_pages(s, 8);
+	for (unsigned i = 0; i < 4; i++) { /* two fit into what is left, then none */
+		struct store_set *set = event_set(&r, 1);
+		rows_add_event(set, "dev", i % 2 ? "{}" : json);
+		int err = rows_commit(s, set, &r);
+		assert_true(err == 0 || err == ERR_FULL);
+		assert_int_equal(err, i == 2 ? ERR_FULL : 0);
+		head += err ? 0 : 2;
+		assert_int_equal(assert_no_gaps(s), head);
+	}
+	assert_non_null(strstr(store_error(s), "full"));
+	limit_pages(s, 100);
+	struct store_set *set = event_set(&r, 1);
+	rows_add_event(set, "dev", json);
+	assert_int_equal(rows_commit(s, set, &r), 0);
+	assert_int_equal(assert_no_gaps(s), head + 2);
+	store_close(s);
+	fingerprint(path); /* sqlite finds nothing wrong */
+	rows_tmp_remove(path);
+}
+
 /* ---- the thread ---- */
 
 struct waker {
@@ -574,6 +622,7 @@ int main(void)
 		cmocka_unit_test(test_fault_in_a_batch_leaves_no_gap),
 		cmocka_unit_test(test_fault_at_each_operation_leaves_all_or_nothing),
 		cmocka_unit_test(test_crash_at_each_operation_leaves_all_or_nothing),
+		cmocka_unit_test(test_full_disk_is_an_error_of_the_set_and_passes),
 		cmocka_unit_test(test_thread_wakes_and_delivers_in_order),
 		cmocka_unit_test(test_close_commits_what_was_submitted),
 		cmocka_unit_test_setup_teardown(test_done_may_submit, rows_setup, rows_teardown),
