@@ -198,7 +198,7 @@ struct attempt {
 	bool heard;		       /* from the device, since the state was entered */
 
 	uint32_t interruptions;
-	uint32_t judged_boot; /* boot_seq whose return to the baseline was counted already */
+	uint32_t judged_boot; /* newest boot_seq whose reset was counted already */
 	uint32_t status_boot; /* boot_seq of the last accepted status */
 	uint32_t status_seq;
 

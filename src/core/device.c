@@ -22,14 +22,35 @@ uint32_t boots_find(const struct boots *b, const struct boot_id *id)
 	return 0;
 }
 
-static void boots_push(struct boots *b, const struct boot_id *id, int64_t now_ms)
+/* One names a boot by id alone, the other by count alone: nothing tells them apart, and what
+ * cannot be told apart is no proof of a reboot. */
+static bool boot_id_comparable(const struct boot_id *a, const struct boot_id *b)
+{
+	return (a->len && b->len) || (a->has_count && b->has_count);
+}
+
+/* The same boot, told in more words: keep what is new in them. */
+static void boots_learn(struct boot_id *known, const struct boot_id *id)
+{
+	if (known->len == 0 && id->len) {
+		known->len = id->len;
+		memcpy(known->bytes, id->bytes, sizeof(known->bytes));
+	}
+	if (!known->has_count && id->has_count) {
+		known->has_count = true;
+		known->count = id->count;
+	}
+}
+
+static void boots_push(struct boots *b, const struct boot_id *id, uint32_t seq, int64_t now_ms)
 {
 	if (b->count)
 		b->slot[0].replaced_ms = now_ms;
 	if (b->count < LIMIT_BOOTS_KEPT)
 		b->count++;
 	memmove(&b->slot[1], &b->slot[0], (b->count - 1) * sizeof(b->slot[0]));
-	b->slot[0] = (struct boot_slot){.id = *id, .seq = ++b->seq, .seen_ms = now_ms};
+	b->slot[0] = (struct boot_slot){.id = *id, .seq = seq, .seen_ms = now_ms};
+	b->seq = seq;
 }
 
 /* A replaced boot came again. Late datagrams are harmless; on a session made after the
@@ -54,22 +75,24 @@ enum boot_seen boots_note(struct boots *b, const struct boot_id *id, bool wake_s
 
 	*ret_resets = 0;
 	if (slot == &b->slot[0] && b->count) {
-		if (id->has_count && !slot->id.has_count) {
-			slot->id.has_count = true;
-			slot->id.count = id->count;
-		}
+		boots_learn(&slot->id, id);
 		return BOOT_SAME;
 	}
 	if (slot)
 		return boots_replaced(b, slot, session_ms, now_ms);
+	if (b->count && !boot_id_comparable(&before.id, id)) {
+		boots_learn(&b->slot[0].id, id);
+		return BOOT_SAME;
+	}
 	if (wake_same_image && b->count) {
-		/* Deep sleep of a device that cannot keep its boot id: the same boot, renamed. */
-		b->slot[0].id = *id;
+		/* Deep sleep of a device that cannot keep its boot id: the same boot under a new
+		 * name. The old name is kept, or a late datagram of it would be a new boot. */
+		boots_push(b, id, b->seq, now_ms);
 		return BOOT_SAME;
 	}
 	bool counted = id->has_count && before.id.has_count;
 	b->backwards = id->len == 0 && counted && id->count < before.id.count;
-	boots_push(b, id, now_ms);
+	boots_push(b, id, b->seq + 1, now_ms);
 	if (b->count == 1)
 		return BOOT_FIRST;
 	*ret_resets = counted && id->count > before.id.count ? id->count - before.id.count : 1;
@@ -78,6 +101,8 @@ enum boot_seen boots_note(struct boots *b, const struct boot_id *id, bool wake_s
 
 int64_t device_interval_s(const struct device *d)
 {
-	return d->has_report && d->report.interval_s > 0 ? d->report.interval_s
-							 : d->interval_learned_s;
+	int64_t interval_s = d->has_report && d->report.interval_s > 0 ? d->report.interval_s
+								       : d->interval_learned_s;
+
+	return interval_s < POLICY_YEAR_S ? interval_s : POLICY_YEAR_S;
 }

@@ -114,7 +114,7 @@ struct device {
 	uint32_t base_changes;	/* in a row */
 };
 
-/* The device's check-in interval as far as known: told, else learned, else 0. */
+/* The device's check-in interval as far as known: told, else learned, else 0; a year at most. */
 int64_t device_interval_s(const struct device *d);
 
 #endif

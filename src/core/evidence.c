@@ -11,6 +11,8 @@ unsigned evidence_required(const struct policy *p, const struct report *baseline
 	if (p->require_digest == 1 ||
 	    (p->require_digest == -1 && baseline->running.len > 0 && !r->no_digest))
 		required |= EV_DIGEST;
+	if (strcmp(baseline->version, r->version) == 0)
+		required |= EV_DIGEST; /* the label was true before and would prove nothing */
 	if (p->require_confirm == 1 ||
 	    (p->require_confirm == -1 && baseline->confirmed != -1 && !r->no_confirm))
 		required |= EV_CONFIRMED;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/evidence.h"
+
 #define BIT(block) (1u << (block))
 
 int64_t plan_target(const struct device *d, const struct product *p, enum target_why *ret_why)
@@ -32,13 +34,15 @@ struct match match_release(const char *version, const struct digest *digest,
 static bool plan_unprovable(const struct device *d, const struct product *p,
 			    const struct release *target, const struct match *m)
 {
-	/* It proved another release under this very label and has no digest to tell them apart. */
-	if (m->version == TRI_YES && m->digest == TRI_UNKNOWN && d->settled &&
-	    d->settled != target->id)
-		return true;
+	/* Under the same label only a digest could tell them apart. */
+	if (m->version == TRI_YES)
+		return m->digest == TRI_UNKNOWN
+			       /* it was seen to run another release of this label */
+			       ? d->settled && d->settled != target->id
+			       : m->digest == TRI_NO && target->no_digest;
 	/* DIGEST would be required, of a kind that the release does not know. */
-	return d->report.running.len > 0 && p->policy.require_digest != 0 && !target->no_digest &&
-	       !release_digest(target, d->report.running.kind);
+	return d->report.running.len > 0 && m->digest == TRI_UNKNOWN &&
+	       (evidence_required(&p->policy, &d->report, target) & EV_DIGEST);
 }
 
 static uint32_t plan_against_target(const struct device *d, const struct product *p,
@@ -50,8 +54,7 @@ static uint32_t plan_against_target(const struct device *d, const struct product
 	if (d->report.mode == MODE_UPDATER) {
 		blocked |= BIT(BLOCK_NO_BASELINE);
 	} else if (plan_unprovable(d, p, target, &m)) {
-		blocked |= m.on_target && m.digest == TRI_YES ? BIT(BLOCK_IN_SYNC)
-							      : BIT(BLOCK_UNPROVABLE);
+		blocked |= BIT(BLOCK_UNPROVABLE);
 	} else if (m.on_target) {
 		plan->on_target = true;
 		blocked |= BIT(BLOCK_IN_SYNC);
@@ -105,7 +108,7 @@ struct plan plan_device(const struct device *d, const struct product *p,
 	}
 	uint32_t real = plan.blocked & ~BIT(BLOCK_OFFLINE);
 	plan.offer = target && !open && real == 0;
-	plan.pending = target && (real & its_own) && (real & ~its_own) == 0;
+	plan.pending = target && !open && (real & its_own) && (real & ~its_own) == 0;
 	plan.force = d->force;
 	plan.fresh = d->want_fresh && (d->report.capabilities & CAP_FRESH);
 	plan.resume = !plan.fresh && (d->report.capabilities & CAP_RESUME);

@@ -123,6 +123,52 @@ bool boot_id_equal(const struct boot_id *a, const struct boot_id *b)
 	return a->has_count && b->has_count && a->count == b->count;
 }
 
+bool boot_id_identical(const struct boot_id *a, const struct boot_id *b)
+{
+	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0 &&
+	       a->has_count == b->has_count && (!a->has_count || a->count == b->count);
+}
+
+bool report_image_changed(const struct report *before, const struct report *now)
+{
+	if (strcmp(before->version, now->version) != 0)
+		return true;
+	return before->running.len && now->running.len &&
+	       before->running.kind == now->running.kind &&
+	       !digest_equal(&before->running, &now->running);
+}
+
+static bool running_same(const struct report *a, const struct report *b)
+{
+	return strcmp(a->version, b->version) == 0 && a->running.len == b->running.len &&
+	       (a->running.len == 0 || digest_equal(&a->running, &b->running)) &&
+	       a->confirmed == b->confirmed && a->mode == b->mode && a->reset == b->reset &&
+	       boot_id_identical(&a->boot, &b->boot);
+}
+
+static bool last_attempt_same(const struct last_attempt *a, const struct last_attempt *b)
+{
+	return a->attempt == b->attempt && a->stage == b->stage && a->reason == b->reason &&
+	       a->code == b->code && strcmp(a->detail, b->detail) == 0;
+}
+
+static bool numbers_same(const struct report *a, const struct report *b)
+{
+	return a->fs_free_bytes == b->fs_free_bytes && a->fs_total_bytes == b->fs_total_bytes &&
+	       a->slot_bytes == b->slot_bytes && a->battery_percent == b->battery_percent &&
+	       a->interval_s == b->interval_s && a->security_counter == b->security_counter &&
+	       a->updates_enabled == b->updates_enabled;
+}
+
+bool report_same(const struct report *a, const struct report *b)
+{
+	return running_same(a, b) && last_attempt_same(&a->last, &b->last) && numbers_same(a, b) &&
+	       a->has_capabilities == b->has_capabilities && a->capabilities == b->capabilities &&
+	       strcmp(a->hardware, b->hardware) == 0 &&
+	       strcmp(a->boot_loader, b->boot_loader) == 0 && a->has_cached == b->has_cached &&
+	       (!a->has_cached || memcmp(a->cached, b->cached, sizeof(a->cached)) == 0);
+}
+
 bool reset_is_unclean(enum reset_reason r)
 {
 	return r == RESET_WATCHDOG || r == RESET_PANIC || r == RESET_BROWN_OUT;

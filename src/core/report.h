@@ -175,6 +175,16 @@ int last_stage_from_name(const char *name, enum last_stage *ret) ERR_CHECK;
 /* Two boots are the same boot: by id where both have one, else by count. */
 bool boot_id_equal(const struct boot_id *a, const struct boot_id *b);
 
+/* Every word of two boot ids is the same. */
+bool boot_id_identical(const struct boot_id *a, const struct boot_id *b);
+
+/* The running image is another one: another label, or another digest of the same kind. */
+bool report_image_changed(const struct report *before, const struct report *now);
+
+/* Two reports tell the same. Their uptime is left out: it always differs, and nothing rests on
+ * its stored value. */
+bool report_same(const struct report *a, const struct report *b);
+
 /* A reset nobody asked for: watchdog, panic, brown-out. */
 bool reset_is_unclean(enum reset_reason r);
 

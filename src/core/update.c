@@ -5,7 +5,6 @@
 #include "core/update.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "core/update_internal.h"
 
@@ -87,7 +86,7 @@ static void update_back_off(struct update *u, int64_t at_least_s)
 static bool came_back(const struct attempt *a)
 {
 	return a->verdict == VERDICT_REVERTED || a->verdict == VERDICT_ROLLED_BACK ||
-	       (a->verdict == VERDICT_DEVICE_FAILED && a->rung_ms[RUNG_REBOOTED] != 0);
+	       (a->verdict == VERDICT_DEVICE_FAILED && a->rung_ms[RUNG_APPLYING] != 0);
 }
 
 static void update_charge(struct update *u, const struct attempt *a, struct outcome *out)
@@ -95,7 +94,8 @@ static void update_charge(struct update *u, const struct attempt *a, struct outc
 	const struct policy *p = &u->product->policy;
 	struct device *d = &u->device;
 
-	d->failed_attempt = a->id;
+	if (u->target && u->target->id == a->release)
+		d->failed_attempt = a->id;
 	d->defer_since_ms = 0;
 	if (came_back(a) || a->reason == REASON_BAD_DIGEST)
 		d->want_fresh = true;
@@ -145,10 +145,14 @@ static void update_closed(struct update *u, struct outcome *out)
 	d->attempt = 0;
 	d->last_attempt = a->id;
 	out->device_changed = true;
-	if (a->started) {
+	if (a->started)
 		kind = a->verdict == VERDICT_UPDATED ? EVENT_FLASH_SUCCESS : EVENT_FLASH_FAILED;
-	}
 	update_emit(out, kind, ABOUT_CLOSED, a->id);
+	if (a->via == VIA_EXTERNAL)
+		d->settled = a->release; /* that it runs it is sure, whoever brought it there */
+	else if (a->verdict == VERDICT_BASE_CHANGED ||
+		 (a->rung_ms[RUNG_APPLYING] && a->verdict != VERDICT_REVERTED))
+		d->settled = 0; /* what it runs now is for its next report to say, not a drift */
 	if (a->verdict == VERDICT_UPDATED)
 		update_succeeded(d, a);
 	else if (a->charged)
@@ -187,34 +191,48 @@ void update_cause(struct update *u, enum cause cause, struct outcome *out)
 		update_closed(u, out);
 }
 
+/* Deep sleep of a device that cannot keep its boot id (TRUTH 3). */
+static bool update_woke(const struct device *d, const struct report *r)
+{
+	return r && r->reset == RESET_WAKE && d->has_report && !report_image_changed(&d->report, r);
+}
+
+/* A newer boot clears what an older one showed (TRUTH 3), whatever tells of it first. */
+static void update_clear_evidence(struct update *u, struct outcome *out)
+{
+	struct attempt *a = &u->attempt;
+
+	if (!u->has_attempt)
+		return;
+	if (u->device.boots.backwards)
+		a->boot_weak = true;
+	a->evidence = 0;
+	for (unsigned i = 0; i < EV_COUNT; i++)
+		a->evidence_ms[i] = 0;
+	out->attempt_changed = true;
+}
+
 enum boot_seen update_boot(struct update *u, const struct boot_id *id, const struct report *r,
 			   struct outcome *out)
 {
 	struct device *d = &u->device;
 	unsigned conflicts = d->boots.conflicts;
 	uint32_t resets = 0;
-	bool wake = r && r->reset == RESET_WAKE && d->has_report &&
-		    strcmp(r->version, d->report.version) == 0 &&
-		    (r->running.len == 0 || digest_equal(&r->running, &d->report.running));
 	struct boot_id current = d->boots.slot[0].id;
-	enum boot_seen seen = boots_note(&d->boots, id, wake, u->session_ms, u->now_ms, &resets);
+	enum boot_seen seen =
+		boots_note(&d->boots, id, update_woke(d, r), u->session_ms, u->now_ms, &resets);
 
 	switch (seen) {
 	case BOOT_FIRST:
 	case BOOT_NEW:
 		d->resets += resets;
-		if (r && seen == BOOT_NEW && reset_is_unclean(r->reset)) {
-			d->unclean_resets++;
-			d->unclean_row++;
-		} else {
-			d->unclean_row = 0;
-		}
 		out->device_changed = true;
 		out->new_boot = true;
+		update_clear_evidence(u, out);
 		break;
 	case BOOT_SAME:
-		if (!boot_id_equal(&current, id)) /* a wake renamed it */
-			out->device_changed = true;
+		if (!boot_id_identical(&current, &d->boots.slot[0].id))
+			out->device_changed = true; /* renamed by a wake, or told in more words */
 		break;
 	case BOOT_LATE:
 		if (d->boots.conflicts != conflicts)
@@ -243,9 +261,13 @@ void update_block(struct update *u, int64_t offset, int64_t len, bool repeat, st
 		a->served_repeats++;
 	if (higher)
 		a->served_high = offset + len;
-	update_contact(u, out);
+	/* Coming online is an event, and only the first block is worth a commit. */
+	if (u->device.online || a->state == ATTEMPT_OFFERED)
+		update_contact(u, out);
 	if (a->state == ATTEMPT_OFFERED) {
 		update_cause(u, CAUSE_BLOCK, out);
+	} else if (a->state == ATTEMPT_VERIFIED) {
+		a->heard = true;
 	} else if (a->state == ATTEMPT_TRANSFERRING && higher) {
 		/* TRUTH 4: only a new highest offset re-arms the stall deadline. Not worth a
 		 * commit. */
@@ -269,7 +291,8 @@ void update_deadline(struct update *u, struct outcome *out)
 	}
 	if (a->cancel_requested && a->state == ATTEMPT_VERIFIED)
 		update_cause(u, CAUSE_DEADLINE_CANCELLED, out);
-	else if (!a->heard)
+	else if (!a->heard || (a->state == ATTEMPT_APPLYING && u->device.boots.seq > a->base_boot))
+		/* in applying only the same boot counts: after another one it did not come back */
 		update_cause(u, CAUSE_DEADLINE_SILENT, out);
 	else if (a->state == ATTEMPT_PROBATION && (a->required & EV_CONFIRMED) &&
 		 !(a->evidence & EV_CONFIRMED))

@@ -11,24 +11,6 @@ enum { CHECK_IN_SOON_S = 60, BOOT_CLOCK_SLACK_MS = 2000 };
 
 /* ---- facts ---- */
 
-static bool image_changed(const struct report *before, const struct report *now)
-{
-	if (strcmp(before->version, now->version) != 0)
-		return true;
-	return before->running.len && now->running.len &&
-	       before->running.kind == now->running.kind &&
-	       !digest_equal(&before->running, &now->running);
-}
-
-/* Uptime always differs; nothing rests on its stored value. */
-static bool report_differs(const struct report *a, const struct report *b)
-{
-	struct report x = *a;
-
-	x.uptime_s = b->uptime_s;
-	return memcmp(&x, b, sizeof(x)) != 0;
-}
-
 static void learn_interval(struct device *d, int64_t now_ms)
 {
 	int64_t gap_s = (now_ms - d->report_ms) / 1000;
@@ -39,6 +21,19 @@ static void learn_interval(struct device *d, int64_t now_ms)
 		d->interval_learned_s ? (3 * d->interval_learned_s + gap_s) / 4 : gap_s;
 }
 
+/* A reset reason belongs to a boot and counts once, whatever told of the boot first. */
+static void count_reset(struct device *d, const struct report *r)
+{
+	if (!d->has_report || boots_find(&d->boots, &d->report.boot) == d->boots.seq)
+		return;
+	if (reset_is_unclean(r->reset)) {
+		d->unclean_resets++;
+		d->unclean_row++;
+	} else {
+		d->unclean_row = 0;
+	}
+}
+
 static void take_facts(struct update *u, const struct report *r, bool same_boot,
 		       struct outcome *out)
 {
@@ -47,7 +42,8 @@ static void take_facts(struct update *u, const struct report *r, bool same_boot,
 
 	if (same_boot)
 		learn_interval(d, u->now_ms);
-	if (!d->has_report || report_differs(&d->report, r))
+	count_reset(d, r);
+	if (!d->has_report || !report_same(&d->report, r))
 		out->device_changed = true;
 	if (r->updates_enabled != -1 && r->updates_enabled != before &&
 	    !(before == -1 && r->updates_enabled == 1))
@@ -76,7 +72,7 @@ static void judge(struct update *u)
 }
 
 /* The device is on target in a boot after base_boot: proved, or what is still missing. */
-static enum cause on_target(struct update *u, bool new_boot)
+static enum cause on_target(struct update *u)
 {
 	struct attempt *a = &u->attempt;
 	const struct policy *p = &u->product->policy;
@@ -85,12 +81,8 @@ static enum cause on_target(struct update *u, bool new_boot)
 	attempt_rung(a, RUNG_RUNNING, u->now_ms);
 	if (a->target_ms == 0)
 		a->target_ms = u->now_ms;
-	if (a->state == ATTEMPT_PROBATION && new_boot && reset_is_unclean(r->reset)) {
-		a->unclean++;
-		a->target_ms = u->now_ms;
-		judge(u);
-	}
 	a->target_boot = u->device.boots.seq;
+	a->judged_boot = u->device.boots.seq;
 	if (a->unclean >= p->unstable_resets)
 		return CAUSE_TARGET_UNSTABLE;
 	if (a->evidence & EV_CONFIRMED)
@@ -125,6 +117,7 @@ static enum cause on_base(struct update *u)
 		if (last->stage != STAGE_DOWNLOADING && last->stage != STAGE_VERIFIED)
 			return CAUSE_BOOT_BASE;
 		a->rung_ms[RUNG_APPLYING] = 0; /* the hand-over did not happen */
+		a->rung_ms[RUNG_REBOOTED] = 0;
 		a->judged_boot = u->device.boots.seq;
 		return often ? CAUSE_BOOT_BASE_OFTEN : CAUSE_BOOT_BASE_EARLY;
 	}
@@ -134,7 +127,7 @@ static enum cause on_base(struct update *u)
 	return often ? CAUSE_BOOT_BASE_OFTEN : CAUSE_BOOT_BASE;
 }
 
-static enum cause classify(struct update *u, bool new_boot)
+static enum cause classify(struct update *u)
 {
 	struct attempt *a = &u->attempt;
 	const struct report *r = &u->device.report;
@@ -143,18 +136,16 @@ static enum cause classify(struct update *u, bool new_boot)
 	if (!(a->evidence & EV_NEW_BOOT)) {
 		int64_t since_ms = u->now_ms - a->rung_ms[RUNG_APPLYING];
 		if (m.on_target && a->rung_ms[RUNG_APPLYING] && r->uptime_s >= 0 &&
-		    r->uptime_s * 1000 + BOOT_CLOCK_SLACK_MS < since_ms)
+		    r->uptime_s < (since_ms - BOOT_CLOCK_SLACK_MS) / 1000)
 			a->boot_id_constant = true;
 		return CAUSE_HEARD;
 	}
 	if (a->rung_ms[RUNG_APPLYING])
 		attempt_rung(a, RUNG_REBOOTED, u->now_ms);
-	if (u->device.boots.backwards)
-		a->boot_weak = true;
 	if (m.on_target && m.version == TRI_NO && (a->required & EV_VERSION))
 		return CAUSE_BOOT_LABEL;
 	if (m.on_target)
-		return on_target(u, new_boot);
+		return on_target(u);
 	if (a->state == ATTEMPT_PROBATION)
 		return CAUSE_TARGET_LEFT;
 	if (evidence_on_base(a, r))
@@ -162,19 +153,35 @@ static enum cause classify(struct update *u, bool new_boot)
 	return m.version == TRI_YES ? CAUSE_BOOT_DIGEST : CAUSE_BOOT_OTHER;
 }
 
-static void judge_attempt(struct update *u, bool new_boot, struct outcome *out)
+/* Each boot's reset counts once, and stability is measured from the last unclean one. */
+static void count_unclean(struct update *u, struct outcome *out)
 {
 	struct attempt *a = &u->attempt;
 
+	if (a->state != ATTEMPT_PROBATION || a->judged_boot == u->device.boots.seq)
+		return;
+	a->judged_boot = u->device.boots.seq;
+	out->attempt_changed = true;
+	if (reset_is_unclean(u->device.report.reset)) {
+		a->unclean++;
+		a->target_ms = u->now_ms;
+	}
+}
+
+static void judge_attempt(struct update *u, struct outcome *out)
+{
+	struct attempt *a = &u->attempt;
+
+	count_unclean(u, out);
 	if (u->device.report.mode == MODE_UPDATER) {
-		/* TRUTH 3: neither version evidence nor an end. In the boot it was offered in, the
-		 * device is at least alive. */
-		if (u->device.boots.seq <= a->base_boot)
+		/* TRUTH 3: neither version evidence nor an end. Before the hand-over, and in the
+		 * boot of the hand-over, the device is at least alive. */
+		if (a->state < ATTEMPT_APPLYING || u->device.boots.seq <= a->base_boot)
 			update_cause(u, CAUSE_HEARD, out);
 		return;
 	}
 	judge(u);
-	update_cause(u, classify(u, new_boot), out);
+	update_cause(u, classify(u), out);
 }
 
 /* ---- without an open attempt ---- */
@@ -197,17 +204,27 @@ static void settle(struct update *u, bool changed, struct outcome *out)
 			d->failed_attempt = 0;
 			d->backoff_count = 0;
 			d->retry_at_ms = 0;
+			out->device_changed = true;
 		}
-		if (d->settled != t->id || d->drifted || d->defer_since_ms || d->failed_attempt)
+		if (d->settled != t->id || d->drifted || d->defer_since_ms)
 			out->device_changed = true;
 		d->settled = t->id;
 		d->drifted = false;
 		d->defer_since_ms = 0;
-	} else if (changed && d->settled && !d->drifted) {
+	} else if (d->settled && !d->drifted && (changed || (t && d->settled == t->id))) {
 		d->drifted = true;
 		out->device_changed = true;
 		update_emit(out, EVENT_DEVICE_DRIFT, ABOUT_DEVICE, 0);
 	}
+}
+
+/* Room for probation is part of the limit from the start: the limit is never extended. */
+static int64_t total_s(const struct update *u)
+{
+	const struct policy *p = &u->product->policy;
+	int64_t least_s = p->stall_s + p->probation_s + 2 * device_interval_s(&u->device);
+
+	return p->probation_s > 0 && p->total_s < least_s ? least_s : p->total_s;
 }
 
 static void offer(struct update *u, const struct plan *plan, struct outcome *out)
@@ -234,7 +251,7 @@ static void offer(struct update *u, const struct plan *plan, struct outcome *out
 		.created_ms = u->now_ms,
 		.state_ms = u->now_ms,
 		.stall_at_ms = u->now_ms + p->stall_s * 1000,
-		.total_at_ms = u->now_ms + p->total_s * 1000,
+		.total_at_ms = u->now_ms + total_s(u) * 1000,
 		.start_offset = -1,
 	};
 	memcpy(a->device, d->id, sizeof(a->device));
@@ -258,8 +275,11 @@ static int64_t next_check_in_s(const struct update *u)
 
 	if (u->has_attempt && a->state == ATTEMPT_PROBATION &&
 	    !((a->required & ~a->evidence) & ~(unsigned)EV_STABLE)) {
-		int64_t left_s = p->probation_s - (u->now_ms - a->target_ms) / 1000;
-		return left_s < 1 ? 1 : left_s; /* only time is missing */
+		/* only time is missing, by the clock that will judge it */
+		int64_t up_s = u->device.report.uptime_s;
+		int64_t left_s =
+			p->probation_s - (up_s >= 0 ? up_s : (u->now_ms - a->target_ms) / 1000);
+		return left_s < 1 ? 1 : left_s;
 	}
 	if (u->has_attempt && a->state >= ATTEMPT_VERIFIED)
 		return CHECK_IN_SOON_S;
@@ -307,8 +327,7 @@ void update_report(struct update *u, const struct report *r, struct outcome *out
 	struct device *d = &u->device;
 
 	*out = (struct outcome){.directive = {.retry_after_s = -1, .next_check_in_s = -1}};
-	bool had_report = d->has_report;
-	bool changed = had_report && image_changed(&d->report, r);
+	bool changed = d->has_report && report_image_changed(&d->report, r);
 	enum boot_seen seen = update_boot(u, &r->boot, r, out);
 	bool fresh_boot = seen == BOOT_NEW || seen == BOOT_FIRST;
 	if (seen == BOOT_LATE || seen == BOOT_CONFLICT) {
@@ -322,7 +341,7 @@ void update_report(struct update *u, const struct report *r, struct outcome *out
 	if (u->has_attempt && (!u->target || u->attempt.release != u->target->id))
 		update_cause(u, CAUSE_SUPERSEDE, out); /* absent from `verified` on */
 	if (u->has_attempt)
-		judge_attempt(u, seen == BOOT_NEW, out);
+		judge_attempt(u, out);
 	else
 		settle(u, changed, out);
 	struct plan plan = plan_device(d, u->product, u->target,

@@ -9,57 +9,47 @@
 
 /* ---- status ---- */
 
-static enum cause refusal(struct update *u, const struct status *s)
+/* The reason as the attempt keeps it. */
+static enum reason status_reason(const struct status *s)
 {
-	struct attempt *a = &u->attempt;
+	if (s->state == STATUS_DEFERRED && !reason_is_soft(s->reason))
+		return REASON_DEFERRED;
+	return s->reason == REASON_NONE ? REASON_OTHER : s->reason;
+}
+
+/* What is left of the time for which a device may put updates off. */
+static int64_t patience_s(const struct update *u)
+{
 	const struct device *d = &u->device;
-	int64_t limit_ms = u->product->policy.defer_max_s * 1000;
+	int64_t used_s = d->defer_since_ms ? (u->now_ms - d->defer_since_ms) / 1000 : 0;
 
-	a->reason = s->reason;
-	if (s->state == STATUS_DEFERRED && !reason_is_soft(a->reason))
-		a->reason = REASON_DEFERRED;
-	if (a->reason == REASON_NONE)
-		a->reason = REASON_OTHER;
-	bool patience = d->defer_since_ms == 0 || u->now_ms - d->defer_since_ms < limit_ms;
-	return reason_is_soft(a->reason) && patience ? CAUSE_REFUSED_SOFT : CAUSE_REFUSED;
+	return u->product->policy.defer_max_s - (used_s > 0 ? used_s : 0);
 }
 
-static enum cause progress(struct update *u, const struct status *s, struct outcome *out)
+static enum cause status_cause(const struct update *u, const struct status *s)
 {
-	struct attempt *a = &u->attempt;
-	int64_t before = a->received_bytes;
-
-	if (s->received_bytes > before && s->received_bytes <= a->size_bytes)
-		a->received_bytes = s->received_bytes;
-	if (a->received_bytes >= a->size_bytes)
-		attempt_rung(a, RUNG_TRANSFERRED, u->now_ms);
-	if (a->state != ATTEMPT_TRANSFERRING)
-		return CAUSE_DOWNLOADING;
-	if (a->size_bytes && a->received_bytes * 4 / a->size_bytes > before * 4 / a->size_bytes)
-		update_emit(out, EVENT_FLASH_PROGRESS, ABOUT_OPEN, a->id);
-	return a->received_bytes > before ? CAUSE_PROGRESS : CAUSE_HEARD;
-}
-
-static enum cause status_cause(struct update *u, const struct status *s, struct outcome *out)
-{
-	struct attempt *a = &u->attempt;
+	const struct attempt *a = &u->attempt;
 
 	switch (s->state) {
 	case STATUS_DOWNLOADING:
-		return a->state == ATTEMPT_APPLYING ? CAUSE_HEARD : progress(u, s, out);
+		if (a->state == ATTEMPT_APPLYING)
+			return CAUSE_HEARD;
+		if (a->state != ATTEMPT_TRANSFERRING)
+			return CAUSE_DOWNLOADING;
+		return s->received_bytes > a->received_bytes && s->received_bytes <= a->size_bytes
+			       ? CAUSE_PROGRESS
+			       : CAUSE_HEARD;
 	case STATUS_VERIFIED:
 		return a->state == ATTEMPT_VERIFIED || a->state == ATTEMPT_APPLYING
 			       ? CAUSE_HEARD
 			       : CAUSE_VERIFIED;
 	case STATUS_APPLYING:
-		return a->cancel_requested && a->state == ATTEMPT_VERIFIED
-			       ? CAUSE_APPLYING_CANCELLED
-			       : CAUSE_APPLYING;
+		return a->cancel_requested ? CAUSE_APPLYING_CANCELLED : CAUSE_APPLYING;
 	case STATUS_REFUSED:
 	case STATUS_DEFERRED:
-		return refusal(u, s);
+		return reason_is_soft(status_reason(s)) && patience_s(u) > 0 ? CAUSE_REFUSED_SOFT
+									     : CAUSE_REFUSED;
 	case STATUS_FAILED:
-		a->reason = s->reason == REASON_NONE ? REASON_OTHER : s->reason;
 		return CAUSE_FAILED;
 	}
 	return CAUSE_HEARD;
@@ -70,8 +60,24 @@ static void move_base(struct update *u, const struct status *s)
 {
 	struct attempt *a = &u->attempt;
 
-	if (a->state < ATTEMPT_APPLYING && s->state <= STATUS_APPLYING)
+	if (a->state < ATTEMPT_APPLYING && s->state <= STATUS_APPLYING) {
 		a->base_boot = u->device.boots.seq;
+		a->boot_weak = false; /* a counter that fell before does not matter any more */
+	}
+}
+
+static void note_progress(struct update *u, const struct status *s, struct outcome *out)
+{
+	struct attempt *a = &u->attempt;
+	int64_t before = a->received_bytes;
+
+	if (s->received_bytes > before && s->received_bytes <= a->size_bytes)
+		a->received_bytes = s->received_bytes;
+	if (a->received_bytes >= a->size_bytes)
+		attempt_rung(a, RUNG_TRANSFERRED, u->now_ms);
+	if (a->state == ATTEMPT_TRANSFERRING && a->size_bytes &&
+	    a->received_bytes * 4 / a->size_bytes > before * 4 / a->size_bytes)
+		update_emit(out, EVENT_FLASH_PROGRESS, ABOUT_OPEN, a->id);
 }
 
 static void note_rungs(struct update *u, const struct status *s)
@@ -88,28 +94,48 @@ static void note_rungs(struct update *u, const struct status *s)
 		attempt_rung(a, RUNG_APPLYING, u->now_ms);
 }
 
-static void status_accept(struct update *u, const struct status *s, struct outcome *out)
+/* What a status with an edge leaves on the attempt. */
+static void note_status(struct update *u, const struct status *s, bool closes, struct outcome *out)
 {
 	struct attempt *a = &u->attempt;
-	enum cause cause = status_cause(u, s, out);
-	struct attempt_step step = attempt_step(a->state, cause);
 
 	a->status_boot = u->device.boots.seq;
 	a->status_seq = s->seq;
-	if (step.known) {
-		move_base(u, s);
-		note_rungs(u, s);
-		if (step.actions & ACT_CLOSE || s->code) {
-			a->code = s->code;
-			memcpy(a->detail, s->detail, sizeof(a->detail));
-		}
+	move_base(u, s);
+	if (s->state == STATUS_DOWNLOADING && a->state != ATTEMPT_APPLYING)
+		note_progress(u, s, out);
+	note_rungs(u, s);
+	if (s->state >= STATUS_REFUSED)
+		a->reason = status_reason(s);
+	if (closes || s->code) {
+		a->code = s->code;
+		memcpy(a->detail, s->detail, sizeof(a->detail));
 	}
-	int64_t defer_s = cause == CAUSE_REFUSED_SOFT ? s->defer_until_s : 0;
+}
+
+static void status_accept(struct update *u, const struct status *s, struct outcome *out)
+{
+	struct attempt *a = &u->attempt;
+	enum cause cause = status_cause(u, s);
+	struct attempt_step step = attempt_step(a->state, cause);
+	int64_t defer_s = s->defer_until_s < patience_s(u) ? s->defer_until_s : patience_s(u);
+
+	if (step.known)
+		note_status(u, s, step.actions & ACT_CLOSE, out);
 	update_cause(u, cause, out);
 	/* The device named a time: its wish, where it is later than our own back-off. */
-	if (defer_s > 0 && u->device.retry_at_ms < u->now_ms + defer_s * 1000)
+	if (cause == CAUSE_REFUSED_SOFT && out->has_closed && defer_s > 0 &&
+	    u->device.retry_at_ms < u->now_ms + defer_s * 1000)
 		u->device.retry_at_ms = u->now_ms + defer_s * 1000;
-	out->accepted = cause != CAUSE_APPLYING_CANCELLED;
+	out->accepted = true;
+	if (u->has_attempt && a->cancel_requested && a->state == ATTEMPT_TRANSFERRING) {
+		/* Back from verified: the cancel need not wait for the gate any more. */
+		update_cause(u, CAUSE_CANCEL, out);
+		out->accepted = false;
+	}
+	/* 2.04 to `applying` is the leave to hand over, and means nothing else. */
+	if (s->state == STATUS_APPLYING)
+		out->accepted = u->has_attempt && a->state == ATTEMPT_APPLYING;
 }
 
 void update_status(struct update *u, const struct status *s, struct outcome *out)
@@ -125,12 +151,9 @@ void update_status(struct update *u, const struct status *s, struct outcome *out
 	update_contact(u, out);
 	if (seen == BOOT_NEW || seen == BOOT_FIRST)
 		update_emit(out, EVENT_DEVICE_BOOT, ABOUT_DEVICE, 0);
-	bool gate_open = a->state >= ATTEMPT_APPLYING;
-	bool repeated =
-		s->has_seq && a->status_boot == u->device.boots.seq && s->seq <= a->status_seq;
-	/* A repeated number is old news, but it never opens the gate by itself. */
-	if (repeated && (s->state != STATUS_APPLYING || gate_open)) {
-		out->accepted = true;
+	if (s->has_seq && a->status_boot == u->device.boots.seq && s->seq <= a->status_seq) {
+		/* Old news: answered and ignored. It never opens the gate. */
+		out->accepted = s->state != STATUS_APPLYING || a->state == ATTEMPT_APPLYING;
 		return;
 	}
 	status_accept(u, s, out);
@@ -175,6 +198,14 @@ static void target_changed(struct update *u, struct outcome *out)
 	out->device_changed = true;
 }
 
+/* An operator wants it updated: what it left does not matter any more. */
+static void drift_over(struct device *d)
+{
+	if (d->drifted)
+		d->settled = 0;
+	d->drifted = false;
+}
+
 static void force(struct update *u, bool on, struct outcome *out)
 {
 	struct device *d = &u->device;
@@ -186,7 +217,7 @@ static void force(struct update *u, bool on, struct outcome *out)
 	if (on) {
 		d->retry_at_ms = 0;
 		d->defer_since_ms = 0;
-		d->drifted = false;
+		drift_over(d);
 	}
 	out->device_changed = true;
 }
@@ -206,7 +237,7 @@ static void unhold(struct update *u, int64_t last_number, struct outcome *out)
 	d->retry_at_ms = 0;
 	d->base_changes = 0;
 	d->boots.conflicts = 0;
-	d->drifted = false;
+	drift_over(d);
 	out->device_changed = true;
 	update_emit(out, EVENT_DEVICE_UNHELD, ABOUT_DEVICE, 0);
 }
@@ -220,7 +251,7 @@ void update_operator(struct update *u, enum operator_act act, int64_t arg, struc
 		break;
 	case OPERATOR_LOCK:
 		u->device.lock = arg;
-		u->device.drifted = false;
+		drift_over(&u->device);
 		target_changed(u, out);
 		break;
 	case OPERATOR_FORCE:

@@ -191,6 +191,9 @@ int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net)
 	net->session_idle_ms = conf->session_idle_ms ? conf->session_idle_ms : NET_SESSION_IDLE_MS;
 	net->max_peers = conf->max_peers ? conf->max_peers : LIMIT_PEERS;
 	net->handshakes_per_window = (per_s + 9) / 10;
+	net->cookies_per_window = NET_COOKIES_PER_WINDOW > 2 * net->handshakes_per_window
+					  ? NET_COOKIES_PER_WINDOW
+					  : 2 * net->handshakes_per_window;
 	net->flush_at = NET_FLUSH_EVERY;
 	net->wake_at_ms = -1;
 	list_init(&net->sockets);

@@ -133,7 +133,7 @@ static void ask_for_cookie(struct net_socket *socket, const struct net_udp_in *i
 	struct net *net = socket->net;
 	uint8_t cookie[NET_COOKIE_MAX], answer[NET_VERIFY_MAX];
 
-	if (!budget_take(net, &net->window_cookies, NET_COOKIES_PER_WINDOW)) {
+	if (!budget_take(net, &net->window_cookies, net->cookies_per_window)) {
 		net->stats.dropped++;
 		return;
 	}

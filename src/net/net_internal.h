@@ -25,7 +25,7 @@ enum {
 	NET_PLAIN_IDLE_MS = 247000,    /* RFC 7252 EXCHANGE_LIFETIME */
 	NET_HALF_OPEN_MS = 60000,      /* a handshake takes no longer */
 	NET_HALF_OPEN_STALE_MS = 4000, /* may be given up for a newcomer when all are taken */
-	NET_COOKIES_PER_WINDOW = 2000, /* HelloVerifyRequests per 100 ms */
+	NET_COOKIES_PER_WINDOW = 2000, /* HelloVerifyRequests per 100 ms, at least */
 	NET_WINDOW_MS = 100,
 	NET_SESSION_IDLE_MS = 86400000,
 	NET_HANDSHAKES_PER_S = 2000,
@@ -76,7 +76,7 @@ struct net {
 	const struct net_callbacks *cb;
 	void *ctx;
 	int64_t session_idle_ms;
-	unsigned max_peers, handshakes_per_window;
+	unsigned max_peers, handshakes_per_window, cookies_per_window;
 	struct net_stats stats;
 	struct net_hash_key key;
 	struct net_timers timers;

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <poll.h>
+#include <psa/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "load.h"
+
+enum { SHAKES_AT_ONCE = 16, TICK_US = 50000, WARM_UP_US = 300000 };
+
+static const char usage[] =
+	"usage: postboot-load --server ADDR --port N --psk-list FILE [options]\n"
+	"  --path P | --report-first   what to fetch; or POST /report and take its path\n"
+	"  --expect FILE               what it must be\n"
+	"  --sessions N --window W --block B   downloads (16, 4, 1024)\n"
+	"  --idle K                    further sessions that only shake hands\n"
+	"  --reporters R               further sessions that POST /report without a pause\n"
+	"  --handshakes N              instead: N sessions that shake hands again and again\n"
+	"  --seconds S --suite ccm8|ccm|gcm|chacha --sockets N\n"
+	"Each line of FILE is id:hex; reporters come first, then downloads, then the idle.\n";
+
+static int64_t clock_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "postboot-load: %s\n", what);
+	exit(1);
+}
+
+/* ---- latencies ---- */
+
+void histogram_add(struct histogram *h, int64_t us)
+{
+	uint64_t v = us > 0 ? (uint64_t)us : 0;
+	unsigned shift = v < 32 ? 0 : 63 - (unsigned)__builtin_clzll(v) - 4;
+	size_t at = shift * 16 + (size_t)(v >> shift);
+
+	h->count++;
+	h->bucket[at < LOAD_BUCKETS ? at : LOAD_BUCKETS - 1]++;
+}
+
+double histogram_quantile(const struct histogram *h, double q)
+{
+	uint64_t want = (uint64_t)(q * (double)h->count), seen = 0;
+
+	for (size_t at = 0; at < LOAD_BUCKETS && h->count; at++) {
+		seen += h->bucket[at];
+		if (seen <= want && seen < h->count)
+			continue;
+		if (at < 32)
+			return (double)at;
+		size_t shift = at / 16 - 1;
+
+		return (double)((at - shift * 16) << shift);
+	}
+	return 0;
+}
+
+/* ---- set-up ---- */
+
+static void read_expect(struct load *l)
+{
+	FILE *f = l->conf.expect ? fopen(l->conf.expect, "rbe") : NULL;
+
+	if (!f || fseek(f, 0, SEEK_END))
+		die("--expect: cannot read the file");
+	l->file_len = (size_t)ftell(f);
+	rewind(f);
+	l->file = malloc(l->file_len + 1);
+	if (!l->file || fread(l->file, 1, l->file_len, f) != l->file_len)
+		die("--expect: cannot read the file");
+	(void)fclose(f);
+}
+
+static void read_keys(struct load *l)
+{
+	FILE *f = fopen(l->conf.keys, "re");
+	char line[256];
+	unsigned i = 0;
+
+	while (f && i < l->session_count && fgets(line, sizeof(line), f)) {
+		struct session *s = &l->sessions[i];
+		char *colon = strrchr(line, ':');
+
+		line[strcspn(line, "\r\n")] = 0;
+		if (!colon || (size_t)(colon - line) >= sizeof(s->id) ||
+		    buf_from_hex(colon + 1, strlen(colon + 1), s->key, sizeof(s->key), &s->key_len))
+			die("--psk-list: a bad line");
+		memcpy(s->id, line, (size_t)(colon - line));
+		i++;
+	}
+	if (i < l->session_count)
+		die("--psk-list: too few lines for all sessions");
+	(void)fclose(f);
+}
+
+static void open_sockets(struct load *l)
+{
+	struct sockaddr_in any = {.sin_family = AF_INET};
+
+	for (unsigned i = 0; i < l->conf.sockets; i++) {
+		l->tx[i] = net_udp_tx_new();
+		if (!l->tx[i] || net_udp_open((struct sockaddr *)&any, &l->fd[i]))
+			die("no socket");
+	}
+}
+
+static void set_up_tls(struct load *l)
+{
+	static const struct {
+		const char *name;
+		int id;
+	} suites[] = {
+		{"ccm8", MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8},
+		{"ccm", MBEDTLS_TLS_PSK_WITH_AES_128_CCM},
+		{"gcm", MBEDTLS_TLS_PSK_WITH_AES_128_GCM_SHA256},
+		{"chacha", MBEDTLS_TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256},
+	};
+
+	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
+		if (strcmp(l->conf.suite, suites[i].name) == 0)
+			l->suites[0] = suites[i].id;
+	if (!l->suites[0])
+		die("--suite: ccm8, ccm, gcm or chacha");
+	mbedtls_entropy_init(&l->entropy);
+	mbedtls_ctr_drbg_init(&l->random);
+	if (psa_crypto_init() != PSA_SUCCESS ||
+	    mbedtls_ctr_drbg_seed(&l->random, mbedtls_entropy_func, &l->entropy, NULL, 0))
+		die("mbedTLS");
+}
+
+static enum load_job job_of(const struct load_conf *c, unsigned i)
+{
+	if (c->shakers)
+		return i < c->shakers ? JOB_SHAKE : JOB_IDLE;
+	if (i < c->reporters)
+		return JOB_REPORT;
+	return i < c->reporters + c->sessions ? JOB_DOWNLOAD : JOB_IDLE;
+}
+
+static void set_up_sessions(struct load *l)
+{
+	const struct load_conf *c = &l->conf;
+
+	l->session_count = (c->shakers ? c->shakers : c->sessions + c->reporters) + c->idle;
+	l->sessions = calloc(l->session_count, sizeof(*l->sessions));
+	if (!l->sessions)
+		die("out of memory");
+	for (unsigned i = 0; i < l->session_count; i++) {
+		struct session *s = &l->sessions[i];
+
+		s->load = l;
+		s->index = i;
+		s->job = job_of(c, i);
+		s->socket = i % c->sockets;
+		s->remote.v4.sin_family = AF_INET;
+		s->remote.v4.sin_port = htons((uint16_t)c->port);
+		if (inet_pton(AF_INET, c->server, &s->remote.v4.sin_addr) != 1)
+			die("--server: an IPv4 address");
+		s->source.family = AF_INET; /* 127.1.0.1 onwards */
+		s->source.at.v4.s_addr = htonl(0x7f010001 + i);
+		s->want_path = c->report_first && s->job == JOB_DOWNLOAD;
+		(void)snprintf(s->path, sizeof(s->path), "%s", c->path);
+		(void)mbedtls_ctr_drbg_random(&l->random, s->boot_id, sizeof(s->boot_id));
+		(void)mbedtls_ctr_drbg_random(&l->random, (uint8_t *)&s->next_mid, 2);
+		s->next_num = 0;
+	}
+	read_keys(l);
+}
+
+/* ---- the run ---- */
+
+static void receive(struct load *l, struct net_udp_rx *rx, unsigned socket)
+{
+	struct net_udp_in *in;
+	unsigned cut, count, rounds = 0;
+
+	do { /* a few batches at most: the clock and the other sockets want their turn */
+		count = net_udp_receive(rx, l->fd[socket], &in, &cut);
+		l->now_us = clock_us();
+		for (unsigned i = 0; i < count; i++) {
+			uint32_t index = ntohl(in[i].to.at.v4.s_addr) - 0x7f010001;
+
+			if (index < l->session_count && l->sessions[index].started)
+				session_datagram(&l->sessions[index], in[i].data, in[i].len);
+			/* like the server: small batches message by message, large ones by 4 */
+			if (net_udp_queued(l->tx[socket]) >= (count <= 8 ? 1U : 4U))
+				(void)net_udp_flush(l->tx[socket], l->fd[socket]);
+		}
+	} while (count == NET_UDP_BATCH && ++rounds < 4);
+}
+
+static void flush(struct load *l)
+{
+	for (unsigned i = 0; i < l->conf.sockets; i++)
+		(void)net_udp_flush(l->tx[i], l->fd[i]);
+}
+
+static void tick(struct load *l)
+{
+	for (unsigned i = 0; i < l->session_count; i++)
+		session_tick(&l->sessions[i]);
+}
+
+static void turn(struct load *l, struct net_udp_rx *rx, struct pollfd *polls)
+{
+	static int64_t ticked_us;
+
+	flush(l);
+	(void)poll(polls, l->conf.sockets, 20);
+	l->now_us = clock_us();
+	for (unsigned i = 0; i < l->conf.sockets; i++)
+		if (polls[i].revents)
+			receive(l, rx, i);
+	if (l->now_us - ticked_us > TICK_US) {
+		ticked_us = l->now_us;
+		tick(l);
+	}
+}
+
+/* Idle sessions first, so that the crowd stands when the measuring begins. */
+static void bring_up(struct load *l, struct net_udp_rx *rx, struct pollfd *polls)
+{
+	unsigned next = l->session_count;
+	int64_t began = clock_us();
+	unsigned wanted = l->session_count - l->conf.shakers;
+
+	l->now_us = began;
+	while (l->up_count < wanted) {
+		while (next > l->conf.shakers && l->shaking < SHAKES_AT_ONCE)
+			session_start(&l->sessions[--next]);
+		turn(l, rx, polls);
+		if (l->now_us - began > INT64_C(120000000))
+			die("the handshakes take too long");
+	}
+	fprintf(stderr, "postboot-load: %u sessions in %.2f s\n", l->up_count,
+		(double)(l->now_us - began) / 1e6);
+}
+
+static void measure(struct load *l, struct net_udp_rx *rx, struct pollfd *polls)
+{
+	for (unsigned i = 0; i < l->conf.shakers; i++)
+		session_start(&l->sessions[i]);
+
+	int64_t start = l->now_us + WARM_UP_US;
+	int64_t end = start + (int64_t)(l->conf.seconds * 1e6);
+	uint64_t shaken = 0;
+
+	while (l->now_us < end) {
+		if (!l->measuring && l->now_us >= start) {
+			l->measuring = true;
+			shaken = l->n.handshakes;
+			start = l->now_us;
+		}
+		turn(l, rx, polls);
+	}
+	l->conf.seconds = (double)(l->now_us - start) / 1e6;
+	l->n.handshakes -= shaken;
+	l->measuring = false;
+	l->stopping = true;
+}
+
+static void print(const struct load *l)
+{
+	const struct counters *n = &l->n;
+	double s = l->conf.seconds;
+
+	printf("blocks_per_s=%.0f p50_us=%.0f p99_us=%.0f p999_us=%.0f reports_per_s=%.0f "
+	       "report_p99_us=%.0f handshakes_per_s=%.0f retransmissions=%llu wrong=%llu "
+	       "refused=%llu failed=%llu\n",
+	       (double)n->blocks / s, histogram_quantile(&n->latency, 0.5),
+	       histogram_quantile(&n->latency, 0.99), histogram_quantile(&n->latency, 0.999),
+	       (double)n->reports / s, histogram_quantile(&n->report_latency, 0.99),
+	       (double)n->handshakes / s, (unsigned long long)n->retransmissions,
+	       (unsigned long long)n->wrong, (unsigned long long)n->refused,
+	       (unsigned long long)n->failed);
+}
+
+static unsigned number(const char *text, unsigned max)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	if (*end || v > max)
+		die("a number is too large or none");
+	return (unsigned)v;
+}
+
+static void parse(int argc, char **argv, struct load_conf *c)
+{
+	static const struct option longs[] = {
+		{"server", 1, NULL, 's'},	{"port", 1, NULL, 'p'},
+		{"psk-list", 1, NULL, 'k'},	{"path", 1, NULL, 'u'},
+		{"report-first", 0, NULL, 'f'}, {"expect", 1, NULL, 'e'},
+		{"sessions", 1, NULL, 'n'},	{"window", 1, NULL, 'w'},
+		{"block", 1, NULL, 'b'},	{"idle", 1, NULL, 'i'},
+		{"reporters", 1, NULL, 'r'},	{"handshakes", 1, NULL, 'H'},
+		{"seconds", 1, NULL, 't'},	{"suite", 1, NULL, 'c'},
+		{"sockets", 1, NULL, 'S'},	{NULL, 0, NULL, 0},
+	};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		switch (o) {
+		case 's':
+			c->server = optarg;
+			break;
+		case 'p':
+			c->port = number(optarg, 65535);
+			break;
+		case 'k':
+			c->keys = optarg;
+			break;
+		case 'u':
+			c->path = optarg;
+			break;
+		case 'f':
+			c->report_first = true;
+			break;
+		case 'e':
+			c->expect = optarg;
+			break;
+		case 'n':
+			c->sessions = number(optarg, 100000);
+			break;
+		case 'w':
+			c->window = number(optarg, LOAD_WINDOW_MAX);
+			break;
+		case 'b':
+			c->block = number(optarg, 1024);
+			break;
+		case 'i':
+			c->idle = number(optarg, 1000000);
+			break;
+		case 'r':
+			c->reporters = number(optarg, 100000);
+			break;
+		case 'H':
+			c->shakers = number(optarg, 10000);
+			break;
+		case 't':
+			c->seconds = atof(optarg);
+			break;
+		case 'c':
+			c->suite = optarg;
+			break;
+		case 'S':
+			c->sockets = number(optarg, LOAD_SOCKETS_MAX);
+			break;
+		default:
+			fputs(usage, stderr);
+			exit(2);
+		}
+	}
+	if (!c->keys || !c->sockets || optind != argc) {
+		fputs(usage, stderr);
+		exit(2);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct load *l = calloc(1, sizeof(*l));
+	struct net_udp_rx *rx = net_udp_rx_new();
+	struct pollfd polls[LOAD_SOCKETS_MAX] = {0};
+
+	if (!l || !rx)
+		die("out of memory");
+	l->conf = (struct load_conf){.server = "127.0.0.1",
+				     .port = 5684,
+				     .path = "/fw/x",
+				     .suite = "ccm8",
+				     .sessions = 16,
+				     .window = 4,
+				     .block = 1024,
+				     .sockets = 1,
+				     .seconds = 2};
+	parse(argc, argv, &l->conf);
+	if (l->conf.sessions && !l->conf.shakers)
+		read_expect(l);
+	set_up_tls(l);
+	set_up_sessions(l);
+	log_set_level(LOG_LEVEL_ERR); /* not that the buffers are small: that shows */
+	open_sockets(l);
+	for (unsigned i = 0; i < l->conf.sockets; i++)
+		polls[i] = (struct pollfd){.fd = l->fd[i], .events = POLLIN};
+	bring_up(l, rx, polls);
+	measure(l, rx, polls);
+	print(l);
+	for (unsigned i = 0; i < l->session_count; i++) {
+		session_stop(&l->sessions[i]);
+		if (i % 32 == 0)
+			flush(l);
+	}
+	flush(l);
+	return l->n.wrong ? 1 : 0;
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "load.h"
+#include "wire/coap.h"
+
+enum { RETRY_US = 2000000, MESSAGE_MAX = 2048, GET = 1, POST = 2 };
+
+/* ---- DTLS ---- */
+
+static int bio_send(void *ctx, const unsigned char *data, size_t len)
+{
+	struct session *s = ctx;
+
+	net_udp_queue(s->load->tx[s->socket], s->load->fd[s->socket], &s->remote, &s->source, data,
+		      len);
+	return (int)len;
+}
+
+static int bio_receive(void *ctx, unsigned char *dst, size_t cap)
+{
+	struct session *s = ctx;
+	size_t len = s->in.len;
+
+	if (len == 0 || len > cap)
+		return MBEDTLS_ERR_SSL_WANT_READ;
+	memcpy(dst, s->in.ptr, len);
+	s->in.len = 0;
+	return (int)len;
+}
+
+static void timer_set(void *ctx, uint32_t intermediate_ms, uint32_t final_ms)
+{
+	struct session *s = ctx;
+
+	s->timer_set = final_ms != 0;
+	s->intermediate_us = s->load->now_us + intermediate_ms * INT64_C(1000);
+	s->final_us = s->load->now_us + final_ms * INT64_C(1000);
+}
+
+static int timer_get(void *ctx)
+{
+	const struct session *s = ctx;
+
+	if (!s->timer_set)
+		return -1;
+	if (s->load->now_us >= s->final_us)
+		return 2;
+	return s->load->now_us >= s->intermediate_us ? 1 : 0;
+}
+
+static void shake(struct session *s);
+
+static void die(const char *what)
+{
+	fprintf(stderr, "postboot-load: %s\n", what);
+	exit(1);
+}
+
+static void set_up(struct session *s)
+{
+	mbedtls_ssl_config_init(&s->tls);
+	mbedtls_ssl_init(&s->ssl);
+	if (mbedtls_ssl_config_defaults(&s->tls, MBEDTLS_SSL_IS_CLIENT,
+					MBEDTLS_SSL_TRANSPORT_DATAGRAM,
+					MBEDTLS_SSL_PRESET_DEFAULT) ||
+	    mbedtls_ssl_conf_psk(&s->tls, s->key, s->key_len, (const uint8_t *)s->id,
+				 strlen(s->id)))
+		die("no session");
+	mbedtls_ssl_conf_rng(&s->tls, mbedtls_ctr_drbg_random, &s->load->random);
+	mbedtls_ssl_conf_ciphersuites(&s->tls, s->load->suites);
+	mbedtls_ssl_conf_max_tls_version(&s->tls, MBEDTLS_SSL_VERSION_TLS1_2);
+	if (mbedtls_ssl_setup(&s->ssl, &s->tls))
+		die("no session");
+	mbedtls_ssl_set_bio(&s->ssl, s, bio_send, bio_receive, NULL);
+	mbedtls_ssl_set_timer_cb(&s->ssl, s, timer_set, timer_get);
+}
+
+void session_start(struct session *s)
+{
+	if (!s->started) {
+		set_up(s);
+	} else {
+		(void)mbedtls_ssl_session_reset(&s->ssl);
+	}
+	s->started = true;
+	s->up = false;
+	s->load->shaking++;
+	shake(s);
+}
+
+static void shake(struct session *s)
+{
+	struct load *l = s->load;
+
+	int ret = mbedtls_ssl_handshake(&s->ssl);
+
+	if (ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE)
+		return;
+	l->shaking--;
+	if (ret) {
+		l->n.failed++;
+		session_start(s);
+		return;
+	}
+	s->up = true;
+	l->up_count++;
+	l->n.handshakes++;
+	if (s->job == JOB_SHAKE && !l->stopping) {
+		(void)mbedtls_ssl_close_notify(&s->ssl);
+		l->up_count--;
+		session_start(s);
+		return;
+	}
+	session_work(s);
+}
+
+/* ---- requests ---- */
+
+static void put_path(struct wire_coap_writer *w, const char *path)
+{
+	while (*path) {
+		path += *path == '/';
+		size_t len = strcspn(path, "/");
+
+		wire_coap_put_bytes(w, WIRE_OPT_URI_PATH,
+				    (struct bytes){(const uint8_t *)path, len});
+		path += len;
+	}
+}
+
+static unsigned szx_of(unsigned block)
+{
+	unsigned szx = 0;
+
+	while (szx < 6 && 16U << szx < block)
+		szx++;
+	return szx;
+}
+
+/* {0: boot id, 2: "1.0.0"}: the least a report needs. */
+static struct bytes report_of(const struct session *s, uint8_t dst[32])
+{
+	struct buf w = buf_writer(dst, 32);
+
+	buf_put_u8(&w, 0xa2);
+	buf_put_u8(&w, 0);
+	buf_put_u8(&w, 0x40 | sizeof(s->boot_id));
+	buf_put_bytes(&w, s->boot_id, sizeof(s->boot_id));
+	buf_put_u8(&w, 2);
+	buf_put_u8(&w, 0x60 | 5);
+	buf_put_str(&w, "1.0.0");
+	return buf_bytes(&w);
+}
+
+static void send_slot(struct session *s, unsigned i)
+{
+	struct request_slot *r = &s->slot[i];
+	uint8_t raw[256], body[32], token[2] = {(uint8_t)i, (uint8_t)r->mid};
+	bool report = s->job == JOB_REPORT || s->want_path;
+	struct wire_coap_writer w = wire_coap_begin(raw, sizeof(raw), WIRE_CON, report ? POST : GET,
+						    r->mid, (struct bytes){token, sizeof(token)});
+
+	put_path(&w, report ? "/report" : s->path);
+	if (report) {
+		wire_coap_put_uint(&w, WIRE_OPT_CONTENT_FORMAT, 60);
+		wire_coap_payload(&w, report_of(s, body));
+	} else {
+		wire_coap_put_block(
+			&w, WIRE_OPT_BLOCK2,
+			(struct wire_block){.num = r->num, .szx = szx_of(s->load->conf.block)});
+	}
+	r->sent_us = s->load->now_us;
+	(void)mbedtls_ssl_write(&s->ssl, raw, w.buf.pos);
+}
+
+static void send_new(struct session *s, unsigned i)
+{
+	struct request_slot *r = &s->slot[i];
+	size_t size = (size_t)16 << szx_of(s->load->conf.block);
+
+	r->busy = true;
+	r->mid = s->next_mid++;
+	r->first_us = s->load->now_us;
+	if (s->job == JOB_DOWNLOAD && !s->want_path) {
+		r->num = s->next_num;
+		s->next_num = (s->next_num + 1) * size >= s->load->file_len ? 0 : s->next_num + 1;
+	}
+	send_slot(s, i);
+}
+
+void session_work(struct session *s)
+{
+	unsigned window = s->job == JOB_DOWNLOAD && !s->want_path ? s->load->conf.window : 1;
+
+	if (!s->up || s->load->stopping || s->job == JOB_IDLE || s->job == JOB_SHAKE)
+		return;
+	for (unsigned i = 0; i < window; i++)
+		if (!s->slot[i].busy)
+			send_new(s, i);
+}
+
+/* ---- answers ---- */
+
+static bool block_right(const struct session *s, const struct request_slot *r,
+			const struct wire_coap *m)
+{
+	size_t size = (size_t)16 << szx_of(s->load->conf.block);
+	size_t at = (size_t)r->num * size;
+	size_t left = s->load->file_len - at;
+	size_t want = left < size ? left : size;
+
+	return m->has_block2 && m->block2.num == r->num && m->block2.more == (left > size) &&
+	       m->payload.len == want && memcmp(m->payload.ptr, s->load->file + at, want) == 0;
+}
+
+/* The path of a directive is the one text in it that begins with /fw/. */
+static void take_path(struct session *s, struct bytes payload)
+{
+	for (size_t i = 0; i + 4 < payload.len; i++) {
+		uint8_t head = payload.ptr[i];
+		size_t len = (head & 0xe0) == 0x60 ? head & 0x1fU : 0;
+
+		if (len >= 24 || len < 4 || i + 1 + len > payload.len ||
+		    memcmp(payload.ptr + i + 1, "/fw/", 4) != 0)
+			continue;
+		memcpy(s->path, payload.ptr + i + 1, len);
+		s->path[len] = 0;
+		s->want_path = false;
+		return;
+	}
+}
+
+static void answered(struct session *s, unsigned i, const struct wire_coap *m)
+{
+	struct load *l = s->load;
+	struct request_slot *r = &s->slot[i];
+	int64_t took = l->now_us - r->first_us;
+
+	r->busy = false;
+	if (m->code >> 5 != 2) {
+		l->n.refused++;
+	} else if (s->job == JOB_REPORT) {
+		l->n.reports += l->measuring;
+		if (l->measuring)
+			histogram_add(&l->n.report_latency, took);
+	} else if (s->want_path) {
+		take_path(s, m->payload);
+	} else if (!block_right(s, r, m)) {
+		l->n.wrong++;
+	} else if (l->measuring) {
+		l->n.blocks++;
+		histogram_add(&l->n.latency, took);
+	}
+	session_work(s);
+}
+
+static void acknowledge(struct session *s, uint16_t mid)
+{
+	uint8_t raw[4];
+	struct wire_coap_writer w =
+		wire_coap_begin(raw, sizeof(raw), WIRE_ACK, 0, mid, (struct bytes){NULL, 0});
+
+	(void)mbedtls_ssl_write(&s->ssl, raw, w.buf.pos);
+}
+
+static void message(struct session *s, const uint8_t *data, size_t len)
+{
+	struct wire_coap m;
+
+	if (wire_coap_decode(data, len, &m)) {
+		s->load->n.wrong++;
+		return;
+	}
+	if (m.code == 0)
+		return; /* an empty ACK: the answer comes later */
+	if (m.type == WIRE_CON)
+		acknowledge(s, m.mid);
+
+	unsigned i = m.token.len == 2 ? m.token.ptr[0] : LOAD_WINDOW_MAX;
+
+	if (i < LOAD_WINDOW_MAX && s->slot[i].busy && m.token.ptr[1] == (uint8_t)s->slot[i].mid)
+		answered(s, i, &m);
+}
+
+void session_datagram(struct session *s, const uint8_t *data, size_t len)
+{
+	uint8_t plain[MESSAGE_MAX];
+
+	s->in = (struct bytes){data, len};
+	if (!s->up) {
+		shake(s);
+		if (!s->up)
+			return;
+	}
+	for (;;) {
+		int got = mbedtls_ssl_read(&s->ssl, plain, sizeof(plain));
+
+		if (got > 0) {
+			message(s, plain, (size_t)got);
+			continue;
+		}
+		if (got != MBEDTLS_ERR_SSL_WANT_READ && !s->load->stopping) {
+			s->load->n.failed++;
+			s->load->up_count--;
+			session_start(s);
+		}
+		return;
+	}
+}
+
+void session_tick(struct session *s)
+{
+	if (s->started && !s->up) {
+		if (timer_get(s) == 2)
+			shake(s);
+		return;
+	}
+	for (unsigned i = 0; s->up && i < LOAD_WINDOW_MAX; i++) {
+		if (!s->slot[i].busy || s->load->now_us - s->slot[i].sent_us < RETRY_US)
+			continue;
+		s->load->n.retransmissions++;
+		send_slot(s, i);
+	}
+}
+
+void session_stop(struct session *s)
+{
+	if (!s->started)
+		return;
+	if (s->up)
+		(void)mbedtls_ssl_close_notify(&s->ssl);
+	mbedtls_ssl_free(&s->ssl);
+	mbedtls_ssl_config_free(&s->tls);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+struct fake_reply fake_reply;
+int64_t fake_wall_ms = 1700000000000;
+int64_t fake_now_ms = 1000000;
+
+struct clock clock_read(void)
+{
+	return (struct clock){.now_ms = fake_now_ms, .wall_ms = fake_wall_ms};
+}
+
+char *clock_format(int64_t wall_ms, char dst[25])
+{
+	(void)snprintf(dst, 25, "%lld", (long long)wall_ms);
+	return dst;
+}
+
+void net_reply(struct net *net, struct net_exchange exchange, const struct net_reply *reply)
+{
+	(void)net;
+	(void)exchange;
+	fake_reply.given = true;
+	fake_reply.code = reply->code;
+	fake_reply.content_format = reply->content_format;
+	fake_reply.size2 = reply->size2;
+	fake_reply.len = reply->payload.len;
+	memcpy(fake_reply.payload, reply->payload.ptr ? reply->payload.ptr : (const uint8_t *)"",
+	       reply->payload.len);
+}
+
+unsigned net_notify(struct net *net, struct net_peer *peer, uint32_t tag,
+		    const struct net_reply *reply)
+{
+	(void)net;
+	(void)tag;
+	(void)reply;
+	peer->rings++;
+	return 1;
+}
+
+unsigned net_block_szx(const struct net_peer *peer, const struct net_request *request)
+{
+	(void)peer;
+	return request->has_block2 ? request->block2_szx : 6;
+}
+
+void net_peer_close(struct net *net, struct net_peer *peer)
+{
+	(void)net;
+	peer->closed = true;
+}
+
+void net_peer_set_user(struct net_peer *peer, void *user)
+{
+	peer->user = user;
+}
+
+void *net_peer_user(const struct net_peer *peer)
+{
+	return peer->user;
+}
+
+bool net_peer_secure(const struct net_peer *peer)
+{
+	(void)peer;
+	return true;
+}
+
+struct bytes net_peer_identity(const struct net_peer *peer)
+{
+	return (struct bytes){(const uint8_t *)peer->identity, strlen(peer->identity)};
+}
+
+int64_t net_peer_since_ms(const struct net_peer *peer)
+{
+	return peer->since_ms;
+}
+
+char *net_peer_address(const struct net_peer *peer, char dst[64])
+{
+	(void)peer;
+	(void)snprintf(dst, 64, "127.0.0.1:1");
+	return dst;
+}
+
+void net_peer_link(const struct net_peer *peer, uint32_t *ret_messages, uint32_t *ret_repeats)
+{
+	(void)peer;
+	*ret_messages = *ret_repeats = 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The two fakes of a scenario: a network that keeps the last answer, and a clock that stands
+ * still until told. Everything else is the real engine, store, proto and core.
+ */
+#ifndef SCENARIO_FAKE_H
+#define SCENARIO_FAKE_H
+
+#include "net/net.h"
+
+struct net_peer {
+	char identity[LIMIT_DEVICE_ID + 1];
+	void *user;
+	int64_t since_ms;
+	bool closed; /* net_peer_close() was called */
+	unsigned rings;
+};
+
+/* The last answer that net_reply() was given. */
+struct fake_reply {
+	bool given;
+	uint8_t code;
+	int content_format;
+	int64_t size2;
+	uint8_t payload[LIMIT_COAP_PAYLOAD];
+	size_t len;
+};
+
+extern struct fake_reply fake_reply;
+extern int64_t fake_wall_ms; /* both clocks; they may be set apart */
+extern int64_t fake_now_ms;
+
+#endif
