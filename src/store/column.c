@@ -123,7 +123,7 @@ static int number_get(enum column_kind kind, const void *field, int64_t *ret)
 	case KIND_BLOB:
 		break;
 	}
-	assert(!"a number");
+	assert(false && "a number");
 	return ERR_INVAL;
 }
 
