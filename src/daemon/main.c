@@ -1,8 +1,145 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-int main(void)
+#include "daemon/conf_load.h"
+#include "daemon/service.h"
+
+#define CONF_FILE SYSCONFDIR "/postboot/postbootd.conf"
+
+/* Usage, and the letters and words of getopt_long, come from here. */
+static const struct {
+	char letter;
+	const char *word, *arg, *help;
+} options[] = {
+	{'c', "config", "FILE", "read FILE, then conf.d/*.conf beside it [" CONF_FILE "]"},
+	{'t', "test", NULL, "check the configuration and exit: 0 if it is good, else 1"},
+	{'T', "print", NULL, "print the effective configuration and exit"},
+	{'h', "help", NULL, "print this help and exit"},
+	{'V', "version", NULL, "print the version and exit"},
+};
+
+enum { OPTIONS = sizeof(options) / sizeof(options[0]), EXIT_USAGE = 2 };
+
+enum mode { MODE_RUN, MODE_TEST, MODE_PRINT };
+
+struct arguments {
+	enum mode mode;
+	const char *file;
+	bool file_named;
+};
+
+static void usage(FILE *to)
 {
-	puts("postbootd " PACKAGE_VERSION);
-	return 0;
+	(void)fputs("Usage: postbootd [OPTION]...\nThe Postboot update server.\n\n", to);
+	for (int i = 0; i < OPTIONS; i++) {
+		char left[32];
+
+		(void)snprintf(left, sizeof(left), "-%c, --%s%s%s", options[i].letter,
+			       options[i].word, options[i].arg ? "=" : "",
+			       options[i].arg ? options[i].arg : "");
+		(void)fprintf(to, "  %-20s %s\n", left, options[i].help);
+	}
+	(void)fputs("\nIt stays in the foreground and logs to stderr. See postbootd(8) and\n"
+		    "postbootd.conf(5).\n",
+		    to);
+}
+
+/* What was written to stdout must have arrived: `postbootd -T >file` on a full disk. */
+static int output_end(void)
+{
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		perror("postbootd: standard output");
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}
+
+/* -1 to go on, else the exit status. */
+static int arguments_parse(int argc, char **argv, struct arguments *ret)
+{
+	struct option longs[OPTIONS + 1] = {0};
+	char shorts[2 * OPTIONS + 1] = "";
+	size_t n = 0;
+	int letter;
+
+	for (int i = 0; i < OPTIONS; i++) {
+		longs[i].name = options[i].word;
+		longs[i].has_arg = options[i].arg ? required_argument : no_argument;
+		longs[i].val = options[i].letter;
+		shorts[n++] = options[i].letter;
+		if (options[i].arg)
+			shorts[n++] = ':';
+	}
+	while ((letter = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		switch (letter) {
+		case 'c':
+			ret->file = optarg;
+			ret->file_named = true;
+			break;
+		case 't':
+			ret->mode = MODE_TEST;
+			break;
+		case 'T':
+			ret->mode = MODE_PRINT;
+			break;
+		case 'h':
+			usage(stdout);
+			return output_end();
+		case 'V':
+			(void)puts("postbootd " PACKAGE_VERSION);
+			return output_end();
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		(void)fprintf(stderr, "postbootd: %s: there are no arguments, only options\n",
+			      argv[optind]);
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static int print_conf(const struct conf *conf)
+{
+	char text[CONF_PRINT_MAX];
+	struct buf out = buf_writer(text, sizeof(text));
+
+	conf_print(conf, &out);
+	(void)fwrite(text, 1, buf_bytes(&out).len, stdout);
+	return output_end();
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments args = {.mode = MODE_RUN, .file = CONF_FILE};
+	static struct conf_errors errors; /* 16 KiB */
+	struct conf conf;
+	int status = arguments_parse(argc, argv, &args);
+
+	if (status >= 0)
+		return status;
+	if (conf_load(args.file, args.file_named, &conf, &errors) < 0) {
+		for (unsigned i = 0; i < errors.count; i++) {
+			if (args.mode == MODE_RUN)
+				log_err("%s", errors.text[i]);
+			else
+				(void)fprintf(stderr, "%s\n", errors.text[i]);
+		}
+		return EXIT_FAILURE;
+	}
+	switch (args.mode) {
+	case MODE_TEST:
+		return EXIT_SUCCESS;
+	case MODE_PRINT:
+		return print_conf(&conf);
+	case MODE_RUN:
+		break;
+	}
+	return service_run(&conf, args.file, args.file_named) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

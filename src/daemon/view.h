@@ -36,6 +36,7 @@ struct view_device {
 	bool has_last;
 	const struct attempt *last; /* the last closed attempt, if has_last */
 	const struct diagnoses *last_diagnoses;
+	struct history history; /* of the last attempt's image, since the last unhold */
 };
 json_t *view_device(const struct view_device *v);
 /* For lists: attempts by their ids only. */

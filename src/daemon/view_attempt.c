@@ -3,10 +3,9 @@
 
 bool view_attempt_cached(const struct attempt *a)
 {
-	/* A resumed download counts what earlier attempts fetched as kept, too; so it is a
-	 * copy only when next to nothing was fetched now. */
-	return (a->rung_ms[RUNG_VERIFIED] || a->rung_ms[RUNG_APPLYING]) &&
-	       a->served_bytes < a->size_bytes / 16 + 1;
+	/* A resumed download fetches the rest; a cached one next to nothing (as diagnose()
+	 * has it). */
+	return a->rung_ms[RUNG_VERIFIED] && a->served_bytes <= a->size_bytes / 50;
 }
 
 json_t *view_diagnoses(const struct diagnoses *dg)

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/admin.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/admin_http.h"
+#include "daemon/admin_routes.h"
+
+enum {
+	CONNECTION_MEMORY = 64 * 1024, /* head and read buffer of one connection */
+	CONNECTION_IDLE_S = 30,
+	KEEP_ALIVE_MS = 15000,
+	BACKLOG = 64,
+};
+#define SOCKET_GROUP "postboot"
+
+/* ---- the socket ---- */
+
+/* A socket that nobody listens on is left from a crash. Anything else is not ours to remove. */
+static int socket_clear(const struct sockaddr_un *addr)
+{
+	struct stat st;
+
+	if (lstat(addr->sun_path, &st))
+		return errno == ENOENT ? 0 : err_from_errno(errno);
+	if (!S_ISSOCK(st.st_mode))
+		return ERR_INVAL;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_from_errno(errno);
+	int rc = connect(fd, (const struct sockaddr *)addr, sizeof(*addr));
+	int why = errno;
+	close(fd);
+	if (rc == 0 || why == EAGAIN) /* EAGAIN: it listens, and is busy */
+		return ERR_BUSY;
+	if (why != ECONNREFUSED)
+		return err_from_errno(why);
+	return unlink(addr->sun_path) && errno != ENOENT ? err_from_errno(errno) : 0;
+}
+
+static void socket_group(const char *path)
+{
+	struct group grp, *found = NULL;
+	char text[4096];
+
+	if (getgrnam_r(SOCKET_GROUP, &grp, text, sizeof(text), &found) || !found)
+		return;
+	if (chown(path, (uid_t)-1, grp.gr_gid))
+		log_warn("admin socket=%s group=%s error=\"%s\"", path, SOCKET_GROUP,
+			 strerror(errno));
+}
+
+static int socket_listen(const char *path, int *ret_fd)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+	if (!path[0] || !buf_copy_str(addr.sun_path, sizeof(addr.sun_path), path))
+		return ERR_INVAL;
+	int err = socket_clear(&addr);
+	if (err)
+		return err;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_from_errno(errno);
+	mode_t old = umask(0117); /* 0660 from its first moment */
+	int rc = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
+	int why = errno;
+	(void)umask(old);
+	if (rc) {
+		close(fd);
+		return why == EADDRINUSE ? ERR_BUSY : err_from_errno(why);
+	}
+	socket_group(path);
+	if (listen(fd, BACKLOG)) {
+		err = err_from_errno(errno);
+		(void)unlink(path);
+		close(fd);
+		return err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* ---- libmicrohttpd in the loop ---- */
+
+static void admin_turn(struct admin *a);
+
+static void timer_due(uv_timer_t *timer)
+{
+	admin_turn(timer->data);
+}
+
+static void poll_ready(uv_poll_t *poll, int status, int events)
+{
+	(void)status;
+	(void)events;
+	admin_turn(poll->data);
+}
+
+static void admin_turn(struct admin *a)
+{
+	MHD_UNSIGNED_LONG_LONG ms = 0;
+
+	if (a->stopping)
+		return;
+	a->again = false;
+	(void)MHD_run(a->mhd);
+	if (a->stopping)
+		return;
+	/* What it has left over (edge-triggered sockets) is due at once; through the timer, so
+	 * that the network gets its turn in between. */
+	if (a->again)
+		admin_again(a);
+	else if (MHD_get_timeout(a->mhd, &ms) == MHD_YES)
+		(void)uv_timer_start(&a->timer, timer_due, ms, 0);
+	else
+		(void)uv_timer_stop(&a->timer);
+}
+
+/* Without a thread of its own libmicrohttpd does not signal a resumed connection. */
+void admin_again(struct admin *a)
+{
+	a->again = true;
+	if (!a->stopping)
+		(void)uv_timer_start(&a->timer, timer_due, 0, 0);
+}
+
+static void keep_alive_due(uv_timer_t *timer)
+{
+	followers_wake(timer->data, true);
+}
+
+static void events_committed(void *ctx, uint64_t head)
+{
+	(void)head;
+	followers_wake(ctx, false);
+}
+
+static void mhd_log(void *cls, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+static void mhd_log(void *cls, const char *fmt, va_list ap)
+{
+	char line[256];
+
+	(void)cls;
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	line[strcspn(line, "\n")] = 0;
+	log_debug("admin http=\"%s\"", line);
+}
+
+static int mhd_start(struct admin *a)
+{
+	a->mhd = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+		request_handle, a, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, a, MHD_OPTION_LISTEN_SOCKET,
+		a->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIMIT_ADMIN_CONNECTIONS,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S,
+		MHD_OPTION_NOTIFY_COMPLETED, request_completed, a, MHD_OPTION_UNESCAPE_CALLBACK,
+		request_unescape, a, MHD_OPTION_END);
+	return a->mhd ? 0 : ERR_IO;
+}
+
+static bool image_used(void *ctx, const uint8_t sha256[DIGEST_SHA256])
+{
+	const struct admin *a = ctx;
+	bool used = true;
+
+	/* When the store cannot tell, the file stays. */
+	return store_image_used(a->conf.store, sha256, &used) || used;
+}
+
+static void loop_start(struct admin *a)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	uint64_t every = a->conf.keep_alive_ms ? a->conf.keep_alive_ms : KEEP_ALIVE_MS;
+
+	a->poll.data = a->timer.data = a->keep_alive.data = a;
+	(void)uv_timer_init(a->conf.loop, &a->timer);
+	(void)uv_timer_init(a->conf.loop, &a->keep_alive);
+	a->handles = 2;
+	(void)uv_timer_start(&a->keep_alive, keep_alive_due, every, every);
+	if (uv_poll_init(a->conf.loop, &a->poll, info->epoll_fd) == 0) {
+		a->handles++;
+		(void)uv_poll_start(&a->poll, UV_READABLE, poll_ready);
+	}
+	engine_on_events(a->conf.engine, events_committed, a);
+}
+
+int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
+{
+	struct admin *a = calloc(1, sizeof(*a));
+	int err = a ? 0 : ERR_NOMEM;
+
+	if (err)
+		return err;
+	a->conf = *conf;
+	a->listen_fd = conf->socket_fd;
+	list_init(&a->requests);
+	a->socket_path = strdup(conf->socket_fd < 0 ? conf->socket_path : "");
+	if (!a->socket_path)
+		err = ERR_NOMEM;
+	if (!err && conf->socket_fd < 0)
+		err = socket_listen(conf->socket_path, &a->listen_fd);
+	if (err) {
+		admin_free(a);
+		return err;
+	}
+	err = images_sweep(conf->images, image_used, a);
+	if (err)
+		log_warn("images sweep=failed error=\"%s\"", err_text(err));
+	err = mhd_start(a);
+	if (err) {
+		if (a->socket_path[0])
+			(void)unlink(a->socket_path);
+		close(a->listen_fd);
+		admin_free(a);
+		return err;
+	}
+	loop_start(a);
+	*ret_admin = a;
+	return 0;
+}
+
+/* ---- the end ---- */
+
+void admin_settle(struct admin *a)
+{
+	if (!a->stopping || a->owed || a->handles || !a->stopped)
+		return;
+	void (*stopped)(void *ctx) = a->stopped;
+	a->stopped = NULL;
+	stopped(a->stopped_ctx);
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+	struct admin *a = handle->data;
+
+	a->handles--;
+	admin_settle(a);
+}
+
+void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
+{
+	assert(!a->stopping);
+	a->stopping = true;
+	a->stopped = stopped;
+	a->stopped_ctx = ctx;
+	engine_on_events(a->conf.engine, NULL, NULL);
+	/* libmicrohttpd does not stop over sleeping connections. */
+	LIST_EACH(it, next, &a->requests)
+	request_resume(LIST_ENTRY(it, struct request, link));
+	if (a->handles == 3)
+		uv_close((uv_handle_t *)&a->poll, handle_closed);
+	MHD_stop_daemon(a->mhd); /* closes the listening socket, too */
+	a->mhd = NULL;
+	if (a->socket_path[0])
+		(void)unlink(a->socket_path);
+	uv_close((uv_handle_t *)&a->timer, handle_closed);
+	uv_close((uv_handle_t *)&a->keep_alive, handle_closed);
+}
+
+void admin_free(struct admin *a)
+{
+	if (!a)
+		return;
+	free(a->socket_path);
+	free(a);
+}

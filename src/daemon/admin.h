@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The admin API: HTTP/1.1 and JSON on a UNIX socket (postboot-api(7)), served by libmicrohttpd
+ * inside the loop: its epoll descriptor is watched by uv, and nothing here blocks. A request
+ * that waits for a commit or for the disk is suspended, and safe when its client goes away.
+ *
+ * Order of calls: admin_new, uv_run; admin_stop, uv_run until `stopped`, admin_free. The engine
+ * and the store must outlive `stopped`: acts under way end first.
+ */
+#ifndef DAEMON_ADMIN_H
+#define DAEMON_ADMIN_H
+
+#include <uv.h>
+
+#include "daemon/engine.h"
+#include "daemon/images.h"
+#include "net/net.h"
+#include "store/store.h"
+
+struct admin;
+
+struct admin_conf {
+	uv_loop_t *loop; /* all borrowed, for the admin's life */
+	struct engine *engine;
+	struct store *store;
+	struct images *images;
+	const struct net *net;	 /* for the numbers of /v1/status; NULL: none */
+	const char *socket_path; /* made here, mode 0660, group `postboot` if there is one */
+	int socket_fd; /* >= 0: a listening socket of the service manager, taken; else -1 */
+	const char *version;
+	int64_t started_ms;	   /* wall */
+	const char *const *listen; /* "coaps://127.0.0.1:5684", ends with NULL; NULL: none */
+	unsigned keep_alive_ms;	   /* of the event stream; 0: 15 s */
+};
+
+/* ERR_BUSY: another daemon answers on the socket. ERR_INVAL: the path is too long or names
+ * something that is no socket. A stale socket is replaced. */
+int admin_new(const struct admin_conf *conf, struct admin **ret_admin) ERR_CHECK;
+/* Closes all connections; `stopped` comes when the last act has ended. Once. */
+void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx);
+void admin_free(struct admin *a); /* after `stopped`; NULL is fine */
+
+#endif

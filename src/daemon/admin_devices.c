@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * /v1/devices
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "daemon/admin_args.h"
+#include "daemon/admin_routes.h"
+#include "daemon/view.h"
+
+enum {
+	PSK_GENERATED = 32,   /* bytes */
+	DEVICES_AT_ONCE = 200 /* each row costs several reads: the rest is another page */
+};
+
+/* ---- GET ---- */
+
+/* All that a device's view is made of. */
+struct device_rows {
+	struct engine_device now;
+	struct attempt last;
+	struct diagnoses last_diagnoses;
+	struct view_device view;
+};
+
+static bool device_load(struct request *rq, const char *id, struct device_rows *d)
+{
+	memset(d, 0, sizeof(*d));
+	if (!find_device(rq, id, &d->now))
+		return false;
+	d->view.now = &d->now;
+	if (!d->now.device.last_attempt)
+		return true;
+	int err = store_attempt(rq->admin->conf.store, d->now.device.last_attempt, &d->last);
+	if (err == ERR_NOENT)
+		return true;
+	if (!read_ok(rq, err))
+		return false;
+	attempt_diagnoses(rq->admin, &d->last, &d->last_diagnoses);
+	err = store_history(rq->admin->conf.store, id, d->last.sha256, d->now.device.fail_mark,
+			    &d->view.history);
+	if (!read_ok(rq, err))
+		return false;
+	d->view.has_last = true;
+	d->view.last = &d->last;
+	d->view.last_diagnoses = &d->last_diagnoses;
+	return true;
+}
+
+void reply_device(struct request *rq, unsigned status, const char *id)
+{
+	char location[16 + 3 * LIMIT_DEVICE_ID + 1] = "/v1/devices/";
+	struct device_rows d;
+
+	if (!device_load(rq, id, &d))
+		return;
+	json_t *o = view_device(&d.view);
+	if (rq->psk_hex[0])
+		view_put(&o, "psk", json_string(rq->psk_hex));
+	reply_json(rq, status, o);
+	explicit_bzero(&d, sizeof(d)); /* it holds the key */
+	if (status != 201)
+		return;
+	size_t len = strlen(location);
+	(void)percent_encode(id, location + len, sizeof(location) - len);
+	reply_header(rq, MHD_HTTP_HEADER_LOCATION, location);
+}
+
+void device_get(struct request *rq)
+{
+	if (body_keys(rq, rq->json, "", ""))
+		reply_device(rq, 200, rq->name[0]);
+}
+
+void device_explain(struct request *rq)
+{
+	struct device_rows d;
+
+	if (!body_keys(rq, rq->json, "", "") || !device_load(rq, rq->name[0], &d))
+		return;
+	reply_json(rq, 200, view_explain(&d.view, clock_read().wall_ms));
+	explicit_bzero(&d, sizeof(d));
+}
+
+struct ids {
+	char (*list)[LIMIT_DEVICE_ID + 1];
+	unsigned count;
+};
+
+static bool devices_row(void *ctx, const struct device *d)
+{
+	struct ids *ids = ctx;
+
+	(void)buf_copy_str(ids->list[ids->count++], sizeof(ids->list[0]), d->id);
+	return true;
+}
+
+static void reply_devices(struct request *rq, const struct ids *ids, uint64_t limit)
+{
+	json_t *o = json_object();
+	json_t *list = json_array();
+	struct engine_device now;
+
+	for (unsigned i = 0; i < ids->count; i++)
+		if (engine_device(rq->admin->conf.engine, ids->list[i], &now) == 0)
+			view_append(&list, view_device_row(&now));
+	explicit_bzero(&now, sizeof(now));
+	view_put(&o, "devices", list);
+	if (ids->count == limit)
+		view_put(&o, "next", json_string(ids->list[ids->count - 1]));
+	reply_json(rq, 200, o);
+}
+
+void devices_list(struct request *rq)
+{
+	char after[LIMIT_DEVICE_ID + 1], product[LIMIT_PRODUCT_NAME + 1];
+	struct ids ids = {0};
+	struct product p = {0};
+	uint64_t limit;
+
+	if (!query_text(rq, "after", sizeof(after), after) ||
+	    !query_text(rq, "product", sizeof(product), product) ||
+	    !query_number(rq, "limit", 1, LIMIT_PAGE, 100, &limit) ||
+	    !body_keys(rq, rq->json, "", "") || (product[0] && !find_product(rq, product, &p)))
+		return;
+	if (limit > DEVICES_AT_ONCE)
+		limit = DEVICES_AT_ONCE;
+	ids.list = calloc(limit, sizeof(ids.list[0]));
+	if (!ids.list) {
+		reply_error(rq, ERR_NOMEM, "out of memory");
+		return;
+	}
+	if (read_ok(rq, store_devices(rq->admin->conf.store, p.id, after, (unsigned)limit,
+				      devices_row, &ids)))
+		reply_devices(rq, &ids, limit);
+	free(ids.list);
+}
+
+/* ---- POST /v1/devices ---- */
+
+static void device_added(struct request *rq)
+{
+	reply_device(rq, 201, json_string_value(json_object_get(rq->json, "id")));
+}
+
+static bool psk_generate(struct request *rq, struct device *d)
+{
+	struct buf b = buf_writer(rq->psk_hex, sizeof(rq->psk_hex));
+
+	if (getrandom(d->psk, PSK_GENERATED, 0) != PSK_GENERATED) {
+		reply_problem(rq, 503, "crypto", "the system gives no random bytes");
+		return false;
+	}
+	d->psk_len = PSK_GENERATED;
+	buf_put_hex(&b, d->psk, d->psk_len);
+	(void)buf_cstr(&b);
+	return true;
+}
+
+static bool psk_given(struct request *rq, struct device *d, const char *hex)
+{
+	size_t len = 0;
+	int err = buf_from_hex(hex, strlen(hex), d->psk, sizeof(d->psk), &len);
+
+	if (err || len < LIMIT_PSK_MIN) {
+		reply_problem(rq, 400, "invalid", "psk: not %d to %d bytes in hex digits",
+			      LIMIT_PSK_MIN, LIMIT_PSK);
+		return false;
+	}
+	d->psk_len = (uint8_t)len;
+	err = store_psk_unused(rq->admin->conf.store, (struct bytes){d->psk, len}, d->id);
+	if (err == ERR_EXIST) {
+		reply_error(rq, err, "psk: another device has this key; each needs its own");
+		return false;
+	}
+	return read_ok(rq, err);
+}
+
+/* Exactly one of psk, psk_generate and plain. */
+static bool device_key(struct request *rq, struct device *d)
+{
+	const char *psk;
+	bool generate;
+
+	if (!body_text(rq, "psk", false, &psk) || !body_flag(rq, "psk_generate", &generate) ||
+	    !body_flag(rq, "plain", &d->plain))
+		return false;
+	if ((psk != NULL) + generate + d->plain != 1) {
+		reply_problem(rq, 400, "invalid",
+			      "give one of \"psk\": \"HEX\", \"psk_generate\": true and "
+			      "\"plain\": true");
+		return false;
+	}
+	if (generate)
+		return psk_generate(rq, d);
+	return !psk || psk_given(rq, d, psk);
+}
+
+void devices_add(struct request *rq)
+{
+	struct device d = {.created_ms = clock_read().wall_ms};
+	const char *id, *product;
+	struct product p;
+
+	report_init(&d.report);
+	if (!body_keys(rq, rq->json, "", " id product psk psk_generate plain ") ||
+	    !body_text(rq, "id", true, &id) || !check_name(rq, "id", id, LIMIT_DEVICE_ID) ||
+	    !body_text(rq, "product", true, &product) || !find_product(rq, product, &p))
+		return;
+	(void)buf_copy_str(d.id, sizeof(d.id), id);
+	d.product = p.id;
+	if (device_key(rq, &d)) {
+		rq->after = device_added;
+		request_owed(rq);
+		engine_device_add(rq->admin->conf.engine, &d, request_done, rq);
+	}
+	explicit_bzero(&d, sizeof(d));
+}
+
+/* ---- acts ---- */
+
+static void device_acted(struct request *rq)
+{
+	reply_device(rq, 200, rq->name[0]);
+}
+
+static void device_removed(struct request *rq)
+{
+	reply_empty(rq, 204);
+}
+
+void device_remove(struct request *rq)
+{
+	if (!body_keys(rq, rq->json, "", ""))
+		return;
+	rq->after = device_removed;
+	request_owed(rq);
+	engine_device_remove(rq->admin->conf.engine, rq->name[0], request_done, rq);
+}
+
+void device_lock(struct request *rq)
+{
+	const char *version;
+
+	if (!body_keys(rq, rq->json, "", " version ") ||
+	    !body_text(rq, "version", true, &version) || !check_version(rq, "version", version))
+		return;
+	rq->after = device_acted;
+	request_owed(rq);
+	engine_device_lock(rq->admin->conf.engine, rq->name[0], version, request_done, rq);
+}
+
+void device_unlock(struct request *rq)
+{
+	if (!body_keys(rq, rq->json, "", ""))
+		return;
+	rq->after = device_acted;
+	request_owed(rq);
+	engine_device_lock(rq->admin->conf.engine, rq->name[0], "", request_done, rq);
+}
+
+static void device_act(struct request *rq, enum operator_act act)
+{
+	if (!body_keys(rq, rq->json, "", ""))
+		return;
+	rq->after = device_acted;
+	request_owed(rq);
+	engine_device_act(rq->admin->conf.engine, rq->name[0], act, request_done, rq);
+}
+
+void device_force(struct request *rq)
+{
+	device_act(rq, OPERATOR_FORCE);
+}
+
+void device_unforce(struct request *rq)
+{
+	device_act(rq, OPERATOR_UNFORCE);
+}
+
+void device_hold(struct request *rq)
+{
+	device_act(rq, OPERATOR_HOLD);
+}
+
+void device_unhold(struct request *rq)
+{
+	device_act(rq, OPERATOR_UNHOLD);
+}

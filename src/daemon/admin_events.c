@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * /v1/events: the outbox, page by page, as JSON lines or Server-Sent Events. A follower holds
+ * at most one page of text; it sleeps when nothing is new, and a reader that does not read is
+ * not read for.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/admin_args.h"
+#include "daemon/admin_routes.h"
+#include "daemon/view.h"
+
+enum {
+	PAGE_ROWS = 64,
+	PAGE_BYTES = 64 * 1024,	    /* a page ends after the event that reaches it */
+	FOLLOWER_BLOCK = 16 * 1024, /* libmicrohttpd's buffer per follower */
+	FOLLOWER_IDLE_S = 300,	    /* a follower that takes nothing for so long is let go */
+};
+
+struct follower {
+	struct request *rq;
+	bool follow, sse, waiting, keep_alive, failed;
+	bool limited;
+	uint64_t left; /* events still to send, if limited */
+	uint64_t next; /* the last event sent or skipped */
+	uint64_t last; /* without follow: where it ends */
+	char stream[33];
+	char device[LIMIT_DEVICE_ID + 1];
+	char *text; /* the page: [pos, len) is to be sent */
+	size_t pos, len, cap;
+};
+
+void follower_free(struct follower *f)
+{
+	if (!f)
+		return;
+	free(f->text);
+	free(f);
+}
+
+static void page_put(struct follower *f, const char *text, size_t len)
+{
+	if (f->failed)
+		return;
+	if (f->len + len > f->cap) {
+		size_t cap = (f->len + len) * 2;
+		char *more = realloc(f->text, cap);
+		if (!more) {
+			f->failed = true;
+			return;
+		}
+		f->text = more;
+		f->cap = cap;
+	}
+	memcpy(f->text + f->len, text, len);
+	f->len += len;
+}
+
+static void page_puts(struct follower *f, const char *text)
+{
+	page_put(f, text, strlen(text));
+}
+
+static bool page_row(void *ctx, const struct store_event_row *e)
+{
+	struct follower *f = ctx;
+
+	if (!f->follow && e->seq > f->last)
+		return false;
+	json_t *o = view_event(f->stream, e);
+	char *json = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	if (!json)
+		f->failed = true;
+	else if (f->sse) {
+		page_puts(f, "id: ");
+		page_puts(f, json_string_value(json_object_get(o, "cursor")));
+		page_puts(f, "\nevent: ");
+		page_puts(f, json_string_value(json_object_get(o, "topic")));
+		page_puts(f, "\ndata: ");
+		page_puts(f, json);
+		page_puts(f, "\n\n");
+	} else {
+		page_puts(f, json);
+		page_puts(f, "\n");
+	}
+	free(json);
+	json_decref(o);
+	if (f->failed)
+		return false;
+	f->next = e->seq;
+	if (f->limited)
+		f->left--;
+	return f->len < PAGE_BYTES;
+}
+
+/* Reads the next page; empty when there is nothing (more) to tell. */
+static void page_read(struct follower *f)
+{
+	struct store *store = f->rq->admin->conf.store;
+	unsigned rows = PAGE_ROWS;
+	struct store_info info;
+
+	f->pos = f->len = 0;
+	if (f->limited && f->left < rows)
+		rows = (unsigned)f->left;
+	if (rows == 0 || (!f->follow && f->next >= f->last))
+		return;
+	store_info(store, &info); /* before the page: what is not in it by then is not for us */
+	if (strcmp(info.stream, f->stream) != 0 ||
+	    store_events(store, f->next, f->device, rows, page_row, f))
+		f->failed = true;
+	else if (f->len == 0 && f->device[0] && f->next < info.head)
+		f->next = info.head;
+}
+
+static bool follower_ended(const struct follower *f)
+{
+	if (f->limited && f->left == 0)
+		return true;
+	return !f->follow;
+}
+
+static ssize_t follower_read(void *cls, uint64_t pos, char *dst, size_t max)
+{
+	struct follower *f = cls;
+
+	(void)pos;
+	f->waiting = false;
+	if (f->pos == f->len && !f->failed)
+		page_read(f);
+	if (f->failed) /* cut, not ended: the client asks again from its cursor */
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (f->pos == f->len) {
+		if (follower_ended(f))
+			return MHD_CONTENT_READER_END_OF_STREAM;
+		if (!f->keep_alive) {
+			f->waiting = true;
+			request_suspend(f->rq);
+			return 0;
+		}
+		page_puts(f, f->sse ? ": keep-alive\n\n" : "\n");
+	}
+	f->keep_alive = false;
+	size_t n = f->len - f->pos;
+	if (n > max)
+		n = max;
+	if (n)
+		memcpy(dst, f->text + f->pos, n);
+	f->pos += n;
+	return (ssize_t)n;
+}
+
+void followers_wake(struct admin *a, bool keep_alive)
+{
+	LIST_EACH(it, next, &a->requests)
+	{
+		struct request *rq = LIST_ENTRY(it, struct request, link);
+		if (!rq->follower || !rq->follower->waiting)
+			continue;
+		rq->follower->keep_alive = keep_alive;
+		rq->follower->waiting = false;
+		request_resume(rq);
+	}
+}
+
+/* ---- where to begin ---- */
+
+/* "stream:seq" or "seq". False after a problem. */
+static bool cursor_parse(struct request *rq, const char *text, const struct store_info *info,
+			 uint64_t *ret_seq)
+{
+	const char *colon = strrchr(text, ':');
+	const char *number = colon ? colon + 1 : text;
+	uint64_t seq;
+
+	if (!number_parse(number, &seq)) {
+		reply_problem(rq, 400, "invalid", "after: \"%.80s\" is not STREAM:NUMBER or NUMBER",
+			      text);
+		return false;
+	}
+	bool foreign = colon && (strlen(info->stream) != (size_t)(colon - text) ||
+				 memcmp(text, info->stream, (size_t)(colon - text)) != 0);
+	if (!foreign && seq <= info->head) {
+		*ret_seq = seq;
+		return true;
+	}
+	json_t *o = view_problem(410, "gone",
+				 foreign ? "the cursor is of another event stream"
+					 : "the cursor is past the newest event");
+	view_put(&o, "head", json_sprintf("%s:%llu", info->stream, (unsigned long long)info->head));
+	char *body = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	struct MHD_Response *r =
+		body ? MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE)
+		     : NULL;
+	if (!r)
+		free(body);
+	reply_response(rq, 410, r);
+	reply_header(rq, MHD_HTTP_HEADER_CONTENT_TYPE, "application/problem+json");
+	return false;
+}
+
+static bool follower_begin(struct request *rq, struct follower *f)
+{
+	const char *last_id =
+		MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, "Last-Event-ID");
+	struct store_info info;
+	char after[96];
+
+	store_info(rq->admin->conf.store, &info);
+	(void)buf_copy_str(f->stream, sizeof(f->stream), info.stream);
+	f->last = info.head;
+	if (!query_text(rq, "after", sizeof(after), after))
+		return false;
+	if (last_id && *last_id) /* a browser that comes back repeats the first query, too */
+		return cursor_parse(rq, last_id, &info, &f->next);
+	if (after[0])
+		return cursor_parse(rq, after, &info, &f->next);
+	f->next = f->follow ? info.head : 0;
+	return true;
+}
+
+void events_get(struct request *rq)
+{
+	const char *accept = MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND,
+							 MHD_HTTP_HEADER_ACCEPT);
+	struct follower *f = calloc(1, sizeof(*f));
+
+	rq->follower = f;
+	if (!f) {
+		reply_error(rq, ERR_NOMEM, "out of memory");
+		return;
+	}
+	f->rq = rq;
+	f->sse = accept && strstr(accept, "text/event-stream");
+	if (!body_keys(rq, rq->json, "", "") || !query_flag(rq, "follow", &f->follow) ||
+	    !query_text(rq, "device", sizeof(f->device), f->device) ||
+	    !query_number(rq, "limit", 1, INT64_MAX, 0, &f->left) || !follower_begin(rq, f))
+		return;
+	f->limited = f->left > 0;
+	struct MHD_Response *r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, FOLLOWER_BLOCK,
+								   follower_read, f, NULL);
+	if (!r) {
+		reply_error(rq, ERR_NOMEM, "out of memory");
+		return;
+	}
+	reply_response(rq, 200, r);
+	reply_header(rq, MHD_HTTP_HEADER_CONTENT_TYPE,
+		     f->sse ? "text/event-stream" : "application/x-ndjson");
+	if (f->follow)
+		(void)MHD_set_connection_option(rq->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+						(unsigned)FOLLOWER_IDLE_S);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * /v1/products
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/admin_args.h"
+#include "daemon/admin_routes.h"
+#include "daemon/view.h"
+
+char *percent_encode(const char *name, char *dst, size_t cap)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789-._~!$&()*+,;=:@";
+	static const char digits[] = "0123456789ABCDEF";
+	struct buf b = buf_writer(dst, cap);
+
+	for (const char *c = name; *c; c++) {
+		if (strchr(plain, *c)) {
+			buf_put_u8(&b, (uint8_t)*c);
+			continue;
+		}
+		buf_put_u8(&b, '%');
+		buf_put_u8(&b, (uint8_t)digits[(uint8_t)*c >> 4]);
+		buf_put_u8(&b, (uint8_t)digits[(uint8_t)*c & 15]);
+	}
+	return buf_cstr(&b);
+}
+
+static json_t *product_json(struct admin *a, const struct product *p)
+{
+	struct release target = {0};
+
+	if (p->target && store_release(a->conf.store, p->target, &target))
+		target.version[0] = 0;
+	return view_product(p, target.version);
+}
+
+static void reply_product(struct request *rq, unsigned status, const char *name)
+{
+	char location[16 + 3 * LIMIT_PRODUCT_NAME + 1] = "/v1/products/";
+	struct product p;
+
+	if (!find_product(rq, name, &p))
+		return;
+	reply_json(rq, status, product_json(rq->admin, &p));
+	if (status != 201)
+		return;
+	size_t len = strlen(location);
+	(void)percent_encode(name, location + len, sizeof(location) - len);
+	reply_header(rq, MHD_HTTP_HEADER_LOCATION, location);
+}
+
+/* ---- GET ---- */
+
+struct rows {
+	struct product *list;
+	unsigned count;
+};
+
+static bool products_row(void *ctx, const struct product *p)
+{
+	struct rows *rows = ctx;
+
+	rows->list[rows->count++] = *p;
+	return true;
+}
+
+void products_list(struct request *rq)
+{
+	struct store *store = rq->admin->conf.store;
+	char after[LIMIT_PRODUCT_NAME + 1];
+	struct rows rows = {0};
+	uint64_t limit;
+
+	if (!query_text(rq, "after", sizeof(after), after) ||
+	    !query_number(rq, "limit", 1, LIMIT_PAGE, 100, &limit) ||
+	    !body_keys(rq, rq->json, "", ""))
+		return;
+	rows.list = calloc(limit, sizeof(*rows.list));
+	if (!rows.list) {
+		reply_error(rq, ERR_NOMEM, "out of memory");
+		return;
+	}
+	if (read_ok(rq, store_products(store, after, (unsigned)limit, products_row, &rows))) {
+		json_t *o = json_object();
+		json_t *list = json_array();
+		for (unsigned i = 0; i < rows.count; i++)
+			view_append(&list, product_json(rq->admin, &rows.list[i]));
+		view_put(&o, "products", list);
+		if (rows.count == limit)
+			view_put(&o, "next", json_string(rows.list[rows.count - 1].name));
+		reply_json(rq, 200, o);
+	}
+	free(rows.list);
+}
+
+void product_get(struct request *rq)
+{
+	if (body_keys(rq, rq->json, "", ""))
+		reply_product(rq, 200, rq->name[0]);
+}
+
+/* ---- changes ---- */
+
+static void product_added(struct request *rq)
+{
+	reply_product(rq, 201, json_string_value(json_object_get(rq->json, "name")));
+}
+
+static void product_changed(struct request *rq)
+{
+	reply_product(rq, 200, rq->name[0]);
+}
+
+/* "hardware" and "policy" of the body over what the product has. */
+static bool product_fields(struct request *rq, struct product *p)
+{
+	const char *hardware;
+
+	if (!body_text(rq, "hardware", false, &hardware))
+		return false;
+	if (hardware && !check_hardware(rq, hardware))
+		return false;
+	if (hardware)
+		(void)buf_copy_str(p->hardware, sizeof(p->hardware), hardware);
+	return body_policy(rq, &p->policy);
+}
+
+void products_add(struct request *rq)
+{
+	struct product p = {.created_ms = clock_read().wall_ms};
+	const char *name;
+
+	policy_init(&p.policy);
+	if (!body_keys(rq, rq->json, "", " name hardware policy ") ||
+	    !body_text(rq, "name", true, &name) ||
+	    !check_name(rq, "name", name, LIMIT_PRODUCT_NAME) || !product_fields(rq, &p))
+		return;
+	(void)buf_copy_str(p.name, sizeof(p.name), name);
+	rq->after = product_added;
+	request_owed(rq);
+	engine_product_add(rq->admin->conf.engine, &p, request_done, rq);
+}
+
+void product_patch(struct request *rq)
+{
+	struct product p;
+
+	if (!body_keys(rq, rq->json, "", " hardware policy ") ||
+	    !find_product(rq, rq->name[0], &p) || !product_fields(rq, &p))
+		return;
+	rq->after = product_changed;
+	request_owed(rq);
+	engine_product_set(rq->admin->conf.engine, &p, request_done, rq);
+}
+
+void product_target(struct request *rq)
+{
+	const json_t *value = json_object_get(rq->json, "version");
+	const char *version = "";
+	struct product p;
+
+	if (!body_keys(rq, rq->json, "", " version ") || !find_product(rq, rq->name[0], &p))
+		return;
+	if (!json_is_null(value) &&
+	    (!body_text(rq, "version", true, &version) || !check_version(rq, "version", version)))
+		return;
+	rq->after = product_changed;
+	request_owed(rq);
+	engine_product_target(rq->admin->conf.engine, p.name, version, request_done, rq);
+}

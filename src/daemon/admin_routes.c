@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/admin_routes.h"
+
+#include <string.h>
+
+/* clang-format off */
+static const struct route routes[] = {
+	{"GET",    "/v1/status", "", BODY_JSON, NULL, status_get},
+
+	{"GET",    "/v1/products", " after limit ", BODY_JSON, NULL, products_list},
+	{"POST",   "/v1/products", "", BODY_JSON, NULL, products_add},
+	{"GET",    "/v1/products/*", "", BODY_JSON, NULL, product_get},
+	{"PATCH",  "/v1/products/*", "", BODY_JSON, NULL, product_patch},
+	{"PUT",    "/v1/products/*/target", "", BODY_JSON, NULL, product_target},
+
+	{"GET",    "/v1/releases", " after limit ", BODY_JSON, NULL, releases_list},
+	{"GET",    "/v1/products/*/releases", " after limit ", BODY_JSON, NULL, releases_list},
+	{"POST",   "/v1/products/*/releases", " version running reports ", BODY_IMAGE,
+	 release_add_head, release_add},
+	{"GET",    "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_get},
+	{"DELETE", "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_remove},
+
+	{"GET",    "/v1/devices", " product after limit ", BODY_JSON, NULL, devices_list},
+	{"POST",   "/v1/devices", "", BODY_JSON, NULL, devices_add},
+	{"GET",    "/v1/devices/*", "", BODY_JSON, NULL, device_get},
+	{"DELETE", "/v1/devices/*", "", BODY_JSON, NULL, device_remove},
+	{"GET",    "/v1/devices/*/explain", "", BODY_JSON, NULL, device_explain},
+	{"POST",   "/v1/devices/*/lock", "", BODY_JSON, NULL, device_lock},
+	{"POST",   "/v1/devices/*/unlock", "", BODY_JSON, NULL, device_unlock},
+	{"POST",   "/v1/devices/*/force", "", BODY_JSON, NULL, device_force},
+	{"POST",   "/v1/devices/*/unforce", "", BODY_JSON, NULL, device_unforce},
+	{"POST",   "/v1/devices/*/hold", "", BODY_JSON, NULL, device_hold},
+	{"POST",   "/v1/devices/*/unhold", "", BODY_JSON, NULL, device_unhold},
+
+	{"GET",    "/v1/attempts", " device open before limit ", BODY_JSON, NULL, attempts_list},
+	{"GET",    "/v1/attempts/*", "", BODY_JSON, NULL, attempt_get},
+	{"POST",   "/v1/attempts/*/cancel", "", BODY_JSON, NULL, attempt_cancel},
+
+	{"GET",    "/v1/events", " after device follow limit ", BODY_JSON, NULL, events_get},
+};
+/* clang-format on */
+enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
+
+/* Compares segment by segment; notes where the stars are. */
+static bool path_matches(struct request *rq, const char *pattern, char *names[2])
+{
+	unsigned stars = 0;
+
+	for (unsigned i = 0; i < rq->segments; i++) {
+		if (*pattern++ != '/')
+			return false;
+		size_t len = strcspn(pattern, "/");
+		if (len == 1 && *pattern == '*') {
+			if (!*rq->segment[i])
+				return false;
+			names[stars++] = rq->segment[i];
+		} else if (strlen(rq->segment[i]) != len ||
+			   memcmp(rq->segment[i], pattern, len) != 0) {
+			return false;
+		}
+		pattern += len;
+	}
+	return rq->segments > 0 && !*pattern;
+}
+
+void route_find(struct request *rq, const char *method)
+{
+	const char *want = strcmp(method, "HEAD") == 0 ? "GET" : method;
+	char allow[64];
+	struct buf b = buf_writer(allow, sizeof(allow));
+
+	for (size_t i = 0; i < ROUTE_COUNT; i++) {
+		char *names[2] = {NULL, NULL};
+		if (!path_matches(rq, routes[i].path, names))
+			continue;
+		if (strcmp(want, routes[i].method) == 0) {
+			rq->route = &routes[i];
+			rq->name[0] = names[0];
+			rq->name[1] = names[1];
+			return;
+		}
+		if (b.pos)
+			buf_put_str(&b, ", ");
+		buf_put_str(&b, routes[i].method);
+	}
+	if (!b.pos) {
+		reply_problem(rq, 404, "not-found",
+			      "there is no such resource; see postboot-api(7)");
+		return;
+	}
+	reply_problem(rq, 405, "method", "%.16s is not for this resource; it takes %s", method,
+		      buf_cstr(&b));
+	reply_header(rq, MHD_HTTP_HEADER_ALLOW, buf_cstr(&b));
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The resources of the admin API and who serves them: one table.
+ */
+#ifndef DAEMON_ADMIN_ROUTES_H
+#define DAEMON_ADMIN_ROUTES_H
+
+#include "daemon/admin_http.h"
+
+/* Finds rq's route by method and segments and sets rq->route and rq->name; or answers 404, or
+ * 405 with Allow. */
+void route_find(struct request *rq, const char *method);
+
+route_fn status_get;
+route_fn products_list, products_add, product_get, product_patch, product_target;
+route_fn releases_list, release_get, release_remove, release_add_head, release_add;
+route_fn devices_list, devices_add, device_get, device_remove, device_explain;
+route_fn device_lock, device_unlock, device_force, device_unforce, device_hold, device_unhold;
+route_fn attempts_list, attempt_get, attempt_cancel;
+route_fn events_get;
+
+/* Bytes of an image have come: how many were taken; 0 with rq suspended: none at present. */
+size_t release_upload_write(struct request *rq, const char *ptr, size_t len);
+void release_upload_abort(struct release_upload *up); /* the client is gone */
+void release_upload_free(struct release_upload *up);  /* NULL is fine */
+
+/* Answers with the row named by rq, as it is now; `status` 201 adds its Location. */
+void reply_device(struct request *rq, unsigned status, const char *id);
+void reply_attempt(struct request *rq, uint64_t id);
+/* A name as one segment of a path. dst: 3 bytes for each of the name's, and 1. */
+char *percent_encode(const char *name, char *dst, size_t cap);
+/* The diagnoses of an attempt, open or closed; none if they cannot be read. */
+void attempt_diagnoses(struct admin *a, const struct attempt *at, struct diagnoses *ret);
+
+void follower_free(struct follower *f); /* NULL is fine */
+void followers_wake(struct admin *a, bool keep_alive);
+
+#endif

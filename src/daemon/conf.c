@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/conf.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "daemon/conf_value.h"
+
+#define KIB ((int64_t)1024)
+#define SECOND ((int64_t)1000)
+#define DAY (86400 * SECOND)
+
+#define AT(member) offsetof(struct conf, member)
+
+/* clang-format off */
+static const struct conf_key keys[] = {
+	{"state-dir", CONF_TYPE_PATH, AT(state_dir), LOCALSTATEDIR "/lib/postboot",
+	 1, CONF_PATH_MAX, false,
+	 "Folder of the database and the images; made if it is missing."},
+	{"admin-socket", CONF_TYPE_PATH, AT(admin_socket), RUNSTATEDIR "/postboot/admin.sock",
+	 1, CONF_SOCKET_MAX, false,
+	 "UNIX socket of the admin API."},
+	{"listen", CONF_TYPE_LISTEN, 0, "coaps://0.0.0.0:5684 coaps://[::]:5684",
+	 1, CONF_URI_MAX, false,
+	 "Address for devices, one a line: coaps://ADDR[:PORT] or coap://ADDR[:PORT]."},
+	{"plain-devices", CONF_TYPE_BOOL, AT(plain_devices), "no", 1, 0, false,
+	 "Serve devices added with --plain on coap:// addresses."},
+	{"plain-anywhere", CONF_TYPE_BOOL, AT(plain_anywhere), "no", 1, 0, false,
+	 "Allow coap:// on addresses that others can reach."},
+	{"device-json", CONF_TYPE_BOOL, AT(device_json), "yes", 1, 0, false,
+	 "Understand JSON from devices beside CBOR."},
+	{"event-prefix", CONF_TYPE_PREFIX, AT(event_prefix), "", 0, CONF_PREFIX_MAX, false,
+	 "Stands before the topic of every event: spark/ gives spark/flash/status."},
+	/* RFC 7959 2.2: a block number has 20 bits and a block at most 1 KiB */
+	{"image-limit", CONF_TYPE_SIZE, AT(image_limit_bytes), "64M", KIB, KIB * KIB * KIB, false,
+	 "Largest image that is accepted, in bytes or with K, M or G."},
+	{"log-level", CONF_TYPE_LEVEL, AT(log_level), "info", 1, 0, true,
+	 "What is logged: err, warn, info or debug."},
+	{"session-idle", CONF_TYPE_DURATION, AT(session_idle_ms), "1d", SECOND, 365 * DAY, false,
+	 "A silent session is closed after it; a number with s, m, h or d."},
+	{"handshakes-per-second", CONF_TYPE_COUNT, AT(handshakes_per_s), "2000",
+	 1, 1000000, false,
+	 "New sessions a second from all addresses together."},
+	{"max-sessions", CONF_TYPE_COUNT, AT(max_sessions), "131072", 1, LIMIT_PEERS, false,
+	 "Sessions at the same time."},
+};
+/* clang-format on */
+
+enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
+
+unsigned conf_key_count(void)
+{
+	return KEYS;
+}
+
+const struct conf_key *conf_key(unsigned index)
+{
+	return &keys[index];
+}
+
+const char *conf_key_name(const struct conf_key *key)
+{
+	return key->name;
+}
+
+const char *conf_key_help(const struct conf_key *key)
+{
+	return key->help;
+}
+
+bool conf_key_reloads(const struct conf_key *key)
+{
+	return key->reload;
+}
+
+/* ---- parsing ---- */
+
+struct parser {
+	struct conf conf;
+	const struct conf_text *texts;
+	unsigned text, line;
+	unsigned seen[KEYS]; /* line of each key in this text, 0: none */
+	struct conf_errors *errors;
+};
+
+static void __attribute__((format(printf, 6, 7)))
+mistake(struct parser *p, unsigned text, unsigned line, size_t column, const char *key,
+	const char *fmt, ...)
+{
+	struct conf_errors *e = p->errors;
+	char what[320];
+	va_list ap;
+
+	if (e->count == CONF_ERRORS_MAX)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	(void)snprintf(e->text[e->count++], sizeof(e->text[0]), "%.512s:%u:%zu: %s%s%s",
+		       p->texts[text].name, line, column, key, key[0] ? ": " : "", what);
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool is_key_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+}
+
+/* A control character is never meant; NUL would cut the value short. */
+static size_t control_at(const char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 0x7f)
+			return i;
+	return len;
+}
+
+static int key_find(const char *name, size_t len)
+{
+	for (int i = 0; i < KEYS; i++)
+		if (strlen(keys[i].name) == len && memcmp(keys[i].name, name, len) == 0)
+			return i;
+	return -1;
+}
+
+/* A value that begins in `column`, for a key that may stand here. */
+static void value_take(struct parser *p, int key, const char *start, size_t len, size_t column)
+{
+	const struct conf_key *k = &keys[key];
+	struct conf_fault fault = {0};
+	char value[CONF_VALUE_MAX + 1];
+
+	if (len > CONF_VALUE_MAX) {
+		mistake(p, p->text, p->line, column, k->name, "a value has at most %d bytes",
+			CONF_VALUE_MAX);
+		return;
+	}
+	if (len > 0 && start[len - 1] == '\\') {
+		mistake(p, p->text, p->line, column + len - 1, k->name,
+			"a value ends with its line; there are no continuation lines");
+		return;
+	}
+	memcpy(value, start, len);
+	value[len] = '\0';
+	if (!conf_value_parse(k, value, &p->conf, &fault)) {
+		bool comment = strstr(value, " #") || strstr(value, " ;") || strchr(value, '\t');
+
+		mistake(p, p->text, p->line, column + fault.at, k->name, "%s%s", fault.what,
+			comment ? " (a comment needs a line of its own)" : "");
+		return;
+	}
+	if (k->type == CONF_TYPE_LISTEN) {
+		struct conf_listen *l = &p->conf.listen[p->conf.listen_count - 1];
+
+		l->text = p->text;
+		l->line = p->line;
+		l->column = (unsigned)column;
+	}
+}
+
+/* Whether this key may stand here; notes that it did. */
+static bool key_take(struct parser *p, int key, size_t column)
+{
+	unsigned *seen = &p->seen[key];
+
+	if (keys[key].type == CONF_TYPE_LISTEN) {
+		if (*seen == 0) { /* the first one of a text replaces the list */
+			p->conf.listen_count = 0;
+			p->conf.listen_is_default = false;
+		}
+	} else if (*seen != 0) {
+		mistake(p, p->text, p->line, column, keys[key].name, "is set in line %u already",
+			*seen);
+		return false;
+	}
+	*seen = p->line;
+	return true;
+}
+
+static void section_parse(struct parser *p, const char *line, size_t len, size_t column)
+{
+	static const char name[] = "[postbootd]";
+
+	if (len != sizeof(name) - 1 || memcmp(line, name, len) != 0)
+		mistake(p, p->text, p->line, column, "",
+			"the only section is [postbootd], and nothing may follow it");
+}
+
+static void line_parse(struct parser *p, const char *line, size_t len)
+{
+	size_t at = 0, bad = control_at(line, len);
+
+	if (bad < len) {
+		mistake(p, p->text, p->line, bad + 1, "", "a control character (0x%02x)",
+			(unsigned)(unsigned char)line[bad]);
+		return;
+	}
+	while (len > 0 && is_blank(line[len - 1]))
+		len--;
+	while (at < len && is_blank(line[at]))
+		at++;
+	if (at == len || line[at] == '#' || line[at] == ';')
+		return;
+	if (line[at] == '[') {
+		section_parse(p, line + at, len - at, at + 1);
+		return;
+	}
+
+	size_t end = at;
+	while (end < len && is_key_char(line[end]))
+		end++;
+	size_t equals = end;
+	while (equals < len && is_blank(line[equals]))
+		equals++;
+	if (end == at || equals == len || line[equals] != '=') {
+		mistake(p, p->text, p->line, (end == at ? at : equals) + 1, "",
+			end == at ? "a line is `key = value`, and keys are small letters and '-'"
+				  : "a line is `key = value`: here '=' is missing");
+		return;
+	}
+	int key = key_find(line + at, end - at);
+	if (key < 0) {
+		mistake(p, p->text, p->line, at + 1, "",
+			"%.*s: there is no such key (postbootd -T lists them)",
+			(int)(end - at > 64 ? 64 : end - at), line + at);
+		return;
+	}
+	size_t value = equals + 1;
+	while (value < len && is_blank(line[value]))
+		value++;
+	if (key_take(p, key, at + 1))
+		value_take(p, key, line + value, len - value, value + 1);
+}
+
+static void text_parse(struct parser *p)
+{
+	const char *at = p->texts[p->text].ptr, *end = at + p->texts[p->text].len;
+
+	memset(p->seen, 0, sizeof(p->seen));
+	p->line = 0;
+	while (at < end) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+		size_t len = (size_t)((stop ? stop : end) - at);
+
+		p->line++;
+		if (len > 0 && at[len - 1] == '\r') /* written elsewhere */
+			len--;
+		line_parse(p, at, len);
+		if (!stop)
+			break;
+		at = stop + 1;
+	}
+}
+
+static void defaults_take(struct parser *p)
+{
+	for (int i = 0; i < KEYS; i++) {
+		const char *at = keys[i].standard;
+
+		for (;;) {
+			size_t len =
+				keys[i].type == CONF_TYPE_LISTEN ? strcspn(at, " ") : strlen(at);
+
+			value_take(p, i, at, len, 1);
+			if (at[len] == '\0')
+				break;
+			at += len + 1;
+		}
+	}
+	p->conf.listen_is_default = true;
+}
+
+/* What one key alone cannot say. */
+static void rules_check(struct parser *p)
+{
+	for (unsigned i = 0; i < p->conf.listen_count; i++) {
+		const struct conf_listen *l = &p->conf.listen[i];
+
+		if (!l->secure && !conf_listen_is_loopback(l) && !p->conf.plain_anywhere)
+			mistake(p, l->text, l->line, l->column, "listen",
+				"coap:// is not encrypted and others can reach this address: use "
+				"coaps://, a loopback address, or say plain-anywhere = yes");
+	}
+}
+
+int conf_parse(const struct conf_text *texts, unsigned count, struct conf *ret_conf,
+	       struct conf_errors *ret_errors)
+{
+	static const struct conf_text standard = {.name = "defaults", .ptr = "", .len = 0};
+	struct parser p = {.texts = &standard, .errors = ret_errors};
+
+	ret_errors->count = 0;
+	defaults_take(&p);
+	assert(ret_errors->count == 0);
+	p.texts = texts;
+	for (p.text = 0; p.text < count; p.text++)
+		text_parse(&p);
+	if (ret_errors->count == 0)
+		rules_check(&p);
+	if (ret_errors->count > 0)
+		return ERR_SYNTAX;
+	*ret_conf = p.conf;
+	return 0;
+}
+
+/* ---- printing ---- */
+
+static void key_print(const struct conf_key *key, const struct conf *conf, struct buf *out)
+{
+	unsigned count = key->type == CONF_TYPE_LISTEN ? conf->listen_count : 1;
+
+	for (unsigned i = 0; i < count; i++) {
+		buf_put_str(out, key->name);
+		buf_put_str(out, " = ");
+		size_t before = out->pos;
+		conf_value_print(key, conf, i, out);
+		if (out->pos == before) /* no space at the end of a line */
+			out->pos--;
+		buf_put_u8(out, '\n');
+	}
+}
+
+void conf_print(const struct conf *conf, struct buf *out)
+{
+	for (unsigned i = 0; i < KEYS; i++)
+		key_print(&keys[i], conf, out);
+}
+
+bool conf_key_same(const struct conf_key *key, const struct conf *a, const struct conf *b)
+{
+	char text[2][CONF_PRINT_MAX];
+	struct buf out[2] = {buf_writer(text[0], sizeof(text[0])),
+			     buf_writer(text[1], sizeof(text[1]))};
+
+	key_print(key, a, &out[0]);
+	key_print(key, b, &out[1]);
+	return bytes_equal(buf_bytes(&out[0]), buf_bytes(&out[1]));
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The configuration: texts in, one struct out, or every mistake with its place. Pure: no
+ * file, no clock; conf_load.h reads the files. postbootd.conf(5) describes the form.
+ *
+ * A text is lines of `key = value`; `#` and `;` begin a comment line, `[postbootd]` is the
+ * only section. A key stands once in a text (`listen` often); a later text replaces what an
+ * earlier one said, `listen` as a whole.
+ */
+#ifndef DAEMON_CONF_H
+#define DAEMON_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+
+enum {
+	CONF_PATH_MAX = 512,   /* bytes of state-dir */
+	CONF_SOCKET_MAX = 107, /* bytes of admin-socket: sun_path without its NUL */
+	CONF_PREFIX_MAX = 32,  /* bytes of event-prefix */
+	CONF_VALUE_MAX = 1023, /* bytes of any value */
+	CONF_LISTEN_MAX = 16,  /* addresses */
+	CONF_URI_MAX = 63,     /* "coaps://[v6 address]:65535" is at most 61 */
+	CONF_ERRORS_MAX = 16,  /* mistakes told at once */
+	CONF_PRINT_MAX = 4096, /* bytes conf_print() needs at most */
+};
+
+struct conf_listen {
+	struct sockaddr_storage addr;
+	bool secure;		    /* coaps:// */
+	char uri[CONF_URI_MAX + 1]; /* normal form, with its port */
+	/* where it was said, for rules that look at several keys; text from 0 */
+	unsigned text, line, column;
+};
+
+struct conf {
+	char state_dir[CONF_PATH_MAX + 1];
+	char admin_socket[CONF_SOCKET_MAX + 1];
+	struct conf_listen listen[CONF_LISTEN_MAX];
+	unsigned listen_count;
+	bool listen_is_default; /* nobody named an address */
+	bool plain_devices;
+	bool plain_anywhere;
+	bool device_json;
+	char event_prefix[CONF_PREFIX_MAX + 1];
+	int64_t image_limit_bytes;
+	enum log_level log_level;
+	int64_t session_idle_ms;
+	int64_t handshakes_per_s;
+	int64_t max_sessions;
+};
+
+struct conf_text {
+	const char *name; /* for messages */
+	const char *ptr;
+	size_t len;
+};
+
+/* Lines "name:line:column: key: what"; columns count bytes from 1. */
+struct conf_errors {
+	unsigned count; /* of texts; further mistakes are not told */
+	char text[CONF_ERRORS_MAX][1024];
+};
+
+/* Defaults, then the texts in their order. ERR_SYNTAX with at least one error told; ret_conf
+ * is untouched then. */
+int conf_parse(const struct conf_text *texts, unsigned count, struct conf *ret_conf,
+	       struct conf_errors *ret_errors) ERR_CHECK;
+
+/* Every key with its value, as a text that conf_parse() reads back to the same struct. */
+void conf_print(const struct conf *conf, struct buf *out);
+
+/* ---- the table of keys ---- */
+
+struct conf_key;
+
+unsigned conf_key_count(void);
+const struct conf_key *conf_key(unsigned index); /* in the order of conf_print() */
+const char *conf_key_name(const struct conf_key *key);
+const char *conf_key_help(const struct conf_key *key);
+bool conf_key_reloads(const struct conf_key *key); /* takes effect on SIGHUP */
+bool conf_key_same(const struct conf_key *key, const struct conf *a, const struct conf *b);
+
+#endif

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "emu/conf.h"
+
+#include "emu/download.h"
+#include "emu/fs.h"
+#include "emu/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+/* One row per option: from it come the parser, the usage and the errors. */
+struct conf_row {
+	const char *name;
+	const char *arg; /* NULL: a switch */
+	int (*set)(struct emu_conf *conf, const char *value);
+	const char *help;
+};
+
+static int copy_text(char *dst, size_t cap, const char *value)
+{
+	for (const char *p = value; *p != '\0'; p++)
+		if ((unsigned char)*p < 0x20)
+			return ERR_INVAL;
+	return *value != '\0' && buf_copy_str(dst, cap, value) ? 0 : ERR_INVAL;
+}
+
+static int set_u32(uint32_t *dst, const char *value, uint64_t min, uint64_t max)
+{
+	uint64_t number;
+
+	if (emu_parse_uint(value, max, &number) != 0 || number < min)
+		return ERR_RANGE;
+	*dst = (uint32_t)number;
+	return 0;
+}
+
+/* coaps://host[:port][/], the host of an IPv6 address in brackets. */
+static int set_server(struct emu_conf *conf, const char *value)
+{
+	char host[256];
+	size_t len;
+	uint64_t port;
+
+	conf->dtls = strncmp(value, "coaps://", 8) == 0;
+	if (!conf->dtls && strncmp(value, "coap://", 7) != 0)
+		return ERR_INVAL;
+	value += conf->dtls ? 8 : 7;
+	port = conf->dtls ? 5684 : 5683;
+	len = *value == '[' ? strcspn(++value, "]") : strcspn(value, ":/");
+	if (len == 0 || len >= sizeof(host))
+		return ERR_INVAL;
+	memcpy(host, value, len);
+	host[len] = '\0';
+	value += len;
+	if (*value == ']')
+		value++;
+	if (*value == ':') {
+		char number[8];
+		size_t n = strcspn(++value, "/");
+
+		if (n >= sizeof(number))
+			return ERR_INVAL;
+		memcpy(number, value, n);
+		number[n] = '\0';
+		if (emu_parse_uint(number, 65535, &port) != 0 || port == 0)
+			return ERR_INVAL;
+		value += n;
+	}
+	if (*value != '\0' && strcmp(value, "/") != 0)
+		return ERR_INVAL;
+	return emu_addr_resolve(host, (uint16_t)port, &conf->server);
+}
+
+static int set_id(struct emu_conf *conf, const char *value)
+{
+	return copy_text(conf->id, sizeof(conf->id), value);
+}
+
+static int set_psk_file(struct emu_conf *conf, const char *value)
+{
+	conf->psk_file = value;
+	return 0;
+}
+
+static int set_psk_list(struct emu_conf *conf, const char *value)
+{
+	conf->psk_list = value;
+	return 0;
+}
+
+static int set_state(struct emu_conf *conf, const char *value)
+{
+	return copy_text(conf->state, sizeof(conf->state), value);
+}
+
+static int set_version(struct emu_conf *conf, const char *value)
+{
+	return copy_text(conf->version, sizeof(conf->version), value);
+}
+
+static int set_hardware(struct emu_conf *conf, const char *value)
+{
+	return copy_text(conf->hardware, sizeof(conf->hardware), value);
+}
+
+static int set_image(struct emu_conf *conf, const char *value)
+{
+	conf->image = value;
+	return 0;
+}
+
+static int set_interval(struct emu_conf *conf, const char *value)
+{
+	return set_u32(&conf->interval_s, value, 1, 30U * 86400);
+}
+
+static int set_window(struct emu_conf *conf, const char *value)
+{
+	return set_u32(&conf->window, value, 1, EMU_WINDOW_MAX);
+}
+
+static int set_block(struct emu_conf *conf, const char *value)
+{
+	if (set_u32(&conf->block, value, 16, 1024) != 0 || (conf->block & (conf->block - 1)) != 0)
+		return ERR_INVAL;
+	return 0;
+}
+
+static int set_count(struct emu_conf *conf, const char *value)
+{
+	return set_u32(&conf->count, value, 1, EMU_FLEET_MAX);
+}
+
+static int set_boot_time(struct emu_conf *conf, const char *value)
+{
+	return set_u32(&conf->boot_ms, value, 0, 3600000);
+}
+
+static int set_slot_size(struct emu_conf *conf, const char *value)
+{
+	return set_u32(&conf->slot_size, value, 1024, UINT32_MAX);
+}
+
+static int set_fs_blocks(struct emu_conf *conf, const char *value)
+{
+	return set_u32(&conf->fs_blocks, value, EMU_FS_LOGS + 4, 65536);
+}
+
+static int set_battery(struct emu_conf *conf, const char *value)
+{
+	uint32_t percent;
+	int err = set_u32(&percent, value, 0, 100);
+
+	if (!err)
+		conf->battery = (int)percent;
+	return err;
+}
+
+static int set_local_port(struct emu_conf *conf, const char *value)
+{
+	uint32_t port;
+	int err = set_u32(&port, value, 1, 65535);
+
+	if (!err)
+		conf->local_port = (uint16_t)port;
+	return err;
+}
+
+static int set_ack_timeout(struct emu_conf *conf, const char *value)
+{
+	return set_u32(&conf->ack_timeout_ms, value, 10, 60000);
+}
+
+static int set_max_retransmit(struct emu_conf *conf, const char *value)
+{
+	uint32_t times;
+	int err = set_u32(&times, value, 0, 10);
+
+	if (!err)
+		conf->max_retransmit = (uint16_t)times;
+	return err;
+}
+
+static int set_exit_after(struct emu_conf *conf, const char *value)
+{
+	return set_u32(&conf->exit_after_s, value, 1, UINT32_MAX);
+}
+
+static int set_seed(struct emu_conf *conf, const char *value)
+{
+	return emu_parse_uint(value, UINT64_MAX, &conf->seed);
+}
+
+static int set_json(struct emu_conf *conf, const char *value)
+{
+	(void)value;
+	conf->json = true;
+	return 0;
+}
+
+static int set_quiet(struct emu_conf *conf, const char *value)
+{
+	(void)value;
+	conf->quiet = true;
+	return 0;
+}
+
+static int set_fault(struct emu_conf *conf, const char *value)
+{
+	return emu_fault_add(&conf->faults, value);
+}
+
+static int set_until(struct emu_conf *conf, const char *value)
+{
+	static const char *const words[] = {
+#define CONF_EVENT_WORD(name, word, help) [EMU_EVENT_##name] = word,
+		EMU_EVENT_LIST(CONF_EVENT_WORD)
+#undef CONF_EVENT_WORD
+	};
+	struct emu_until *until = &conf->until[conf->until_len];
+
+	if (conf->until_len == EMU_UNTIL_MAX)
+		return ERR_LIMIT;
+	for (int i = 0; i < EMU_EVENT_COUNT; i++) {
+		if (strcmp(value, words[i]) != 0)
+			continue;
+		until->is_event = true;
+		until->event = (enum emu_event)i;
+		conf->until_len++;
+		return 0;
+	}
+	if (copy_text(until->version, sizeof(until->version), value) != 0)
+		return ERR_INVAL;
+	conf->until_len++;
+	return 0;
+}
+
+static const struct conf_row conf_rows[] = {
+	{"--server", "URI", set_server, "coaps://HOST[:PORT], or coap:// (needs plain devices)"},
+	{"--id", "ID", set_id, "the device's identity; prefix of a fleet's"},
+	{"--psk-file", "FILE", set_psk_file, "the key in hex"},
+	{"--psk-list", "FILE", set_psk_list, "keys, lines of id:hex"},
+	{"--state", "DIR", set_state, "flash and file system of the device; a fresh one is made"},
+	{"--version", "V", set_version, "version of a fresh device's firmware"},
+	{"--image", "FILE", set_image, "image of a fresh device's firmware (gives a digest)"},
+	{"--hardware", "H", set_hardware, "hardware name to report"},
+	{"--interval", "S", set_interval, "seconds between check-ins (60)"},
+	{"--window", "N", set_window, "blocks in flight, 1 to 16 (4)"},
+	{"--block", "N", set_block, "bytes of a block, 16 to 1024 (1024)"},
+	{"--count", "N", set_count, "a fleet ID-00001 ... with keys from --psk-list"},
+	{"--fault", "NAME[:ARG]", set_fault, "something that goes wrong, see below; repeatable"},
+	{"--boot-time", "MS", set_boot_time, "time a reset takes (300)"},
+	{"--slot-size", "BYTES", set_slot_size, "largest image it can take (2097152)"},
+	{"--fs-blocks", "N", set_fs_blocks, "4 KiB blocks of its file system (64)"},
+	{"--battery", "PERCENT", set_battery, "battery level to report (on mains: not told)"},
+	{"--local-port", "N", set_local_port, "UDP port of its own, the same after each boot"},
+	{"--ack-timeout", "MS", set_ack_timeout, "CoAP ACK_TIMEOUT (2000)"},
+	{"--max-retransmit", "N", set_max_retransmit, "CoAP MAX_RETRANSMIT (4)"},
+	{"--json", NULL, set_json, "speak the JSON twin instead of CBOR"},
+	{"--until", "WHAT", set_until, "exit 0 when WHAT has come; repeated: one after the other"},
+	{"--exit-after", "S", set_exit_after, "exit after S seconds (1 if --until did not come)"},
+	{"--quiet", NULL, set_quiet, "no console"},
+	{"--seed", "N", set_seed, "seed of jitter and link faults (1)"},
+};
+
+enum { CONF_ROWS = sizeof(conf_rows) / sizeof(conf_rows[0]) };
+
+static void conf_usage(FILE *out)
+{
+	fprintf(out, "usage: postboot-device --server URI --id ID (--psk-file F | --psk-list F)\n"
+		     "                       --state DIR [--version V] [options]\n"
+		     "An emulated device for Postboot.\n\n");
+	for (size_t i = 0; i < CONF_ROWS; i++) {
+		char form[48];
+
+		snprintf(form, sizeof(form), "%s %s", conf_rows[i].name,
+			 conf_rows[i].arg ? conf_rows[i].arg : "");
+		fprintf(out, "  %-22s %s\n", form, conf_rows[i].help);
+	}
+	fprintf(out, "  %-22s %s\n  %-22s %s\n", "--help", "this text", "--version-info",
+		"version of this program");
+	fprintf(out, "\nWHAT is a version (it runs and a report that calls it confirmed was\n"
+		     "answered) or one of these events:\n");
+#define CONF_EVENT_HELP(name, word, help) fprintf(out, "  %-22s %s\n", word, help);
+	EMU_EVENT_LIST(CONF_EVENT_HELP)
+#undef CONF_EVENT_HELP
+	fprintf(out, "\nFaults:\n");
+	emu_fault_help(out);
+	fprintf(out, "\nExit status: 0 done, 1 failed or --until did not come, 2 usage.\n");
+}
+
+static enum emu_conf_result conf_bad_value(const struct conf_row *row, const char *value)
+{
+	char form[64];
+
+	if (row->set != set_fault)
+		fprintf(stderr, "postboot-device: %s %s: not a valid %s\n", row->name, value,
+			row->arg);
+	else if (emu_fault_usage(value, form, sizeof(form)))
+		fprintf(stderr, "postboot-device: --fault %s: expected %s\n", value, form);
+	else
+		fprintf(stderr, "postboot-device: --fault %s: unknown fault (see --help)\n", value);
+	return EMU_CONF_BAD;
+}
+
+static enum emu_conf_result conf_option(struct emu_conf *conf, int argc, char *const argv[],
+					int *pos)
+{
+	const char *word = argv[*pos];
+	size_t len = strcspn(word, "=");
+	const char *value = word[len] == '=' ? word + len + 1 : NULL;
+
+	for (size_t i = 0; i < CONF_ROWS; i++) {
+		const struct conf_row *row = &conf_rows[i];
+
+		if (strlen(row->name) != len || memcmp(row->name, word, len) != 0)
+			continue;
+		if (!row->arg && value) {
+			fprintf(stderr, "postboot-device: %s takes no value\n", row->name);
+			return EMU_CONF_BAD;
+		}
+		if (row->arg && !value && *pos + 1 < argc)
+			value = argv[++*pos];
+		if (row->arg && !value) {
+			fprintf(stderr, "postboot-device: %s needs %s\n", row->name, row->arg);
+			return EMU_CONF_BAD;
+		}
+		return row->set(conf, value) == 0 ? EMU_CONF_RUN : conf_bad_value(row, value);
+	}
+	fprintf(stderr, "postboot-device: unknown option %s (try --help)\n", word);
+	return EMU_CONF_BAD;
+}
+
+static enum emu_conf_result conf_need(const char *what)
+{
+	fprintf(stderr, "postboot-device: %s (try --help)\n", what);
+	return EMU_CONF_BAD;
+}
+
+static enum emu_conf_result conf_check(struct emu_conf *conf)
+{
+	if (conf->server.len == 0)
+		return conf_need("--server is needed");
+	if (conf->id[0] == '\0')
+		return conf_need("--id is needed");
+	if (conf->state[0] == '\0')
+		return conf_need("--state is needed");
+	if (conf->psk_file && conf->psk_list)
+		return conf_need("--psk-file and --psk-list exclude each other");
+	if (conf->dtls && !conf->psk_file && !conf->psk_list)
+		return conf_need("a key is needed: --psk-file or --psk-list");
+	if (conf->count > 0 && conf->psk_file)
+		return conf_need("--count takes its keys from --psk-list");
+	if (conf->count > 0 && strlen(conf->id) > LIMIT_DEVICE_ID - 6)
+		return conf_need("--id is too long for the prefix of a fleet");
+	if (conf->count > 1 && conf->local_port != 0)
+		return conf_need("--local-port is for one device");
+	return emu_keys_load(conf) == 0 ? EMU_CONF_RUN : EMU_CONF_BAD;
+}
+
+enum emu_conf_result emu_conf_parse(int argc, char *const argv[], struct emu_conf *ret_conf)
+{
+	memset(ret_conf, 0, sizeof(*ret_conf));
+	ret_conf->interval_s = 60;
+	ret_conf->window = 4;
+	ret_conf->block = 1024;
+	ret_conf->boot_ms = 300;
+	ret_conf->slot_size = 2U << 20;
+	ret_conf->fs_blocks = EMU_FS_BLOCKS;
+	ret_conf->battery = -1;
+	ret_conf->ack_timeout_ms = 2000;
+	ret_conf->max_retransmit = 4;
+	ret_conf->seed = 1;
+	for (int i = 1; i < argc; i++) {
+		enum emu_conf_result result;
+
+		if (strcmp(argv[i], "--help") == 0) {
+			conf_usage(stdout);
+			return EMU_CONF_DONE;
+		}
+		/* --version is the device's, but alone it can only be the usual question. */
+		if (strcmp(argv[i], "--version-info") == 0 ||
+		    (argc == 2 && strcmp(argv[i], "--version") == 0)) {
+			printf("postboot-device %s\n", PACKAGE_VERSION);
+			return EMU_CONF_DONE;
+		}
+		result = conf_option(ret_conf, argc, argv, &i);
+		if (result != EMU_CONF_RUN)
+			return result;
+	}
+	return conf_check(ret_conf);
+}
+
+void emu_conf_done(struct emu_conf *conf)
+{
+	/* Keys do not stay behind in freed memory. */
+	if (conf->keys)
+		explicit_bzero(conf->keys, conf->keys_len * sizeof(*conf->keys));
+	free(conf->keys);
+	conf->keys = NULL;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "emu/fault.h"
+
+#include "emu/text.h"
+
+#include <string.h>
+
+enum arg_kind {
+	ARG_NONE,
+	ARG_UINT,
+	ARG_OPT_UINT,
+	ARG_PERCENT,
+	ARG_WORD,
+	ARG_UINT_WORD,
+	ARG_OPT_TEXT
+};
+
+static const struct fault_row {
+	const char *word;
+	enum arg_kind arg;
+	const char *arg_name;
+	const char *help;
+} fault_rows[] = {
+#define EMU_FAULT_ROW(name, word, arg, argname, help)                                              \
+	[EMU_FAULT_##name] = {word, ARG_##arg, argname, help},
+	EMU_FAULT_LIST(EMU_FAULT_ROW)
+#undef EMU_FAULT_ROW
+};
+
+static const struct fault_row *fault_row(const char *spec, size_t len,
+					 enum emu_fault_kind *ret_kind)
+{
+	for (int i = 0; i < EMU_FAULT_COUNT; i++) {
+		const char *word = fault_rows[i].word;
+
+		if (strlen(word) == len && memcmp(word, spec, len) == 0) {
+			*ret_kind = (enum emu_fault_kind)i;
+			return &fault_rows[i];
+		}
+	}
+	return NULL;
+}
+
+/* Index of `arg` in "a|b", or -1. */
+static int fault_word(const char *words, const char *arg)
+{
+	size_t len = strlen(arg);
+
+	for (int i = 0; *words != '\0'; i++) {
+		size_t n = strcspn(words, "|");
+
+		if (n == len && memcmp(words, arg, n) == 0)
+			return i;
+		words += n;
+		if (*words == '|')
+			words++;
+	}
+	return -1;
+}
+
+static int fault_uint_word(struct emu_fault *fault, const char *arg)
+{
+	char number[24];
+	size_t n = strcspn(arg, ",");
+
+	if (n >= sizeof(number))
+		return ERR_INVAL;
+	memcpy(number, arg, n);
+	number[n] = '\0';
+	if (arg[n] == ',') {
+		if (strcmp(arg + n + 1, "revert") != 0)
+			return ERR_INVAL;
+		fault->word = 1;
+	}
+	return emu_parse_uint(number, UINT32_MAX, &fault->value);
+}
+
+static int fault_arg(struct emu_fault *fault, const struct fault_row *row, const char *arg)
+{
+	int word;
+
+	switch (row->arg) {
+	case ARG_NONE:
+		return arg ? ERR_INVAL : 0;
+	case ARG_OPT_UINT:
+		fault->value = 1;
+		return arg ? emu_parse_uint(arg, UINT32_MAX, &fault->value) : 0;
+	case ARG_UINT:
+		return arg ? emu_parse_uint(arg, UINT32_MAX, &fault->value) : ERR_INVAL;
+	case ARG_PERCENT:
+		return arg ? emu_parse_uint(arg, 100, &fault->value) : ERR_INVAL;
+	case ARG_WORD:
+		word = arg ? fault_word(row->arg_name, arg) : -1;
+		if (word < 0)
+			return ERR_INVAL;
+		fault->value = (uint64_t)word;
+		return 0;
+	case ARG_UINT_WORD:
+		return arg ? fault_uint_word(fault, arg) : ERR_INVAL;
+	case ARG_OPT_TEXT:
+		if (!arg)
+			arg = "mislabelled";
+		if (*arg == '\0' || strlen(arg) >= sizeof(fault->text))
+			return ERR_INVAL;
+		memcpy(fault->text, arg, strlen(arg) + 1);
+		return 0;
+	}
+	return ERR_INVAL;
+}
+
+int emu_fault_add(struct emu_faults *faults, const char *spec)
+{
+	size_t len = strcspn(spec, ":");
+	struct emu_fault fault = {0};
+	const struct fault_row *row = fault_row(spec, len, &fault.kind);
+	int err;
+
+	if (!row)
+		return ERR_NOENT;
+	if (faults->len == EMU_FAULTS_MAX)
+		return ERR_LIMIT;
+	err = fault_arg(&fault, row, spec[len] == ':' ? spec + len + 1 : NULL);
+	if (err)
+		return ERR_INVAL;
+	faults->list[faults->len++] = fault;
+	return 0;
+}
+
+const struct emu_fault *emu_fault_find(const struct emu_faults *faults, enum emu_fault_kind kind)
+{
+	for (size_t i = 0; i < faults->len; i++)
+		if (faults->list[i].kind == kind)
+			return &faults->list[i];
+	return NULL;
+}
+
+static void fault_form(const struct fault_row *row, char *dst, size_t cap)
+{
+	bool optional = row->arg == ARG_OPT_UINT || row->arg == ARG_OPT_TEXT;
+
+	if (row->arg == ARG_NONE)
+		snprintf(dst, cap, "%s", row->word);
+	else
+		snprintf(dst, cap, optional ? "%s[:%s]" : "%s:%s", row->word, row->arg_name);
+}
+
+const char *emu_fault_usage(const char *spec, char *dst, size_t cap)
+{
+	enum emu_fault_kind kind;
+	const struct fault_row *row = fault_row(spec, strcspn(spec, ":"), &kind);
+
+	if (!row)
+		return NULL;
+	fault_form(row, dst, cap);
+	return dst;
+}
+
+void emu_fault_help(FILE *out)
+{
+	char form[64];
+
+	for (int i = 0; i < EMU_FAULT_COUNT; i++) {
+		const char *line = fault_rows[i].help;
+
+		fault_form(&fault_rows[i], form, sizeof(form));
+		fprintf(out, "  %s\n", form);
+		while (*line != '\0') {
+			size_t n = strcspn(line, "\n");
+
+			fprintf(out, "        %.*s\n", (int)n, line);
+			line += n;
+			if (*line == '\n')
+				line++;
+		}
+	}
+}

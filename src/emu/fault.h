@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The catalogue of things that go wrong on purpose: names, arguments and help of --fault.
+ * Parsing only; what a fault does lives where it happens (boot.c, update.c, unit.c, link.c).
+ * "Once" faults are counted by the unit, by their place in the list, so that the same fault
+ * may be given several times (power-cut at many bytes).
+ */
+#ifndef EMU_FAULT_H
+#define EMU_FAULT_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* X(NAME, word, argument kind, argument name or words, help) */
+#define EMU_FAULT_LIST(X)                                                                          \
+	X(FS_FULL, "fs-full", UINT, "BLOCKS",                                                      \
+	  "user logs fill the file system up to BLOCKS free blocks: below 3 the record that\n"     \
+	  "tells the boot loader to flash is lost, silently, at write or at close. Undone by\n"    \
+	  "SIGUSR1, by a file fs-free-now in the state folder, or by a run without it")            \
+	X(BOOTLOADER_REJECT, "bootloader-reject", NONE, "",                                        \
+	  "the boot loader refuses the staged image and says so in the last-attempt record")       \
+	X(CACHED, "cached", NONE, "",                                                              \
+	  "an old agent without `fresh': keeps a downloaded image and says verified again\n"       \
+	  "without downloading")                                                                   \
+	X(LIAR, "liar", WORD, "old-image|no-reboot",                                               \
+	  "old-image: never installs, reboots, goes on claiming verified and applying;\n"          \
+	  "no-reboot: claims the new version and digest in the same boot")                         \
+	X(UPDATES_DISABLED, "updates-disabled", NONE, "",                                          \
+	  "the application has disabled updates: refuses unless the directive says force")         \
+	X(DEFER, "defer", UINT, "S", "defers updates until S seconds after the first offer")       \
+	X(NEVER_REBOOT, "never-reboot", NONE, "",                                                  \
+	  "resets are blocked: stays in the same boot after applying and checks in")               \
+	X(NEVER_RETURN, "never-return", NONE, "", "silent for ever after applying")                \
+	X(CRASH_LOOP, "crash-loop", UINT_WORD, "N[,revert]",                                       \
+	  "the new image panics N times, each a boot that reports, then stays or reverts")         \
+	X(ROLLBACK_AFTER, "rollback-after", UINT, "S",                                             \
+	  "S seconds after its boot the new image goes back to the old one")                       \
+	X(WRONG_LABEL, "wrong-label", OPT_TEXT, "TEXT",                                            \
+	  "an updated image reports TEXT (default `mislabelled') as its version")                  \
+	X(WRONG_DIGEST, "wrong-digest", NONE, "", "an updated image reports another digest")       \
+	X(POWER_CUT, "power-cut", UINT, "BYTE",                                                    \
+	  "once: RAM is lost when BYTE bytes of a download are there")                             \
+	X(BROWN_OUT, "brown-out", WORD, "before|after",                                            \
+	  "once: resets before or after the hand-over to the boot loader")                         \
+	X(BAD_FLASH, "bad-flash", UINT, "OFFSET",                                                  \
+	  "the byte at OFFSET of a downloaded image reads back wrong")                             \
+	X(CLONE, "clone", NONE, "",                                                                \
+	  "a second unit with the same key reports the old version; both handshake for each\n"     \
+	  "check-in")                                                                              \
+	X(OLD_BOOT, "old-boot", NONE, "",                                                          \
+	  "after a boot's first report a late copy of the boot before's report is sent")           \
+	X(NO_GATE_ANSWER, "no-gate-answer", OPT_UINT, "N",                                         \
+	  "the first N (default 1) answers to `applying' are lost after the server sent them")     \
+	X(NO_CONFIRM, "no-confirm", NONE, "", "the new image never becomes permanent")             \
+	X(LOSS, "loss", PERCENT, "P", "link: P percent of datagrams are lost, each way")           \
+	X(DUP, "dup", PERCENT, "P", "link: P percent of datagrams arrive twice")                   \
+	X(REORDER, "reorder", PERCENT, "P", "link: P percent of datagrams are overtaken")          \
+	X(DELAY, "delay", UINT, "MS", "link: each datagram takes MS milliseconds, each way")       \
+	X(REBIND, "rebind", UINT, "S", "link: a new 5-tuple towards the server every S seconds")
+
+enum emu_fault_kind {
+#define EMU_FAULT_ENUM(name, word, arg, argname, help) EMU_FAULT_##name,
+	EMU_FAULT_LIST(EMU_FAULT_ENUM)
+#undef EMU_FAULT_ENUM
+		EMU_FAULT_COUNT
+};
+
+enum { EMU_FAULTS_MAX = 32 };
+
+/* Words of liar and brown-out, in the order of the list. */
+enum { EMU_LIAR_OLD_IMAGE = 0, EMU_LIAR_NO_REBOOT = 1 };
+enum { EMU_BROWN_OUT_BEFORE = 0, EMU_BROWN_OUT_AFTER = 1 };
+
+struct emu_fault {
+	enum emu_fault_kind kind;
+	uint64_t value; /* the number, or the index of the word */
+	int word;	/* UINT_WORD: 1 when the word follows */
+	char text[65];	/* OPT_TEXT */
+};
+
+struct emu_faults {
+	struct emu_fault list[EMU_FAULTS_MAX];
+	size_t len;
+};
+
+/* Adds "name[:arg]". ERR_NOENT unknown name, ERR_INVAL bad argument, ERR_LIMIT too many. */
+int emu_fault_add(struct emu_faults *faults, const char *spec) ERR_CHECK;
+
+/* First fault of that kind, or NULL. */
+const struct emu_fault *emu_fault_find(const struct emu_faults *faults, enum emu_fault_kind kind);
+
+/* The form of its argument ("fs-full:BLOCKS"), for errors; NULL for an unknown name. */
+const char *emu_fault_usage(const char *spec, char *dst, size_t cap);
+
+/* Prints the catalogue for --help. */
+void emu_fault_help(FILE *out);
+
+#endif

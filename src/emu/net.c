@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "emu/net.h"
+
+#include <coap3/coap.h>
+#include <netdb.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NET_GRAVES = 2 * EMU_CTX_SESSIONS };
+
+struct emu_ctx {
+	coap_context_t *coap;
+	coap_session_t *graves[NET_GRAVES];
+	size_t graves_len;
+};
+
+/* The one place that knows both spellings of libcoap's log levels (4.3.1 and 4.3.2 on). */
+static void net_quiet(void)
+{
+#if LIBCOAP_VERSION >= 4003002U
+	coap_set_log_level(getenv("POSTBOOT_DEVICE_COAP_LOG") ? COAP_LOG_DEBUG : COAP_LOG_EMERG);
+	coap_dtls_set_log_level(COAP_LOG_EMERG);
+#else
+	coap_set_log_level(getenv("POSTBOOT_DEVICE_COAP_LOG") ? LOG_DEBUG : LOG_EMERG);
+	coap_dtls_set_log_level(LOG_EMERG);
+#endif
+}
+
+static struct emu_session *net_session(const coap_session_t *coap)
+{
+	return coap_session_get_app_data(coap);
+}
+
+static void net_down(coap_session_t *coap, const char *why)
+{
+	struct emu_session *session = net_session(coap);
+
+	if (!session)
+		return;
+	emu_session_close(session, false);
+	session->ops->down(session->arg, why);
+}
+
+static int net_on_event(coap_session_t *coap, const coap_event_t event)
+{
+	struct emu_session *session = net_session(coap);
+
+	if (!session)
+		return 0;
+	if (event == COAP_EVENT_DTLS_CONNECTED) {
+		session->up = true;
+		session->ops->up(session->arg);
+	} else if (event == COAP_EVENT_DTLS_CLOSED) {
+		net_down(coap, session->up ? "closed by the server" : "handshake refused");
+	} else if (event == COAP_EVENT_DTLS_ERROR) {
+		net_down(coap, session->up ? "DTLS error" : "handshake failed");
+	}
+	return 0;
+}
+
+static void net_on_nack(coap_session_t *coap, const coap_pdu_t *sent,
+			const coap_nack_reason_t reason, const coap_mid_t mid)
+{
+	(void)sent;
+	(void)mid;
+	switch ((int)reason) {
+	case COAP_NACK_TOO_MANY_RETRIES:
+		net_down(coap, "no answer");
+		break;
+	case COAP_NACK_RST:
+		net_down(coap, "reset by the server");
+		break;
+	case COAP_NACK_TLS_FAILED:
+		net_down(coap, "handshake failed");
+		break;
+	case COAP_NACK_ICMP_ISSUE:
+		net_down(coap, "server unreachable");
+		break;
+	default:
+		net_down(coap, "not delivered");
+		break;
+	}
+}
+
+static uint32_t net_opt_uint(const coap_opt_t *opt)
+{
+	return coap_decode_var_bytes(coap_opt_value(opt), coap_opt_length(opt));
+}
+
+static void answer_options(const coap_pdu_t *pdu, struct emu_answer *answer)
+{
+	coap_opt_iterator_t it;
+	const coap_opt_t *opt;
+	coap_block_t block;
+
+	answer->content_format = -1;
+	opt = coap_check_option(pdu, COAP_OPTION_CONTENT_FORMAT, &it);
+	if (opt)
+		answer->content_format = (int)net_opt_uint(opt);
+	answer->observe = coap_check_option(pdu, COAP_OPTION_OBSERVE, &it) != NULL;
+	opt = coap_check_option(pdu, COAP_OPTION_MAXAGE, &it);
+	if (opt) {
+		answer->has_max_age = true;
+		answer->max_age_s = net_opt_uint(opt);
+	}
+	opt = coap_check_option(pdu, COAP_OPTION_ETAG, &it);
+	if (opt && coap_opt_length(opt) <= sizeof(answer->etag)) {
+		answer->etag_len = coap_opt_length(opt);
+		memcpy(answer->etag, coap_opt_value(opt), answer->etag_len);
+	}
+	if (coap_get_block(pdu, COAP_OPTION_BLOCK2, &block)) {
+		answer->has_block = true;
+		answer->block_num = block.num;
+		answer->block_szx = block.szx;
+	}
+}
+
+static bool net_token(const coap_pdu_t *pdu, uint32_t *ret_token)
+{
+	coap_bin_const_t token = coap_pdu_get_token(pdu);
+	struct buf in;
+
+	if (token.length != 4)
+		return false;
+	in = buf_reader(token.s, token.length);
+	*ret_token = buf_get_u32(&in);
+	return true;
+}
+
+static coap_response_t net_on_response(coap_session_t *coap, const coap_pdu_t *sent,
+				       const coap_pdu_t *received, const coap_mid_t mid)
+{
+	struct emu_session *session = net_session(coap);
+	struct emu_answer answer = {0};
+	unsigned code = coap_pdu_get_code(received);
+	const uint8_t *data;
+	size_t len;
+
+	(void)sent;
+	(void)mid;
+	if (!session || !net_token(received, &answer.token))
+		return COAP_RESPONSE_FAIL; /* libcoap answers RST: we do not know this exchange */
+	answer.code = (code >> 5) * 100 + (code & 31);
+	answer_options(received, &answer);
+	if (coap_get_data(received, &len, &data))
+		answer.payload = (struct bytes){data, len};
+	session->ops->answer(session->arg, &answer);
+	return COAP_RESPONSE_OK;
+}
+
+int emu_ctx_new(struct emu_ctx **ret_ctx)
+{
+	struct emu_ctx *ctx = calloc(1, sizeof(*ctx));
+
+	if (!ctx)
+		return ERR_NOMEM;
+	coap_startup();
+	net_quiet();
+	if (!coap_dtls_is_supported()) {
+		free(ctx);
+		return ERR_UNSUPPORTED;
+	}
+	ctx->coap = coap_new_context(NULL);
+	if (!ctx->coap) {
+		free(ctx);
+		return ERR_NOMEM;
+	}
+	coap_context_set_block_mode(ctx->coap, 0); /* blocks are ours: several GETs in flight */
+	coap_register_response_handler(ctx->coap, net_on_response);
+	coap_register_nack_handler(ctx->coap, net_on_nack);
+	coap_register_event_handler(ctx->coap, net_on_event);
+	*ret_ctx = ctx;
+	return 0;
+}
+
+static void ctx_bury(struct emu_ctx *ctx)
+{
+	for (size_t i = 0; i < ctx->graves_len; i++) {
+		/* First drops the exchanges still in flight: each holds a reference. */
+		coap_session_disconnected(ctx->graves[i], COAP_NACK_NOT_DELIVERABLE);
+		coap_session_release(ctx->graves[i]);
+	}
+	ctx->graves_len = 0;
+}
+
+void emu_ctx_free(struct emu_ctx *ctx)
+{
+	if (!ctx)
+		return;
+	ctx_bury(ctx);
+	coap_free_context(ctx->coap);
+	free(ctx);
+}
+
+int emu_ctx_fd(const struct emu_ctx *ctx)
+{
+	return coap_context_get_coap_fd(ctx->coap);
+}
+
+uint32_t emu_ctx_next_ms(struct emu_ctx *ctx)
+{
+	coap_tick_t now;
+	unsigned wait_ms;
+
+	if (ctx->graves_len > 0)
+		return 0;
+	if (emu_ctx_fd(ctx) < 0)
+		return 5; /* a libcoap without epoll: look often */
+	coap_ticks(&now);
+	wait_ms = coap_io_prepare_epoll(ctx->coap, now);
+	return wait_ms == 0 ? UINT32_MAX : wait_ms;
+}
+
+void emu_ctx_process(struct emu_ctx *ctx)
+{
+	(void)coap_io_process(ctx->coap, COAP_IO_NO_WAIT);
+	ctx_bury(ctx);
+}
+
+int emu_addr_resolve(const char *host, uint16_t port, struct emu_addr *ret_addr)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_family = AF_UNSPEC};
+	struct addrinfo *info = NULL;
+	char service[8];
+	int err = ERR_NOENT;
+
+	snprintf(service, sizeof(service), "%u", (unsigned)port);
+	if (getaddrinfo(host, service, &hints, &info) != 0)
+		return ERR_NOENT;
+	if (info->ai_addrlen <= sizeof(ret_addr->u)) {
+		memset(ret_addr, 0, sizeof(*ret_addr));
+		memcpy(&ret_addr->u, info->ai_addr, info->ai_addrlen);
+		ret_addr->len = info->ai_addrlen;
+		err = 0;
+	}
+	freeaddrinfo(info);
+	return err;
+}
+
+static void net_address(coap_address_t *dst, const struct emu_addr *addr)
+{
+	coap_address_init(dst);
+	dst->size = addr->len;
+	if (addr->u.sa.sa_family == AF_INET6)
+		dst->addr.sin6 = addr->u.in6;
+	else
+		dst->addr.sin = addr->u.in;
+}
+
+static coap_session_t *net_connect(struct emu_ctx *ctx, const struct emu_session_conf *conf)
+{
+	coap_dtls_cpsk_t setup;
+	coap_address_t server;
+	coap_address_t local;
+	coap_address_t *bind_to = NULL;
+
+	net_address(&server, &conf->server);
+	if (conf->local_port != 0) {
+		struct emu_addr any = {.len = conf->server.len};
+
+		any.u.sa.sa_family = conf->server.u.sa.sa_family;
+		if (any.u.sa.sa_family == AF_INET6)
+			any.u.in6.sin6_port = htons(conf->local_port);
+		else
+			any.u.in.sin_port = htons(conf->local_port);
+		net_address(&local, &any);
+		bind_to = &local;
+	}
+	if (!conf->dtls)
+		return coap_new_client_session(ctx->coap, bind_to, &server, COAP_PROTO_UDP);
+	memset(&setup, 0, sizeof(setup));
+	setup.version = COAP_DTLS_CPSK_SETUP_VERSION;
+	setup.psk_info.identity.s = (const uint8_t *)conf->identity;
+	setup.psk_info.identity.length = strlen(conf->identity);
+	setup.psk_info.key.s = conf->psk;
+	setup.psk_info.key.length = conf->psk_len;
+	return coap_new_client_session_psk2(ctx->coap, bind_to, &server, COAP_PROTO_DTLS, &setup);
+}
+
+int emu_session_open(struct emu_session *session, struct emu_ctx *ctx,
+		     const struct emu_session_conf *conf, const struct emu_session_ops *ops,
+		     void *arg)
+{
+	coap_fixed_point_t timeout = {(uint16_t)(conf->ack_timeout_ms / 1000),
+				      (uint16_t)(conf->ack_timeout_ms % 1000)};
+	coap_session_t *coap = net_connect(ctx, conf);
+
+	if (!coap)
+		return ERR_IO;
+	*session = (struct emu_session){.coap = coap, .ctx = ctx, .ops = ops, .arg = arg};
+	coap_session_set_app_data(coap, session);
+	coap_session_set_ack_timeout(coap, timeout);
+	coap_session_set_max_retransmit(coap, conf->max_retransmit);
+	coap_session_set_nstart(coap, conf->nstart);
+	if (!conf->dtls) {
+		session->up = true;
+		ops->up(arg);
+	}
+	return 0;
+}
+
+void emu_session_close(struct emu_session *session, bool graceful)
+{
+	coap_session_t *coap = session->coap;
+	coap_tls_library_t library;
+	SSL *ssl;
+
+	if (!coap)
+		return;
+	session->coap = NULL;
+	session->up = false;
+	coap_session_set_app_data(coap, NULL);
+	ssl = coap_session_get_tls(coap, &library);
+	if (ssl && library == COAP_TLS_LIBRARY_OPENSSL && !graceful) {
+		SSL_set_quiet_shutdown(ssl, 1);
+		SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	}
+	if (session->ctx->graves_len == NET_GRAVES)
+		ctx_bury(session->ctx);
+	session->ctx->graves[session->ctx->graves_len++] = coap;
+}
+
+static bool pdu_path(coap_pdu_t *pdu, const char *path)
+{
+	while (*path == '/') {
+		size_t len = strcspn(path + 1, "/?");
+
+		if (!coap_add_option(pdu, COAP_OPTION_URI_PATH, len, (const uint8_t *)path + 1))
+			return false;
+		path += 1 + len;
+	}
+	return *path == '\0';
+}
+
+static bool pdu_uint(coap_pdu_t *pdu, uint16_t option, unsigned value)
+{
+	uint8_t buf[4];
+
+	return coap_add_option(pdu, option, coap_encode_var_safe(buf, sizeof(buf), value), buf) > 0;
+}
+
+static coap_pdu_t *pdu_new(struct emu_session *session, coap_pdu_code_t code, uint32_t token)
+{
+	uint8_t bytes[4];
+	struct buf out = buf_writer(bytes, sizeof(bytes));
+	coap_pdu_t *pdu;
+
+	if (!session->up || !session->coap)
+		return NULL;
+	pdu = coap_new_pdu(COAP_MESSAGE_CON, code, session->coap);
+	buf_put_u32(&out, token);
+	if (pdu && !coap_add_token(pdu, sizeof(bytes), bytes)) {
+		coap_delete_pdu(pdu);
+		return NULL;
+	}
+	return pdu;
+}
+
+static bool pdu_query(coap_pdu_t *pdu, const char *query)
+{
+	return !query || coap_add_option(pdu, COAP_OPTION_URI_QUERY, strlen(query),
+					 (const uint8_t *)query) > 0;
+}
+
+int emu_session_post(struct emu_session *session, const char *path, const char *query,
+		     uint32_t token, enum emu_format format, struct bytes payload)
+{
+	coap_pdu_t *pdu = pdu_new(session, COAP_REQUEST_CODE_POST, token);
+	bool ok = pdu && pdu_path(pdu, path) &&
+		  pdu_uint(pdu, COAP_OPTION_CONTENT_FORMAT, (unsigned)format) &&
+		  pdu_query(pdu, query) && pdu_uint(pdu, COAP_OPTION_ACCEPT, (unsigned)format) &&
+		  coap_add_data(pdu, payload.len, payload.ptr);
+
+	if (!ok) {
+		if (pdu)
+			coap_delete_pdu(pdu);
+		return ERR_CLOSED;
+	}
+	return coap_send(session->coap, pdu) == COAP_INVALID_MID ? ERR_IO : 0;
+}
+
+int emu_session_get(struct emu_session *session, const struct emu_get *get)
+{
+	coap_pdu_t *pdu = pdu_new(session, COAP_REQUEST_CODE_GET, get->token);
+	bool ok = pdu != NULL;
+
+	if (ok && get->observe)
+		ok = pdu_uint(pdu, COAP_OPTION_OBSERVE, COAP_OBSERVE_ESTABLISH);
+	ok = ok && pdu_path(pdu, get->path) && pdu_query(pdu, get->query);
+	if (ok && get->block_szx >= 0)
+		ok = pdu_uint(pdu, COAP_OPTION_BLOCK2,
+			      get->block_num << 4 | (unsigned)get->block_szx);
+	else if (ok)
+		ok = pdu_uint(pdu, COAP_OPTION_ACCEPT, (unsigned)get->accept);
+	if (!ok) {
+		if (pdu)
+			coap_delete_pdu(pdu);
+		return ERR_CLOSED;
+	}
+	return coap_send(session->coap, pdu) == COAP_INVALID_MID ? ERR_IO : 0;
+}
