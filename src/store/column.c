@@ -100,7 +100,7 @@ static int number_get(enum column_kind kind, const void *field, int64_t *ret)
 		*ret = *(const bool *)field;
 		return 0;
 	case KIND_I8:
-		*ret = *(const int8_t *)field;
+		*ret = (int)*(const int8_t *)field;
 		return 0;
 	case KIND_U8:
 		*ret = *(const uint8_t *)field;
@@ -123,7 +123,7 @@ static int number_get(enum column_kind kind, const void *field, int64_t *ret)
 	case KIND_BLOB:
 		break;
 	}
-	assert(!"a number");
+	assert(false && "a number");
 	return ERR_INVAL;
 }
 

@@ -23,11 +23,15 @@ int migrate_version(void)
 	return version;
 }
 
-static int64_t file_size(const char *path)
+/* Of the file itself or one beside it, -1 if there is none. */
+static int64_t file_size(const char *path, const char *tail)
 {
+	char name[PATH_MAX];
 	struct stat st;
 
-	return stat(path, &st) == 0 ? st.st_size : -1;
+	if ((size_t)snprintf(name, sizeof(name), "%s%s", path, tail) >= sizeof(name))
+		return -1;
+	return stat(name, &st) == 0 ? st.st_size : -1;
 }
 
 /* "file:" and the path with all but harmless bytes as %XX. */
@@ -79,16 +83,16 @@ static int check(struct db *db)
 
 int migrate_look(const char *path, char *error, size_t error_cap)
 {
-	char uri[URI_MAX], wal[PATH_MAX];
+	char uri[URI_MAX];
 	struct db db = {0};
 
-	if (file_size(path) <= 0)
+	/* A rollback journal is there only if the very first start died while it made the
+	 * file: only opening it for writing puts that right, and migrate_run() looks again. */
+	if (file_size(path, "") <= 0 || file_size(path, "-journal") > 0)
 		return 0;
-	if ((size_t)snprintf(wal, sizeof(wal), "%s-wal", path) >= sizeof(wal))
-		return ERR_LIMIT;
 	/* What is not yet in the file itself counts too. Without a WAL there is no such thing,
 	 * and `immutable` keeps sqlite from making one. */
-	bool has_wal = file_size(wal) > 0;
+	bool has_wal = file_size(path, "-wal") > 0;
 	int err = path_uri(path, has_wal ? "?mode=ro" : "?mode=ro&immutable=1", uri);
 	if (!err)
 		err = db_init(&db, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);

@@ -79,9 +79,14 @@ int row_bind_product(sqlite3_stmt *stmt, const struct product *p, int *ret_next)
 	int err = columns_bind(stmt, 1, product_columns, PRODUCT_COLUMN_COUNT, p);
 	int next = PRODUCT_COLUMN_COUNT + 1;
 
-	for (size_t i = 0; !err && i < POLICY_COUNT; i++)
-		if (sqlite3_bind_int64(stmt, next++, policy_get(&p->policy, &policy_rows[i])))
+	for (size_t i = 0; !err && i < POLICY_COUNT; i++) {
+		int64_t value = policy_get(&p->policy, &policy_rows[i]);
+		struct policy scratch;
+
+		err = policy_set(&scratch, &policy_rows[i], value); /* else nobody can read it */
+		if (!err && sqlite3_bind_int64(stmt, next++, value))
 			err = ERR_NOMEM;
+	}
 	if (!err)
 		*ret_next = next;
 	return err;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -78,6 +79,7 @@ static int run_set(struct store *s, struct store_set *set, char *why, size_t why
 	int err = set->err;
 
 	if (err) {
+		buf_copy_str(why, why_cap, "a write-set that was wrong when submitted");
 		fail(set, err);
 		return 0;
 	}
@@ -376,12 +378,12 @@ static int load_meta(struct store *s)
 static int open_databases(struct store *s, const char *path)
 {
 	bool in_memory = strcmp(path, ":memory:") == 0;
-	char uri[64] = "file:/postboot-";
+	char uri[64], name[33] = "";
 	int err = 0;
 
 	if (in_memory) {
-		err = random_hex(uri + strlen(uri), 32);
-		strcat(uri, "?vfs=memdb");
+		err = random_hex(name, 32);
+		snprintf(uri, sizeof(uri), "file:/%s?vfs=memdb", name);
 		path = uri;
 	} else {
 		err = migrate_look(path, s->error, sizeof(s->error));

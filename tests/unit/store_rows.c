@@ -304,6 +304,92 @@ void rows_add_event(struct store_set *set, const char *device, const char *json)
 	store_set_event(set, &e);
 }
 
+/* ---- stores with a hook ---- */
+
+static int hook(void *ctx, unsigned long operation)
+{
+	struct rows_hook *h = ctx;
+
+	if (h->gate && operation == 1) {
+		sem_post(h->entered);
+		sem_wait(h->gate);
+	}
+	if (operation != h->at)
+		return 0;
+	if (!h->err)
+		_exit(0);
+	return h->err;
+}
+
+struct store *rows_open(const char *path, bool inline_commit, struct rows_hook *h)
+{
+	struct store_conf conf = {
+		.path = path, .inline_commit = inline_commit, .fault = hook, .fault_ctx = h};
+	struct store *s = NULL;
+
+	assert_int_equal(store_open(&conf, &s), 0);
+	return s;
+}
+
+struct order {
+	uint64_t next;
+};
+
+static bool in_order(void *ctx, const struct store_event_row *e)
+{
+	struct order *order = ctx;
+
+	assert_int_equal(e->seq, order->next);
+	order->next++;
+	return true;
+}
+
+uint64_t rows_assert_no_gaps(struct store *s)
+{
+	struct order order = {1};
+	struct store_info info;
+
+	assert_int_equal(store_events(s, 0, "", 100000, in_order, &order), 0);
+	store_info(s, &info);
+	assert_int_equal(info.head, order.next - 1);
+	return info.head;
+}
+
+struct store_set *rows_event_set(struct store_result *result, unsigned events)
+{
+	struct store_set *set = rows_set(result);
+
+	while (events--)
+		rows_add_event(set, "dev", "{}");
+	return set;
+}
+
+static void base(struct store *s)
+{
+	int64_t product = rows_add_product(s, 0);
+	struct store_result result;
+	struct release r;
+	struct attempt a;
+
+	for (unsigned i = 0; i < 2; i++) {
+		rows_release(3 + i, product, &r);
+		assert_int_equal(rows_put_release(s, &r, NULL), 0);
+	}
+	rows_add_device(s, 0, product, "dev");
+	rows_attempt(0, "dev", &a);
+	assert_int_equal(rows_put_attempt(s, &a, NULL), 0);
+	assert_int_equal(rows_commit(s, rows_event_set(&result, 2), &result), 0);
+}
+
+void rows_make_base(const char *path)
+{
+	struct rows_hook none = {0};
+	struct store *s = rows_open(path, true, &none);
+
+	base(s);
+	store_close(s);
+}
+
 /* ---- files ---- */
 
 void rows_tmp(char path[64])

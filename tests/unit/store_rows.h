@@ -5,6 +5,8 @@
 #ifndef TESTS_STORE_ROWS_H
 #define TESTS_STORE_ROWS_H
 
+#include <semaphore.h>
+
 #include "store/store.h"
 
 /* cmocka wants these first; the tests include cmocka.h after this header. */
@@ -52,6 +54,27 @@ int rows_put_attempt(struct store *s, const struct attempt *a, int64_t *ret_numb
 int64_t rows_add_product(struct store *s, unsigned seed);
 void rows_add_device(struct store *s, unsigned seed, int64_t product, const char *id);
 void rows_add_event(struct store_set *set, const char *device, const char *json);
+
+/* For the fault hook. Fails (or ends the process at) one operation; or waits at the first. */
+struct rows_hook {
+	unsigned long at; /* 0: never */
+	int err;	  /* 0: _exit(0), as kill -9 would */
+	sem_t *gate;	  /* posted when the first operation may go on */
+	sem_t *entered;	  /* posted when it waits */
+};
+
+/* A store with that hook; `h` is borrowed. */
+struct store *rows_open(const char *path, bool inline_commit, struct rows_hook *h);
+
+/* The events are 1..head and nothing else; the head. */
+uint64_t rows_assert_no_gaps(struct store *s);
+
+/* A set of a few events. */
+struct store_set *rows_event_set(struct store_result *result, unsigned events);
+
+/* A file with a product (1), releases (1, 2), a device "dev" (rev 1) with an open attempt (1),
+ * and two events. */
+void rows_make_base(const char *path);
 
 /* A fresh file name in a fresh folder, and its removal. */
 void rows_tmp(char path[64]);

@@ -1,86 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Group commit, the thread, and what is left after a fault at each operation. */
+ * Group commit and the thread. */
 #include "store_rows.h"
 
-#include <pthread.h>
-#include <semaphore.h>
-#include <sqlite3.h>
-#include <stdio.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-/* ---- hooks ---- */
-
-/* Fails (or ends the process at) one operation; or waits at the first. */
-struct hook {
-	unsigned long at; /* 0: never */
-	int err;	  /* 0: _exit(0), as kill -9 would */
-	sem_t *gate;	  /* posted when the first operation may go on */
-	sem_t *entered;	  /* posted when it waits */
-};
-
-static int hook(void *ctx, unsigned long operation)
-{
-	struct hook *h = ctx;
-
-	if (h->gate && operation == 1) {
-		sem_post(h->entered);
-		sem_wait(h->gate);
-	}
-	if (operation != h->at)
-		return 0;
-	if (!h->err)
-		_exit(0);
-	return h->err;
-}
-
-static struct store *open_with(const char *path, bool inline_commit, struct hook *h)
-{
-	struct store_conf conf = {
-		.path = path, .inline_commit = inline_commit, .fault = hook, .fault_ctx = h};
-	struct store *s = NULL;
-
-	assert_int_equal(store_open(&conf, &s), 0);
-	return s;
-}
-
-/* ---- the events are 1..head, and nothing else ---- */
-
-struct order {
-	uint64_t next;
-};
-
-static bool in_order(void *ctx, const struct store_event_row *e)
-{
-	struct order *order = ctx;
-
-	assert_int_equal(e->seq, order->next);
-	order->next++;
-	return true;
-}
-
-static uint64_t assert_no_gaps(struct store *s)
-{
-	struct order order = {1};
-	struct store_info info;
-
-	assert_int_equal(store_events(s, 0, "", 100000, in_order, &order), 0);
-	store_info(s, &info);
-	assert_int_equal(info.head, order.next - 1);
-	return info.head;
-}
-
 /* ---- group commit ---- */
-
-static struct store_set *event_set(struct store_result *result, unsigned events)
-{
-	struct store_set *set = rows_set(result);
-
-	while (events--)
-		rows_add_event(set, "dev", "{}");
-	return set;
-}
 
 static void test_bad_set_does_not_take_others_with_it(void **state)
 {
@@ -88,28 +11,28 @@ static void test_bad_set_does_not_take_others_with_it(void **state)
 	sem_t gate, entered;
 	sem_init(&gate, 0, 0);
 	sem_init(&entered, 0, 0);
-	struct hook h = {.gate = &gate, .entered = &entered};
-	struct store *s = open_with(":memory:", false, &h);
+	struct rows_hook h = {.gate = &gate, .entered = &entered};
+	struct store *s = rows_open(":memory:", false, &h);
 	struct store_result r[6];
 	struct store_set *set;
 	struct store_stats stats;
 	struct product p;
 
-	store_submit(s, event_set(&r[0], 1)); /* keeps the thread in its first batch */
+	store_submit(s, rows_event_set(&r[0], 1)); /* keeps the thread in its first batch */
 	sem_wait(&entered);
-	store_submit(s, event_set(&r[1], 2));
-	set = event_set(&r[2], 2); /* fails after its events were numbered */
+	store_submit(s, rows_event_set(&r[1], 2));
+	set = rows_event_set(&r[2], 2); /* fails after its events were numbered */
 	store_set_device_delete(set, "nobody", 1);
 	store_submit(s, set);
-	store_submit(s, event_set(&r[3], 1));
+	store_submit(s, rows_event_set(&r[3], 1));
 	rows_product(0, &p);
-	set = event_set(&r[4], 1);
+	set = rows_event_set(&r[4], 1);
 	p.name[0] = 'x';
 	store_set_product(set, &p);
 	p.rev = 9;
 	store_set_product(set, &p);
 	store_submit(s, set);
-	store_submit(s, event_set(&r[5], 3));
+	store_submit(s, rows_event_set(&r[5], 3));
 	assert_int_equal(store_deliver(s), 0);
 	for (unsigned i = 0; i < 6; i++)
 		assert_int_equal(r[i].err, 1);
@@ -128,7 +51,7 @@ static void test_bad_set_does_not_take_others_with_it(void **state)
 	assert_int_equal(stats.sets, 6);
 	assert_int_equal(stats.failed_sets, 2);
 	assert_int_equal(stats.commits, 2);
-	assert_int_equal(assert_no_gaps(s), 7);
+	assert_int_equal(rows_assert_no_gaps(s), 7);
 	assert_int_equal(store_product_by_name(s, p.name, &p), ERR_NOENT);
 	assert_int_equal(store_deliver(s), 0);
 	store_close(s);
@@ -143,17 +66,17 @@ static bool fault_in_batch(unsigned long n)
 	sem_t gate, entered;
 	sem_init(&gate, 0, 0);
 	sem_init(&entered, 0, 0);
-	struct hook h = {
+	struct rows_hook h = {
 		.gate = &gate, .entered = &entered, .at = FIRST_BATCH + n, .err = ERR_FULL};
-	struct store *s = open_with(":memory:", false, &h);
+	struct store *s = rows_open(":memory:", false, &h);
 	struct store_result r[4], after;
 	uint64_t want = 2;
 	bool failed = false;
 
-	store_submit(s, event_set(&r[0], 1));
+	store_submit(s, rows_event_set(&r[0], 1));
 	sem_wait(&entered);
 	for (unsigned i = 1; i < 4; i++)
-		store_submit(s, event_set(&r[i], i));
+		store_submit(s, rows_event_set(&r[i], i));
 	sem_post(&gate);
 	store_flush(s);
 	assert_int_equal(store_deliver(s), 4);
@@ -171,9 +94,9 @@ static bool fault_in_batch(unsigned long n)
 	}
 	h.at = 0;
 	/* the numbers that were taken back are given again */
-	assert_int_equal(rows_commit(s, event_set(&after, 1), &after), 0);
+	assert_int_equal(rows_commit(s, rows_event_set(&after, 1), &after), 0);
 	assert_int_equal(after.first_event, want);
-	assert_int_equal(assert_no_gaps(s), want);
+	assert_int_equal(rows_assert_no_gaps(s), want);
 	store_close(s);
 	sem_destroy(&gate);
 	sem_destroy(&entered);
@@ -188,230 +111,6 @@ static void test_fault_in_a_batch_leaves_no_gap(void **state)
 	while (fault_in_batch(n))
 		n++;
 	assert_int_equal(n, 1 + 2 * 3 + 6 + 2 + 1); /* BEGIN, savepoints, events, head, COMMIT */
-}
-
-/* ---- every operation of every kind of set ---- */
-
-static void base(struct store *s)
-{
-	int64_t product = rows_add_product(s, 0);
-	struct store_result result;
-	struct release r;
-	struct attempt a;
-
-	for (unsigned i = 0; i < 2; i++) {
-		rows_release(3 + i, product, &r);
-		assert_int_equal(rows_put_release(s, &r, NULL), 0);
-	}
-	rows_add_device(s, 0, product, "dev");
-	rows_attempt(0, "dev", &a);
-	assert_int_equal(rows_put_attempt(s, &a, NULL), 0);
-	assert_int_equal(rows_commit(s, event_set(&result, 2), &result), 0);
-}
-
-static void change_product(struct store_set *set)
-{
-	struct product p;
-
-	rows_product(1, &p);
-	store_set_product(set, &p);
-	p.id = p.rev = 1;
-	p.name[0] ^= 1;
-	store_set_product(set, &p);
-}
-
-static void change_release(struct store_set *set)
-{
-	struct release r;
-
-	rows_release(2, 1, &r);
-	store_set_release(set, &r);
-	store_set_release_delete(set, 2);
-}
-
-static void change_device(struct store_set *set)
-{
-	struct device d;
-
-	rows_device(2, 1, &d);
-	store_set_device(set, &d);
-	rows_device(3, 1, &d);
-	memset(d.id, 0, sizeof(d.id));
-	strcpy(d.id, "dev");
-	d.rev = 1;
-	store_set_device(set, &d);
-	store_set_device_delete(set, "dev", 2);
-}
-
-static void change_attempt(struct store_set *set)
-{
-	struct diagnoses diagnoses = {.count = 3};
-	struct attempt a;
-
-	rows_attempt(0, "dev", &a);
-	a.number = 1;
-	a.state = ATTEMPT_CLOSED;
-	store_set_attempt(set, &a);
-	store_set_diagnoses(set, a.id, &diagnoses);
-	rows_attempt(1, "dev", &a);
-	store_set_attempt(set, &a);
-}
-
-static void change_small(struct store_set *set)
-{
-	store_set_seen(set, "dev", 1, 2);
-	store_set_alive(set, 3);
-}
-
-static void (*const changes[])(struct store_set *set) = {
-	change_product, change_release, change_device, change_attempt, change_small,
-};
-enum { CHANGE_COUNT = sizeof(changes) / sizeof(changes[0]) };
-
-static struct store_set *change_set(struct store_result *result, unsigned kind)
-{
-	struct store_set *set = event_set(result, 1);
-
-	changes[kind](set);
-	rows_add_event(set, "", "{}");
-	return set;
-}
-
-static uint64_t hash(uint64_t h, const void *ptr, int len)
-{
-	for (int i = 0; i < len; i++)
-		h = (h ^ ((const uint8_t *)ptr)[i]) * 1099511628211U;
-	return (h ^ 0xff) * 1099511628211U;
-}
-
-static uint64_t hash_table(sqlite3 *db, const char *table, uint64_t h)
-{
-	sqlite3_stmt *stmt = NULL;
-	char sql[128];
-
-	snprintf(sql, sizeof(sql), "SELECT * FROM \"%s\"", table);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-	while (sqlite3_step(stmt) == SQLITE_ROW)
-		for (int i = 0; i < sqlite3_column_count(stmt); i++) {
-			const void *blob = sqlite3_column_blob(stmt, i);
-			h = hash(h, blob, sqlite3_column_bytes(stmt, i));
-		}
-	sqlite3_finalize(stmt);
-	return h;
-}
-
-/* Of all rows of all tables; also that sqlite finds nothing wrong. */
-static uint64_t fingerprint(const char *path)
-{
-	sqlite3 *db = NULL;
-	sqlite3_stmt *stmt = NULL;
-	uint64_t h = 14695981039346656037U;
-
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &stmt, NULL),
-			 SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	assert_string_equal((const char *)sqlite3_column_text(stmt, 0), "ok");
-	sqlite3_finalize(stmt);
-	assert_int_equal(sqlite3_prepare_v2(db,
-					    "SELECT name FROM sqlite_schema WHERE type = 'table'",
-					    -1, &stmt, NULL),
-			 SQLITE_OK);
-	while (sqlite3_step(stmt) == SQLITE_ROW)
-		h = hash_table(db, (const char *)sqlite3_column_text(stmt, 0), h);
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
-	return h;
-}
-
-static void make_base(const char *path)
-{
-	struct hook none = {0};
-	struct store *s = open_with(path, true, &none);
-
-	base(s);
-	store_close(s);
-}
-
-/* The store fails at operation n and goes on; whether there was such an operation. */
-static bool fault_at(unsigned kind, unsigned long n)
-{
-	struct hook h = {.at = n, .err = n % 2 ? ERR_FULL : ERR_IO};
-	struct store_result result, after;
-	char path[64];
-
-	rows_tmp(path);
-	make_base(path);
-	uint64_t before = fingerprint(path);
-	struct store *s = open_with(path, true, &h);
-	int err = rows_commit(s, change_set(&result, kind), &result);
-	assert_int_equal(err, err ? h.err : 0);
-	assert_int_equal(assert_no_gaps(s), err ? 2 : 4);
-	assert_true((fingerprint(path) == before) == (err != 0));
-	if (err) { /* it works once the fault is over */
-		assert_int_equal(rows_commit(s, change_set(&after, kind), &after), 0);
-		assert_int_equal(after.first_event, 3);
-	}
-	store_close(s);
-	s = open_with(path, true, &h);
-	assert_int_equal(assert_no_gaps(s), 4);
-	store_close(s);
-	rows_tmp_remove(path);
-	return err != 0;
-}
-
-static void test_fault_at_each_operation_leaves_all_or_nothing(void **state)
-{
-	(void)state;
-	for (unsigned kind = 0; kind < CHANGE_COUNT; kind++) {
-		unsigned long n = 1;
-		while (fault_at(kind, n))
-			n++;
-		assert_true(n > 8);
-	}
-}
-
-/* The process dies at operation n; whether it did. */
-static bool crash_at(unsigned kind, unsigned long n)
-{
-	struct hook h = {.at = n}, none = {0};
-	struct store_result result;
-	char path[64];
-	int status = 0;
-
-	rows_tmp(path);
-	make_base(path);
-	uint64_t before = fingerprint(path);
-	pid_t child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		struct store *s = open_with(path, true, &h);
-		store_submit(s, change_set(&result, kind));
-		_exit(7); /* committed, and not closed */
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	bool died = WEXITSTATUS(status) == 0;
-	struct store *s = open_with(path, true, &none);
-	assert_int_equal(assert_no_gaps(s), died ? 2 : 4);
-	assert_true((fingerprint(path) == before) == died);
-	if (died)
-		assert_int_equal(rows_commit(s, change_set(&result, kind), &result), 0);
-	assert_int_equal(assert_no_gaps(s), 4);
-	store_close(s);
-	rows_tmp_remove(path);
-	return died;
-}
-
-static void test_crash_at_each_operation_leaves_all_or_nothing(void **state)
-{
-	(void)state;
-	for (unsigned kind = 0; kind < CHANGE_COUNT; kind++) {
-		unsigned long n = 1;
-		while (crash_at(kind, n))
-			n++;
-		assert_true(n > 8);
-	}
 }
 
 /* ---- the thread ---- */
@@ -474,7 +173,7 @@ static void submit_many(const char *path)
 	struct device d;
 	assert_int_equal(store_device(s, "dev", &d), 0); /* delivered is visible */
 	assert_int_equal(d.seen_ms, SETS - 1);
-	assert_int_equal(assert_no_gaps(s), SETS - SETS / 10);
+	assert_int_equal(rows_assert_no_gaps(s), SETS - SETS / 10);
 	store_stats(s, &stats);
 	assert_int_equal(stats.sets, SETS + 2);
 	assert_true(stats.commits < stats.sets);
@@ -496,12 +195,12 @@ static void test_thread_wakes_and_delivers_in_order(void **state)
 static void test_close_commits_what_was_submitted(void **state)
 {
 	(void)state;
-	struct hook none = {0};
+	struct rows_hook none = {0};
 	struct waker w = {0};
 	char path[64];
 
 	rows_tmp(path);
-	struct store *s = open_with(path, false, &none);
+	struct store *s = rows_open(path, false, &none);
 	for (unsigned i = 0; i < 100; i++) {
 		struct store_set *set = store_set_new(on_done, &w);
 		rows_add_event(set, "", "{}");
@@ -509,8 +208,8 @@ static void test_close_commits_what_was_submitted(void **state)
 	}
 	store_close(s);
 	assert_int_equal(w.done, 0); /* nobody is called who may be gone */
-	s = open_with(path, true, &none);
-	assert_int_equal(assert_no_gaps(s), 100);
+	s = rows_open(path, true, &none);
+	assert_int_equal(rows_assert_no_gaps(s), 100);
 	store_close(s);
 	rows_tmp_remove(path);
 }
@@ -535,7 +234,7 @@ static void test_done_may_submit(void **state)
 	assert_int_equal(store_deliver(s), 1);
 	assert_int_equal(store_deliver(s), 1);
 	assert_int_equal(store_deliver(s), 0);
-	assert_int_equal(assert_no_gaps(s), 2);
+	assert_int_equal(rows_assert_no_gaps(s), 2);
 }
 
 static void test_reads_during_a_batch_see_what_was_before(void **state)
@@ -544,23 +243,23 @@ static void test_reads_during_a_batch_see_what_was_before(void **state)
 	sem_t gate, entered;
 	sem_init(&gate, 0, 0);
 	sem_init(&entered, 0, 0);
-	struct hook h = {0};
+	struct rows_hook h = {0};
 	char path[64];
 	struct store_result r;
 
 	rows_tmp(path);
-	make_base(path);
+	rows_make_base(path);
 	h.gate = &gate;
 	h.entered = &entered;
-	struct store *s = open_with(path, false, &h);
-	store_submit(s, event_set(&r, 5));
-	assert_int_equal(assert_no_gaps(s), 2);
+	struct store *s = rows_open(path, false, &h);
+	store_submit(s, rows_event_set(&r, 5));
+	assert_int_equal(rows_assert_no_gaps(s), 2);
 	sem_post(&gate);
 	store_flush(s);
 	assert_int_equal(r.err, 1); /* not delivered yet */
 	assert_int_equal(store_deliver(s), 1);
 	assert_int_equal(r.err, 0);
-	assert_int_equal(assert_no_gaps(s), 7);
+	assert_int_equal(rows_assert_no_gaps(s), 7);
 	store_close(s);
 	rows_tmp_remove(path);
 	sem_destroy(&gate);
@@ -572,8 +271,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bad_set_does_not_take_others_with_it),
 		cmocka_unit_test(test_fault_in_a_batch_leaves_no_gap),
-		cmocka_unit_test(test_fault_at_each_operation_leaves_all_or_nothing),
-		cmocka_unit_test(test_crash_at_each_operation_leaves_all_or_nothing),
 		cmocka_unit_test(test_thread_wakes_and_delivers_in_order),
 		cmocka_unit_test(test_close_commits_what_was_submitted),
 		cmocka_unit_test_setup_teardown(test_done_may_submit, rows_setup, rows_teardown),

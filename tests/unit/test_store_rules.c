@@ -105,7 +105,11 @@ static void test_values_out_of_range_are_refused(void **state)
 	int64_t product = rows_add_product(s, 0);
 	struct device d;
 	struct attempt a;
+	struct product p;
 
+	rows_product(1, &p);
+	p.policy.max_reverts = 0;
+	assert_int_equal(rows_put_product(s, &p, NULL), ERR_RANGE);
 	rows_device(0, product, &d);
 	d.psk_len = LIMIT_PSK + 1;
 	assert_int_equal(rows_put_device(s, &d), ERR_INVAL);
@@ -221,9 +225,9 @@ static void test_psk_belongs_to_one_device(void **state)
 	assert_int_equal(rows_put_device(s, &d), ERR_EXIST);
 	d.psk_len--;
 	assert_int_equal(rows_put_device(s, &d), 0);
-	for (char c = 'a'; c < 'd'; c++) { /* any number of devices without a key */
+	for (const char *c = "abc"; *c; c++) { /* any number of devices without a key */
 		d.psk_len = 0;
-		d.id[0] = c;
+		d.id[0] = *c;
 		assert_int_equal(rows_put_device(s, &d), 0);
 	}
 }
