@@ -31,22 +31,22 @@ static enum style event_style(const json_t *e)
 	return STYLE_PLAIN;
 }
 
-/* "reverted: storage-full, re-flash-loop", "0 bytes served" where the device used a copy. */
+/* "reverted: storage-full +1" */
 static void verdict(const struct output *o, const json_t *e)
 {
 	const json_t *diagnoses = json_object_get(e, "diagnoses");
 	const char *grade = get_str(e, "grade");
-	size_t i;
-	json_t *d;
+	const json_t *d;
 
 	out_printf(o, "  %s", get_str(e, "verdict"));
 	if (strcmp(get_str(e, "data"), "success") == 0 && grade[0] != '\0')
 		out_printf(o, ", proof %s", grade);
-	json_array_foreach(diagnoses, i, d)
-	{
-		if (json_is_string(d))
-			out_printf(o, "%s%s", i ? ", " : ": ", json_string_value(d));
-	}
+	/* the first is the likeliest; `attempt show` has them all */
+	d = json_array_get(diagnoses, 0);
+	if (json_is_string(d))
+		out_printf(o, ": %s", json_string_value(d));
+	if (json_array_size(diagnoses) > 1)
+		out_printf(o, " +%zu", json_array_size(diagnoses) - 1);
 }
 
 static void details(const struct output *o, const json_t *e)
@@ -68,8 +68,7 @@ static void details(const struct output *o, const json_t *e)
 			out_printf(o, ", %" PRId64 " %%",
 				   get_int(e, "received_bytes") * 100 / get_int(e, "size"));
 	} else if (topic_is(topic, "device/boot")) {
-		out_printf(o, "  boot %" PRId64 ", %s, runs %s", get_int(e, "boot_seq"),
-			   get_str(e, "reset"), runs);
+		out_printf(o, "  runs %s (%s)", runs, get_str(e, "reset"));
 	} else if (topic_is(topic, "device/drift")) {
 		out_printf(o, "  runs %s, expected %s", runs, get_str(e, "expected"));
 	} else if (get_str(e, "reason")[0] != '\0' &&
@@ -87,7 +86,7 @@ void view_event(const struct output *o, const json_t *e)
 	out_styled(o, STYLE_DIM, seq);
 	out_clock(at, clock);
 	clock[strcspn(clock, ".")] = '\0';
-	out_printf(o, "  %s  ", at > 0 ? clock : "");
+	out_printf(o, " %s  ", at > 0 ? clock : "");
 	out_cell(o, STYLE_BOLD, get_str(e, "device"), 10);
 	out_text(o, "  ");
 	(void)snprintf(what, sizeof(what), "%s%s%s", get_str(e, "topic"),

@@ -73,7 +73,7 @@ console() {
 		'verified: '* | 'downloading: '* | 'applying: '* | 'downloaded '*) continue ;;
 		'session lost: '*) continue ;;
 		esac
-		printf '%s%16s%-10s  %s%s\n' "$dim" '' "$id" "| ${line#\# }" "$plain"
+		printf '%s%15s%-10s  %s%s\n' "$dim" '' "$id" "| ${line#\# }" "$plain"
 	done
 }
 
