@@ -215,8 +215,12 @@ static void act_done(void *ctx, const struct engine_result *result)
 static void request(struct scenario *s, struct net_peer *peer, uint8_t method, const char *path,
 		    struct bytes payload, int64_t offset)
 {
-	struct net_request q = {.method = method, .confirmable = true, .content_format = 60,
-				.accept = -1, .observe = -1, .payload = payload};
+	struct net_request q = {.method = method,
+				.confirmable = true,
+				.content_format = 60,
+				.accept = -1,
+				.observe = -1,
+				.payload = payload};
 	const char *slash = strchr(path, '/');
 
 	fake_reply = (struct fake_reply){0};
@@ -533,7 +537,8 @@ static void do_expect(struct scenario *s)
 			       (unsigned)fake_reply.code & 31u);
 	expect_text(s, "answer", got, word_at(1));
 	if (strcmp(got, word_at(1)) != 0)
-		printf("#   payload: %.*s\n", (int)fake_reply.len, (const char *)fake_reply.payload);
+		printf("#   payload: %.*s\n", (int)fake_reply.len,
+		       (const char *)fake_reply.payload);
 }
 
 static void do_expect_directive(struct scenario *s)
