@@ -114,7 +114,7 @@ static void test_text_nearest_guesses_but_not_wildly(void **state)
 	(void)state;
 	assert_string_equal(text_nearest("lok", words), "lock");
 	assert_string_equal(text_nearest("unl", words), "unlock");
-	assert_string_equal(text_nearest("lsit", words), "list");
+	assert_string_equal(text_nearest("listt", words), "list");
 	assert_null(text_nearest("remove", words));
 	assert_null(text_nearest("", words));
 }
