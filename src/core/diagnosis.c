@@ -191,7 +191,8 @@ static bool rule_stuck_block(const struct view *v, struct buf *facts)
 
 static bool rule_updates_disabled(const struct view *v, struct buf *facts)
 {
-	if (v->a->reason != REASON_UPDATES_DISABLED && v->r->updates_enabled != 0)
+	if (closed_as(v, VERDICT_UPDATED) ||
+	    (v->a->reason != REASON_UPDATES_DISABLED && v->r->updates_enabled != 0))
 		return false;
 	buf_put_str(facts, v->d->force ? "reported disabled, overridden by force"
 				       : "reported disabled, not forced");
