@@ -575,6 +575,14 @@ const char *engine_well_known(void)
 	return NATIVE_WELL_KNOWN;
 }
 
+/* The doorbell is rung on sessions; net knows which of them listen. */
+static void engine_observe_end(void *ctx, struct net_peer *peer, uint32_t tag)
+{
+	(void)ctx;
+	(void)peer;
+	(void)tag;
+}
+
 const struct net_callbacks *engine_net_callbacks(void)
 {
 	static const struct net_callbacks callbacks = {
@@ -582,6 +590,7 @@ const struct net_callbacks *engine_net_callbacks(void)
 		.peer_up = engine_peer_up,
 		.peer_gone = engine_peer_gone,
 		.request = engine_request,
+		.observe_end = engine_observe_end,
 	};
 
 	return &callbacks;
