@@ -107,6 +107,18 @@ static void poll_ready(uv_poll_t *poll, int status, int events)
 	admin_turn(poll->data);
 }
 
+/* A full daemon stops listening, and begins again in the turn after one that made room: which
+ * no descriptor announces. */
+static bool admin_has_room_again(struct admin *a)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+	bool was_full = a->full;
+
+	a->full = info && info->num_connections >= LIMIT_ADMIN_CONNECTIONS;
+	return was_full && !a->full;
+}
+
 static void admin_turn(struct admin *a)
 {
 	MHD_UNSIGNED_LONG_LONG ms = 0;
@@ -119,7 +131,7 @@ static void admin_turn(struct admin *a)
 		return;
 	/* What it has left over (edge-triggered sockets) is due at once; through the timer, so
 	 * that the network gets its turn in between. */
-	if (a->again)
+	if (admin_has_room_again(a) || a->again)
 		admin_again(a);
 	else if (MHD_get_timeout(a->mhd, &ms) == MHD_YES)
 		(void)uv_timer_start(&a->timer, timer_due, ms, 0);

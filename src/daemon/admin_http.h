@@ -30,6 +30,7 @@ struct admin {
 	unsigned handles;      /* open ones of these */
 	struct list requests;  /* all */
 	bool again;	       /* libmicrohttpd has work that its epoll descriptor does not show */
+	bool full;	       /* as many connections as there may be */
 	bool stopping;
 	unsigned owed; /* answers of engine and images to come */
 	void (*stopped)(void *ctx);

@@ -219,8 +219,18 @@ static void say_last(const struct story *s, struct buf *b)
 		    verdict_help(last->verdict));
 }
 
+static const struct diagnoses *diagnoses_of(const struct story *s)
+{
+	if (s->now->has_attempt)
+		return &s->now->diagnoses;
+	if (s->v->has_last && s->v->last->verdict != VERDICT_UPDATED && !s->now->plan.on_target)
+		return s->v->last_diagnoses;
+	return NULL;
+}
+
 static json_t *summary(const struct story *s)
 {
+	const struct diagnoses *dg = diagnoses_of(s);
 	char text[SUMMARY_CAP], since[48];
 	struct buf b = buf_writer(text, sizeof(text));
 
@@ -235,6 +245,8 @@ static json_t *summary(const struct story *s)
 	if (!s->now->has_attempt)
 		say_waiting(s, &b);
 	say_last(s, &b);
+	if (dg && dg->count)
+		say(&b, " Likely cause: %s.", diagnosis_means(dg->list[0].kind));
 	if (!s->d->online && s->d->seen_ms)
 		say(&b, " It was last heard of %s.", ago(s, s->d->seen_ms, since));
 	return view_text(buf_cstr(&b));
@@ -288,7 +300,7 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 		break;
 	case BLOCK_HELD:
 		say_hold(s, b);
-		say(b, ", %s", ago(s, s->d->held_ms, text));
+		say(b, "; held %s", ago(s, s->d->held_ms, text));
 		break;
 	case BLOCK_DRIFTED:
 		say(b, "it runs %s", r->version);
@@ -362,6 +374,14 @@ static size_t step_word(const struct story *s, const char *at, struct buf *b)
 	return 0;
 }
 
+static bool is_advised(const json_t *list, const char *words)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (strstr(json_string_value(json_array_get(list, i)), words))
+			return true;
+	return false;
+}
+
 static bool is_command(const char *at)
 {
 	return starts_with(at, "device force ") || starts_with(at, "device unhold ") ||
@@ -386,32 +406,21 @@ static void add_step(const struct story *s, json_t **list, const char *advice)
 			say(&b, "%c", *at);
 		at += len ? len : 1;
 	}
-	const char *step = buf_cstr(&b);
-	for (size_t i = 0; *list && i < json_array_size(*list); i++)
-		if (strcmp(json_string_value(json_array_get(*list, i)), step) == 0)
-			return;
-	if (json_array_size(*list) < STEPS_MAX)
-		view_append(list, view_text(step));
-}
-
-static const struct diagnoses *diagnoses_of(const struct story *s)
-{
-	if (s->now->has_attempt)
-		return &s->now->diagnoses;
-	if (s->v->has_last && s->v->last->verdict != VERDICT_UPDATED && !s->now->plan.on_target)
-		return s->v->last_diagnoses;
-	return NULL;
+	if (!is_advised(*list, buf_cstr(&b)) && json_array_size(*list) < STEPS_MAX)
+		view_append(list, view_text(buf_cstr(&b)));
 }
 
 /* The cause first, then what lets the device go on. */
 static json_t *next_steps(const struct story *s)
 {
 	const struct diagnoses *dg = diagnoses_of(s);
-	const uint32_t no_advice = 1u << BLOCK_IN_SYNC;
+	uint32_t no_advice = 1u << BLOCK_IN_SYNC;
 	json_t *list = json_array();
 
 	for (unsigned i = 0; dg && i < dg->count; i++)
 		add_step(s, &list, diagnosis_next(dg->list[i].kind));
+	if (is_advised(list, "device unhold "))
+		no_advice |= 1u << BLOCK_HELD;
 	for (unsigned i = 0; i < BLOCK_COUNT; i++)
 		if (s->now->plan.blocked & ~no_advice & 1u << i)
 			add_step(s, &list, block_clear((enum block)i));

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The event stream; many clients at once; clients that go away.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "support/admin_fixture.h"
+
+static void device_d(struct fixture *f)
+{
+	product_p(f);
+	assert_int_equal(
+		ask(f, "POST", "/v1/devices", "{\"id\":\"d\",\"product\":\"p\",\"plain\":true}"),
+		201);
+}
+
+static void make_events(struct fixture *f, unsigned pairs)
+{
+	for (unsigned i = 0; i < pairs; i++) {
+		assert_int_equal(ask(f, "POST", "/v1/devices/d/hold", NULL), 200);
+		assert_int_equal(ask(f, "POST", "/v1/devices/d/unhold", NULL), 200);
+	}
+}
+
+static unsigned occurrences(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	for (const char *at = strstr(text, word); at; at = strstr(at + 1, word))
+		n++;
+	return n;
+}
+
+static void test_events_page_by_page_to_the_head(void **state)
+{
+	struct fixture *f = *state;
+
+	device_d(f);
+	make_events(f, 100); /* more than a page of rows */
+	assert_int_equal(ask(f, "GET", "/v1/events", NULL), 200);
+	assert_says(f, "Content-Type: application/x-ndjson");
+	assert_int_equal(occurrences(f->answer, "\"topic\":"), 200);
+	assert_int_equal(ask(f, "GET", "/v1/events?after=190", NULL), 200);
+	assert_int_equal(occurrences(f->answer, "\"topic\":"), 10);
+	assert_int_equal(ask(f, "GET", "/v1/events?after=10&limit=70", NULL), 200);
+	assert_int_equal(occurrences(f->answer, "\"topic\":"), 70);
+	assert_int_equal(ask(f, "GET", "/v1/events?device=other", NULL), 200);
+	assert_int_equal(occurrences(f->answer, "\"topic\":"), 0);
+	assert_int_equal(ask(f, "GET", "/v1/events?after=200", NULL), 200);
+	assert_int_equal(ask(f, "GET", "/v1/events?after=201", NULL), 410);
+}
+
+static void test_follower_gets_events_as_they_come(void **state)
+{
+	struct fixture *f = *state;
+	static const char get[] = "GET /v1/events?follow=1 HTTP/1.1\r\nHost: x\r\n\r\n";
+	char *kept = f->answer;
+	int fd;
+
+	device_d(f);
+	make_events(f, 1);
+	fd = client_open(f);
+	(void)client_send(f, fd, get, sizeof(get) - 1);
+	assert_true(client_read(f, fd, "\r\n\r\n")); /* the head comes before any event */
+	f->answer = calloc(1, ANSWER_CAP + 1);
+	make_events(f, 1);
+	free(f->answer);
+	f->answer = kept;
+	assert_true(client_read(f, fd, "\"data\":\"none\""));
+	assert_int_equal(occurrences(f->answer, "\"topic\":"), 2);
+	assert_says(f, "\"seq\":3");
+	close(fd);
+}
+
+static void test_follower_sse_resumes_by_last_event_id(void **state)
+{
+	struct fixture *f = *state;
+	static const char get[] = "GET /v1/events?follow=1&after=0 HTTP/1.1\r\nHost: x\r\n"
+				  "Accept: text/event-stream\r\nLast-Event-ID: 2\r\n\r\n";
+	int fd;
+
+	device_d(f);
+	make_events(f, 2);
+	fd = client_open(f);
+	(void)client_send(f, fd, get, sizeof(get) - 1);
+	assert_true(client_read(f, fd, ": keep-alive\n\n"));
+	assert_says(f, "Content-Type: text/event-stream");
+	assert_says(f, ":3\nevent: device/held\ndata: {");
+	assert_says(f, ":4\nevent: device/held\ndata: {");
+	assert_int_equal(occurrences(f->answer, "\nevent: "), 2);
+	close(fd);
+}
+
+static void test_followers_that_do_not_read_cost_nothing(void **state)
+{
+	struct fixture *f = *state;
+	static const char get[] = "GET /v1/events?follow=1&after=0 HTTP/1.1\r\nHost: x\r\n\r\n";
+	enum { DEAF = 20 };
+	int fd[DEAF];
+
+	device_d(f);
+	for (unsigned i = 0; i < DEAF; i++) {
+		fd[i] = client_open(f);
+		(void)client_send(f, fd[i], get, sizeof(get) - 1);
+	}
+	make_events(f, 60);
+	assert_int_equal(ask(f, "GET", "/v1/status", NULL), 200);
+	for (unsigned i = 0; i < DEAF; i += 2)
+		close(fd[i]); /* gone without a word */
+	make_events(f, 60);
+	for (unsigned i = 0; i < 100; i++)
+		turn(f);
+	for (unsigned i = 1; i < DEAF; i += 2) {
+		assert_true(client_read(f, fd[i], "\"seq\":240,"));
+		assert_int_equal(occurrences(f->answer, "\"topic\":"), 240);
+		close(fd[i]);
+	}
+}
+
+static void test_connections_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	int fd[LIMIT_ADMIN_CONNECTIONS + 1];
+	static const char get[] = "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n";
+
+	for (unsigned i = 0; i <= LIMIT_ADMIN_CONNECTIONS; i++) {
+		fd[i] = client_open(f);
+		turn(f);
+	}
+	(void)client_send(f, fd[0], get, sizeof(get) - 1);
+	assert_true(client_read(f, fd[0], "\"health\""));
+	for (unsigned i = 0; i < LIMIT_ADMIN_CONNECTIONS; i++)
+		close(fd[i]);
+	(void)client_send(f, fd[LIMIT_ADMIN_CONNECTIONS], get, sizeof(get) - 1);
+	assert_true(client_read(f, fd[LIMIT_ADMIN_CONNECTIONS], "\"health\"")); /* it had waited */
+	close(fd[LIMIT_ADMIN_CONNECTIONS]);
+	for (unsigned i = 0; i < 20; i++)
+		turn(f);
+	assert_int_equal(ask(f, "GET", "/v1/status", NULL), 200);
+}
+
+/* Clients that are gone before their act has ended, and a stop over everything. */
+static void test_stop_over_sleeping_requests(void **state)
+{
+	struct fixture *f = *state;
+	static const char follow[] = "GET /v1/events?follow=1 HTTP/1.1\r\nHost: x\r\n\r\n";
+	static const char act[] = "POST /v1/devices/d/hold HTTP/1.1\r\nHost: x\r\n\r\n";
+	static const char image[] = "POST /v1/products/p/releases?version=1 HTTP/1.1\r\nHost: x\r\n"
+				    "Content-Length: 3\r\n\r\nabc";
+	static const char part[] = "POST /v1/products/p/releases?version=2 HTTP/1.1\r\nHost: x\r\n"
+				   "Content-Length: 9\r\n\r\nabc";
+	static const char *const all[] = {follow, act, image, part, act, image};
+	int fd[6];
+
+	device_d(f);
+	for (unsigned i = 0; i < 6; i++) {
+		fd[i] = client_open(f);
+		assert_true(send(fd[i], all[i], strlen(all[i]), MSG_NOSIGNAL) > 0);
+		if (i >= 4) {
+			close(fd[i]);
+			fd[i] = -1;
+		}
+	}
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	daemon_down(f);
+	for (unsigned i = 0; i < 6; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
+	daemon_up(f);
+	assert_int_equal(ask(f, "GET", "/v1/releases", NULL), 200);
+	/* An image is there exactly when its release is. */
+	assert_int_equal(files_in(f->images_dir, false), strstr(f->answer, "\"id\":") ? 1 : 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FIXTURE_CASE(test_events_page_by_page_to_the_head),
+		FIXTURE_CASE(test_follower_gets_events_as_they_come),
+		FIXTURE_CASE(test_follower_sse_resumes_by_last_event_id),
+		FIXTURE_CASE(test_followers_that_do_not_read_cost_nothing),
+		FIXTURE_CASE(test_connections_are_bounded),
+		FIXTURE_CASE(test_stop_over_sleeping_requests),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
