@@ -172,13 +172,14 @@ static int set_local_port(struct emu_conf *conf, const char *value)
 
 static int set_ack_timeout(struct emu_conf *conf, const char *value)
 {
-	return set_u32(&conf->ack_timeout_ms, value, 10, 60000);
+	/* libcoap ignores a time-out below a second. */
+	return set_u32(&conf->ack_timeout_ms, value, 1000, 60000);
 }
 
 static int set_max_retransmit(struct emu_conf *conf, const char *value)
 {
 	uint32_t times;
-	int err = set_u32(&times, value, 0, 10);
+	int err = set_u32(&times, value, 1, 10);
 
 	if (!err)
 		conf->max_retransmit = (uint16_t)times;
@@ -258,7 +259,7 @@ static const struct conf_row conf_rows[] = {
 	{"--fs-blocks", "N", set_fs_blocks, "4 KiB blocks of its file system (64)"},
 	{"--battery", "PERCENT", set_battery, "battery level to report (on mains: not told)"},
 	{"--local-port", "N", set_local_port, "UDP port of its own, the same after each boot"},
-	{"--ack-timeout", "MS", set_ack_timeout, "CoAP ACK_TIMEOUT (2000)"},
+	{"--ack-timeout", "MS", set_ack_timeout, "CoAP ACK_TIMEOUT, 1000 or more (2000)"},
 	{"--max-retransmit", "N", set_max_retransmit, "CoAP MAX_RETRANSMIT (4)"},
 	{"--json", NULL, set_json, "speak the JSON twin instead of CBOR"},
 	{"--until", "WHAT", set_until, "exit 0 when WHAT has come; repeated: one after the other"},

@@ -81,16 +81,13 @@ void emu_fs_fill(const struct emu_fs *fs, uint32_t leave, const char *except)
 {
 	uint32_t logs = 0;
 	uint32_t other = 0;
-	uint32_t free_blocks = emu_fs_free(fs);
+	uint32_t room;
 
 	(void)fs_file_blocks(fs, EMU_FS_LOG, &logs);
 	if (except)
 		(void)fs_file_blocks(fs, except, &other);
-	if (free_blocks + other > leave) {
-		uint32_t grow = free_blocks + other - leave;
-
-		emu_fs_set_logs(fs, logs + (grow < free_blocks ? grow : free_blocks));
-	}
+	room = emu_fs_free(fs) + logs + other;
+	emu_fs_set_logs(fs, room > leave ? room - leave : 0);
 }
 
 enum emu_fs_result emu_fs_save(const struct emu_fs *fs, const char *name, const void *ptr,

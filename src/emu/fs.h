@@ -31,8 +31,8 @@ uint32_t emu_fs_free(const struct emu_fs *fs); /* blocks */
 
 /* Sets the logs to a number of blocks, as far as the budget goes. */
 void emu_fs_set_logs(const struct emu_fs *fs, uint32_t blocks);
-/* Lets the logs grow until `leave` blocks are free beside what `except` (a file, may be NULL)
- * takes: what the update machinery has already saved stays saved. Never shrinks the logs. */
+/* Sizes the logs so that `leave` blocks are free beside what `except` (a file, may be NULL)
+ * takes: what the update machinery has already saved stays saved. */
 void emu_fs_fill(const struct emu_fs *fs, uint32_t leave, const char *except);
 
 enum emu_fs_result emu_fs_save(const struct emu_fs *fs, const char *name, const void *ptr,

@@ -113,6 +113,7 @@ static void gate_lie(struct emu_unit *unit, uint64_t word)
 		return;
 	}
 	emu_unit_say(unit, true, "# liar: claims %s without a reboot", ram->directive.version);
+	emu_update_last(unit, EMU_STAGE_HANDED, EMU_REASON_NONE, 0, "");
 	ram->lie = true;
 	ram->lie_image = (struct emu_image){.has_digest = true, .confirmed = true};
 	memcpy(ram->lie_image.version, ram->directive.version, sizeof(ram->lie_image.version));
