@@ -7,7 +7,7 @@
 #include "core/update.h"
 #include "core/update_internal.h"
 
-enum { CHECK_IN_SOON_S = 60, BOOT_CLOCK_SLACK_MS = 2000 };
+enum { CHECK_IN_SOON_S = 60, BOOT_CLOCK_SLACK_MS = 2000, LINK_MESSAGES_MIN = 50 };
 
 /* ---- facts ---- */
 
@@ -294,6 +294,22 @@ static void directive_release(struct directive *v, const char *version, int64_t 
 	memcpy(v->file_sha256, sha256, sizeof(v->file_sha256));
 }
 
+/* Blocks in flight: fewer on a link that loses messages (PROTOCOL, streaming), never none. */
+static unsigned window_hint(const struct update *u)
+{
+	const unsigned window = (unsigned)u->product->policy.window;
+	const struct link_facts *link = &u->link;
+	unsigned hint = window;
+
+	if (link->messages < LINK_MESSAGES_MIN)
+		return window;
+	if ((uint64_t)link->repeats * 4 >= link->messages)
+		hint = window / 4;
+	else if ((uint64_t)link->repeats * 10 >= link->messages)
+		hint = window / 2;
+	return hint ? hint : 1;
+}
+
 static void answer(struct update *u, const struct plan *plan, struct outcome *out)
 {
 	struct directive *v = &out->directive;
@@ -311,7 +327,7 @@ static void answer(struct update *u, const struct plan *plan, struct outcome *ou
 			   (!a->fresh && (a->capabilities & CAP_RESUME) ? DIRECTIVE_RESUME : 0u);
 		v->block_bytes = (unsigned)p->block_bytes;
 		if (a->capabilities & CAP_WINDOW)
-			v->window = (unsigned)p->window;
+			v->window = window_hint(u);
 		return;
 	}
 	if (plan->pending) {
