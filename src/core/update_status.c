@@ -236,6 +236,7 @@ void update_operator(struct update *u, enum operator_act act, int64_t arg, struc
 		break;
 	case OPERATOR_LOCK:
 		u->device.lock = arg;
+		out->device_changed = true; /* also where it is the target already */
 		drift_over(&u->device);
 		update_target(u, out);
 		break;

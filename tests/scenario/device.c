@@ -101,7 +101,7 @@ static unsigned put_number(struct wire_writer *w, int64_t key, const char *name,
 
 	if (v && write) {
 		wire_put_key(w, key);
-		wire_put_uint(w, strtoull(v, NULL, 0));
+		wire_put_int(w, strtoll(v, NULL, 0));
 	}
 	return v != NULL;
 }
