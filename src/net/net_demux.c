@@ -223,6 +223,7 @@ void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count)
 			plain_datagram(socket, &in[i]);
 			continue;
 		}
+		in[i].len = net_record_whole(in[i].data, in[i].len);
 		if (net_record_first(in[i].data, in[i].len, &record)) {
 			net->stats.dropped++;
 			continue;
