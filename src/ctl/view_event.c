@@ -31,7 +31,7 @@ static enum style event_style(const json_t *e)
 	return STYLE_PLAIN;
 }
 
-/* "reverted: storage-full +1" */
+/* "reverted (cached): storage-full +1" */
 static void verdict(const struct output *o, const json_t *e)
 {
 	const json_t *diagnoses = json_object_get(e, "diagnoses");
@@ -41,6 +41,8 @@ static void verdict(const struct output *o, const json_t *e)
 	out_printf(o, "  %s", get_str(e, "verdict"));
 	if (strcmp(get_str(e, "data"), "success") == 0 && grade[0] != '\0')
 		out_printf(o, ", proof %s", grade);
+	if (get_bool(e, "cached"))
+		out_text(o, " (cached)");
 	/* the first is the likeliest; `attempt show` has them all */
 	d = json_array_get(diagnoses, 0);
 	if (json_is_string(d))
