@@ -136,7 +136,7 @@ opening() {
 	say "A server, a product \"argon\" and two releases of 240 KiB: 1.0.0, and 1.1.0 which all" \
 		"devices should run. Below, numbered lines are the server's events, as they happen;" \
 		"lines with a | are what a device prints on its own console."
-	ctl event follow --after 0 --topic flash/status --topic device/boot --topic device/held \
+	"$POSTBOOTCTL" event follow --after 0 --topic flash/status --topic device/boot --topic device/held \
 		--topic updates/pending --topic updates/forced --topic updates/enabled &
 	follower=$!
 }
