@@ -48,7 +48,7 @@ teardown() {
 	}
 	product_add
 	refused product add argon
-	refused product add "-x/y"
+	refused product add "x/y"
 	refused product show none
 	refused product set argon no-such-key=1
 	refused product set argon window=99
