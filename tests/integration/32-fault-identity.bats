@@ -37,12 +37,11 @@ link() { # FAULT...: byte-exact over a bad link
 		args+=(--fault "$fault")
 	done
 	device_start argon-1 1.0.0 --seed 7 \
-		--ack-timeout 300 --max-retransmit 2 "${args[@]}"
+		--ack-timeout 1000 --max-retransmit 1 "${args[@]}"
 	a=$(closed argon-1 100)
 	[ "$(verdict "$a" .verdict)" = updated ]
 	[ "$(count_events '.data == "started"')" -eq 1 ]
-	[ "$(ctl -o json device show argon-1 | jq -r .running.digest)" = \
-		"file:$(sha256sum <"$LAB/1.1.0.bin" | cut -d ' ' -f 1)" ]
+	cmp "$LAB/1.1.0.bin" "$LAB/argon-1/slot-active.img"
 }
 
 @test "loss: a tenth of the datagrams lost" {
@@ -61,7 +60,7 @@ link() { # FAULT...: byte-exact over a bad link
 # Without connection IDs each new address costs a time-out and a handshake.
 @test "rebind: a new address every few seconds" {
 	ctl product set argon stall-s=120
-	link rebind:3 delay:40
+	link rebind:5 delay:100
 }
 
 @test "a wrong key gets no session" {
