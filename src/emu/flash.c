@@ -91,6 +91,11 @@ static int slot_rename(const struct emu_flash *flash, enum emu_slot from, enum e
 
 int emu_slot_move(const struct emu_flash *flash, enum emu_slot from, enum emu_slot to)
 {
+	struct emu_image image;
+	int err = emu_image_load(flash, from, &image);
+
+	if (err)
+		return err; /* nothing to go back to: what runs stays */
 	emu_slot_erase(flash, to);
 	/* A factory image may be a version without a file. */
 	(void)slot_rename(flash, from, to, "img");
