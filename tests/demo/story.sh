@@ -184,8 +184,7 @@ freed() {
 	scene "    The operator does what explain says" \
 		"Space is freed on argon-2 (its user's logs are deleted), and the hold is lifted."
 	mark
-	: >"$LAB/argon-2/fs-free-now"
-	until_true 20 test ! -e "$LAB/argon-2/fs-free-now" || :
+	space_free argon-2
 	shown device unhold argon-2
 	closed argon-2 30 >/dev/null
 	told "argon-2: success after its reboot" reboot_between argon-2 1.1.0

@@ -79,9 +79,6 @@ no_success() {
 }
 
 @test "rollback-after a success: drifted, and not flashed again" {
-	# it confirms only when that time is over, so confirmation is not asked for
-	release_add 1.2.0 --reports no-confirm
-	ctl product target argon 1.2.0
 	device_start argon-1 1.0.0 --fault rollback-after:4
 	a=$(closed argon-1 30)
 	[ "$(verdict "$a" .verdict)" = updated ]

@@ -41,7 +41,7 @@ link() { # FAULT...: byte-exact over a bad link
 	a=$(closed argon-1 100)
 	[ "$(verdict "$a" .verdict)" = updated ]
 	[ "$(count_events '.data == "started"')" -eq 1 ]
-	cmp "$LAB/1.1.0.bin" "$LAB/argon-1/slot-active.img"
+	cmp "$LAB/1.1.0.bin" "$LAB/argon-1/slot-active"
 }
 
 @test "loss: a tenth of the datagrams lost" {

@@ -164,6 +164,12 @@ device_stop() {
 	unset "DEVICE_PID[$1]"
 }
 
+# space_free ID: the user of an emulated device deletes logs; back when that is done.
+space_free() {
+	: >"$LAB/$1/fs-free-now"
+	until_true 20 test ! -e "$LAB/$1/fs-free-now"
+}
+
 # mark: wait_event and count_events look only at what comes after this.
 mark() {
 	MARK=$(ctl -o json status | jq .head)
