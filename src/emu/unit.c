@@ -323,8 +323,6 @@ static void unit_crash(struct emu_unit *unit)
 /* Things that happen to a running device by the clock. */
 static void unit_fate(struct emu_unit *unit)
 {
-	char path[EMU_PATH_CAP];
-
 	if (unit->now >= unit->ram.crash_at) {
 		unit->ram.crash_at = EMU_NEVER;
 		unit_crash(unit);
@@ -336,8 +334,15 @@ static void unit_fate(struct emu_unit *unit)
 		emu_unit_say(unit, true, "self test fails: going back to the previous image");
 		emu_unit_reset_at(unit, EMU_RESET_SOFTWARE, unit->now);
 	}
-	if (unit->freed || unit->now < unit->space_check_at ||
-	    !emu_unit_fault(unit, EMU_FAULT_FS_FULL))
+	if (unit->now >= unit->space_check_at)
+		emu_unit_check_space(unit);
+}
+
+void emu_unit_check_space(struct emu_unit *unit)
+{
+	char path[EMU_PATH_CAP];
+
+	if (unit->freed || !emu_unit_fault(unit, EMU_FAULT_FS_FULL))
 		return;
 	unit->space_check_at = unit->now + SPACE_CHECK_MS;
 	if (emu_path(path, unit->flash.dir, "fs-free-now") == 0 && access(path, F_OK) == 0) {
