@@ -38,6 +38,8 @@ static void read_messages(struct net_peer *peer, const struct net_local *to)
 		peer->local = *to;
 		net_peer_seen(peer);
 		net_coap_receive(&net->coap, &peer->coap, net->message, len);
+		if (!net_tls_more(peer->tls))
+			break;
 	}
 	if (result == NET_TLS_CLOSED || result == NET_TLS_FAILED)
 		net_peer_end(peer, NET_GONE_CLOSED, true);

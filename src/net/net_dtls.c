@@ -261,6 +261,11 @@ enum net_tls_result net_tls_read(struct net_tls *tls, uint8_t *dst, size_t cap, 
 								    : NET_TLS_FAILED;
 }
 
+bool net_tls_more(const struct net_tls *tls)
+{
+	return tls->dtls->in.len > 0 || mbedtls_ssl_check_pending(&tls->ssl);
+}
+
 int net_tls_write(struct net_tls *tls, struct bytes message)
 {
 	int ret = mbedtls_ssl_write(&tls->ssl, message.ptr, message.len);
