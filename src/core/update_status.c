@@ -237,6 +237,7 @@ void update_operator(struct update *u, enum operator_act act, int64_t arg, struc
 	case OPERATOR_LOCK:
 		u->device.lock = arg;
 		drift_over(&u->device);
+		out->device_changed = true;
 		update_target(u, out);
 		break;
 	case OPERATOR_FORCE:

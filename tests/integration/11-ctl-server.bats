@@ -48,7 +48,7 @@ teardown() {
 	}
 	product_add
 	refused product add argon
-	refused product add "-x/y"
+	refused product add "x/y"
 	refused product show none
 	refused product set argon no-such-key=1
 	refused product set argon window=99
@@ -101,7 +101,7 @@ teardown() {
 @test "ctl: follow goes on where it stopped over a restart of the server" {
 	product_add check-in-s=1
 	release_add 1.0.0
-	ctl -o json event follow --after 0 >"$LAB/followed" 2>"$LAB/followed.err" 3>&- &
+	"$POSTBOOTCTL" -o json event follow --after 0 >"$LAB/followed" 2>"$LAB/followed.err" 3>&- &
 	follower=$!
 	ctl product target argon 1.0.0
 	device_add argon-1
