@@ -94,8 +94,7 @@ void net_handshake_go_on(struct net_peer *peer)
 
 static void handshake_datagram(struct net_peer *peer, const struct net_udp_in *in)
 {
-	peer->local = in->to;
-	net_peer_seen(peer);
+	peer->local = in->to; /* not seen: nobody has proved anything, and its time runs */
 	net_dtls_feed(&peer->net->dtls, (struct bytes){in->data, in->len});
 	net_handshake_go_on(peer);
 }
