@@ -261,9 +261,12 @@ static void test_attempt_probation_deadline_has_room_for_two_check_ins(void **st
 	(void)state;
 	policy_init(&p);
 	p.probation_s = 86400;
-	attempt_apply(&a, &step, &p, 600, NOW);
+	attempt_apply(&a, &step, &p, 6000, NOW);
 	assert_int_equal(a.state, ATTEMPT_PROBATION);
-	assert_int_equal(a.stall_at_ms, NOW + (86400 + 1200) * 1000);
+	assert_int_equal(a.stall_at_ms, NOW + (86400 + 12000) * 1000);
+	a.state = ATTEMPT_TRANSFERRING;
+	attempt_apply(&a, &step, &p, 0, NOW); /* interval not known */
+	assert_int_equal(a.stall_at_ms, NOW + (86400 + p.stall_s) * 1000);
 }
 
 static void test_attempt_rung_keeps_its_first_time(void **state)
