@@ -324,4 +324,16 @@ static inline void client_free(struct client *c)
 	test_free(c);
 }
 
+static const struct net_conf plain_conf = {.well_known = "</x>"};
+
+static inline void turn_for(struct rig *r, int64_t ms)
+{
+	int64_t end = now_ms() + ms;
+
+	do {
+		rig_turn(r);
+		(void)usleep(2000);
+	} while (now_ms() < end);
+}
+
 #endif
