@@ -38,7 +38,8 @@ enum {
 	LIMIT_WIRE_NODES = 64,	    /* values in one decoded CBOR or JSON message */
 
 	/* engine */
-	LIMIT_DEVICE_QUEUE = 8, /* causes waiting for a device's commit */
+	LIMIT_DEVICE_QUEUE = 8,	   /* causes waiting for a device's commit */
+	LIMIT_DEVICE_SESSIONS = 8, /* of one identity; the oldest is closed for one more */
 
 	/* admin */
 	LIMIT_ADMIN_BODY = 65536, /* bytes of a JSON request */

@@ -124,9 +124,11 @@ static void attempt_arm(struct attempt *a, const struct policy *policy, int64_t 
 	int64_t stall_s = policy->stall_s;
 
 	if (a->state == ATTEMPT_PROBATION) {
-		int64_t least = policy->probation_s + 2 * interval_s;
-		if (stall_s < least)
-			stall_s = least;
+		/* Two check-ins have to fit in after it; where the interval is not known, a device
+		 * is told to come at the very end of it. */
+		if (stall_s < 2 * interval_s)
+			stall_s = 2 * interval_s;
+		stall_s += policy->probation_s;
 	}
 	a->stall_at_ms = now_ms + stall_s * 1000;
 }

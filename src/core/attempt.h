@@ -235,7 +235,7 @@ struct attempt_step {
 struct attempt_step attempt_step(enum attempt_state state, enum cause cause);
 
 /* Carries a known step out on `a`: state, verdict, times, deadlines, interruptions. The
- * stall deadline of probation is at least probation + 2 check-in intervals. */
+ * stall deadline of probation is probation + 2 check-in intervals, or + stall_s if longer. */
 void attempt_apply(struct attempt *a, const struct attempt_step *step, const struct policy *policy,
 		   int64_t interval_s, int64_t now_ms);
 

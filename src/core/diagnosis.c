@@ -97,7 +97,8 @@ static bool rule_reflash_loop(const struct view *v, struct buf *facts)
 {
 	uint32_t reverts = v->history->reverts;
 
-	if (came_back_old(v) || closed_as(v, VERDICT_ROLLED_BACK))
+	if (closed_as(v, VERDICT_REVERTED) || closed_as(v, VERDICT_ROLLED_BACK) ||
+	    (closed_as(v, VERDICT_DEVICE_FAILED) && v->a->rung_ms[RUNG_APPLYING]))
 		reverts++;
 	if (reverts < 2)
 		return false;

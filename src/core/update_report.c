@@ -222,7 +222,8 @@ static void settle(struct update *u, bool changed, struct outcome *out)
 static int64_t total_s(const struct update *u)
 {
 	const struct policy *p = &u->product->policy;
-	int64_t least_s = p->stall_s + p->probation_s + 2 * device_interval_s(&u->device);
+	int64_t room_s = 2 * device_interval_s(&u->device);
+	int64_t least_s = p->stall_s + p->probation_s + (room_s > p->stall_s ? room_s : p->stall_s);
 
 	return p->probation_s > 0 && p->total_s < least_s ? least_s : p->total_s;
 }

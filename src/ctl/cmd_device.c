@@ -157,18 +157,13 @@ static void note(const json_t *d, char dst[120])
 {
 	const char *hold = get_str(json_object_get(d, "hold"), "reason");
 	const json_t *blocked = json_array_get(json_object_get(d, "blocked_by"), 0);
-	const char *why = get_str(blocked, "name");
-	int len = 0;
+	const char *why =
+		strcmp(get_str(d, "state"), "waiting") == 0 ? get_str(blocked, "name") : "";
+	bool lock = get_str(d, "lock")[0] != '\0', force = get_bool(d, "force");
 
-	dst[0] = '\0';
-	if (get_str(d, "lock")[0] != '\0')
-		len += snprintf(dst + len, 120 - (size_t)len, "locked ");
-	if (get_bool(d, "force"))
-		len += snprintf(dst + len, 120 - (size_t)len, "forced ");
-	if (hold[0] != '\0')
-		(void)snprintf(dst + len, 120 - (size_t)len, "held: %.64s", hold);
-	else if (strcmp(get_str(d, "state"), "waiting") == 0)
-		(void)snprintf(dst + len, 120 - (size_t)len, "%.64s", why);
+	(void)snprintf(dst, 120, "%s%s%s%s%s%.64s", lock ? "locked" : "", lock && force ? ", " : "",
+		       force ? "forced" : "", (lock || force) && (hold[0] || why[0]) ? ", " : "",
+		       hold[0] ? "held: " : "", hold[0] ? hold : why);
 }
 
 int device_list(struct ctl *c, const struct args *a)

@@ -106,19 +106,34 @@ int event_list(struct ctl *c, const struct args *a)
 
 struct follow {
 	struct ctl *c;
-	const char *topic;
+	const struct args *a;
 	char cursor[CURSOR_MAX];
 	bool lost;
 };
 
 /* "flash/status" also where the server says "spark/flash/status". */
-static bool topic_wanted(const char *topic, const char *wanted)
+static bool topic_is(const char *topic, const char *wanted)
 {
-	size_t lt = strlen(topic), lw = wanted ? strlen(wanted) : 0;
+	size_t lt = strlen(topic), lw = strlen(wanted);
 
-	if (wanted == NULL || strcmp(topic, wanted) == 0)
+	if (strcmp(topic, wanted) == 0)
 		return true;
 	return lt > lw && topic[lt - lw - 1] == '/' && strcmp(topic + lt - lw, wanted) == 0;
+}
+
+/* One of the topics that were named, or any where none was. */
+static bool topic_wanted(const struct args *a, const char *topic)
+{
+	bool any = true;
+
+	for (unsigned i = 0; i < a->option_count; i++) {
+		if (strcmp(a->option[i].row->name, "topic") != 0)
+			continue;
+		if (topic_is(topic, a->option[i].value))
+			return true;
+		any = false;
+	}
+	return any;
 }
 
 static bool on_event(const json_t *e, void *arg)
@@ -129,7 +144,7 @@ static bool on_event(const json_t *e, void *arg)
 		ctl_note(f->c, "connected again");
 	f->lost = false;
 	(void)snprintf(f->cursor, sizeof(f->cursor), "%s", get_str(e, "cursor"));
-	if (!topic_wanted(get_str(e, "topic"), f->topic))
+	if (!topic_wanted(f->a, get_str(e, "topic")))
 		return true;
 	if (f->c->out.json)
 		out_json_line(&f->c->out, e);
@@ -148,7 +163,7 @@ static bool worth_again(const struct http *h)
 int event_follow(struct ctl *c, const struct args *a)
 {
 	const char *after = args_option(a, "after");
-	struct follow f = {.c = c, .topic = args_option(a, "topic")};
+	struct follow f = {.c = c, .a = a};
 	struct timespec second = {.tv_sec = 1};
 	int64_t head = 0;
 

@@ -44,7 +44,7 @@ static const struct option_row event_list_options[] = {
 static const struct option_row event_follow_options[] = {
 	{"after", "N", "begin after this number or cursor; 0: the beginning [now]"},
 	{"device", "ID", "only events of this device"},
-	{"topic", "T", "only this topic; the server's prefix may be left out"},
+	{"topic", "T", "only this topic, without the server's prefix; may be repeated"},
 	{NULL, NULL, NULL},
 };
 
@@ -115,7 +115,7 @@ const struct command commands[] = {
 
 	{"event", "list", "[--after N] [--device ID] [--limit N]", 0, 0,
 	 "what has happened", event_list_options, event_list, NULL},
-	{"event", "follow", "[--after N] [--device ID] [--topic T]", 0, 0,
+	{"event", "follow", "[--after N] [--device ID] [--topic T]...", 0, 0,
 	 "what happens, as it happens", event_follow_options, event_follow, follow_text},
 
 	{"explain", NULL, "DEVICE", 1, 1,

@@ -56,10 +56,15 @@ void table_print(struct table *t, const struct output *o, const char *none)
 		unsigned column = (unsigned)(i % t->columns);
 		bool last = column + 1 == t->columns;
 
-		out_cell(o, t->cells[i].style, t->cells[i].text, width[column]);
-		out_text(o, last ? "" : "  ");
+		/* no blanks where nothing follows in the row */
+		if (column + 2 == t->columns && t->cells[i + 1].text[0] == '\0')
+			out_cell(o, t->cells[i].style, t->cells[i].text, 0);
+		else
+			out_cell(o, t->cells[i].style, t->cells[i].text, width[column]);
 		if (last)
 			out_nl(o);
+		else if (column + 2 < t->columns || t->cells[i + 1].text[0] != '\0')
+			out_text(o, "  ");
 		free(t->cells[i].text);
 	}
 	free(t->cells);

@@ -31,56 +31,69 @@ static enum style event_style(const json_t *e)
 	return STYLE_PLAIN;
 }
 
-/* "reverted: storage-full +1" */
-static void verdict(const struct output *o, const json_t *e)
+enum { DETAILS_MAX = 512 };
+
+/* "reverted (cached): storage-full +1"; of a success how well it is proved. */
+static void verdict(const json_t *e, char dst[DETAILS_MAX])
 {
 	const json_t *diagnoses = json_object_get(e, "diagnoses");
-	const char *grade = get_str(e, "grade");
-	const json_t *d;
+	const char *likeliest = json_string_value(json_array_get(diagnoses, 0));
+	size_t more = json_array_size(diagnoses);
+	int len = snprintf(dst, DETAILS_MAX, "%.64s%s", get_str(e, "verdict"),
+			   get_bool(e, "cached") ? " (cached)" : "");
 
-	out_printf(o, "  %s", get_str(e, "verdict"));
-	if (strcmp(get_str(e, "data"), "success") == 0 && grade[0] != '\0')
-		out_printf(o, ", proof %s", grade);
+	if (strcmp(get_str(e, "data"), "success") == 0) {
+		(void)snprintf(dst + len, DETAILS_MAX - (size_t)len, ", proof %.64s",
+			       get_str(e, "grade"));
+		return;
+	}
 	/* the first is the likeliest; `attempt show` has them all */
-	d = json_array_get(diagnoses, 0);
-	if (json_is_string(d))
-		out_printf(o, ": %s", json_string_value(d));
-	if (json_array_size(diagnoses) > 1)
-		out_printf(o, " +%zu", json_array_size(diagnoses) - 1);
+	if (likeliest != NULL)
+		len += snprintf(dst + len, DETAILS_MAX - (size_t)len, ": %.64s", likeliest);
+	if (more > 1)
+		(void)snprintf(dst + len, DETAILS_MAX - (size_t)len, " +%zu", more - 1);
 }
 
-static void details(const struct output *o, const json_t *e)
+static void progress(const json_t *e, char dst[DETAILS_MAX])
+{
+	int64_t size = get_int(e, "size"), got = get_int(e, "received_bytes");
+	char bytes[64];
+	int len = snprintf(dst, DETAILS_MAX, "%s", bytes_text(got, bytes));
+
+	if (size > 0)
+		(void)snprintf(dst + len, DETAILS_MAX - (size_t)len, ", %" PRId64 " %%",
+			       got * 100 / size);
+}
+
+static void details(const struct output *o, const json_t *e, char dst[DETAILS_MAX])
 {
 	const char *topic = get_str(e, "topic");
 	const json_t *running = json_object_get(e, "running");
 	const char *runs =
 		json_is_string(running) ? json_string_value(running) : get_str(running, "version");
-	char bytes[64];
 
-	if (get_str(e, "verdict")[0] != '\0') {
-		verdict(o, e);
-	} else if (topic_is(topic, "flash/status")) {
-		out_printf(o, "  %s %s %s%s", get_str(e, "from"), out_sign(o, SIGN_ARROW),
-			   get_str(e, "version"), get_bool(e, "fresh") ? ", fresh" : "");
-	} else if (topic_is(topic, "flash/progress")) {
-		out_printf(o, "  %s", bytes_text(get_int(e, "received_bytes"), bytes));
-		if (get_int(e, "size") > 0)
-			out_printf(o, ", %" PRId64 " %%",
-				   get_int(e, "received_bytes") * 100 / get_int(e, "size"));
-	} else if (topic_is(topic, "device/boot")) {
-		out_printf(o, "  runs %s (%s)", runs, get_str(e, "reset"));
-	} else if (topic_is(topic, "device/drift")) {
-		out_printf(o, "  runs %s, expected %s", runs, get_str(e, "expected"));
-	} else if (get_str(e, "reason")[0] != '\0' &&
-		   strcmp(get_str(e, "reason"), get_str(e, "data")) != 0) {
-		out_printf(o, "  %s", get_str(e, "reason"));
-	}
+	dst[0] = '\0';
+	if (get_str(e, "verdict")[0] != '\0')
+		verdict(e, dst);
+	else if (topic_is(topic, "flash/status"))
+		(void)snprintf(dst, DETAILS_MAX, "%.64s %s %.64s%s", get_str(e, "from"),
+			       out_sign(o, SIGN_ARROW), get_str(e, "version"),
+			       get_bool(e, "fresh") ? ", fresh" : "");
+	else if (topic_is(topic, "flash/progress"))
+		progress(e, dst);
+	else if (topic_is(topic, "device/boot"))
+		(void)snprintf(dst, DETAILS_MAX, "runs %.64s (%.64s)", runs, get_str(e, "reset"));
+	else if (topic_is(topic, "device/drift"))
+		(void)snprintf(dst, DETAILS_MAX, "runs %.64s, expected %.64s", runs,
+			       get_str(e, "expected"));
+	else if (strcmp(get_str(e, "reason"), get_str(e, "data")) != 0)
+		(void)snprintf(dst, DETAILS_MAX, "%.64s", get_str(e, "reason"));
 }
 
 void view_event(const struct output *o, const json_t *e)
 {
 	int64_t at = get_time(e, "time");
-	char seq[24], clock[32], what[160];
+	char seq[24], clock[32], what[160], more[DETAILS_MAX];
 
 	(void)snprintf(seq, sizeof(seq), "%4" PRId64, get_int(e, "seq"));
 	out_styled(o, STYLE_DIM, seq);
@@ -91,7 +104,9 @@ void view_event(const struct output *o, const json_t *e)
 	out_text(o, "  ");
 	(void)snprintf(what, sizeof(what), "%s%s%s", get_str(e, "topic"),
 		       get_str(e, "data")[0] ? " " : "", get_str(e, "data"));
-	out_cell(o, event_style(e), what, 26);
-	details(o, e);
+	details(o, e, more);
+	out_cell(o, event_style(e), what, more[0] ? 26 : 0);
+	if (more[0] != '\0')
+		out_printf(o, "  %s", more);
 	out_nl(o);
 }

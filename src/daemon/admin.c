@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,22 +209,36 @@ static void loop_start(struct admin *a)
 	engine_on_events(a->conf.engine, events_committed, a);
 }
 
+static int socket_begin(struct admin *a)
+{
+	if (a->listen_fd < 0)
+		return socket_listen(a->socket_path, &a->listen_fd);
+	int flags = fcntl(a->listen_fd, F_GETFL);
+	if (flags < 0 || fcntl(a->listen_fd, F_SETFL, flags | O_NONBLOCK))
+		return err_from_errno(errno);
+	return 0;
+}
+
 int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 {
 	struct admin *a = calloc(1, sizeof(*a));
-	int err = a ? 0 : ERR_NOMEM;
+	char *path = strdup(conf->socket_fd < 0 ? conf->socket_path : "");
 
-	if (err)
-		return err;
+	if (!a || !path) {
+		if (conf->socket_fd >= 0)
+			close(conf->socket_fd);
+		free(path);
+		free(a);
+		return ERR_NOMEM;
+	}
 	a->conf = *conf;
 	a->listen_fd = conf->socket_fd;
+	a->socket_path = path;
 	list_init(&a->requests);
-	a->socket_path = strdup(conf->socket_fd < 0 ? conf->socket_path : "");
-	if (!a->socket_path)
-		err = ERR_NOMEM;
-	if (!err && conf->socket_fd < 0)
-		err = socket_listen(conf->socket_path, &a->listen_fd);
+	int err = socket_begin(a);
 	if (err) {
+		if (a->listen_fd >= 0)
+			close(a->listen_fd);
 		admin_free(a);
 		return err;
 	}

@@ -26,7 +26,8 @@ struct admin_conf {
 	struct images *images;
 	const struct net *net;	 /* for the numbers of /v1/status; NULL: none */
 	const char *socket_path; /* made here, mode 0660, group `postboot` if there is one */
-	int socket_fd; /* >= 0: a listening socket of the service manager, taken; else -1 */
+	int socket_fd;		 /* >= 0: a listening socket of the service manager, taken, whatever
+				  * admin_new says; else -1 */
 	const char *version;
 	int64_t started_ms;	   /* wall */
 	const char *const *listen; /* "coaps://127.0.0.1:5684", ends with NULL; NULL: none */

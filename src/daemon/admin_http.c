@@ -168,6 +168,8 @@ void reply_empty(struct request *rq, unsigned status)
 }
 
 static void reply_vproblem(struct request *rq, unsigned status, const char *code, const char *fmt,
+			   va_list ap) __attribute__((format(printf, 4, 0)));
+static void reply_vproblem(struct request *rq, unsigned status, const char *code, const char *fmt,
 			   va_list ap)
 {
 	char detail[640];

@@ -10,6 +10,7 @@
 #ifndef DAEMON_CONF_H
 #define DAEMON_CONF_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,8 +31,15 @@ enum {
 	CONF_PRINT_MAX = 4096, /* bytes conf_print() needs at most */
 };
 
+union conf_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct sockaddr_storage storage;
+};
+
 struct conf_listen {
-	struct sockaddr_storage addr;
+	union conf_address addr;
 	bool secure;		    /* coaps:// */
 	char uri[CONF_URI_MAX + 1]; /* normal form, with its port */
 	/* where it was said, for rules that look at several keys; text from 0 */
@@ -74,6 +82,9 @@ int conf_parse(const struct conf_text *texts, unsigned count, struct conf *ret_c
 
 /* Every key with its value, as a text that conf_parse() reads back to the same struct. */
 void conf_print(const struct conf *conf, struct buf *out);
+
+/* "coaps://192.0.2.1:5684", "coap://[::1]:5683". Returns dst. */
+char *conf_uri(const union conf_address *addr, bool secure, char dst[CONF_URI_MAX + 1]);
 
 /* ---- the table of keys ---- */
 

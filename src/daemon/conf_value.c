@@ -61,6 +61,22 @@ static bool number_fault(const char *word, int64_t bound, const struct unit *uni
 	return fault_at(fault, 0, "must be at %s %s", word, buf_cstr(&b));
 }
 
+static bool unit_fault(size_t at, const struct unit *units, size_t count, struct conf_fault *fault)
+{
+	char names[16];
+	struct buf b = buf_writer(names, sizeof(names));
+
+	for (size_t i = count; i-- > 0;)
+		if (units[i].letter) {
+			buf_put_str(&b, b.pos ? " " : "");
+			buf_put_u8(&b, (uint8_t)units[i].letter);
+		}
+	if (b.pos == 0)
+		return fault_at(fault, at, "must be digits only");
+	return fault_at(fault, at, "the number needs %sone unit of %s",
+			units == sizes ? "no unit or " : "", buf_cstr(&b));
+}
+
 static bool number_parse(const struct conf_key *key, const char *value, const struct unit *units,
 			 size_t count, int64_t *dst, struct conf_fault *fault)
 {
@@ -76,20 +92,8 @@ static bool number_parse(const struct conf_key *key, const char *value, const st
 	for (size_t i = 0; i < count; i++)
 		if (value[n] == units[i].letter)
 			factor = units[i].factor;
-	if (factor == 0 || (value[n] != '\0' && value[n + 1] != '\0')) {
-		char names[16];
-		struct buf b = buf_writer(names, sizeof(names));
-
-		for (size_t i = count; i-- > 0;)
-			if (units[i].letter) {
-				buf_put_str(&b, b.pos ? " " : "");
-				buf_put_u8(&b, (uint8_t)units[i].letter);
-			}
-		if (b.pos == 0)
-			return fault_at(fault, n, "must be digits only");
-		return fault_at(fault, n, "the number needs %sone unit of %s",
-				units == sizes ? "no unit or " : "", buf_cstr(&b));
-	}
+	if (factor == 0 || (value[n] != '\0' && value[n + 1] != '\0'))
+		return unit_fault(n, units, count, fault);
 	if (number > key->max / factor)
 		return number_fault("most", key->max, units, count, fault);
 	if (number * factor < key->min)
@@ -111,6 +115,9 @@ static bool path_parse(const struct conf_key *key, const char *value, char *dst,
 		len--;
 	if (len > (size_t)key->max)
 		return fault_at(fault, 0, "must be at most %" PRId64 " bytes long", key->max);
+	if (value[len - 1] == ' ' || value[len - 1] == '\t') /* "/x /": it could not be printed */
+		return fault_at(fault, len - 1,
+				"the name of a folder or file may not end in a space");
 	memcpy(dst, value, len);
 	dst[len] = '\0';
 	return true;
@@ -151,7 +158,7 @@ static bool level_parse(const char *value, enum log_level *dst, struct conf_faul
 static const char *level_name(enum log_level level)
 {
 	for (size_t i = 0; i < COUNT(levels); i++) {
-		enum log_level l;
+		enum log_level l = LOG_LEVEL_ERR;
 
 		if (log_level_from_name(levels[i], &l) == 0 && l == level)
 			return levels[i];
@@ -161,37 +168,37 @@ static const char *level_name(enum log_level level)
 
 /* ---- addresses ---- */
 
-static unsigned short *listen_port(struct sockaddr_storage *addr)
+static in_port_t *port_of(union conf_address *addr)
 {
-	return addr->ss_family == AF_INET6 ? &((struct sockaddr_in6 *)(void *)addr)->sin6_port
-					   : &((struct sockaddr_in *)(void *)addr)->sin_port;
+	return addr->any.sa_family == AF_INET6 ? &addr->v6.sin6_port : &addr->v4.sin_port;
 }
 
 /* The host, "192.0.2.1" or "2001:db8::1", of `len` bytes. */
-static bool host_parse(const char *host, size_t len, int family, struct sockaddr_storage *dst)
+static bool host_parse(const char *host, size_t len, sa_family_t family, union conf_address *dst)
 {
 	char text[INET6_ADDRSTRLEN];
-	void *bytes = family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)(void *)dst)->sin6_addr
-					 : (void *)&((struct sockaddr_in *)(void *)dst)->sin_addr;
 
 	if (len >= sizeof(text))
 		return false;
 	memcpy(text, host, len);
 	text[len] = '\0';
-	dst->ss_family = (sa_family_t)family;
-	return inet_pton(family, text, bytes) == 1;
+	dst->any.sa_family = family;
+	return inet_pton(family, text,
+			 family == AF_INET6 ? (void *)&dst->v6.sin6_addr
+					    : (void *)&dst->v4.sin_addr) == 1;
 }
 
-static void listen_name(struct conf_listen *l)
+char *conf_uri(const union conf_address *addr, bool secure, char dst[CONF_URI_MAX + 1])
 {
 	char host[INET6_ADDRSTRLEN] = "";
-	bool v6 = l->addr.ss_family == AF_INET6;
-	const void *bytes = v6 ? (const void *)&((struct sockaddr_in6 *)(void *)&l->addr)->sin6_addr
-			       : (const void *)&((struct sockaddr_in *)(void *)&l->addr)->sin_addr;
+	bool v6 = addr->any.sa_family == AF_INET6;
+	const void *bytes = v6 ? (const void *)&addr->v6.sin6_addr : &addr->v4.sin_addr;
+	unsigned port = ntohs(v6 ? addr->v6.sin6_port : addr->v4.sin_port);
 
-	(void)inet_ntop(l->addr.ss_family, bytes, host, sizeof(host));
-	(void)snprintf(l->uri, sizeof(l->uri), v6 ? "%s://[%s]:%u" : "%s://%s:%u",
-		       l->secure ? "coaps" : "coap", host, (unsigned)ntohs(*listen_port(&l->addr)));
+	(void)inet_ntop(addr->any.sa_family, bytes, host, sizeof(host));
+	(void)snprintf(dst, CONF_URI_MAX + 1, v6 ? "%s://[%s]:%u" : "%s://%s:%u",
+		       secure ? "coaps" : "coap", host, port);
+	return dst;
 }
 
 static bool port_parse(const char *value, size_t at, unsigned *dst, struct conf_fault *fault)
@@ -212,7 +219,7 @@ static bool uri_parse(const char *value, struct conf_listen *ret, struct conf_fa
 {
 	struct conf_listen l = {0};
 	size_t at, len;
-	int family = AF_INET;
+	sa_family_t family = AF_INET;
 
 	l.secure = strncmp(value, "coaps://", 8) == 0;
 	if (!l.secure && strncmp(value, "coap://", 7) != 0)
@@ -238,15 +245,15 @@ static bool uri_parse(const char *value, struct conf_listen *ret, struct conf_fa
 		return fault_at(fault, at, "only :PORT may follow the address");
 	if (value[at] == ':' && !port_parse(value, at + 1, &port, fault))
 		return false;
-	*listen_port(&l.addr) = htons((uint16_t)port);
-	listen_name(&l);
+	*port_of(&l.addr) = htons((uint16_t)port);
+	(void)conf_uri(&l.addr, l.secure, l.uri);
 	*ret = l;
 	return true;
 }
 
 static bool listen_parse(const char *value, struct conf *conf, struct conf_fault *fault)
 {
-	struct conf_listen l;
+	struct conf_listen l = {0};
 
 	if (!uri_parse(value, &l, fault))
 		return false;
@@ -256,7 +263,7 @@ static bool listen_parse(const char *value, struct conf *conf, struct conf_fault
 		const char *other = strchr(conf->listen[i].uri, ':');
 
 		/* coap and coaps cannot share one socket either */
-		if (*listen_port(&l.addr) != 0 && strcmp(other, strchr(l.uri, ':')) == 0)
+		if (*port_of(&l.addr) != 0 && strcmp(other, strchr(l.uri, ':')) == 0)
 			return fault_at(fault, 0, "this address and port are taken by line %u",
 					conf->listen[i].line);
 	}
@@ -266,11 +273,9 @@ static bool listen_parse(const char *value, struct conf *conf, struct conf_fault
 
 bool conf_listen_is_loopback(const struct conf_listen *listen)
 {
-	const void *addr = &listen->addr;
-
-	if (listen->addr.ss_family == AF_INET6)
-		return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)addr)->sin6_addr);
-	return ntohl(((const struct sockaddr_in *)addr)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (listen->addr.any.sa_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&listen->addr.v6.sin6_addr);
+	return ntohl(listen->addr.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
 /* ---- by type ---- */

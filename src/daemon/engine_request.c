@@ -123,6 +123,22 @@ static void session_free(struct engine *e, struct session *s)
 	dev_release(e, d);
 }
 
+/* A live session costs some 40 KiB, and a handshake is all it takes: one key must not be enough to
+ * fill the server or to push out everybody else. */
+static void close_surplus(struct engine *e, struct dev *d)
+{
+	unsigned count = 0;
+
+	LIST_EACH(it, next, &d->sessions)
+	count++;
+	LIST_EACH(it, next, &d->sessions)
+	{
+		if (count-- <= LIMIT_DEVICE_SESSIONS)
+			return;
+		net_peer_close(e->net, LIST_ENTRY(it, struct session, link)->peer);
+	}
+}
+
 bool engine_peer_up(void *ctx, struct net_peer *peer, struct bytes identity)
 {
 	struct engine *e = ctx;
@@ -140,6 +156,7 @@ bool engine_peer_up(void *ctx, struct net_peer *peer, struct bytes identity)
 		dev_release(e, d);
 		return false;
 	}
+	close_surplus(e, d);
 	log_debug("dev=%s session=up address=%s", id, net_peer_address(peer, address));
 	return true;
 }

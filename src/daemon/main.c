@@ -11,7 +11,7 @@
 
 /* Usage, and the letters and words of getopt_long, come from here. */
 static const struct {
-	char letter;
+	int letter;
 	const char *word, *arg, *help;
 } options[] = {
 	{'c', "config", "FILE", "read FILE, then conf.d/*.conf beside it [" CONF_FILE "]"},
@@ -69,7 +69,7 @@ static int arguments_parse(int argc, char **argv, struct arguments *ret)
 		longs[i].name = options[i].word;
 		longs[i].has_arg = options[i].arg ? required_argument : no_argument;
 		longs[i].val = options[i].letter;
-		shorts[n++] = options[i].letter;
+		shorts[n++] = (char)options[i].letter;
 		if (options[i].arg)
 			shorts[n++] = ':';
 	}

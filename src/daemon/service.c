@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/service.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -332,45 +330,30 @@ static int start_engine(struct service *s)
 }
 
 /* The words of the system, which ERR_IO does not have: the same bind once more. */
-static const char *bind_error(const struct sockaddr_storage *addr, int err)
+static const char *bind_error(const union conf_address *addr, int err)
 {
-	socklen_t len = addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-						    : sizeof(struct sockaddr_in);
-	int fd = socket(addr->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), saved = errno;
+	socklen_t len = addr->any.sa_family == AF_INET6 ? sizeof(addr->v6) : sizeof(addr->v4);
+	int fd = socket(addr->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), saved = errno;
 
 	if (fd >= 0) {
-		saved = bind(fd, (const struct sockaddr *)addr, len) < 0 ? errno : 0;
+		saved = bind(fd, &addr->any, len) < 0 ? errno : 0;
 		(void)close(fd);
 	}
 	return saved ? strerror(saved) : err_text(err);
 }
 
-static void listening(struct service *s, const struct sockaddr_storage *addr, bool secure)
+static void listening(struct service *s, const union conf_address *addr, bool secure)
 {
-	char host[INET6_ADDRSTRLEN] = "";
-	const void *at = addr;
-	const struct sockaddr_in *v4 = at;
-	const struct sockaddr_in6 *v6 = at;
-	char *uri = s->uris[s->listen_count];
-	const char *scheme = secure ? "coaps" : "coap";
+	char *uri = conf_uri(addr, secure, s->uris[s->listen_count]);
 
-	if (addr->ss_family == AF_INET6) {
-		(void)inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-		(void)snprintf(uri, CONF_URI_MAX + 1, "%s://[%s]:%u", scheme, host,
-			       (unsigned)ntohs(v6->sin6_port));
-	} else {
-		(void)inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-		(void)snprintf(uri, CONF_URI_MAX + 1, "%s://%s:%u", scheme, host,
-			       (unsigned)ntohs(v4->sin_port));
-	}
 	s->listen[s->listen_count++] = uri;
 	log_info("listening on=%s", uri);
 }
 
 static int listen_one(struct service *s, const struct conf_listen *l)
 {
-	struct sockaddr_storage bound;
-	int err = net_listen(s->net, (const struct sockaddr *)&l->addr, l->secure, &bound);
+	union conf_address bound = {.storage = {0}};
+	int err = net_listen(s->net, &l->addr.any, l->secure, &bound.storage);
 
 	if (!err) {
 		listening(s, &bound, l->secure);
@@ -378,7 +361,7 @@ static int listen_one(struct service *s, const struct conf_listen *l)
 	}
 	const char *why = bind_error(&l->addr, err);
 	/* Nobody asked for IPv6: a machine without it serves IPv4. */
-	if (s->conf.listen_is_default && l->addr.ss_family == AF_INET6 && err != ERR_BUSY) {
+	if (s->conf.listen_is_default && l->addr.any.sa_family == AF_INET6 && err != ERR_BUSY) {
 		log_warn("listen=%s error=\"%s\"", l->uri, why);
 		return 0;
 	}
@@ -392,12 +375,12 @@ static int listen_passed(struct service *s)
 {
 	while (s->udp_fd_count > 0) {
 		int fd = s->udp_fds[s->udp_fd_count - 1];
-		struct sockaddr_storage bound = {0};
+		union conf_address bound = {.storage = {0}};
 		socklen_t len = sizeof(bound);
 		char name[16];
 
 		(void)snprintf(name, sizeof(name), "%d", fd);
-		if (getsockname(fd, (struct sockaddr *)&bound, &len) < 0)
+		if (getsockname(fd, &bound.any, &len) < 0)
 			return failed(err_from_errno(errno), "passed-socket", name,
 				      "see socket(7)");
 		int err = net_listen_fd_take(s->net, fd, true);

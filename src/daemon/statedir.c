@@ -70,9 +70,9 @@ static int held_by_another(int fd, const char *path)
 
 	pid[n > 0 ? n : 0] = '\0';
 	pid[strspn(pid, "0123456789")] = '\0';
-	log_err("start=failed lock=%s error=\"another postbootd%s%s owns this state folder\" "
+	log_err("start=failed lock=%s error=\"another postbootd%s%s%s owns this state folder\" "
 		"do=\"stop it, or name another folder with state-dir\"",
-		path, pid[0] ? ", process " : "", pid);
+		path, pid[0] ? " (process " : "", pid, pid[0] ? ")" : "");
 	return ERR_BUSY;
 }
 

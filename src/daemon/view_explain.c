@@ -58,6 +58,8 @@ static const char *ago(const struct story *s, int64_t at_ms, char dst[48])
 
 	if (!at_ms)
 		return "never";
+	if (s->now_ms - at_ms < 1000)
+		return "just now";
 	(void)snprintf(dst, 48, "%s ago", span(s->now_ms - at_ms, text));
 	return dst;
 }
@@ -180,23 +182,44 @@ static void say_hold(const struct story *s, struct buf *b)
 /* Blocks that are told in words of their own, or are no news. */
 static const uint32_t told_elsewhere = 1u << BLOCK_NO_TARGET | 1u << BLOCK_NO_BASELINE |
 				       1u << BLOCK_IN_SYNC | 1u << BLOCK_HELD | 1u << BLOCK_OFFLINE;
+static const uint32_t waits_for_time = 1u << BLOCK_BACKOFF | 1u << BLOCK_DEFERRED;
+
+/* Of a held device it is idle to say that its next attempt would have to wait. */
+static uint32_t blocks_that_matter(const struct plan *plan)
+{
+	if (plan->blocked & 1u << BLOCK_HELD)
+		return plan->blocked & ~waits_for_time;
+	return plan->blocked;
+}
+
+static void say_wait(const struct story *s, enum block block, struct buf *b)
+{
+	const struct plan *plan = &s->now->plan;
+
+	if (!plan->clear_at_ms || !(waits_for_time & 1u << block)) {
+		say(b, "%s", block_means(block));
+		return;
+	}
+	say(b, "%s ",
+	    block == BLOCK_BACKOFF ? "the last attempt failed, and the next one waits"
+				   : "the device has put the update off");
+	say_until(s, b, plan->clear_at_ms);
+}
 
 static void say_waiting(const struct story *s, struct buf *b)
 {
 	const struct plan *plan = &s->now->plan;
+	uint32_t blocks = blocks_that_matter(plan) & ~told_elsewhere;
 	const char *before = " It waits: ";
 
 	for (unsigned i = 0; i < BLOCK_COUNT; i++) {
-		if (!(plan->blocked & ~told_elsewhere & 1u << i))
+		if (!(blocks & 1u << i))
 			continue;
-		say(b, "%s%s", before, block_means((enum block)i));
-		if (plan->clear_at_ms && (i == BLOCK_BACKOFF || i == BLOCK_DEFERRED)) {
-			say(b, ", ");
-			say_until(s, b, plan->clear_at_ms);
-		}
+		say(b, "%s", before);
+		say_wait(s, (enum block)i, b);
 		before = "; also: ";
 	}
-	if (before[0] == ';')
+	if (blocks)
 		say(b, ".");
 	else if (plan->offer)
 		say(b, " It will be offered the image when it next checks in.");
@@ -422,7 +445,7 @@ static json_t *next_steps(const struct story *s)
 	if (is_advised(list, "device unhold "))
 		no_advice |= 1u << BLOCK_HELD;
 	for (unsigned i = 0; i < BLOCK_COUNT; i++)
-		if (s->now->plan.blocked & ~no_advice & 1u << i)
+		if (blocks_that_matter(&s->now->plan) & ~no_advice & 1u << i)
 			add_step(s, &list, block_clear((enum block)i));
 	if (list && json_array_size(list) == 0)
 		view_append(&list,

@@ -115,7 +115,7 @@ static int set_image(struct emu_conf *conf, const char *value)
 
 static int set_interval(struct emu_conf *conf, const char *value)
 {
-	return set_u32(&conf->interval_s, value, 1, 30U * 86400);
+	return set_u32(&conf->interval_s, value, 1, 2592000);
 }
 
 static int set_window(struct emu_conf *conf, const char *value)

@@ -18,14 +18,14 @@ static void slot_file(const struct emu_flash *flash, enum emu_slot slot, const c
 	};
 	char name[32];
 
-	snprintf(name, sizeof(name), "%s.%s", names[slot], suffix);
+	snprintf(name, sizeof(name), "%s%s", names[slot], suffix);
 	if (emu_path(dst, flash->dir, name) != 0)
 		dst[0] = '\0'; /* cannot be: the folder's name was checked with room to spare */
 }
 
 void emu_flash_path(const struct emu_flash *flash, enum emu_slot slot, char dst[EMU_PATH_CAP])
 {
-	slot_file(flash, slot, "img", dst);
+	slot_file(flash, slot, "", dst);
 }
 
 int emu_image_load(const struct emu_flash *flash, enum emu_slot slot, struct emu_image *ret_image)
@@ -37,7 +37,7 @@ int emu_image_load(const struct emu_flash *flash, enum emu_slot slot, struct emu
 	size_t len;
 	int err;
 
-	slot_file(flash, slot, "meta", path);
+	slot_file(flash, slot, ".meta", path);
 	err = emu_file_read(path, text, sizeof(text), &len);
 	if (err)
 		return err;
@@ -64,7 +64,7 @@ int emu_image_save(const struct emu_flash *flash, enum emu_slot slot, const stru
 	emu_kv_put_uint(&out, "confirmed", image->confirmed);
 	if (image->has_digest)
 		emu_kv_put_hex(&out, "sha256", image->digest, sizeof(image->digest));
-	slot_file(flash, slot, "meta", path);
+	slot_file(flash, slot, ".meta", path);
 	return buf_ok(&out) ? emu_file_write(path, text, out.pos) : out.err;
 }
 
@@ -72,9 +72,9 @@ void emu_slot_erase(const struct emu_flash *flash, enum emu_slot slot)
 {
 	char path[EMU_PATH_CAP];
 
-	slot_file(flash, slot, "meta", path);
+	slot_file(flash, slot, ".meta", path);
 	emu_file_remove(path);
-	slot_file(flash, slot, "img", path);
+	slot_file(flash, slot, "", path);
 	emu_file_remove(path);
 }
 
@@ -91,10 +91,15 @@ static int slot_rename(const struct emu_flash *flash, enum emu_slot from, enum e
 
 int emu_slot_move(const struct emu_flash *flash, enum emu_slot from, enum emu_slot to)
 {
+	struct emu_image image;
+	int err = emu_image_load(flash, from, &image);
+
+	if (err)
+		return err; /* nothing to go back to: what runs stays */
 	emu_slot_erase(flash, to);
 	/* A factory image may be a version without a file. */
-	(void)slot_rename(flash, from, to, "img");
-	return slot_rename(flash, from, to, "meta");
+	(void)slot_rename(flash, from, to, "");
+	return slot_rename(flash, from, to, ".meta");
 }
 
 int emu_slot_copy(const struct emu_flash *flash, enum emu_slot from, enum emu_slot to)
@@ -103,13 +108,13 @@ int emu_slot_copy(const struct emu_flash *flash, enum emu_slot from, enum emu_sl
 	char b[EMU_PATH_CAP];
 	int err;
 
-	slot_file(flash, from, "img", a);
-	slot_file(flash, to, "img", b);
+	slot_file(flash, from, "", a);
+	slot_file(flash, to, "", b);
 	err = emu_file_copy(a, b);
 	if (err)
 		return err;
-	slot_file(flash, from, "meta", a);
-	slot_file(flash, to, "meta", b);
+	slot_file(flash, from, ".meta", a);
+	slot_file(flash, to, ".meta", b);
 	return emu_file_copy(a, b);
 }
 
@@ -123,7 +128,7 @@ bool emu_slot_stamp(const struct emu_flash *flash, enum emu_slot slot,
 	off_t end;
 	int fd;
 
-	slot_file(flash, slot, "img", path);
+	slot_file(flash, slot, "", path);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;

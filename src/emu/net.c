@@ -323,14 +323,14 @@ void emu_session_close(struct emu_session *session, bool graceful)
 
 static bool pdu_path(coap_pdu_t *pdu, const char *path)
 {
-	while (*path == '/') {
-		size_t len = strcspn(path + 1, "/?");
+	while (*path != '\0') {
+		size_t len = strcspn(path += *path == '/', "/");
 
-		if (!coap_add_option(pdu, COAP_OPTION_URI_PATH, len, (const uint8_t *)path + 1))
+		if (!coap_add_option(pdu, COAP_OPTION_URI_PATH, len, (const uint8_t *)path))
 			return false;
-		path += 1 + len;
+		path += len;
 	}
-	return *path == '\0';
+	return true;
 }
 
 static bool pdu_uint(coap_pdu_t *pdu, uint16_t option, unsigned value)

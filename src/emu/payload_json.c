@@ -80,9 +80,14 @@ int emu_json_encode(const struct emu_msg *msg, struct buf *out)
 	return out->err;
 }
 
+static bool json_among(const char *set, uint8_t c)
+{
+	return c != 0 && strchr(set, c);
+}
+
 static int json_peek(struct buf *in)
 {
-	while (in->pos < in->len && memchr(" \t\r\n", in->ptr[in->pos], 4))
+	while (in->pos < in->len && json_among(" \t\r\n", in->ptr[in->pos]))
 		in->pos++;
 	if (!buf_ok(in) || in->pos == in->len)
 		return -1;
@@ -181,9 +186,9 @@ static struct emu_value json_number(struct buf *in)
 	}
 	if (digits == 0)
 		json_fail(in);
-	if (in->pos < in->len && memchr(".eE", in->ptr[in->pos], 3)) {
+	if (in->pos < in->len && json_among(".eE", in->ptr[in->pos])) {
 		value.type = EMU_OTHER;
-		while (in->pos < in->len && memchr("0123456789.eE+-", in->ptr[in->pos], 15))
+		while (in->pos < in->len && json_among("0123456789.eE+-", in->ptr[in->pos]))
 			in->pos++;
 	} else if (negative && value.number > 0) {
 		value.type = EMU_NEGINT;

@@ -201,7 +201,7 @@ static void report_confirm(struct emu_unit *unit)
 		ram->crash_at = unit->now + CRASH_AFTER_MS;
 		return;
 	}
-	if (emu_unit_fault(unit, EMU_FAULT_NO_CONFIRM) || ram->rollback_at != EMU_NEVER)
+	if (emu_unit_fault(unit, EMU_FAULT_NO_CONFIRM))
 		return;
 	if (emu_image_load(&unit->flash, EMU_SLOT_ACTIVE, &image) != 0)
 		return;

@@ -292,7 +292,7 @@ static void transfer_refused(struct emu_unit *unit, const struct emu_answer *ans
 		emu_report_soon(unit, 0);
 		return;
 	}
-	ram->dl_pause_until = unit->now + DEFAULT_PAUSE_S * 1000;
+	ram->dl_pause_until = unit->now + (int64_t)DEFAULT_PAUSE_S * 1000;
 }
 
 bool emu_transfer_answer(struct emu_unit *unit, const struct emu_answer *answer)

@@ -248,6 +248,7 @@ static void unit_boot(struct emu_unit *unit)
 {
 	struct emu_ram *ram = &unit->ram;
 	const struct emu_fault *rollback = emu_unit_fault(unit, EMU_FAULT_ROLLBACK_AFTER);
+	struct emu_image previous;
 	enum emu_boot_result result;
 
 	result = emu_boot_run(&unit->flash, &unit->fs,
@@ -268,7 +269,7 @@ static void unit_boot(struct emu_unit *unit)
 	emu_unit_event(unit, EMU_EVENT_BOOT);
 	unit_judge_boot(unit, result);
 	emu_unit_save_nvram(unit);
-	if (rollback && ram->running.attempt != 0)
+	if (rollback && emu_image_load(&unit->flash, EMU_SLOT_PREVIOUS, &previous) == 0)
 		ram->rollback_at = unit->now + (int64_t)rollback->value * 1000;
 	unit_connect(unit);
 }
@@ -322,8 +323,6 @@ static void unit_crash(struct emu_unit *unit)
 /* Things that happen to a running device by the clock. */
 static void unit_fate(struct emu_unit *unit)
 {
-	char path[EMU_PATH_CAP];
-
 	if (unit->now >= unit->ram.crash_at) {
 		unit->ram.crash_at = EMU_NEVER;
 		unit_crash(unit);
@@ -332,11 +331,18 @@ static void unit_fate(struct emu_unit *unit)
 		unit->ram.rollback_at = EMU_NEVER;
 		unit->nvram.revert = true;
 		emu_unit_save_nvram(unit);
-		emu_unit_say(unit, true, "self test failed: going back to the previous image");
+		emu_unit_say(unit, true, "self test fails: going back to the previous image");
 		emu_unit_reset_at(unit, EMU_RESET_SOFTWARE, unit->now);
 	}
-	if (unit->freed || unit->now < unit->space_check_at ||
-	    !emu_unit_fault(unit, EMU_FAULT_FS_FULL))
+	if (unit->now >= unit->space_check_at)
+		emu_unit_check_space(unit);
+}
+
+void emu_unit_check_space(struct emu_unit *unit)
+{
+	char path[EMU_PATH_CAP];
+
+	if (unit->freed || !emu_unit_fault(unit, EMU_FAULT_FS_FULL))
 		return;
 	unit->space_check_at = unit->now + SPACE_CHECK_MS;
 	if (emu_path(path, unit->flash.dir, "fs-free-now") == 0 && access(path, F_OK) == 0) {

@@ -138,6 +138,8 @@ void emu_unit_drop_session(struct emu_unit *unit, const char *why, bool graceful
 const struct emu_fault *emu_unit_fault(const struct emu_unit *unit, enum emu_fault_kind kind);
 /* The first fault of a kind that has not fired and whose value is <= `value`; marks it. */
 bool emu_unit_fire(struct emu_unit *unit, enum emu_fault_kind kind, uint64_t value);
+/* fs-full: has somebody touched fs-free-now? Asked by the clock, and before it matters. */
+void emu_unit_check_space(struct emu_unit *unit);
 void emu_unit_save_nvram(struct emu_unit *unit);
 uint32_t emu_unit_token(struct emu_unit *unit);
 const char *emu_unit_query(const struct emu_unit *unit, char *dst, size_t cap);

@@ -43,8 +43,11 @@ static int init_factory(const struct emu_unit *unit)
 	char path[EMU_PATH_CAP];
 	int err;
 
-	if (emu_image_load(&unit->flash, EMU_SLOT_ACTIVE, &image) == 0)
+	err = emu_image_load(&unit->flash, EMU_SLOT_ACTIVE, &image);
+	if (err == 0)
 		return 0;
+	if (err != ERR_NOENT)
+		return init_error(unit->flash.dir, "slot-active.meta", err);
 	(void)buf_copy_str(image.version, sizeof(image.version), unit->conf->version);
 	if (unit->conf->image) {
 		emu_flash_path(&unit->flash, EMU_SLOT_ACTIVE, path);

@@ -91,6 +91,7 @@ static void update_hand_over(struct emu_unit *unit)
 	unit->nvram.applied = unit->ram.directive.attempt;
 	emu_unit_save_nvram(unit);
 	memcpy(record.digest, unit->ram.directive.digest, sizeof(record.digest));
+	emu_unit_check_space(unit);
 	result = emu_boot_request(&unit->fs, &record);
 	if (result != EMU_FS_SAVED)
 		emu_unit_say(unit, true,

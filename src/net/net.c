@@ -92,7 +92,15 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	struct net_socket *socket = poll->data;
 	struct net *net = socket->net;
 
-	if (status < 0 || !(events & UV_READABLE))
+	if (status < 0) { /* libuv stops polling over an error that reading would clear */
+		int error = 0;
+		socklen_t len = sizeof(error);
+
+		(void)getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+		(void)uv_poll_start(poll, UV_READABLE, on_readable);
+		return;
+	}
+	if (!(events & UV_READABLE))
 		return;
 	net_now(net);
 	for (unsigned i = 0; i < NET_BATCHES_PER_EVENT; i++) {

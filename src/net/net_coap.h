@@ -24,6 +24,7 @@
 enum {
 	NET_PENDING_PER_SESSION = 16,	   /* unanswered requests; then 5.03 */
 	NET_PENDING_MAX = 65536,	   /* of all sessions */
+	NET_OUT_PER_SESSION = 16,	   /* messages to be acknowledged; then NON */
 	NET_RECENT_GETS = 16,		   /* message ids kept to know a repeated GET */
 	NET_EXCHANGE_LIFETIME_MS = 247000, /* RFC 7252 4.8.2 */
 	NET_ACK_DELAY_MS = 1000,	   /* then an unanswered CON gets an empty ACK */
@@ -151,6 +152,8 @@ void net_exchange_session_done(struct net_coap *c, struct net_coap_session *s);
 /* Queues data as CON; NULL if there is no memory. */
 struct net_out *net_out_new(struct net_coap_session *s, struct net_observation *o,
 			    const uint8_t *data, size_t len, uint16_t mid);
+/* Fewer than NET_OUT_PER_SESSION wait: one more separate response may. */
+bool net_out_room(const struct net_coap_session *s);
 void net_out_enqueue(struct net_coap *c, struct net_out *out);
 /* Takes it out of the queue and frees it; the next one is sent. NULL is fine. */
 void net_out_drop(struct net_coap *c, struct net_out *out);

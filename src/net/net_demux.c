@@ -38,6 +38,8 @@ static void read_messages(struct net_peer *peer, const struct net_local *to)
 		peer->local = *to;
 		net_peer_seen(peer);
 		net_coap_receive(&net->coap, &peer->coap, net->message, len);
+		if (!net_tls_more(peer->tls))
+			break;
 	}
 	if (result == NET_TLS_CLOSED || result == NET_TLS_FAILED)
 		net_peer_end(peer, NET_GONE_CLOSED, true);
@@ -92,8 +94,7 @@ void net_handshake_go_on(struct net_peer *peer)
 
 static void handshake_datagram(struct net_peer *peer, const struct net_udp_in *in)
 {
-	peer->local = in->to;
-	net_peer_seen(peer);
+	peer->local = in->to; /* not seen: nobody has proved anything, and its time runs */
 	net_dtls_feed(&peer->net->dtls, (struct bytes){in->data, in->len});
 	net_handshake_go_on(peer);
 }
@@ -223,6 +224,7 @@ void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count)
 			plain_datagram(socket, &in[i]);
 			continue;
 		}
+		in[i].len = net_record_whole(in[i].data, in[i].len);
 		if (net_record_first(in[i].data, in[i].len, &record)) {
 			net->stats.dropped++;
 			continue;

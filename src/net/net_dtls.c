@@ -251,14 +251,18 @@ enum net_tls_result net_tls_read(struct net_tls *tls, uint8_t *dst, size_t cap, 
 {
 	int ret = mbedtls_ssl_read(&tls->ssl, dst, cap);
 
-	if (ret > 0) {
+	if (ret >= 0) { /* 0: an empty record; there is no end of file on a datagram socket */
 		*ret_len = (size_t)ret;
 		return NET_TLS_DONE;
 	}
 	if (ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE)
 		return NET_TLS_MORE;
-	return ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || ret == 0 ? NET_TLS_CLOSED
-								    : NET_TLS_FAILED;
+	return ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? NET_TLS_CLOSED : NET_TLS_FAILED;
+}
+
+bool net_tls_more(const struct net_tls *tls)
+{
+	return tls->dtls->in.len > 0 || mbedtls_ssl_check_pending(&tls->ssl);
 }
 
 int net_tls_write(struct net_tls *tls, struct bytes message)

@@ -74,6 +74,8 @@ void net_tls_free(struct net_tls *tls);
 void net_dtls_feed(struct net_dtls *d, struct bytes datagram);
 enum net_tls_result net_tls_handshake(struct net_tls *tls);
 enum net_tls_result net_tls_read(struct net_tls *tls, uint8_t *dst, size_t cap, size_t *ret_len);
+/* Whether reading again could bring anything: saves a round through mbedTLS per message. */
+bool net_tls_more(const struct net_tls *tls);
 int net_tls_write(struct net_tls *tls, struct bytes message) ERR_CHECK;
 void net_tls_close_notify(struct net_tls *tls);
 /* Largest message that fits one record, after the handshake. */

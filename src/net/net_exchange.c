@@ -223,7 +223,7 @@ void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const 
 {
 	bool safe = m->code == GET || m->code == FETCH;
 	struct net_dedupe *d = safe ? NULL : dedupe_find(c, s, m->mid, m->token);
-	bool duplicate = safe ? get_seen(s, m->mid) : d != NULL;
+	bool duplicate = safe ? get_seen(s, m->mid) : d || pending_of_message(s, m);
 
 	if (duplicate) {
 		s->repeats++;
@@ -276,7 +276,7 @@ void net_coap_reply(struct net_coap *c, struct net_exchange exchange, const stru
 	if (d)
 		d->code = r.code;
 
-	bool separate = q->type == WIRE_CON && p->acked;
+	bool separate = q->type == WIRE_CON && p->acked && net_out_room(s);
 	bool piggyback = q->type == WIRE_CON && !p->acked;
 	uint16_t mid = piggyback ? q->mid : net_coap_next_mid(s);
 	enum wire_coap_type type = separate ? WIRE_CON : piggyback ? WIRE_ACK : WIRE_NON;

@@ -24,6 +24,20 @@ int net_record_first(const uint8_t *data, size_t len, struct net_record *ret)
 	return 0;
 }
 
+size_t net_record_whole(const uint8_t *data, size_t len)
+{
+	size_t at = 0;
+
+	while (len - at >= NET_RECORD_HEADER) {
+		size_t body = (size_t)(data[at + 11] << 8 | data[at + 12]);
+
+		if (body > len - at - NET_RECORD_HEADER)
+			break;
+		at += NET_RECORD_HEADER + body;
+	}
+	return at;
+}
+
 void net_record_mend_version(uint8_t *data, size_t len)
 {
 	size_t at = 0;

@@ -25,6 +25,7 @@ enum {
 	NET_PLAIN_IDLE_MS = 247000,    /* RFC 7252 EXCHANGE_LIFETIME */
 	NET_HALF_OPEN_MS = 60000,      /* a handshake takes no longer */
 	NET_HALF_OPEN_STALE_MS = 4000, /* may be given up for a newcomer when all are taken */
+	NET_ORIGINS = 1024,	       /* counters of half-open peers by network */
 	NET_COOKIES_PER_WINDOW = 2000, /* HelloVerifyRequests per 100 ms, at least */
 	NET_WINDOW_MS = 100,
 	NET_SESSION_IDLE_MS = 86400000,
@@ -50,7 +51,7 @@ struct net_peer {
 	struct net *net;
 	struct net_socket *socket;
 	struct net_peer *chain; /* of its hash bucket, or of the free list */
-	struct list age;	/* in net->half_open, live or plain; longest silent first */
+	struct list age; /* in live or plain, longest silent first; in half_open, oldest first */
 	struct list closing;
 	struct net_tls *tls; /* NULL: plain */
 	void *user;
@@ -59,6 +60,7 @@ struct net_peer {
 	uint64_t hello_print; /* of the ClientHello random, to know its repetition */
 	union net_address remote;
 	struct net_local local;
+	uint16_t origin; /* of a half-open one */
 	uint8_t identity_len;
 	uint8_t state; /* enum net_peer_state */
 	bool is_closing, announced, szx_known;
@@ -88,6 +90,7 @@ struct net {
 	struct net_table peers, half; /* established and plain; half-open */
 	struct list half_open, live, plain, closing;
 	size_t half_open_count, live_count, plain_count;
+	uint16_t origins[NET_ORIGINS]; /* half-open peers of each */
 	struct net_peer *free_peers;
 	struct net_slab *slabs;
 
@@ -129,7 +132,7 @@ struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct 
 struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_udp_in *in);
 /* The handshake is over: replaces an older peer of the same address and tells the owner. */
 void net_peer_promote(struct net_peer *peer);
-/* An authenticated (or plain) datagram came. */
+/* An authenticated (or plain) datagram came; not for half-open ones. */
 void net_peer_seen(struct net_peer *peer);
 /* Takes it out of everything, tells the owner if it knows the peer, frees it. Never from inside
  * the exchange layer. */

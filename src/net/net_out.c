@@ -87,6 +87,15 @@ static void timed_out(struct net_timer *timer, void *ctx)
 	transmit(c, out);
 }
 
+bool net_out_room(const struct net_coap_session *s)
+{
+	unsigned count = 0;
+
+	LIST_EACH(it, next, &s->out)
+	count++;
+	return count < NET_OUT_PER_SESSION;
+}
+
 void net_out_enqueue(struct net_coap *c, struct net_out *out)
 {
 	struct net_observation *o = out->observation;

@@ -197,19 +197,57 @@ static void sweep(struct net_timer *timer, void *ctx)
 	sweep_arm(net);
 }
 
+/* ---- half-open peers: few, and shared out among networks ---- */
+
+/* The counter of a /32, or of a /56 of IPv6. The hash is keyed: nobody can choose whom to share
+ * one with. */
+static uint16_t origin_of(const struct net *net, const union net_address *a)
+{
+	uint64_t h = a->any.sa_family == AF_INET6 ? net_hash(&net->key, &a->v6.sin6_addr, 7)
+						  : net_hash(&net->key, &a->v4.sin_addr, 4);
+
+	return (uint16_t)(h % NET_ORIGINS);
+}
+
+static void half_open_leave(struct net_peer *peer)
+{
+	struct net *net = peer->net;
+
+	table_remove(net, &net->half, peer);
+	net->half_open_count--;
+	net->origins[peer->origin]--;
+}
+
+/* A full table takes a newcomer in the place of the oldest one of the network that holds the
+ * most: at once if that is more than the newcomer's would hold, else when it has had its time.
+ * So who holds many places keeps out nobody but itself. */
+static bool half_open_room(struct net *net, uint16_t origin)
+{
+	struct net_peer *victim = NULL;
+
+	if (net->half_open_count < LIMIT_HALF_OPEN)
+		return true;
+	LIST_EACH(it, next, &net->half_open)
+	{
+		struct net_peer *p = LIST_ENTRY(it, struct net_peer, age);
+
+		if (!victim || net->origins[p->origin] > net->origins[victim->origin])
+			victim = p;
+	}
+	if (net->origins[victim->origin] <= net->origins[origin] + 1 &&
+	    net->timers.now_ms - victim->since_ms < NET_HALF_OPEN_STALE_MS)
+		return false;
+	net_peer_end(victim, NET_GONE_EVICTED, false);
+	return true;
+}
+
 /* ---- life ---- */
 
 struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct net_udp_in *in)
 {
 	struct net *net = socket->net;
-	struct net_peer *old = oldest(&net->half_open);
-
-	if (net->half_open_count == LIMIT_HALF_OPEN) {
-		if (net->timers.now_ms - old->seen_ms < NET_HALF_OPEN_STALE_MS)
-			return NULL;
-		net_peer_end(old, NET_GONE_EVICTED, false);
-	}
-	struct net_peer *peer = peer_alloc(socket, in);
+	uint16_t origin = origin_of(net, &in->from);
+	struct net_peer *peer = half_open_room(net, origin) ? peer_alloc(socket, in) : NULL;
 
 	if (!peer)
 		return NULL;
@@ -219,6 +257,8 @@ struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct 
 		return NULL;
 	}
 	peer->state = NET_PEER_HALF_OPEN;
+	peer->origin = origin;
+	net->origins[origin]++;
 	table_add(net, &net->half, peer);
 	list_append(&net->half_open, &peer->age);
 	net->half_open_count++;
@@ -255,9 +295,8 @@ void net_peer_promote(struct net_peer *peer)
 		net_peer_end(before, NET_GONE_REPLACED, false);
 	if (net->live_count >= net->max_peers)
 		net_peer_end(oldest(&net->live), NET_GONE_EVICTED, true);
-	table_remove(net, &net->half, peer);
+	half_open_leave(peer);
 	list_remove(&peer->age);
-	net->half_open_count--;
 	peer->state = NET_PEER_UP;
 	peer->since_ms = peer->seen_ms = net->timers.now_ms;
 	peer->identity = peer->tls->identity;
@@ -279,10 +318,7 @@ void net_peer_seen(struct net_peer *peer)
 
 	peer->seen_ms = net->timers.now_ms;
 	list_remove(&peer->age);
-	if (peer->state == NET_PEER_HALF_OPEN)
-		list_append(&net->half_open, &peer->age);
-	else
-		list_append(peer->tls ? &net->live : &net->plain, &peer->age);
+	list_append(peer->tls ? &net->live : &net->plain, &peer->age);
 }
 
 void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote)
@@ -294,8 +330,7 @@ void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote)
 	list_remove(&peer->age);
 	list_remove(&peer->closing);
 	if (peer->state == NET_PEER_HALF_OPEN) {
-		table_remove(net, &net->half, peer);
-		net->half_open_count--;
+		half_open_leave(peer);
 		net->stats.handshakes_failed++;
 	} else {
 		table_remove(net, &net->peers, peer);

@@ -61,11 +61,23 @@ static void buffer_grow(int fd, int force, int plain, const char *which)
 			 got, NET_UDP_BUFFER, plain == SO_RCVBUF ? "rmem" : "wmem");
 }
 
-static int prepare(int fd, int family)
+/* A socket bound to one address sends from it anyway. */
+static bool is_wildcard(const struct sockaddr_storage *bound)
 {
-	int failed = family == AF_INET6 ? option_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
-					: option_set(fd, IPPROTO_IP, IP_PKTINFO, 1);
+	const union net_address *a = (const union net_address *)(const void *)bound;
 
+	return a->any.sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr)
+					    : a->v4.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+static int prepare(int fd, const struct sockaddr_storage *bound)
+{
+	int failed = 0;
+
+	if (is_wildcard(bound))
+		failed = bound->ss_family == AF_INET6
+				 ? option_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+				 : option_set(fd, IPPROTO_IP, IP_PKTINFO, 1);
 	if (failed)
 		return err_from_errno(errno);
 	buffer_grow(fd, SO_RCVBUFFORCE, SO_RCVBUF, "receive");
@@ -89,8 +101,6 @@ int net_udp_open(const struct sockaddr *addr, int *ret_fd)
 		err = err_from_errno(errno);
 	if (!err && bind(fd, addr, len))
 		err = err_from_errno(errno);
-	if (!err)
-		err = prepare(fd, addr->sa_family);
 	if (err)
 		(void)close(fd);
 	else
@@ -122,7 +132,7 @@ int net_udp_adopt(int fd)
 		return err_from_errno(errno);
 	if (type != SOCK_DGRAM || (bound.ss_family != AF_INET && bound.ss_family != AF_INET6))
 		return ERR_UNSUPPORTED;
-	return prepare(fd, bound.ss_family);
+	return prepare(fd, &bound);
 }
 
 /* ---- receiving ---- */

@@ -50,9 +50,10 @@ struct net_udp_tx;
 
 socklen_t net_address_len(const union net_address *a);
 
-/* A bound, non-blocking socket with large buffers. */
+/* A bound, non-blocking socket; net_udp_adopt() does the rest. */
 int net_udp_open(const struct sockaddr *addr, int *ret_fd) ERR_CHECK;
-/* Makes somebody else's bound socket ours. */
+/* Large buffers, and on a wildcard address the destination of each datagram. Makes ours a socket
+ * that somebody else bound, too. */
 int net_udp_adopt(int fd) ERR_CHECK;
 int net_udp_bound(int fd, struct sockaddr_storage *ret) ERR_CHECK;
 

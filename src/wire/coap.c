@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <coap3/coap.h>
 
-enum { HEADER_BYTES = 4, PAYLOAD_MARKER = 0xff };
+enum { HEADER_BYTES = 4, PAYLOAD_MARKER = 0xff, DELTA_14_BASE = 269 /* RFC 7252 3.1 */ };
 
 /* Legal lengths of RFC 7252 table 4, RFC 7641, RFC 7959; what is not here is unknown. */
 struct option_rule {
@@ -111,6 +111,13 @@ static void judge_option(struct wire_coap *m, uint32_t number, bool repeated, st
 		m->bad_option = (uint16_t)number;
 }
 
+/* libcoap adds up a delta in 16 bits, so that one beyond 65535 would become a small number. */
+static bool delta_wraps(const uint8_t *option, size_t used)
+{
+	return option[0] >> 4 == 14 && used >= 3 &&
+	       (option[1] << 8 | option[2]) > UINT16_MAX - DELTA_14_BASE;
+}
+
 /* Options and payload of data[pos..len). */
 static int decode_body(struct wire_coap *m, const uint8_t *data, size_t len, size_t pos)
 {
@@ -120,7 +127,7 @@ static int decode_body(struct wire_coap *m, const uint8_t *data, size_t len, siz
 		coap_option_t option;
 		size_t used = coap_opt_parse(data + pos, len - pos, &option);
 
-		if (used == 0 || count == LIMIT_COAP_OPTIONS)
+		if (used == 0 || count == LIMIT_COAP_OPTIONS || delta_wraps(data + pos, used))
 			return ERR_SYNTAX;
 		number += option.delta;
 		if (number > UINT16_MAX)

@@ -59,8 +59,9 @@ say() {
 
 # shown ARGUMENT...: a command of the operator, and what it prints.
 shown() {
-	printf '\n  %s$ postbootctl %s%s\n' "$bold" "$*" "$plain"
+	printf '\n%s$ postbootctl %s%s\n' "$bold" "$*" "$plain"
 	ctl "$@"
+	printf '\n'
 }
 
 # A device's console among the events: what only the device itself knows.
@@ -73,7 +74,9 @@ console() {
 		'verified: '* | 'downloading: '* | 'applying: '* | 'downloaded '*) continue ;;
 		'session lost: '*) continue ;;
 		esac
-		printf '%s%15s%-10s  %s%s\n' "$dim" '' "$id" "| ${line#\# }" "$plain"
+		while IFS= read -r line; do
+			printf '%s%15s%-10s  | %s%s\n' "$dim" '' "$id" "$line" "$plain"
+		done < <(fold -s -w 50 <<<"${line#\# }")
 	done
 }
 
@@ -133,7 +136,8 @@ opening() {
 	say "A server, a product \"argon\" and two releases of 240 KiB: 1.0.0, and 1.1.0 which all" \
 		"devices should run. Below, numbered lines are the server's events, as they happen;" \
 		"lines with a | are what a device prints on its own console."
-	ctl event follow --after 0 &
+	"$POSTBOOTCTL" event follow --after 0 --topic flash/status --topic device/boot --topic device/held \
+		--topic updates/pending --topic updates/forced --topic updates/enabled &
 	follower=$!
 }
 
@@ -180,8 +184,7 @@ freed() {
 	scene "    The operator does what explain says" \
 		"Space is freed on argon-2 (its user's logs are deleted), and the hold is lifted."
 	mark
-	: >"$LAB/argon-2/fs-free-now"
-	until_true 20 test ! -e "$LAB/argon-2/fs-free-now" || :
+	space_free argon-2
 	shown device unhold argon-2
 	closed argon-2 30 >/dev/null
 	told "argon-2: success after its reboot" reboot_between argon-2 1.1.0

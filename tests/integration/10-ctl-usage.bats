@@ -35,7 +35,7 @@ usage_error() { # WORD... : exit 2, nothing on stdout, the usage on stderr
 @test "ctl: no words, an unknown word and a cut one are usage errors with a hint" {
 	usage_error
 	[[ $stderr == *"usage: postbootctl"* ]]
-	usage_error devcie list
+	usage_error devise list
 	[[ $stderr == *'did you mean "device"'* ]]
 	usage_error device lok x
 	[[ $stderr == *'did you mean "lock"'* ]]

@@ -48,7 +48,7 @@ teardown() {
 	}
 	product_add
 	refused product add argon
-	refused product add "-x/y"
+	refused product add "x/y"
 	refused product show none
 	refused product set argon no-such-key=1
 	refused product set argon window=99
@@ -101,7 +101,7 @@ teardown() {
 @test "ctl: follow goes on where it stopped over a restart of the server" {
 	product_add check-in-s=1
 	release_add 1.0.0
-	ctl -o json event follow --after 0 >"$LAB/followed" 2>"$LAB/followed.err" 3>&- &
+	"$POSTBOOTCTL" -o json event follow --after 0 >"$LAB/followed" 2>"$LAB/followed.err" 3>&- &
 	follower=$!
 	ctl product target argon 1.0.0
 	device_add argon-1
@@ -117,4 +117,38 @@ teardown() {
 	until_true 10 grep -q '"boot_seq":2' "$LAB/followed"
 	stop "$follower"
 	jq -se '[.[].seq] == [range(1; length + 1)]' "$LAB/followed"
+}
+
+@test "ctl: an upload that is cut short leaves nothing" {
+	product_add
+	image 1.0.0
+	mkfifo "$LAB/fifo"
+	"$POSTBOOTCTL" release add argon "$LAB/fifo" --version 1.0.0 >/dev/null 2>&1 3>&- &
+	upload=$!
+	exec {out}>"$LAB/fifo"
+	head -c 100000 "$LAB/1.0.0.bin" >&"$out"
+	until_true 10 test -n "$(find "$LAB/state" -size +50k -name '*' -path '*images*' -print -quit)" || :
+	kill -9 "$upload"
+	exec {out}>&-
+	wait "$upload" || :
+	[ "$(ctl -o json release list | jq '.releases | length')" -eq 0 ]
+	left() { [ -z "$(find "$LAB/state/images" -type f)" ]; }
+	until_true 10 left
+	ctl release add argon - --version 1.0.0 <"$LAB/1.0.0.bin"
+	[ "$(ctl -o json release show argon 1.0.0 | jq .size)" -eq 245760 ]
+}
+
+@test "ctl: colours on a terminal only, and not where NO_COLOR is set" {
+	command -v script || skip "no script(1)"
+	product_add
+	device_add argon-1
+	on_terminal() { script -qec "$1" /dev/null </dev/null; }
+	run on_terminal "TERM=xterm $POSTBOOTCTL device list"
+	[[ $output == *$'\e['* ]]
+	run on_terminal "TERM=xterm NO_COLOR=1 $POSTBOOTCTL device list"
+	[[ $output != *$'\e['* ]]
+	run on_terminal "TERM=xterm $POSTBOOTCTL --no-color device list"
+	[[ $output != *$'\e['* ]]
+	run ctl device list
+	[[ $output != *$'\e['* ]]
 }

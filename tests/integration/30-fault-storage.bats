@@ -30,7 +30,7 @@ teardown() {
 	[ "$(count_events '.data == "success"')" -eq 0 ]
 	ctl -o json explain argon-1 | jq -e '[.diagnoses[].name] | index("storage-full") != null'
 	mark
-	: >"$LAB/argon-1/fs-free-now"
+	space_free argon-1
 	ctl device unhold argon-1
 	a=$(closed argon-1 30)
 	[ "$(verdict "$a" .verdict)" = updated ]

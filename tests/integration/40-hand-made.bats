@@ -11,9 +11,8 @@ setup() {
 	release_add 1.0.0
 	release_add 1.1.0
 	ctl product target argon 1.1.0
-	device_add hand
-	# libcoap takes the key as text or, from a file, as bytes in hex
-	key=0x$(cat "$LAB/hand.psk")
+	key='a-key-made-by-hand' # coap-client takes text only
+	device_add hand "$key"
 }
 
 teardown() {
@@ -97,4 +96,23 @@ status() { # ATTEMPT STATE SEQ BOOT
 	ctl -o json device show hand | jq -e '.running == null'
 	report 00000000000000e2 1.0.0 >/dev/null
 	wait_device 10 hand '.running.version == "1.0.0"'
+}
+
+@test "hand-made: what a device says cannot drive the operator's terminal" {
+	fail() { # ATTEMPT DETAIL
+		coap post status -t 50 \
+			-e "{\"0\":$1,\"1\":6,\"7\":\"00000000000000f1\",\"8\":1,\"9\":10,\"3\":\"$2\"}"
+	}
+	report 00000000000000f1 1.0.0 >/dev/null
+	wait_device 10 hand '.attempt.state == "offered"'
+	a=$(ctl -o json device show hand | jq .attempt.id)
+	# a control character is refused by the server; what turns text around is not
+	fail "$a" '\u001b[2Jgone' || :
+	wait_device 10 hand '.attempt.state == "offered"'
+	fail "$a" 'left\u202etfel'
+	wait_event 10 '.verdict == "device-failed"'
+	ctl attempt show "$a" >"$LAB/shown"
+	grep -q 'left?tfel' "$LAB/shown"
+	ctl -o json attempt show "$a" >"$LAB/shown"
+	grep -q 'left.u202Etfel' "$LAB/shown"
 }

@@ -126,7 +126,13 @@ release_add() {
 	ctl release add argon "$LAB/$version.bin" --version "$version" "$@" >/dev/null
 }
 
+# device_add ID [KEY]: with a drawn key in $LAB/ID.psk, or with the text KEY as its key.
 device_add() {
+	if [ $# -gt 1 ]; then
+		printf '%s' "$2" | od -An -v -tx1 | tr -d ' \n' |
+			ctl device add "$1" --product argon --psk-file - >/dev/null
+		return
+	fi
 	ctl device add "$1" --product argon --psk-generate --psk-out "$LAB/$1.psk" >/dev/null
 }
 
@@ -158,13 +164,20 @@ device_stop() {
 	unset "DEVICE_PID[$1]"
 }
 
+# space_free ID: the user of an emulated device deletes logs; back when that is done.
+space_free() {
+	: >"$LAB/$1/fs-free-now"
+	until_true 20 test ! -e "$LAB/$1/fs-free-now"
+}
+
 # mark: wait_event and count_events look only at what comes after this.
 mark() {
 	MARK=$(ctl -o json status | jq .head)
 }
 
+# Quiet while the server restarts.
 events() {
-	ctl -o json event list --after "$MARK" | jq -c '.events[]'
+	ctl -o json event list --after "$MARK" 2>/dev/null | jq -c '.events[]'
 }
 
 # wait_event SECONDS FILTER: prints the first event after the mark for which the jq FILTER
@@ -178,12 +191,12 @@ wait_event() {
 			return 0
 		fi
 		((SECONDS < end)) || break
+		[ -z "$SERVER_PID" ] || kill -0 "$SERVER_PID" 2>/dev/null || break
 		sleep 0.1
 	done
 	{
 		echo "no event in time with: $2"
-		ctl event list --after "$MARK"
-		[ ! -e "$LAB/postbootd.log" ] || tail -n 20 "$LAB/postbootd.log"
+		ctl event list --after "$MARK" || :
 		tail -n 20 "$LAB"/*.log
 	} >&2
 	return 1

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# bench.sh: our endpoint beside a small server on Debian's libcoap and OpenSSL, in one run, and
-# prints the ratios. Everything is a median of RUNS (3) cells of SECONDS (2); a cell in which
+# bench.sh: postbootd and our endpoint alone (net-server) beside a small server on Debian's
+# libcoap and OpenSSL, in one run, and prints the ratios. Everything is a median of RUNS (3) cells of SECONDS (2); a cell in which
 # server or client waited more than 5 % of the time for a processor is done again, at most
 # three times, and else marked with *.
 #
@@ -27,6 +27,8 @@ while [ $# -gt 0 ]; do
 done
 
 bin=${TOP_BUILDDIR:-.}/tests/load
+POSTBOOTD=${POSTBOOTD:-${TOP_BUILDDIR:-.}/src/daemon/postbootd}
+POSTBOOTCTL=${POSTBOOTCTL:-${TOP_BUILDDIR:-.}/src/ctl/postbootctl}
 dir=$(mktemp -d)
 server=
 stop_server() {
@@ -50,29 +52,70 @@ pin() {
 	fi
 }
 
-file=/usr/share/nxt-firmware/nxt_firmware.bin
-if [ -r "$file" ]; then
-	head -c 245760 "$file" >"$dir/image"
-else
-	head -c 245760 /dev/urandom >"$dir/image"
-fi
+# Large, as an attempt is served three times its image and not more.
+head -c 50331648 /dev/urandom >"$dir/image"
 awk -v n=$((IDLE + IDLE_LIBCOAP + 1024)) 'BEGIN {
 	for (i = 1; i <= n; i++)
 		printf "bench-%06d:000102030405060708090a0b0c0d0e0f\n", i
-}' >"$dir/keys"
+}' >"$dir/same-keys"
 
-# start ours|libcoap: the fixture. A line "coaps PORT" on standard output says it listens.
-start() {
-	case $1 in
-	ours) set -- "$bin/net-server" --file "$dir/image" --psk-list "$dir/keys" --port 0 \
-		--handshakes 1000000 --tick 60000 ;;
-	libcoap) set -- "$bin/bench-coap-server" "$dir/image" "$dir/keys" 25684 ;;
-	esac
-	: >"$dir/out"
-	(pin 0 "$@") >"$dir/out" 2>"$dir/err" &
+ctl() {
+	"$POSTBOOTCTL" --socket "$dir/admin.sock" "$@"
+}
+
+# A product and a target to update to.
+daemon_fill() {
+	head -c 1000 /dev/urandom >"$dir/old"
+	ctl product add bench
+	ctl release add bench "$dir/old" --version 1.0.0
+	ctl release add bench "$dir/image" --version 1.1.0
+	ctl product target bench 1.1.0
+	: >"$dir/filled"
+}
+
+# Each cell has 32 new devices: an attempt that a new boot interrupted is not offered again at
+# once. The idle crowd is further sessions of theirs.
+devices=0
+daemon_devices() {
+	: >"$dir/daemon-keys"
+	last=$((devices + 32))
+	while [ $devices -lt $last ]; do
+		devices=$((devices + 1))
+		psk=$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')
+		echo "$psk" >"$dir/psk"
+		ctl device add bench-$devices --product bench --psk-file "$dir/psk" >/dev/null
+		echo "bench-$devices:$psk" >>"$dir/daemon-keys"
+	done
+	awk -v n="$IDLE" '{ line[NR] = $0 } END {
+		for (i = 0; i < n + 32; i++)
+			print line[i % NR + 1]
+	}' "$dir/daemon-keys" >"$dir/all-keys"
+	mv "$dir/all-keys" "$dir/daemon-keys"
+}
+
+start_daemon() {
+	if [ ! -e "$dir/conf" ]; then
+		mkdir "$dir/state"
+		cat >"$dir/conf" <<-END
+			state-dir = $dir/state
+			admin-socket = $dir/admin.sock
+			listen = coaps://127.0.0.1:0
+			handshakes-per-second = 1000000
+		END
+	fi
+	(pin 0 "$POSTBOOTD" -c "$dir/conf") >"$dir/out" 2>"$dir/err" &
 	server=$!
+	wait_for "ctl status"
+	[ -e "$dir/filled" ] || daemon_fill >/dev/null
+	port=$(ctl -o json status | jq -r '.listen[] | select(startswith("coaps:"))' |
+		sed -n '1s/.*://p')
+	keys=$dir/daemon-keys
+	path=--report-first
+}
+
+wait_for() {
 	tries=0
-	until grep -q '^coaps ' "$dir/out"; do
+	until $1 >/dev/null 2>&1; do
 		tries=$((tries + 1))
 		if [ $tries -gt 100 ]; then
 			cat "$dir/err" >&2
@@ -80,6 +123,25 @@ start() {
 		fi
 		sleep 0.05
 	done
+}
+
+# start daemon|ours|libcoap: the fixture; sets server, port, keys, path.
+start() {
+	path='--path /fw/x'
+	keys=$dir/same-keys
+	case $1 in
+	daemon)
+		start_daemon
+		return
+		;;
+	ours) set -- "$bin/net-server" --file "$dir/image" --psk-list "$keys" --port 0 \
+		--handshakes 1000000 --tick 60000 ;;
+	libcoap) set -- "$bin/bench-coap-server" "$dir/image" "$keys" 25684 ;;
+	esac
+	: >"$dir/out"
+	(pin 0 "$@") >"$dir/out" 2>"$dir/err" &
+	server=$!
+	wait_for "grep -q ^coaps $dir/out"
 	port=$(sed -n 's/^coaps //p' "$dir/out")
 }
 
@@ -90,8 +152,10 @@ schedstat() {
 
 # load OPTIONS...: one cell; sets line, waited (percent), cpu_ns
 load() {
+	[ "$path" != --report-first ] || daemon_devices
 	before=$(schedstat)
-	line=$( (pin 1 "$bin/postboot-load" --port "$port" --psk-list "$dir/keys" \
+	# shellcheck disable=SC2086 # path is an option and its value
+	line=$( (pin 1 "$bin/postboot-load" --port "$port" --psk-list "$keys" $path \
 		--expect "$dir/image" --seconds "$SECONDS_EACH" "$@") 2>"$dir/load-err") || {
 		cat "$dir/load-err" >&2
 		echo "$line" >&2
@@ -133,7 +197,7 @@ ratio() {
 
 row() {
 	mark=
-	[ ! -e "$dir/$2.disturbed" ] && [ ! -e "$dir/$3.disturbed" ] || mark='*'
+	[ ! -e "$dir/${2%.p99}.disturbed" ] && [ ! -e "$dir/${3%.p99}.disturbed" ] || mark='*'
 	printf '%-44s %10s %10s %7s%s  %s\n' "$1" "$(median "$2")" "$(median "$3")" \
 		"$(ratio "$2" "$3")" "$mark" "$4"
 }
@@ -149,10 +213,11 @@ while [ $run -lt "$RUNS" ]; do
 		cell $which-shake handshakes_per_s --handshakes 16
 		stop_server
 	done
-	start ours
-	cell ours-before blocks_per_s
-	cell ours-idle blocks_per_s --idle "$IDLE"
-	cell ours-reports blocks_per_s --reporters 16
+	start daemon
+	cell daemon-ccm8 blocks_per_s
+	cell daemon-idle blocks_per_s --idle "$IDLE"
+	cell daemon-before blocks_per_s
+	cell daemon-reports blocks_per_s --reporters 16
 	stop_server
 done
 if [ "$IDLE_LIBCOAP" -gt 0 ]; then
@@ -161,14 +226,16 @@ if [ "$IDLE_LIBCOAP" -gt 0 ]; then
 	stop_server
 fi
 
-printf '%-44s %10s %10s %7s\n' "" ours libcoap ratio
-row "blocks/s, 16 x 4, PSK-AES128-CCM8" ours-ccm8 libcoap-ccm8 "target 1.3"
+printf '%-44s %10s %10s %7s\n' "" postbootd libcoap ratio
+row "blocks/s, 16 x 4, PSK-AES128-CCM8" daemon-ccm8 libcoap-ccm8 "target 1.3"
+printf '%-44s %10s %10s %7s\n' "" net libcoap ratio
+row "blocks/s, 16 x 4, PSK-AES128-CCM8" ours-ccm8 libcoap-ccm8 ""
 row "blocks/s, 16 x 4, PSK-AES128-GCM-SHA256" ours-gcm libcoap-gcm ""
 row "blocks/s, 1 x 1, CCM8" ours-one libcoap-one ""
 row "handshakes/s, 16 at once" ours-shake libcoap-shake ""
-printf '%-44s %10s %10s %7s\n' "" with without ratio
-row "blocks/s with $IDLE sessions idle" ours-idle ours-before "target 0.8"
-row "p99 of a block (us) beside 16 reporters" ours-reports.p99 ours-before.p99 "target 3.0"
+printf '%-44s %10s %10s %7s\n' "postbootd" with without ratio
+row "blocks/s with $IDLE sessions idle" daemon-idle daemon-before "target 0.8"
+row "p99 of a block (us) beside 16 reporters" daemon-reports.p99 daemon-before.p99 "target 3.0"
 [ "$IDLE_LIBCOAP" -eq 0 ] ||
 	row "libcoap's with $IDLE_LIBCOAP idle" libcoap-idle libcoap-ccm8 ""
 if ls "$dir"/*.disturbed >/dev/null 2>&1; then

@@ -111,7 +111,8 @@ static void open_sockets(struct load *l)
 
 	for (unsigned i = 0; i < l->conf.sockets; i++) {
 		l->tx[i] = net_udp_tx_new();
-		if (!l->tx[i] || net_udp_open((struct sockaddr *)&any, &l->fd[i]))
+		if (!l->tx[i] || net_udp_open((struct sockaddr *)&any, &l->fd[i]) ||
+		    net_udp_adopt(l->fd[i]))
 			die("no socket");
 	}
 }

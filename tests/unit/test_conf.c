@@ -88,10 +88,9 @@ static void test_every_key_is_taken(void **state)
 	assert_true(c.listen[0].secure);
 	assert_string_equal(c.listen[1].uri, "coap://127.0.0.1:0");
 	assert_false(c.listen[1].secure);
-	assert_int_equal(c.listen[1].addr.ss_family, AF_INET);
+	assert_int_equal(c.listen[1].addr.any.sa_family, AF_INET);
 	assert_string_equal(c.listen[2].uri, "coap://[::1]:6000");
-	assert_int_equal(ntohs(((struct sockaddr_in6 *)(void *)&c.listen[2].addr)->sin6_port),
-			 6000);
+	assert_int_equal(ntohs(c.listen[2].addr.v6.sin6_port), 6000);
 	assert_true(c.plain_devices);
 	assert_false(c.device_json);
 	assert_string_equal(c.event_prefix, "spark/");
@@ -136,6 +135,8 @@ static void test_mistakes_in_values_have_their_place(void **state)
 	expect_error("device-json = true", "f:1:15: device-json: must be yes or no");
 	expect_error("state-dir = var", "f:1:13: state-dir: must be an absolute path (it begins "
 					"with /)");
+	expect_error("state-dir = /x //", "f:1:15: state-dir: the name of a folder or file may not "
+					  "end in a space");
 	expect_error("event-prefix = spark/*", "f:1:22: event-prefix: only letters, digits, '.', "
 					       "'_', '-' and '/'");
 	expect_error("image-limit = much", "f:1:15: image-limit: needs a number");

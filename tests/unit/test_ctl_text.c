@@ -162,9 +162,9 @@ static void test_args_say_what_is_wrong(void **state)
 	char error[200] = "";
 
 	(void)state;
-	assert_int_equal(parse((const char *const[]){"--devcie", "x", NULL}, &a, error),
+	assert_int_equal(parse((const char *const[]){"--devise", "x", NULL}, &a, error),
 			 ERR_SYNTAX);
-	assert_string_equal(error, "unknown option --devcie (did you mean --device?)");
+	assert_string_equal(error, "unknown option --devise (did you mean --device?)");
 	assert_int_equal(parse((const char *const[]){"--device", NULL}, &a, error), ERR_SYNTAX);
 	assert_int_equal(parse((const char *const[]){"--open=1", NULL}, &a, error), ERR_SYNTAX);
 	assert_int_equal(parse((const char *const[]){"-x", NULL}, &a, error), ERR_SYNTAX);

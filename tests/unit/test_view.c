@@ -387,6 +387,7 @@ static void test_view_explain(void **state)
 	now = device_full();
 	now.device.hold = HOLD_REVERTS;
 	now.device.held_ms = T0 + 61000;
+	now.device.retry_at_ms = T0 + 95000;
 	replan(&now);
 	v = (struct view_device){.now = &now,
 				 .has_last = true,

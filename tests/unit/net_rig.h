@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The exchange layer on a bench: datagrams in by hand, datagrams out into an array, the clock a
+ * number. For the tests of net_coap.c, net_exchange.c, net_out.c and net_observe.c.
+ */
+#ifndef TESTS_UNIT_NET_RIG_H
+#define TESTS_UNIT_NET_RIG_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "net/net_coap.h"
+
+enum { RIG_SENT = 64, GET = 1, POST = 2, FETCH = 5 };
+
+struct rig_sent {
+	size_t len;
+	uint8_t raw[LIMIT_COAP_MESSAGE];
+	struct wire_coap m;
+};
+
+struct rig {
+	struct net_timers timers;
+	struct net_stats stats;
+	struct net_coap coap;
+	struct net_coap_session session;
+	struct rig_sent sent[RIG_SENT];
+	unsigned sent_count;
+	/* what the handler saw and does */
+	unsigned requests, ends;
+	uint32_t last_end;
+	bool last_duplicate, defer;
+	int last_observe;
+	struct net_exchange last;
+	struct net_exchange deferred[RIG_SENT];
+	struct net_reply reply;
+};
+
+static inline void rig_send(void *ctx, struct net_coap_session *s, struct bytes datagram)
+{
+	struct rig *r = ctx;
+	struct rig_sent *out = &r->sent[r->sent_count++ % RIG_SENT];
+
+	assert_ptr_equal(s, &r->session);
+	assert_true(datagram.len <= sizeof(out->raw));
+	memcpy(out->raw, datagram.ptr, datagram.len);
+	out->len = datagram.len;
+	assert_int_equal(wire_coap_decode(out->raw, out->len, &out->m), 0);
+}
+
+static inline void rig_request(void *ctx, struct net_coap_session *s,
+			       const struct net_request *request, struct net_exchange exchange)
+{
+	struct rig *r = ctx;
+
+	(void)s;
+	r->last = exchange;
+	r->deferred[r->requests++ % RIG_SENT] = exchange;
+	r->last_duplicate = request->duplicate;
+	r->last_observe = request->observe;
+	if (!r->defer)
+		net_coap_reply(&r->coap, exchange, &r->reply);
+}
+
+static inline void rig_observe_end(void *ctx, struct net_coap_session *s, uint32_t tag)
+{
+	struct rig *r = ctx;
+
+	(void)s;
+	r->ends++;
+	r->last_end = tag;
+}
+
+static inline struct rig *rig_new(bool plain)
+{
+	static const struct net_coap_ops ops = {rig_send, rig_request, rig_observe_end};
+	struct rig *r = test_calloc(1, sizeof(*r));
+
+	assert_non_null(r);
+	r->timers.now_ms = 1000000;
+	net_coap_init(&r->coap, &ops, r, &r->timers, &r->stats, (struct net_hash_key){1, 2});
+	r->coap.well_known = "</report>;ct=60,</desired>;obs,</fw>,</status>;ct=60";
+	net_coap_session_init(&r->coap, &r->session, plain, 6);
+	r->reply = NET_REPLY(NET_CODE(2, 5));
+	return r;
+}
+
+static inline void rig_free(struct rig *r)
+{
+	net_coap_session_done(&r->coap, &r->session);
+	net_coap_done(&r->coap);
+	assert_int_equal(net_timers_next_ms(&r->timers), -1);
+	test_free(r);
+}
+
+static inline struct bytes text(const char *s)
+{
+	return (struct bytes){(const uint8_t *)s, strlen(s)};
+}
+
+/* What a request is made of; zero means absent (observe and block are one more than meant). */
+struct ask {
+	enum wire_coap_type type;
+	uint8_t method;
+	uint16_t mid;
+	const char *token, *path, *path2, *if_match, *etag, *payload;
+	unsigned observe, accept, raw_option; /* raw_option: 7..10 */
+	bool has_block2, has_block1, size2, proxy, none_match;
+	struct wire_block block;
+};
+
+static inline struct bytes ask_encode(const struct ask *a, uint8_t dst[LIMIT_COAP_MESSAGE])
+{
+	struct wire_coap_writer w = wire_coap_begin(dst, LIMIT_COAP_MESSAGE, a->type, a->method,
+						    a->mid, text(a->token ? a->token : ""));
+
+	if (a->if_match)
+		wire_coap_put_bytes(&w, WIRE_OPT_IF_MATCH, text(a->if_match));
+	if (a->etag)
+		wire_coap_put_bytes(&w, WIRE_OPT_ETAG, text(a->etag));
+	if (a->none_match)
+		wire_coap_put_uint(&w, WIRE_OPT_IF_NONE_MATCH, 0);
+	if (a->observe)
+		wire_coap_put_uint(&w, WIRE_OPT_OBSERVE, a->observe - 1);
+	if (a->raw_option)
+		wire_coap_put_uint(&w, (enum wire_coap_option)a->raw_option, 1);
+	if (a->path)
+		wire_coap_put_bytes(&w, WIRE_OPT_URI_PATH, text(a->path));
+	if (a->path2)
+		wire_coap_put_bytes(&w, WIRE_OPT_URI_PATH, text(a->path2));
+	if (a->accept)
+		wire_coap_put_uint(&w, WIRE_OPT_ACCEPT, a->accept);
+	if (a->has_block2)
+		wire_coap_put_block(&w, WIRE_OPT_BLOCK2, a->block);
+	if (a->has_block1)
+		wire_coap_put_block(&w, WIRE_OPT_BLOCK1, a->block);
+	if (a->size2)
+		wire_coap_put_uint(&w, WIRE_OPT_SIZE2, 0);
+	if (a->proxy)
+		wire_coap_put_bytes(&w, WIRE_OPT_PROXY_URI, text("coap://elsewhere/"));
+	if (a->payload)
+		wire_coap_payload(&w, text(a->payload));
+	assert_true(buf_ok(&w.buf));
+	return buf_bytes(&w.buf);
+}
+
+static inline size_t rig_ask(struct rig *r, struct ask a)
+{
+	uint8_t raw[LIMIT_COAP_MESSAGE];
+	struct bytes datagram = ask_encode(&a, raw);
+
+	net_coap_receive(&r->coap, &r->session, datagram.ptr, datagram.len);
+	return datagram.len;
+}
+
+static inline void rig_empty(struct rig *r, enum wire_coap_type type, uint16_t mid)
+{
+	const uint8_t raw[4] = {(uint8_t)(0x40 | type << 4), 0, (uint8_t)(mid >> 8), (uint8_t)mid};
+
+	net_coap_receive(&r->coap, &r->session, raw, sizeof(raw));
+}
+
+/* The newest datagram that went out. */
+static inline const struct rig_sent *rig_last(const struct rig *r)
+{
+	assert_true(r->sent_count > 0);
+	return &r->sent[(r->sent_count - 1) % RIG_SENT];
+}
+
+static inline void rig_elapse(struct rig *r, int64_t ms)
+{
+	int64_t end = r->timers.now_ms + ms;
+
+	for (;;) {
+		int64_t next = net_timers_next_ms(&r->timers);
+
+		if (next < 0 || next > end)
+			break;
+		r->timers.now_ms = next > r->timers.now_ms ? next : r->timers.now_ms;
+		net_timers_run(&r->timers);
+	}
+	r->timers.now_ms = end;
+}
+
+#define assert_code(m_, class_, detail_) assert_int_equal((m_)->code, NET_CODE(class_, detail_))
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * core/diagnosis: which cause is named for which story (TRUTH.md sections 1 and 6). Others are
+ * asserted where their story is told (test_update_report, _boots, _status).
+ */
+#include "core_world.h"
+
+#include <string.h>
+
+#define BEGIN                                                                                      \
+	struct world w;                                                                            \
+	(void)state;                                                                               \
+	world_init(&w)
+
+/* The thread that started it all: nothing served, accepted at once, the old firmware again. */
+static void test_diagnosis_cached_image_and_full_file_system(void **state)
+{
+	BEGIN;
+	struct report r = world_report(&w, IMAGE_BASE);
+	world_go(&w, ATTEMPT_APPLYING);
+	r.fs_free_bytes = 512;
+	r.fs_total_bytes = 2000000;
+	world_send(&w, BOOT_IS_NEW, &r);
+	assert_verdict(VERDICT_REVERTED);
+	assert_true(world_diagnosed(DIAG_CACHED_IMAGE));
+	assert_true(world_diagnosed(DIAG_STORAGE_FULL));
+	assert_false(world_diagnosed(DIAG_REFLASH_LOOP));
+	assert_int_equal(world_out.diagnoses.list[0].kind, DIAG_STORAGE_FULL); /* ranked */
+	assert_non_null(strstr(world_out.diagnoses.list[0].facts, "512 bytes free of 2000000"));
+}
+
+static void test_diagnosis_no_cached_image_when_it_was_fetched(void **state)
+{
+	BEGIN;
+	world_offer(&w);
+	world_block(&w, 0, 100000);
+	world_say(&w, STATUS_APPLYING);
+	world_boot(&w, IMAGE_BASE);
+	assert_false(world_diagnosed(DIAG_CACHED_IMAGE));
+	assert_false(world_diagnosed(DIAG_STORAGE_FULL));
+}
+
+static void test_diagnosis_failure_before_hand_over_is_no_reflash_loop(void **state)
+{
+	BEGIN;
+	world_go(&w, ATTEMPT_APPLYING);
+	world_boot(&w, IMAGE_BASE);
+	world_pass(&w, 1000);
+	world_boot(&w, IMAGE_BASE);
+	world_fail(&w, STATUS_FAILED, REASON_STORAGE_IO);
+	assert_verdict(VERDICT_DEVICE_FAILED);
+	assert_false(world_diagnosed(DIAG_REFLASH_LOOP));
+}
+
+static void test_diagnosis_never_asked_and_reset_blocked(void **state)
+{
+	BEGIN;
+	world_go(&w, ATTEMPT_VERIFIED);
+	world_again(&w, IMAGE_BASE);
+	world_deadline(&w);
+	assert_true(world_diagnosed(DIAG_NEVER_ASKED));
+	world_init(&w);
+	world_go(&w, ATTEMPT_APPLYING);
+	world_again(&w, IMAGE_BASE);
+	world_deadline(&w);
+	assert_true(world_diagnosed(DIAG_RESET_BLOCKED));
+}
+
+static void test_diagnosis_resume_loop_at_the_end_of_the_image(void **state)
+{
+	BEGIN;
+	world_offer(&w);
+	world_block(&w, 0, 1000);
+	world_block(&w, 99000, 1000);
+	for (int i = 0; i < 4; i++)
+		world_boot(&w, IMAGE_BASE);
+	assert_verdict(VERDICT_INTERRUPTED);
+	assert_true(world_diagnosed(DIAG_RESUME_LOOP));
+}
+
+static void test_diagnosis_stuck_block_is_read_again_and_again(void **state)
+{
+	BEGIN;
+	world_offer(&w);
+	world_block(&w, 0, 1000);
+	w.u.attempt.served_repeats = 16;
+	world_deadline(&w);
+	assert_true(world_diagnosed(DIAG_STUCK_BLOCK));
+}
+
+static void test_diagnosis_weak_link_and_updates_disabled(void **state)
+{
+	BEGIN;
+	struct report r = world_report(&w, IMAGE_BASE);
+	w.u.link = (struct link_facts){.messages = 100, .repeats = 10};
+	world_offer(&w);
+	r.updates_enabled = 0;
+	world_send(&w, BOOT_IS_SAME, &r);
+	world_fail(&w, STATUS_REFUSED, REASON_UPDATES_DISABLED);
+	assert_true(world_diagnosed(DIAG_WEAK_LINK));
+	assert_true(world_diagnosed(DIAG_UPDATES_DISABLED));
+}
+
+static void test_diagnosis_long_facts_are_cut_not_lost(void **state)
+{
+	BEGIN;
+	struct report r = world_report(&w, IMAGE_BASE);
+	world_go(&w, ATTEMPT_APPLYING);
+	r.last.attempt = w.open_id;
+	r.last.reason = REASON_BOOT_LOADER;
+	r.last.code = INT32_MIN;
+	memset(r.last.detail, 'x', LIMIT_DETAIL);
+	world_send(&w, BOOT_IS_NEW, &r);
+	assert_int_equal(world_out.diagnoses.list[0].kind, DIAG_BOOT_LOADER_REJECTED);
+	assert_non_null(strstr(world_out.diagnoses.list[0].facts, "code -2147483648"));
+	assert_true(strlen(world_out.diagnoses.list[0].facts) < 200);
+}
+
+static void test_diagnosis_success_of_a_sound_device_has_none(void **state)
+{
+	BEGIN;
+	world_offer(&w);
+	world_block(&w, 0, 100000);
+	world_say(&w, STATUS_APPLYING);
+	world_boot(&w, IMAGE_TARGET);
+	assert_verdict(VERDICT_UPDATED);
+	assert_int_equal(world_out.diagnoses.count, 0);
+}
+
+#define T(name) cmocka_unit_test(test_##name)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(diagnosis_cached_image_and_full_file_system),
+		T(diagnosis_no_cached_image_when_it_was_fetched),
+		T(diagnosis_failure_before_hand_over_is_no_reflash_loop),
+		T(diagnosis_never_asked_and_reset_blocked),
+		T(diagnosis_resume_loop_at_the_end_of_the_image),
+		T(diagnosis_stuck_block_is_read_again_and_again),
+		T(diagnosis_weak_link_and_updates_disabled),
+		T(diagnosis_long_facts_are_cut_not_lost),
+		T(diagnosis_success_of_a_sound_device_has_none),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What somebody who wishes us ill can send, and that others do not have to suffer for it.
+ */
+#include <stdlib.h>
+
+#include "net_client.h"
+
+#include <arpa/inet.h>
+
+#include "net/net_internal.h"
+
+/* The socket of a client at 127.x.y.z. */
+static int socket_at(const struct rig *r, const char *address)
+{
+	struct sockaddr_in from = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(inet_pton(AF_INET, address, &from.sin_addr), 1);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&from, sizeof(from)), 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&r->at, sizeof(struct sockaddr_in)),
+			 0);
+	return fd;
+}
+
+static struct client *client_at(struct rig *r, const char *address)
+{
+	struct client *c =
+		client_new(r, "dev-a", rig_key, MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, NULL);
+
+	(void)close(c->fd);
+	c->fd = socket_at(r, address);
+	client_start(c);
+	return c;
+}
+
+/* Until its ClientHello with the cookie is out; the answer is left unread. */
+static struct client *half_at(struct rig *r, const char *address)
+{
+	struct client *c = client_at(r, address);
+
+	(void)mbedtls_ssl_handshake(&c->ssl); /* ClientHello */
+	rig_turn(r);
+	(void)mbedtls_ssl_handshake(&c->ssl); /* HelloVerifyRequest, ClientHello */
+	rig_turn(r);
+	return c;
+}
+
+static void test_one_address_with_all_half_open_places_keeps_nobody_else_out(void **state)
+{
+	static struct client *c[LIMIT_HALF_OPEN];
+	struct rig *r = rig_new((struct net_conf){.handshakes_per_s = 1000000}, "127.0.0.1", true);
+
+	(void)state;
+	for (unsigned i = 0; i < LIMIT_HALF_OPEN; i++)
+		c[i] = half_at(r, "127.9.9.9");
+	assert_int_equal(rig_stats(r).half_open, LIMIT_HALF_OPEN);
+
+	struct client *honest = client_at(r, "127.0.0.1");
+
+	assert_int_equal(client_handshake(honest), 0);
+	assert_int_equal(rig_stats(r).peers, 1);
+	assert_int_equal(rig_stats(r).half_open, LIMIT_HALF_OPEN - 1);
+	client_free(honest);
+	for (unsigned i = 0; i < LIMIT_HALF_OPEN; i++)
+		client_free(c[i]);
+	rig_free(r);
+}
+
+static void test_places_go_round_until_each_network_has_its_share(void **state)
+{
+	static struct client *c[LIMIT_HALF_OPEN + 8];
+	struct rig *r = rig_new((struct net_conf){.handshakes_per_s = 1000000}, "127.0.0.1", true);
+	unsigned n = 0;
+
+	(void)state;
+	while (n < LIMIT_HALF_OPEN - 4)
+		c[n++] = half_at(r, "127.9.9.9");
+	for (unsigned i = 0; i < 8; i++)
+		c[n++] = half_at(r, "127.8.8.8");
+	assert_int_equal(rig_stats(r).half_open, LIMIT_HALF_OPEN);
+	assert_int_equal(rig_stats(r).dropped, 0);
+	assert_int_equal(rig_stats(r).handshakes_failed, 4);
+	while (n > 0)
+		client_free(c[--n]);
+	rig_free(r);
+}
+
+/* Sends what is already a record, as the next datagram. */
+static int send_twice(void *ctx, const unsigned char *data, size_t len)
+{
+	struct client *c = ctx;
+
+	memcpy(c->last_out + c->last_out_len, data, len);
+	c->last_out_len += len;
+	return (int)len;
+}
+
+static void test_empty_records_do_not_end_a_session(void **state)
+{
+	struct rig *r = rig_new((struct net_conf){0}, "127.0.0.1", true);
+	struct client *c = client_up(r, "dev-a");
+	uint8_t answer[256];
+
+	(void)state;
+	mbedtls_ssl_set_bio(&c->ssl, c, send_twice, client_receive, NULL);
+	c->last_out_len = 0;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(mbedtls_ssl_write(&c->ssl, answer, 0), 0);
+	assert_int_equal(send(c->fd, c->last_out, c->last_out_len, 0), c->last_out_len);
+	rig_turn(r);
+	mbedtls_ssl_set_bio(&c->ssl, c, client_send, client_receive, NULL);
+	assert_int_equal(rig_stats(r).peers, 1);
+	assert_true(client_get(c, 7, answer, 2000) > 0);
+	client_free(c);
+	rig_free(r);
+}
+
+/* A socket of somebody else's may be a connected one, which hears of unreachable ports. */
+static void test_icmp_error_on_a_socket_does_not_make_it_deaf(void **state)
+{
+	struct rig *r = rig_new((struct net_conf){0}, "127.0.0.1", true);
+	struct sockaddr_in ours = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
+	struct sockaddr_in theirs = ours;
+	socklen_t len = sizeof(ours);
+	int other = socket_at(r, "127.0.0.1");
+	int fd = socket_at(r, "127.0.0.1");
+	uint64_t before = rig_stats(r).datagrams_in;
+
+	(void)state;
+	assert_int_equal(getsockname(other, (struct sockaddr *)&theirs, &len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&ours, &len), 0);
+	(void)close(other);
+	assert_int_equal(connect(fd, (struct sockaddr *)&theirs, sizeof(theirs)), 0);
+	assert_int_equal(net_listen_fd_take(r->net, fd, true), 0);
+	assert_int_equal(send(fd, "x", 1, 0), 1); /* nobody is there */
+	for (unsigned i = 0; i < 5; i++)
+		rig_turn(r);
+	other = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(other, (struct sockaddr *)&theirs, sizeof(theirs)), 0);
+	assert_int_equal(sendto(other, "y", 1, 0, (struct sockaddr *)&ours, sizeof(ours)), 1);
+	for (unsigned i = 0; i < 5; i++)
+		rig_turn(r);
+	assert_int_equal(rig_stats(r).datagrams_in, before + 1);
+	(void)close(other);
+	rig_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_address_with_all_half_open_places_keeps_nobody_else_out),
+		cmocka_unit_test(test_places_go_round_until_each_network_has_its_share),
+		cmocka_unit_test(test_empty_records_do_not_end_a_session),
+		cmocka_unit_test(test_icmp_error_on_a_socket_does_not_make_it_deaf),
+	};
+
+	return cmocka_run_group_tests_name("net/hostile", tests, NULL, NULL);
+}

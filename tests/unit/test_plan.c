@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * core/plan: what blocks an offer, all of it at once (TRUTH.md sections 3 and 4).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/plan.h"
+
+enum { NOW = 1000000 };
+
+static struct product product;
+static struct release target;
+static struct device device;
+
+static void set_digest(struct digest *d, unsigned kind, uint8_t fill)
+{
+	*d = (struct digest){.kind = (uint8_t)kind, .len = 32};
+	memset(d->value, fill, 32);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	product = (struct product){.id = 1, .target = 2};
+	policy_init(&product.policy);
+	target = (struct release){.id = 2, .version = "2.0.0", .size_bytes = 1000};
+	set_digest(&target.running[target.running_count++], DIGEST_FILE, 0xf2);
+	set_digest(&target.running[target.running_count++], DIGEST_MCUBOOT, 0xa2);
+	device = (struct device){.online = true, .has_report = true};
+	report_init(&device.report);
+	strcpy(device.report.version, "1.0.0");
+	return 0;
+}
+
+static struct plan plan_now(const struct attempt *open)
+{
+	return plan_device(&device, &product, &target, open, NOW);
+}
+
+static void assert_blocked(uint32_t want)
+{
+	struct plan plan = plan_now(NULL);
+
+	assert_int_equal(plan.blocked, want);
+	assert_int_equal(plan.offer, (want & ~(1u << BLOCK_OFFLINE)) == 0);
+}
+
+static void test_plan_nothing_blocks_an_old_image(void **state)
+{
+	(void)state;
+	assert_blocked(0);
+	device.online = false;
+	assert_blocked(1u << BLOCK_OFFLINE);
+}
+
+static void test_plan_lock_goes_before_the_products_target(void **state)
+{
+	enum target_why why;
+
+	(void)state;
+	assert_int_equal(plan_target(&device, &product, &why), 2);
+	assert_int_equal(why, TARGET_PRODUCT);
+	device.lock = 9;
+	assert_int_equal(plan_target(&device, &product, &why), 9);
+	assert_int_equal(why, TARGET_LOCK);
+	device.lock = product.target = 0;
+	assert_int_equal(plan_target(&device, &product, &why), 0);
+	assert_int_equal(why, TARGET_NONE);
+}
+
+static void test_plan_no_report_and_no_target(void **state)
+{
+	(void)state;
+	device.has_report = false;
+	struct plan plan = plan_device(&device, &product, NULL, NULL, NOW);
+	assert_int_equal(plan.blocked, 1u << BLOCK_NO_BASELINE | 1u << BLOCK_NO_TARGET);
+	assert_false(plan.offer);
+}
+
+static void test_plan_same_label_is_in_sync(void **state)
+{
+	(void)state;
+	strcpy(device.report.version, "2.0.0");
+	assert_blocked(1u << BLOCK_IN_SYNC);
+	set_digest(&device.report.running, DIGEST_VENDOR, 1); /* a kind nobody knows */
+	assert_blocked(1u << BLOCK_IN_SYNC);
+	set_digest(&device.report.running, DIGEST_MCUBOOT, 0xa2);
+	assert_blocked(1u << BLOCK_IN_SYNC);
+}
+
+static void test_plan_label_is_compared_byte_for_byte(void **state)
+{
+	static const char *const others[] = {"2.0.0 ", "2.0.00", "2.0", "v2.0.0", "2.0.0-rc1"};
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		strcpy(device.report.version, others[i]);
+		assert_blocked(0);
+	}
+}
+
+static void test_plan_digest_decides_over_the_label(void **state)
+{
+	(void)state;
+	set_digest(&device.report.running, DIGEST_MCUBOOT, 0xa2);
+	assert_blocked(1u << BLOCK_IN_SYNC); /* label-is-not-image, never a re-flash */
+	strcpy(device.report.version, "2.0.0");
+	set_digest(&device.report.running, DIGEST_MCUBOOT, 0x33);
+	assert_blocked(0);
+}
+
+static void test_plan_unprovable(void **state)
+{
+	(void)state;
+	set_digest(&device.report.running, DIGEST_VENDOR, 1);
+	assert_blocked(1u << BLOCK_UNPROVABLE); /* DIGEST required, kind unknown */
+	product.policy.require_digest = 0;
+	assert_blocked(0);
+	setup(NULL);
+	device.settled = 1; /* same label, known to run another release */
+	strcpy(device.report.version, "2.0.0");
+	assert_blocked(1u << BLOCK_UNPROVABLE);
+	setup(NULL);
+	target.no_digest = true; /* same label, and the new one could not show its digest */
+	strcpy(device.report.version, "2.0.0");
+	set_digest(&device.report.running, DIGEST_MCUBOOT, 0x33);
+	assert_blocked(1u << BLOCK_UNPROVABLE);
+}
+
+static void test_plan_all_that_block_are_told(void **state)
+{
+	(void)state;
+	strcpy(product.hardware, "argon");
+	strcpy(device.report.hardware, "p2");
+	device.report.slot_bytes = 999;
+	device.report.updates_enabled = 0;
+	device.retry_at_ms = NOW + 1;
+	device.hold = HOLD_OPERATOR;
+	device.drifted = true;
+	assert_blocked(1u << BLOCK_HARDWARE | 1u << BLOCK_SPACE | 1u << BLOCK_UPDATES_DISABLED |
+		       1u << BLOCK_BACKOFF | 1u << BLOCK_HELD | 1u << BLOCK_DRIFTED);
+	assert_int_equal(plan_now(NULL).clear_at_ms, NOW + 1);
+	device.force = true;
+	assert_false(plan_now(NULL).blocked & 1u << BLOCK_UPDATES_DISABLED);
+	product.policy.on_drift_reapply = 1;
+	assert_false(plan_now(NULL).blocked & 1u << BLOCK_DRIFTED);
+}
+
+static void test_plan_pending_only_where_the_device_itself_is_in_the_way(void **state)
+{
+	(void)state;
+	assert_false(plan_now(NULL).pending);
+	device.report.updates_enabled = 0;
+	assert_true(plan_now(NULL).pending);
+	struct attempt open = {.release = 2};
+	assert_false(plan_now(&open).pending);
+	device.hold = HOLD_OPERATOR;
+	assert_false(plan_now(NULL).pending);
+	device.hold = HOLD_NONE;
+	device.report.updates_enabled = 1;
+	device.defer_since_ms = 1;
+	device.retry_at_ms = NOW + 1;
+	assert_true(plan_now(NULL).pending);
+	assert_true(plan_now(NULL).blocked & 1u << BLOCK_DEFERRED);
+}
+
+static void test_plan_attempt_to_an_earlier_target_finishes_first(void **state)
+{
+	struct attempt open = {.release = 1};
+
+	(void)state;
+	assert_int_equal(plan_now(&open).blocked, 1u << BLOCK_FINISHING);
+	open.release = 2;
+	assert_int_equal(plan_now(&open).blocked, 0);
+	assert_false(plan_now(&open).offer);
+}
+
+#define T(name) cmocka_unit_test_setup(test_##name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(plan_nothing_blocks_an_old_image),
+		T(plan_lock_goes_before_the_products_target),
+		T(plan_no_report_and_no_target),
+		T(plan_same_label_is_in_sync),
+		T(plan_label_is_compared_byte_for_byte),
+		T(plan_digest_decides_over_the_label),
+		T(plan_unprovable),
+		T(plan_all_that_block_are_told),
+		T(plan_pending_only_where_the_device_itself_is_in_the_way),
+		T(plan_attempt_to_an_earlier_target_finishes_first),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
