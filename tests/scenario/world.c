@@ -41,6 +41,8 @@ void world_start(struct scenario *s)
 	engine.images = s->images;
 	if (engine_new(&engine, &s->engine) || engine_start(s->engine))
 		abort();
+	if (getenv("SCENARIO_CACHE")) /* so many devices; 0 frees each as soon as it is idle */
+		s->engine->idle_max = (unsigned)strtoul(getenv("SCENARIO_CACHE"), NULL, 10);
 	engine_tick(s->engine);
 	settle(s);
 }
