@@ -156,7 +156,8 @@ void engine_tick(struct engine *e);
 void sweep_target(struct engine *e, int64_t product);
 void sweep_outage(struct engine *e, enum job_kind kind, int64_t gap_ms);
 void sweeps_free(struct engine *e);
-void engine_heard(struct engine *e);
+/* Some device was heard from; the time of it. */
+struct clock engine_heard(struct engine *e);
 
 /* engine_request.c: callbacks for net */
 size_t engine_psk(void *ctx, struct bytes identity, uint8_t *key, size_t cap);
