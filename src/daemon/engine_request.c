@@ -14,7 +14,6 @@ enum {
 	SHED_MAX_AGE_S = 5,
 	DESIRED_MAX_AGE_S = 300, /* while the device's interval is unknown */
 	SERVE_FACTOR = 3,	 /* an attempt is served at most this many times its image */
-	FLEET = 20,
 	UNIT_BYTES = 1024,
 };
 
@@ -320,6 +319,7 @@ static void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t
 	e->stats.bytes += (uint64_t)len;
 	d->served.bytes += len;
 	d->served.repeats += again;
+	d->served_dirty = true;
 	if (offset + len > d->served.high)
 		d->served.high = offset + len;
 	if (d->flight)
@@ -415,22 +415,6 @@ static void handle_block(struct engine *e, struct session *s, const struct net_r
 }
 
 /* ---- in ---- */
-
-/* Silence of a whole fleet was ours, not theirs (TRUTH 7). */
-struct clock engine_heard(struct engine *e)
-{
-	const int64_t silence_ms = 300000;
-	struct clock now = clock_read();
-	int64_t gap_ms = e->heard_ms ? now.now_ms - e->heard_ms : 0;
-
-	e->heard_ms = now.now_ms;
-	if (gap_ms > silence_ms && e->session_count > FLEET) {
-		log_warn("silence gap_s=%lld sessions=%u: stall deadlines are extended",
-			 (long long)gap_ms / 1000, e->session_count);
-		sweep_outage(e, JOB_OUTAGE, gap_ms);
-	}
-	return now;
-}
 
 void engine_request(void *ctx, struct net_peer *peer, const struct net_request *q,
 		    struct net_exchange x)
