@@ -173,8 +173,8 @@ void timer_stop(struct engine *e);
 void engine_tick(struct engine *e);
 /* Writes one device's last contact, before it leaves the cache. */
 void timer_flush_one(struct engine *e, struct dev *d);
-/* A device was heard: ends a silence of the fleet. */
-void engine_heard(struct engine *e);
+/* A device was heard: ends a silence of the fleet. Returns the time of it. */
+struct clock engine_heard(struct engine *e);
 
 /* engine_sweep.c: walks over many devices in steps that never hold the loop, running a job of
  * the kind on each that is concerned. */

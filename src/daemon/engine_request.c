@@ -308,7 +308,8 @@ static bool served_again(struct dev *d, int64_t offset)
 	return again;
 }
 
-static void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t len)
+static void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t len,
+			int64_t wall_ms)
 {
 	struct served before = d->served;
 	bool again = served_again(d, offset);
@@ -336,7 +337,7 @@ static void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t
 	d->u.attempt.served_bytes = before.bytes;
 	d->u.attempt.served_high = before.high;
 	d->u.attempt.served_repeats = before.repeats;
-	d->u.now_ms = clock_read().wall_ms;
+	d->u.now_ms = wall_ms;
 	update_block(&d->u, offset, len, again, &out);
 	d->seen_dirty = true;
 }
@@ -361,7 +362,8 @@ static bool etag_known(const struct net_request *q, const uint8_t sha256[DIGEST_
 }
 
 static void handle_block(struct engine *e, struct session *s, const struct net_request *q,
-			 struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16])
+			 struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16],
+			 int64_t wall_ms)
 {
 	uint8_t block[LIMIT_COAP_PAYLOAD];
 	struct dev *d = s->dev;
@@ -409,7 +411,7 @@ static void handle_block(struct engine *e, struct session *s, const struct net_r
 		reply.size2 = a->size_bytes;
 	reply.payload = (struct bytes){block, (size_t)len};
 	net_reply(e->net, x, &reply);
-	count_block(e, d, offset, len);
+	count_block(e, d, offset, len, wall_ms);
 }
 
 /* ---- in ---- */
@@ -440,7 +442,7 @@ void engine_request(void *ctx, struct net_peer *peer, const struct net_request *
 		reply_text(e, x, NET_CODE(4, 3), "no such device");
 		return;
 	}
-	engine_heard(e);
+	struct clock now = engine_heard(e);
 	switch (route) {
 	case NATIVE_REPORT:
 		handle_message(e, s, q, x, JOB_REPORT);
@@ -452,7 +454,7 @@ void engine_request(void *ctx, struct net_peer *peer, const struct net_request *
 		handle_desired(e, s, q, x);
 		break;
 	case NATIVE_FW:
-		handle_block(e, s, q, x, digest16);
+		handle_block(e, s, q, x, digest16, now.wall_ms);
 		break;
 	case NATIVE_METHOD:
 	case NATIVE_NONE:

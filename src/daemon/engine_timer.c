@@ -112,14 +112,14 @@ static void look_at_silence(struct engine *e, int64_t now_ms)
 			 (long long)silent_ms / 1000);
 }
 
-void engine_heard(struct engine *e)
+struct clock engine_heard(struct engine *e)
 {
-	int64_t now_ms = clock_read().now_ms;
-	int64_t gap_ms = e->heard_ms ? now_ms - e->heard_ms : 0;
+	struct clock now = clock_read();
+	int64_t gap_ms = e->heard_ms ? now.now_ms - e->heard_ms : 0;
 
 	e->silence_look_ms = 0;
-	look_at_silence(e, now_ms);
-	e->heard_ms = now_ms;
+	look_at_silence(e, now.now_ms);
+	e->heard_ms = now.now_ms;
 	if (e->silence == SILENCE_OURS) {
 		log_warn("silence over gap_s=%lld: stall deadlines are extended",
 			 (long long)gap_ms / 1000);
@@ -127,6 +127,7 @@ void engine_heard(struct engine *e)
 		sweep_outage(e, JOB_OUTAGE, gap_ms);
 	}
 	e->silence = SILENCE_UNKNOWN;
+	return now;
 }
 
 /* ---- ticks ---- */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "base/log.h"
 #include "net/net_hello.h"
 #include "net/net_internal.h"
@@ -101,15 +103,37 @@ static void handshake_datagram(struct net_peer *peer, const struct net_udp_in *i
 
 /* Both budgets are per 100 ms and independent: a flood without cookies (whose senders may not
  * exist) cannot keep those out who proved their address. */
-static bool budget_take(struct net *net, unsigned *used, unsigned limit)
+static void window_turn(struct net *net)
 {
-	if (net->timers.now_ms - net->window_at_ms >= NET_WINDOW_MS) {
-		net->window_at_ms = net->timers.now_ms;
-		net->window_cookies = net->window_handshakes = 0;
-	}
-	if (*used >= limit)
+	if (net->timers.now_ms - net->window_at_ms < NET_WINDOW_MS)
+		return;
+	net->window_at_ms = net->timers.now_ms;
+	net->window_cookies = net->window_handshakes = 0;
+	memset(net->window_origins, 0, sizeof(net->window_origins));
+}
+
+static bool cookie_take(struct net *net)
+{
+	window_turn(net);
+	if (net->window_cookies >= net->cookies_per_window)
 		return false;
-	(*used)++;
+	net->window_cookies++;
+	return true;
+}
+
+/* The last quarter is kept for networks that have taken less than is left: one that sends
+ * more than all of the budget does not get all of it. */
+static bool handshake_take(struct net *net, uint16_t origin)
+{
+	window_turn(net);
+
+	unsigned left = net->handshakes_per_window - net->window_handshakes;
+
+	if (left == 0 ||
+	    (left <= net->handshakes_per_window / 4 && net->window_origins[origin] >= left))
+		return false;
+	net->window_handshakes++;
+	net->window_origins[origin]++;
 	return true;
 }
 
@@ -134,7 +158,7 @@ static void ask_for_cookie(struct net_socket *socket, const struct net_udp_in *i
 	struct net *net = socket->net;
 	uint8_t cookie[NET_COOKIE_MAX], answer[NET_VERIFY_MAX];
 
-	if (!budget_take(net, &net->window_cookies, net->cookies_per_window)) {
+	if (!cookie_take(net)) {
 		net->stats.dropped++;
 		return;
 	}
@@ -163,7 +187,7 @@ static void client_hello(struct net_socket *socket, const struct net_udp_in *in,
 		ask_for_cookie(socket, in, client);
 		return;
 	}
-	if (!budget_take(net, &net->window_handshakes, net->handshakes_per_window)) {
+	if (!handshake_take(net, net_origin(net, &in->from))) {
 		net->stats.dropped++;
 		return;
 	}

@@ -25,7 +25,7 @@ enum {
 	NET_PLAIN_IDLE_MS = 247000,    /* RFC 7252 EXCHANGE_LIFETIME */
 	NET_HALF_OPEN_MS = 60000,      /* a handshake takes no longer */
 	NET_HALF_OPEN_STALE_MS = 4000, /* may be given up for a newcomer when all are taken */
-	NET_ORIGINS = 1024,	       /* counters of half-open peers by network */
+	NET_ORIGINS = 1024,	       /* counters of handshakes by network */
 	NET_COOKIES_PER_WINDOW = 2000, /* HelloVerifyRequests per 100 ms, at least */
 	NET_WINDOW_MS = 100,
 	NET_SESSION_IDLE_MS = 86400000,
@@ -99,7 +99,8 @@ struct net {
 	bool in_batch;	   /* now_ms is fresh */
 	int64_t window_at_ms;
 	unsigned window_cookies, window_handshakes;
-	uint8_t message[NET_UDP_DATAGRAM]; /* the decrypted one being handled */
+	uint32_t window_origins[NET_ORIGINS]; /* handshakes of each */
+	uint8_t message[NET_UDP_DATAGRAM];    /* the decrypted one being handled */
 
 	uv_prepare_t prepare;
 	uv_timer_t wake;
@@ -127,6 +128,9 @@ void net_peers_end(struct net *net);
 void net_peers_done(struct net *net);
 struct net_peer *net_peer_find(const struct net *net, const struct net_table *table,
 			       const struct net_socket *socket, const union net_address *remote);
+/* The counter of a /32, or of a /56 of IPv6. The hash is keyed: nobody can choose whom to share
+ * one with. */
+uint16_t net_origin(const struct net *net, const union net_address *a);
 /* Half-open or plain; NULL when there is no memory or no room. */
 struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct net_udp_in *in);
 struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_udp_in *in);

@@ -199,9 +199,7 @@ static void sweep(struct net_timer *timer, void *ctx)
 
 /* ---- half-open peers: few, and shared out among networks ---- */
 
-/* The counter of a /32, or of a /56 of IPv6. The hash is keyed: nobody can choose whom to share
- * one with. */
-static uint16_t origin_of(const struct net *net, const union net_address *a)
+uint16_t net_origin(const struct net *net, const union net_address *a)
 {
 	uint64_t h = a->any.sa_family == AF_INET6 ? net_hash(&net->key, &a->v6.sin6_addr, 7)
 						  : net_hash(&net->key, &a->v4.sin_addr, 4);
@@ -246,7 +244,7 @@ static bool half_open_room(struct net *net, uint16_t origin)
 struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct net_udp_in *in)
 {
 	struct net *net = socket->net;
-	uint16_t origin = origin_of(net, &in->from);
+	uint16_t origin = net_origin(net, &in->from);
 	struct net_peer *peer = half_open_room(net, origin) ? peer_alloc(socket, in) : NULL;
 
 	if (!peer)

@@ -87,6 +87,31 @@ static void test_places_go_round_until_each_network_has_its_share(void **state)
 	rig_free(r);
 }
 
+static void test_one_address_does_not_use_up_the_handshake_budget(void **state)
+{
+	enum { BUDGET = 8 };
+	struct rig *r =
+		rig_new((struct net_conf){.handshakes_per_s = 10 * BUDGET}, "127.0.0.1", true);
+	struct client *c[2 * BUDGET];
+	int64_t start = now_ms();
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * BUDGET; i++)
+		c[i] = half_at(r, "127.9.9.9");
+
+	uint64_t most = rig_stats(r).half_open;
+	struct client *honest = half_at(r, "127.0.0.1");
+
+	if (now_ms() - start < NET_WINDOW_MS / 2) { /* a stalled machine proves nothing */
+		assert_int_equal(most, BUDGET - BUDGET / 4);
+		assert_int_equal(rig_stats(r).half_open, most + 1);
+	}
+	client_free(honest);
+	for (unsigned i = 0; i < 2 * BUDGET; i++)
+		client_free(c[i]);
+	rig_free(r);
+}
+
 /* Sends what is already a record, as the next datagram. */
 static int send_twice(void *ctx, const unsigned char *data, size_t len)
 {
@@ -152,6 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_address_with_all_half_open_places_keeps_nobody_else_out),
 		cmocka_unit_test(test_places_go_round_until_each_network_has_its_share),
+		cmocka_unit_test(test_one_address_does_not_use_up_the_handshake_budget),
 		cmocka_unit_test(test_empty_records_do_not_end_a_session),
 		cmocka_unit_test(test_icmp_error_on_a_socket_does_not_make_it_deaf),
 	};
