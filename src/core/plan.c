@@ -66,6 +66,16 @@ static uint32_t plan_against_target(const struct device *d, const struct product
 	return blocked;
 }
 
+/* No back-off or deferral is longer than its cap: one that seems so was written before the
+ * clock was set back. */
+static bool plan_waits(const struct device *d, const struct policy *p, int64_t now_ms)
+{
+	int64_t cap_s = d->defer_since_ms && p->defer_max_s > p->backoff_max_s ? p->defer_max_s
+									       : p->backoff_max_s;
+
+	return d->retry_at_ms > now_ms && d->retry_at_ms - now_ms <= (cap_s + cap_s / 8 + 1) * 1000;
+}
+
 static uint32_t plan_device_blocks(const struct device *d, const struct product *p, int64_t now_ms,
 				   struct plan *plan)
 {
@@ -75,7 +85,7 @@ static uint32_t plan_device_blocks(const struct device *d, const struct product 
 		blocked |= BIT(BLOCK_OFFLINE);
 	if (d->report.updates_enabled == 0 && d->has_report && !d->force)
 		blocked |= BIT(BLOCK_UPDATES_DISABLED);
-	if (d->retry_at_ms > now_ms) {
+	if (plan_waits(d, &p->policy, now_ms)) {
 		blocked |= d->defer_since_ms ? BIT(BLOCK_DEFERRED) : BIT(BLOCK_BACKOFF);
 		plan->clear_at_ms = d->retry_at_ms;
 	}

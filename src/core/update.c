@@ -29,14 +29,19 @@ int64_t update_jitter_s(const struct update *u, int64_t seconds)
 	return seconds - tenth + (int64_t)((u->random >> 32) % (uint64_t)(2 * tenth + 1));
 }
 
+static int64_t silent_ms(const struct device *d)
+{
+	int64_t interval_s = device_interval_s(d);
+
+	return 1000 * (interval_s ? interval_s * 5 / 2 + OFFLINE_SLACK_S : OFFLINE_UNKNOWN_S);
+}
+
 void update_contact(struct update *u, struct outcome *out)
 {
 	struct device *d = &u->device;
-	int64_t interval_s = device_interval_s(d);
-	int64_t silent_s = interval_s ? interval_s * 5 / 2 + OFFLINE_SLACK_S : OFFLINE_UNKNOWN_S;
 
 	d->seen_ms = u->now_ms;
-	d->offline_at_ms = u->now_ms + silent_s * 1000;
+	d->offline_at_ms = u->now_ms + silent_ms(d);
 	out->seen_changed = true;
 	if (!d->online) {
 		d->online = true;
@@ -321,12 +326,22 @@ void update_deadline(struct update *u, struct outcome *out)
 
 void update_silent(struct update *u, struct outcome *out)
 {
+	struct device *d = &u->device;
+
 	*out = (struct outcome){0};
-	if (!u->device.online || u->now_ms < u->device.offline_at_ms)
+	if (!d->online)
 		return;
-	u->device.online = false;
-	u->device.offline_at_ms = 0;
 	out->device_changed = true;
+	if (u->now_ms < d->offline_at_ms)
+		return; /* it moved without a commit: store where it is now */
+	if (d->seen_ms < u->listening_ms) {
+		int64_t due_ms = d->seen_ms + silent_ms(d) + u->deaf_ms;
+		d->offline_at_ms = due_ms;
+		if (u->now_ms < due_ms)
+			return;
+	}
+	d->online = false;
+	d->offline_at_ms = 0;
 	update_emit(out, EVENT_DEVICE_OFFLINE, ABOUT_DEVICE, 0);
 }
 
@@ -346,10 +361,6 @@ void update_outage(struct update *u, int64_t gap_ms, struct outcome *out)
 	if (u->has_attempt) {
 		attempt_extend(&u->attempt, gap_ms, update_grace_ms(u));
 		out->attempt_changed = true;
-	}
-	if (u->device.online) {
-		u->device.offline_at_ms += gap_ms;
-		out->device_changed = true;
 	}
 }
 

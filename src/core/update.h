@@ -30,6 +30,8 @@ struct update {
 	int64_t now_ms;	    /* wall */
 	int64_t session_ms; /* wall time of the session's handshake, 0: none */
 	uint64_t random;    /* fresh random bits: attempt id, jitter */
+	/* Our newest absence: deaf for so long, until then (wall). 0: none since the start. */
+	int64_t deaf_ms, listening_ms;
 };
 
 enum { UPDATE_EVENTS = 12 };
@@ -74,7 +76,8 @@ void update_block(struct update *u, int64_t offset, int64_t len, bool repeat, st
 /* The attempt's deadline has passed (checked here again). */
 void update_deadline(struct update *u, struct outcome *out);
 
-/* The device's silence deadline has passed. */
+/* The device's silence deadline has passed (checked here again). Time in which we were deaf is
+ * no silence of a device that was last heard before. */
 void update_silent(struct update *u, struct outcome *out);
 
 /* We were away, or the clock jumped (TRUTH 7). */

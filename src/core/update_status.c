@@ -236,8 +236,8 @@ void update_operator(struct update *u, enum operator_act act, int64_t arg, struc
 		break;
 	case OPERATOR_LOCK:
 		u->device.lock = arg;
+		out->device_changed = true; /* also where it is the target already */
 		drift_over(&u->device);
-		out->device_changed = true;
 		update_target(u, out);
 		break;
 	case OPERATOR_FORCE:

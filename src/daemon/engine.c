@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The device cache and the way of a job: copy, decide, store, and only then speak.
+ * The device cache, and the life of the engine.
  */
 #include "daemon/engine.h"
 
@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "daemon/engine_internal.h"
-#include "daemon/view.h"
 
 uint64_t engine_random(void)
 {
@@ -71,42 +70,36 @@ static void dev_free(struct engine *e, struct dev *d)
 	e->dev_count--;
 }
 
-static void seen_done(void *ctx, const struct store_result *result)
+/* Counters of the attempt that only memory knows: they may be lost in a crash, but not because
+ * a session ended. Takes the device, if it has any. */
+static bool dev_save_counters(struct engine *e, struct dev *d)
 {
-	(void)ctx;
-	if (result->err)
-		log_warn("store error=%s what=last-seen", err_word(result->err));
-}
-
-static void dev_flush_seen(struct engine *e, struct dev *d)
-{
-	struct store_set *set;
-
-	if (!d->seen_dirty || d->removed)
-		return;
-	set = store_set_new(seen_done, NULL);
-	if (!set)
-		return;
-	d->seen_dirty = false;
-	store_set_seen(set, d->u.device.id, d->u.device.seen_ms, d->u.device.offline_at_ms);
-	store_submit(e->conf.store, set);
+	if (!d->served_dirty || !d->u.has_attempt || d->removed)
+		return false;
+	d->served_dirty = false;
+	/* Its deadline is looked at, and stored with all else where it is now. */
+	struct job *job = job_new(e, d, JOB_DEADLINE);
+	return job && job_submit(job) == 0;
 }
 
 void dev_release(struct engine *e, struct dev *d)
 {
-	if (d->flight || d->queued || !list_empty(&d->sessions))
+	if (d->flight || d->queued || d->owes || !list_empty(&d->sessions))
 		return;
 	if (d->removed) {
 		dev_free(e, d);
 		return;
 	}
+	if (dev_save_counters(e, d))
+		return; /* the job's end comes here again */
 	if (list_empty(&d->idle)) {
 		list_append(&e->idle, &d->idle);
 		e->idle_count++;
 	}
 	while (e->idle_count > ENGINE_IDLE_DEVICES) {
 		struct dev *oldest = LIST_ENTRY(e->idle.next, struct dev, idle);
-		dev_flush_seen(e, oldest);
+		if (oldest->seen_dirty)
+			timer_flush_one(e, oldest);
 		e->idle_count--;
 		dev_free(e, oldest);
 	}
@@ -132,6 +125,19 @@ static int dev_load(struct engine *e, const char *id, struct update *u)
 	err = store_attempt(e->conf.store, u->device.attempt, &u->attempt);
 	u->has_attempt = err == 0;
 	return err;
+}
+
+void dev_reload(struct engine *e, struct dev *d)
+{
+	struct update fresh = d->u;
+	int err = dev_load(e, d->u.device.id, &fresh);
+
+	if (err == ERR_NOENT)
+		d->removed = true;
+	if (err)
+		return;
+	d->u = fresh;
+	dev_reset_served(d);
 }
 
 int dev_get(struct engine *e, const char *id, struct dev **ret_dev)
@@ -214,322 +220,6 @@ void dev_ring(struct engine *e, struct dev *d)
 	}
 }
 
-/* ---- jobs ---- */
-
-struct job *job_new(struct engine *e, struct dev *d, enum job_kind kind)
-{
-	struct job *job = calloc(1, sizeof(*job));
-
-	if (!job) {
-		dev_release(e, d);
-		return NULL;
-	}
-	list_init(&job->link);
-	job->e = e;
-	job->dev = d;
-	job->kind = kind;
-	return job;
-}
-
-static void job_decide(struct job *job)
-{
-	struct update *u = &job->u;
-
-	switch (job->kind) {
-	case JOB_REPORT:
-		update_report(u, &job->in.report, &job->out);
-		break;
-	case JOB_STATUS:
-		update_status(u, &job->in.status, &job->out);
-		break;
-	case JOB_BLOCK:
-		update_block(u, u->attempt.served_high, 0, false, &job->out);
-		break;
-	case JOB_DEADLINE:
-		update_deadline(u, &job->out);
-		break;
-	case JOB_SILENT:
-		update_silent(u, &job->out);
-		break;
-	case JOB_OUTAGE:
-		update_outage(u, job->in.gap_ms, &job->out);
-		break;
-	case JOB_CLOCK_STEP:
-		update_clock_step(u, job->in.gap_ms, &job->out);
-		break;
-	case JOB_OPERATOR:
-		if (job->in.op.attempt && (!u->has_attempt || u->attempt.id != job->in.op.attempt))
-			job->out = (struct outcome){.err = ERR_BUSY,
-						    .why = "the attempt is closed already"};
-		else
-			update_operator(u, job->in.op.act, job->in.op.arg, &job->out);
-		break;
-	}
-}
-
-static bool job_deletes(const struct job *job)
-{
-	return job->kind == JOB_OPERATOR && job->in.op.act == OPERATOR_REMOVE;
-}
-
-static int job_put_event(struct job *job, struct store_set *set, unsigned i)
-{
-	const struct outcome *out = &job->out;
-	const struct attempt *a = NULL;
-	const struct diagnoses *dg = NULL;
-	struct store_event ev = {0};
-	char topic[128];
-	struct buf name = buf_writer(topic, sizeof(topic));
-
-	if (out->events[i].about == ABOUT_CLOSED) {
-		a = &out->closed;
-		dg = &out->diagnoses;
-	} else if (out->events[i].about == ABOUT_OPEN) {
-		/* It may have been closed by the same cause. */
-		a = job->u.has_attempt ? &job->u.attempt : &out->closed;
-	}
-	json_t *payload =
-		view_event_payload(out->events[i].kind, &job->u.device, job->u.product, a, dg);
-	const struct release *left = out->events[i].kind == EVENT_DEVICE_DRIFT
-					     ? catalog_release(job->e, job->u.device.settled)
-					     : NULL;
-	if (payload && left)
-		(void)json_object_set_new(payload, "expected", json_string(left->version));
-	char *text = payload ? json_dumps(payload, JSON_COMPACT) : NULL;
-	json_decref(payload);
-	if (!text)
-		return ERR_NOMEM;
-	buf_put_str(&name, job->e->conf.event_prefix ? job->e->conf.event_prefix : "");
-	buf_put_str(&name, event_topic(out->events[i].kind));
-	ev.topic = buf_cstr(&name);
-	ev.data = event_data(out->events[i].kind);
-	ev.device = job->u.device.id;
-	ev.attempt = a ? a->id : out->events[i].attempt;
-	ev.json = text;
-	ev.at_ms = job->u.now_ms;
-	store_set_event(set, &ev);
-	free(text);
-	return 0;
-}
-
-static void job_done(void *ctx, const struct store_result *result);
-
-/* Everything the cause has changed, in one write-set. */
-static int job_store(struct job *job)
-{
-	struct outcome *out = &job->out;
-	struct store_set *set = store_set_new(job_done, job);
-	int err = set ? 0 : ERR_NOMEM;
-
-	if (err)
-		return err;
-	if (out->has_closed) {
-		store_set_attempt(set, &out->closed);
-		store_set_diagnoses(set, out->closed.id, &out->diagnoses);
-	}
-	if (job_deletes(job))
-		store_set_device_delete(set, job->u.device.id, job->u.device.rev);
-	else if (out->device_changed || out->attempt_changed || out->has_closed)
-		store_set_device(set, &job->u.device);
-	if (out->attempt_changed && job->u.has_attempt) {
-		job->inserts = job->u.attempt.number == 0;
-		store_set_attempt(set, &job->u.attempt);
-	}
-	for (unsigned i = 0; i < out->event_count && !err; i++)
-		err = job_put_event(job, set, i);
-	if (err) {
-		store_set_free(set);
-		return err;
-	}
-	store_submit(job->e->conf.store, set);
-	return 0;
-}
-
-static void job_log(const struct job *job)
-{
-	const struct outcome *out = &job->out;
-	const struct update *u = &job->u;
-	char line[256];
-	struct buf b = buf_writer(line, sizeof(line));
-
-	if (!out->stepped)
-		return;
-	const struct attempt *a = out->has_closed ? &out->closed : &u->attempt;
-	enum attempt_state before =
-		job->dev->u.has_attempt ? job->dev->u.attempt.state : ATTEMPT_OFFERED;
-	if (!out->cause_known) {
-		log_debug("dev=%s attempt=%llu state=%s cause=%s edge=none", u->device.id,
-			  (unsigned long long)a->id, attempt_state_name(a->state),
-			  cause_name(out->cause));
-		return;
-	}
-	if (a->state == before)
-		return;
-	if (out->has_closed) {
-		buf_put_str(&b, " verdict=");
-		buf_put_str(&b, verdict_name(a->verdict));
-		for (unsigned i = 0; i < out->diagnoses.count; i++) {
-			buf_put_str(&b, i ? "," : " diagnoses=");
-			buf_put_str(&b, diagnosis_name(out->diagnoses.list[i].kind));
-		}
-	}
-	log_info("dev=%s attempt=%llu state=%s->%s cause=%s%s", u->device.id,
-		 (unsigned long long)a->id, attempt_state_name(before),
-		 attempt_state_name(a->state), cause_name(out->cause), buf_cstr(&b));
-}
-
-/* Sessions that the boot before had are stale: a reboot clears what the device knew of them. */
-static void job_end_stale_sessions(struct job *job, int64_t last_report_ms)
-{
-	struct dev *d = job->dev;
-
-	LIST_EACH(it, next, &d->sessions)
-	{
-		struct session *s = LIST_ENTRY(it, struct session, link);
-		if (s->peer != job->peer && s->since_ms && s->since_ms <= last_report_ms)
-			net_peer_close(job->e->net, s->peer);
-	}
-}
-
-/* The job's copy becomes the truth. */
-static void job_adopt(struct job *job, const struct store_result *result)
-{
-	struct dev *d = job->dev;
-	int64_t last_report_ms = d->u.device.report_ms;
-	bool rebooted = job->out.new_boot && d->u.device.has_report;
-	uint64_t before = d->u.has_attempt ? d->u.attempt.id : 0;
-
-	job_log(job);
-	if (result)
-		job->u.device.rev++;
-	if (job->inserts && result && result->id_count)
-		job->u.attempt.number = (uint64_t)result->ids[result->id_count - 1];
-	if (!result) /* only what may be lost has changed: keep both sides' newest */
-		d->seen_dirty = true;
-	d->u = job->u;
-	if ((d->u.has_attempt ? d->u.attempt.id : 0) != before)
-		dev_reset_served(d);
-	else if (d->u.has_attempt && d->served.high > d->u.attempt.served_high)
-		d->u.attempt.served_high = d->served.high;
-	if (rebooted)
-		job_end_stale_sessions(job, last_report_ms);
-	if (job_deletes(job))
-		d->removed = true;
-}
-
-static void job_run(struct job *job);
-
-static void job_finish(struct job *job, int err)
-{
-	struct engine *e = job->e;
-	struct dev *d = job->dev;
-
-	d->flight = NULL;
-	if (job->kind == JOB_BLOCK)
-		d->block_waits = false;
-	if (job->kind == JOB_OPERATOR)
-		job_answer_operator(job, err);
-	else
-		job_answer(job, err);
-	if (d->removed) {
-		LIST_EACH(it, next, &d->sessions)
-		{
-			net_peer_close(e->net, LIST_ENTRY(it, struct session, link)->peer);
-		}
-	}
-	free(job);
-	if (d->flight)
-		return; /* an answer's callback has started the next one */
-	if (!list_empty(&d->queue)) {
-		struct job *next = LIST_ENTRY(d->queue.next, struct job, link);
-		list_remove(&next->link);
-		d->queued--;
-		job_run(next);
-		return;
-	}
-	dev_release(e, d);
-}
-
-static void job_done(void *ctx, const struct store_result *result)
-{
-	struct job *job = ctx;
-	struct engine *e = job->e;
-
-	if (result->err) {
-		log_err("dev=%s store error=%s: %s", job->dev->u.device.id, err_word(result->err),
-			store_error(e->conf.store));
-		e->store_retry_ms = clock_read().now_ms + 1000;
-		if (result->err == ERR_CONFLICT || result->err == ERR_EXIST) {
-			/* The cache and the store differ: the store is right. */
-			struct update fresh = job->dev->u;
-			if (dev_load(e, job->dev->u.device.id, &fresh) == 0)
-				job->dev->u = fresh;
-		}
-		job_finish(job, result->err);
-		return;
-	}
-	job_adopt(job, result);
-	if (result->event_count && e->on_events)
-		e->on_events(e->on_events_ctx, result->first_event + result->event_count - 1);
-	job_finish(job, 0);
-}
-
-static void job_run(struct job *job)
-{
-	struct dev *d = job->dev;
-	struct engine *e = job->e;
-	int err = d->removed ? ERR_NOENT : 0;
-
-	d->flight = job;
-	job->u = d->u;
-	if (job->kind == JOB_OPERATOR && job->in.op.act == OPERATOR_LOCK)
-		job->u.device.lock = job->in.op.arg; /* the target that core is to judge by */
-	if (!err)
-		err = dev_context(e, d, &job->u);
-	job->u.now_ms = clock_read().wall_ms;
-	job->u.random = engine_random();
-	job->u.session_ms = job->session_ms;
-	job->u.link = job->link_facts;
-	if (err) {
-		job_finish(job, err);
-		return;
-	}
-	job_decide(job);
-	if (job->out.stepped && !job->out.cause_known)
-		e->stats.causes_absent++;
-	if (job->out.err) {
-		job_finish(job, job->out.err);
-		return;
-	}
-	if (!job->out.device_changed && !job->out.attempt_changed && !job->out.has_closed &&
-	    !job->out.event_count && !job_deletes(job)) {
-		job_adopt(job, NULL);
-		job_finish(job, 0);
-		return;
-	}
-	err = job_store(job);
-	if (err)
-		job_finish(job, err);
-}
-
-int job_submit(struct job *job)
-{
-	struct dev *d = job->dev;
-
-	if (!d->flight) {
-		job_run(job);
-		return 0;
-	}
-	if (d->queued == LIMIT_DEVICE_QUEUE) {
-		job->e->stats.shed++;
-		free(job);
-		return ERR_BUSY;
-	}
-	list_append(&d->queue, &job->link);
-	d->queued++;
-	return 0;
-}
-
 /* ---- life ---- */
 
 int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
@@ -610,13 +300,22 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
 {
 	e->stopped = stopped;
 	e->stopped_ctx = ctx;
-	for (size_t i = 0; i < ENGINE_BUCKETS; i++) {
-		LIST_EACH(it, next, &e->buckets[i])
-		{
-			dev_flush_seen(e, LIST_ENTRY(it, struct dev, link));
-		}
-	}
 	timer_stop(e);
+}
+
+void engine_store_failed(struct engine *e, const char *id, int err)
+{
+	const int64_t quiet_ms = 10000;
+	int64_t now_ms = clock_read().now_ms;
+
+	e->store_retry_ms = now_ms + STORE_RETRY_MS;
+	e->store_failures++;
+	if (now_ms < e->store_log_ms)
+		return;
+	log_err("dev=%s store error=%s failures=%u: %s", id, err_word(err), e->store_failures,
+		store_error(e->conf.store));
+	e->store_log_ms = now_ms + quiet_ms;
+	e->store_failures = 0;
 }
 
 void engine_on_events(struct engine *e, void (*fn)(void *ctx, uint64_t head), void *ctx)

@@ -364,6 +364,18 @@ void engine_release_add(struct engine *e, const struct release *r, engine_done *
 	store_submit(e->conf.store, set);
 }
 
+static bool lock_waits(const struct dev *d, int64_t release)
+{
+	LIST_EACH(it, next, &d->queue)
+	{
+		const struct job *job = LIST_ENTRY(it, struct job, link);
+		if (job->kind == JOB_OPERATOR && job->in.op.act == OPERATOR_LOCK &&
+		    job->in.op.arg == release)
+			return true;
+	}
+	return false;
+}
+
 /* What the store cannot know yet: offers and locks on their way. */
 static bool release_in_flight(struct engine *e, int64_t release)
 {
@@ -371,7 +383,8 @@ static bool release_in_flight(struct engine *e, int64_t release)
 		LIST_EACH(it, next, &e->buckets[i])
 		{
 			const struct dev *d = LIST_ENTRY(it, struct dev, link);
-			if (d->u.has_attempt && d->u.attempt.release == release)
+			if ((d->u.has_attempt && d->u.attempt.release == release) ||
+			    lock_waits(d, release))
 				return true;
 			if (!d->flight)
 				continue;
@@ -405,7 +418,8 @@ void engine_release_remove(struct engine *e, const char *product, const char *ve
 	}
 	if (!use.used && release_in_flight(e, r->id)) {
 		use.used = true;
-		(void)snprintf(use.by, sizeof(use.by), "an attempt that begins right now");
+		(void)snprintf(use.by, sizeof(use.by),
+			       "a lock or an attempt that begins right now");
 	}
 	if (use.used) {
 		(void)snprintf(why, sizeof(why), "release %s %s is in use: %s", product, version,
@@ -451,7 +465,7 @@ void job_answer_operator(struct job *job, int err)
 	const char *why = NULL;
 
 	if (err)
-		why = job->out.err ? job->out.why : store_why(err);
+		why = job->out.why ? job->out.why : store_why(err);
 	if (err == ERR_NOENT)
 		why = "no such device";
 	if (!job->in.op.done)

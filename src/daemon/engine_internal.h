@@ -12,10 +12,16 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "core/outage.h"
 #include "daemon/engine.h"
 #include "proto/native.h"
 
-enum { ENGINE_BUCKETS = 4096, ENGINE_IDLE_DEVICES = 4096, DESIRED_TAG = 1 };
+enum {
+	ENGINE_BUCKETS = 4096,
+	ENGINE_IDLE_DEVICES = 4096,
+	DESIRED_TAG = 1,
+	STORE_RETRY_MS = 1000, /* what we do by ourselves waits so long after a failed commit */
+};
 
 struct session {
 	struct list link; /* in dev->sessions */
@@ -45,10 +51,12 @@ struct dev {
 	struct job *flight;
 	struct list queue;
 	unsigned queued;
-	uint32_t desired; /* the doorbell's counter */
-	bool block_waits; /* a first block's job is on its way */
-	bool seen_dirty;  /* last contact is newer than the store's */
-	bool removed;	  /* the row is gone; goes with its last session */
+	uint32_t desired;  /* the doorbell's counter */
+	bool block_waits;  /* a first block's job is on its way */
+	bool seen_dirty;   /* last contact is newer than the store's */
+	bool served_dirty; /* what was served is newer than the store's */
+	unsigned owes;	   /* causes of ours that failed and come again: no deadline before them */
+	bool removed;	   /* the row is gone; goes with its last session */
 };
 
 enum job_kind {
@@ -105,10 +113,15 @@ struct engine {
 
 	uv_timer_t tick;
 	struct clock last_tick;
-	int64_t started_wall_ms, away_ms;
+	int64_t listening_ms, deaf_ms;	  /* wall; see struct update */
 	int64_t alive_at_ms, flush_at_ms; /* monotonic */
+	size_t flush_bucket;		  /* the flush goes on from here; ENGINE_BUCKETS: done */
 	int64_t heard_ms;		  /* monotonic, any device */
+	int64_t silence_look_ms;	  /* monotonic */
+	enum silence silence;		  /* the present one */
 	int64_t store_retry_ms;		  /* monotonic; timers pause after a failed commit */
+	int64_t store_log_ms;		  /* monotonic */
+	unsigned store_failures;	  /* since they were last told of */
 	struct list sweeps;
 	void (*on_events)(void *ctx, uint64_t head);
 	void *on_events_ctx;
@@ -118,7 +131,10 @@ struct engine {
 	uint64_t secret[2]; /* seeds the device hash */
 };
 
-/* engine.c: cache and jobs */
+/* engine.c */
+uint64_t engine_random(void);
+/* Rings the device's doorbell on all its sessions. */
+void dev_ring(struct engine *e, struct dev *d);
 struct dev *dev_find(struct engine *e, const char *id);
 /* Cached, else from the store. ERR_NOENT, ERR_IO, ERR_NOMEM. */
 int dev_get(struct engine *e, const char *id, struct dev **ret_dev) ERR_CHECK;
@@ -127,12 +143,15 @@ void dev_release(struct engine *e, struct dev *d);
 void dev_reset_served(struct dev *d);
 /* Fills what surrounds device and attempt from the catalogue and the history. */
 int dev_context(struct engine *e, struct dev *d, struct update *u) ERR_CHECK;
+/* The cache and the store differ: the store is right. */
+void dev_reload(struct engine *e, struct dev *d);
+/* Timers pause for a moment; told in the log once in a while. */
+void engine_store_failed(struct engine *e, const char *id, int err);
+
+/* engine_job.c */
 struct job *job_new(struct engine *e, struct dev *d, enum job_kind kind);
 /* Takes the job. ERR_BUSY when the device's queue is full (the job is then freed). */
 int job_submit(struct job *job) ERR_CHECK;
-uint64_t engine_random(void);
-/* Rings the device's doorbell on all its sessions. */
-void dev_ring(struct engine *e, struct dev *d);
 
 /* engine_request.c */
 void job_answer(struct job *job, int err);
@@ -151,12 +170,25 @@ int timer_start(struct engine *e) ERR_CHECK;
 void timer_stop(struct engine *e);
 /* One turn of the timer; scenarios call it with a clock of their own. */
 void engine_tick(struct engine *e);
-/* Walks all devices of a product (0: those with an open attempt, of every product) in small steps
- * and runs an operator act or an outage on each that is concerned. */
+/* Writes one device's last contact, before it leaves the cache. */
+void timer_flush_one(struct engine *e, struct dev *d);
+/* A device was heard: ends a silence of the fleet. Returns the time of it. */
+struct clock engine_heard(struct engine *e);
+
+/* engine_sweep.c: walks over many devices in steps that never hold the loop, running a job of
+ * the kind on each that is concerned. */
+/* JOB_OPERATOR: all devices of a product, whose target has changed. */
 void sweep_target(struct engine *e, int64_t product);
+/* JOB_OUTAGE, JOB_CLOCK_STEP: all devices with an open attempt. */
 void sweep_outage(struct engine *e, enum job_kind kind, int64_t gap_ms);
+/* A job of a sweep has failed: it comes again. */
+void sweep_again(const struct job *job, int err);
+void sweeps_step(struct engine *e);
+/* Deadlines are moving: none may be judged now. */
+bool sweeps_move_deadlines(const struct engine *e);
 void sweeps_free(struct engine *e);
-void engine_heard(struct engine *e);
+/* Submits a job of ours; its failure is told to sweep_again(). */
+void sweep_job(struct engine *e, struct dev *d, enum job_kind kind, int64_t gap_ms);
 
 /* engine_request.c: callbacks for net */
 size_t engine_psk(void *ctx, struct bytes identity, uint8_t *key, size_t cap);

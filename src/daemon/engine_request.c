@@ -14,7 +14,6 @@ enum {
 	SHED_MAX_AGE_S = 5,
 	DESIRED_MAX_AGE_S = 300, /* while the device's interval is unknown */
 	SERVE_FACTOR = 3,	 /* an attempt is served at most this many times its image */
-	FLEET = 20,
 	UNIT_BYTES = 1024,
 };
 
@@ -309,7 +308,8 @@ static bool served_again(struct dev *d, int64_t offset)
 	return again;
 }
 
-static void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t len)
+static void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t len,
+			int64_t wall_ms)
 {
 	struct served before = d->served;
 	bool again = served_again(d, offset);
@@ -319,6 +319,7 @@ static void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t
 	e->stats.bytes += (uint64_t)len;
 	d->served.bytes += len;
 	d->served.repeats += again;
+	d->served_dirty = true;
 	if (offset + len > d->served.high)
 		d->served.high = offset + len;
 	if (d->flight)
@@ -336,7 +337,7 @@ static void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t
 	d->u.attempt.served_bytes = before.bytes;
 	d->u.attempt.served_high = before.high;
 	d->u.attempt.served_repeats = before.repeats;
-	d->u.now_ms = clock_read().wall_ms;
+	d->u.now_ms = wall_ms;
 	update_block(&d->u, offset, len, again, &out);
 	d->seen_dirty = true;
 }
@@ -361,7 +362,8 @@ static bool etag_known(const struct net_request *q, const uint8_t sha256[DIGEST_
 }
 
 static void handle_block(struct engine *e, struct session *s, const struct net_request *q,
-			 struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16])
+			 struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16],
+			 int64_t wall_ms)
 {
 	uint8_t block[LIMIT_COAP_PAYLOAD];
 	struct dev *d = s->dev;
@@ -409,25 +411,10 @@ static void handle_block(struct engine *e, struct session *s, const struct net_r
 		reply.size2 = a->size_bytes;
 	reply.payload = (struct bytes){block, (size_t)len};
 	net_reply(e->net, x, &reply);
-	count_block(e, d, offset, len);
+	count_block(e, d, offset, len, wall_ms);
 }
 
 /* ---- in ---- */
-
-/* Silence of a whole fleet was ours, not theirs (TRUTH 7). */
-void engine_heard(struct engine *e)
-{
-	const int64_t silence_ms = 300000;
-	int64_t now_ms = clock_read().now_ms;
-	int64_t gap_ms = e->heard_ms ? now_ms - e->heard_ms : 0;
-
-	e->heard_ms = now_ms;
-	if (gap_ms > silence_ms && e->session_count > FLEET) {
-		log_warn("silence gap_s=%lld sessions=%u: stall deadlines are extended",
-			 (long long)gap_ms / 1000, e->session_count);
-		sweep_outage(e, JOB_OUTAGE, gap_ms);
-	}
-}
 
 void engine_request(void *ctx, struct net_peer *peer, const struct net_request *q,
 		    struct net_exchange x)
@@ -455,7 +442,7 @@ void engine_request(void *ctx, struct net_peer *peer, const struct net_request *
 		reply_text(e, x, NET_CODE(4, 3), "no such device");
 		return;
 	}
-	engine_heard(e);
+	struct clock now = engine_heard(e);
 	switch (route) {
 	case NATIVE_REPORT:
 		handle_message(e, s, q, x, JOB_REPORT);
@@ -467,7 +454,7 @@ void engine_request(void *ctx, struct net_peer *peer, const struct net_request *
 		handle_desired(e, s, q, x);
 		break;
 	case NATIVE_FW:
-		handle_block(e, s, q, x, digest16);
+		handle_block(e, s, q, x, digest16, now.wall_ms);
 		break;
 	case NATIVE_METHOD:
 	case NATIVE_NONE:

@@ -1,165 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What happens by itself: deadlines, silences, our own outages, and walks over many devices
- * in steps that never hold the loop.
+ * What happens by itself: deadlines, silences, our own outages, last contacts.
  *
  * Deadlines live in the store, indexed; a due one is found by query. So a deadline whose
  * commit failed stays armed, and none is lost in a crash.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "daemon/engine_internal.h"
 
 enum {
 	TICK_MS = 200,
-	TICK_ROWS = 64,	  /* due rows taken per tick */
-	SWEEP_ROWS = 200, /* devices looked at per tick and sweep */
-	ALIVE_MS = 10000,
-	FLUSH_MS = 30000,
-	STEP_MS = 5000, /* a clock that jumps further has been set */
-	AWAY_MAX_MS = 900000,
+	TICK_ROWS = 64,	       /* due rows taken per tick */
+	FLUSH_ROWS = 2000,     /* last contacts written per tick */
+	ALIVE_MS = 10000,      /* how exactly our absence is known afterwards */
+	FLUSH_MS = 30000,      /* ARCHITECTURE 2: a last contact is stored within 60 s */
+	STEP_MS = 5000,	       /* a clock that jumps further has been set */
+	LOOK_MS = 60000,       /* between two looks at a silent fleet */
+	DEAF_SUM_MS = 3600000, /* absences that follow each other so closely add up */
 };
+static const int64_t SILENCE_MAX_MS = 6LL * 3600 * 1000; /* TRUTH 7: no longer than this */
 
-struct sweep {
-	struct list link;
-	enum job_kind kind; /* JOB_OPERATOR: the product's target has changed */
-	int64_t product;
-	int64_t gap_ms;
-	char after[LIMIT_DEVICE_ID + 1];
-	uint64_t before_number; /* outages: open attempts, newest first */
-};
-
-struct names {
+struct due {
 	unsigned count;
-	char id[SWEEP_ROWS][LIMIT_DEVICE_ID + 1];
-	char last[LIMIT_DEVICE_ID + 1];
-	uint64_t last_number;
-	unsigned rows;
+	char id[TICK_ROWS][LIMIT_DEVICE_ID + 1];
 };
 
-static void names_add(struct names *n, const char *id)
+static bool due_add(struct due *due, const char *id)
 {
-	if (n->count < SWEEP_ROWS)
-		(void)buf_copy_str(n->id[n->count++], sizeof(n->id[0]), id);
+	(void)buf_copy_str(due->id[due->count++], sizeof(due->id[0]), id);
+	return due->count < TICK_ROWS;
 }
 
 static bool attempt_due(void *ctx, const struct attempt *a)
 {
-	names_add(ctx, a->device);
-	return true;
+	return due_add(ctx, a->device);
 }
 
 static bool device_silent(void *ctx, const struct device *d)
 {
-	names_add(ctx, d->id);
-	return true;
+	return due_add(ctx, d->id);
 }
 
-static void job_start(struct engine *e, const char *id, enum job_kind kind, int64_t gap_ms)
+static void due_start(struct engine *e, const char *id, enum job_kind kind)
 {
 	struct dev *d;
 
 	if (dev_get(e, id, &d))
 		return;
-	if ((kind == JOB_DEADLINE || kind == JOB_SILENT) && d->flight) {
+	if (d->flight || d->owes) {
 		dev_release(e, d);
-		return; /* the next tick sees it again, if it is still due */
+		return; /* a later tick sees it again, if it is still due */
 	}
 	struct job *job = job_new(e, d, kind);
-	if (!job)
-		return;
-	if (kind == JOB_OPERATOR)
-		job->in.op.act = OPERATOR_TARGET_CHANGED;
-	else
-		job->in.gap_ms = gap_ms;
-	if (job_submit(job))
-		log_warn("dev=%s queue=full cause skipped", id);
+	if (job && job_submit(job))
+		log_warn("dev=%s queue=full", id); /* not while nothing is in flight */
 }
 
-/* ---- sweeps ---- */
+/* ---- absences ---- */
 
-static struct sweep *sweep_new(struct engine *e, enum job_kind kind)
+/* We have heard nobody for a while that ends now. */
+static void was_deaf(struct engine *e, int64_t gap_ms)
 {
-	struct sweep *s = calloc(1, sizeof(*s));
+	const struct clock *now = &e->last_tick;
+	bool sums = e->listening_ms && now->wall_ms - gap_ms - e->listening_ms < DEAF_SUM_MS;
 
-	if (!s) {
-		log_err("sweep error=no-memory");
-		return NULL;
-	}
-	s->kind = kind;
-	list_append(&e->sweeps, &s->link);
-	return s;
+	e->deaf_ms = (sums ? e->deaf_ms : 0) + gap_ms;
+	e->listening_ms = now->wall_ms;
 }
-
-void sweep_target(struct engine *e, int64_t product)
-{
-	struct sweep *s = sweep_new(e, JOB_OPERATOR);
-
-	if (s)
-		s->product = product;
-}
-
-void sweep_outage(struct engine *e, enum job_kind kind, int64_t gap_ms)
-{
-	struct sweep *s = sweep_new(e, kind);
-
-	if (s)
-		s->gap_ms = gap_ms;
-}
-
-/* A locked device has its own target, and one with nothing to change needs no write. */
-static bool device_concerned(void *ctx, const struct device *d)
-{
-	struct names *n = ctx;
-
-	n->rows++;
-	(void)buf_copy_str(n->last, sizeof(n->last), d->id);
-	if (!d->lock && (d->attempt || d->retry_at_ms || d->backoff_count || d->failed_attempt ||
-			 d->defer_since_ms || d->want_fresh))
-		names_add(n, d->id);
-	return true;
-}
-
-static bool attempt_open(void *ctx, const struct attempt *a)
-{
-	struct names *n = ctx;
-
-	n->rows++;
-	n->last_number = a->number;
-	names_add(n, a->device);
-	return true;
-}
-
-static void sweep_step(struct engine *e, struct sweep *s)
-{
-	struct names *n = calloc(1, sizeof(*n));
-	int err = n ? 0 : ERR_NOMEM;
-
-	if (!err && s->kind == JOB_OPERATOR)
-		err = store_devices(e->conf.store, s->product, s->after, SWEEP_ROWS,
-				    device_concerned, n);
-	else if (!err)
-		err = store_attempts(e->conf.store, "", true, s->before_number, SWEEP_ROWS,
-				     attempt_open, n);
-	if (err) {
-		log_err("sweep store error=%s", err_word(err));
-		free(n);
-		return; /* again at the next tick */
-	}
-	for (unsigned i = 0; i < n->count; i++)
-		job_start(e, n->id[i], s->kind, s->gap_ms);
-	(void)buf_copy_str(s->after, sizeof(s->after), n->last);
-	s->before_number = n->last_number;
-	if (n->rows < SWEEP_ROWS) {
-		list_remove(&s->link);
-		free(s);
-	}
-	free(n);
-}
-
-/* ---- ticks ---- */
 
 static void tick_clock(struct engine *e, const struct clock *now)
 {
@@ -170,64 +79,150 @@ static void tick_clock(struct engine *e, const struct clock *now)
 	if (step_ms > -STEP_MS && step_ms < STEP_MS)
 		return;
 	log_warn("clock step_s=%lld: deadlines move with it", (long long)step_ms / 1000);
+	if (step_ms > 0)
+		was_deaf(e, step_ms);
 	sweep_outage(e, JOB_CLOCK_STEP, step_ms);
 }
 
-static void tick_due(struct engine *e, const struct clock *now)
+static void fleet_count(const struct engine *e, struct fleet *f)
 {
-	struct names *n = calloc(1, sizeof(*n));
-
-	if (!n || now->now_ms < e->store_retry_ms) {
-		free(n);
-		return;
+	for (size_t i = 0; i < ENGINE_BUCKETS; i++) {
+		LIST_EACH(it, next, &e->buckets[i])
+		{
+			const struct dev *d = LIST_ENTRY(it, struct dev, link);
+			if (!list_empty(&d->sessions))
+				fleet_add(f, &d->u.device, d->u.has_attempt ? &d->u.attempt : NULL);
+		}
 	}
-	if (store_attempts_due(e->conf.store, now->wall_ms, TICK_ROWS, attempt_due, n) == 0)
-		for (unsigned i = 0; i < n->count; i++)
-			job_start(e, n->id[i], JOB_DEADLINE, 0);
-	n->count = 0;
-	if (store_devices_silent(e->conf.store, now->wall_ms - e->away_ms, TICK_ROWS, device_silent,
-				 n) == 0)
-		for (unsigned i = 0; i < n->count; i++)
-			job_start(e, n->id[i], JOB_SILENT, 0);
-	free(n);
 }
 
-static void tick_done(void *ctx, const struct store_result *result)
+static void look_at_silence(struct engine *e, int64_t now_ms)
+{
+	struct fleet f = {0};
+	int64_t silent_ms = e->heard_ms ? now_ms - e->heard_ms : 0;
+
+	if (silent_ms < SILENCE_LOOK_MS || e->silence != SILENCE_UNKNOWN ||
+	    now_ms < e->silence_look_ms)
+		return;
+	e->silence_look_ms = now_ms + LOOK_MS;
+	fleet_count(e, &f);
+	e->silence = fleet_silence(&f, silent_ms);
+	if (e->silence == SILENCE_OURS)
+		log_warn("silence devices=%u since_s=%lld: deadlines wait", f.devices,
+			 (long long)silent_ms / 1000);
+}
+
+struct clock engine_heard(struct engine *e)
+{
+	struct clock now = clock_read();
+	int64_t gap_ms = e->heard_ms ? now.now_ms - e->heard_ms : 0;
+
+	e->silence_look_ms = 0;
+	look_at_silence(e, now.now_ms);
+	e->heard_ms = now.now_ms;
+	if (e->silence == SILENCE_OURS) {
+		log_warn("silence over gap_s=%lld: stall deadlines are extended",
+			 (long long)gap_ms / 1000);
+		was_deaf(e, gap_ms);
+		sweep_outage(e, JOB_OUTAGE, gap_ms);
+	}
+	e->silence = SILENCE_UNKNOWN;
+	return now;
+}
+
+/* ---- ticks ---- */
+
+static void tick_due(struct engine *e, const struct clock *now)
+{
+	struct due due = {0};
+
+	if (now->now_ms < e->store_retry_ms || sweeps_move_deadlines(e))
+		return;
+	if (e->silence == SILENCE_OURS && now->now_ms - e->heard_ms < SILENCE_MAX_MS)
+		return; /* nobody is judged by what we cannot hear */
+	int err = store_attempts_due(e->conf.store, now->wall_ms, TICK_ROWS, attempt_due, &due);
+	for (unsigned i = 0; i < due.count; i++)
+		due_start(e, due.id[i], JOB_DEADLINE);
+	due.count = 0;
+	if (!err)
+		err = store_devices_silent(e->conf.store, now->wall_ms, TICK_ROWS, device_silent,
+					   &due);
+	for (unsigned i = 0; i < due.count; i++)
+		due_start(e, due.id[i], JOB_SILENT);
+	if (err)
+		engine_store_failed(e, "(due)", err);
+}
+
+/* Whose contacts were lost is not known any more: all are written again. */
+static void flush_done(void *ctx, const struct store_result *result)
 {
 	struct engine *e = ctx;
 
-	if (result->err)
-		e->store_retry_ms = clock_read().now_ms + 1000;
+	if (!result->err)
+		return;
+	engine_store_failed(e, "(last-seen)", result->err);
+	for (size_t i = 0; i < ENGINE_BUCKETS; i++)
+		LIST_EACH(it, next, &e->buckets[i])
+	LIST_ENTRY(it, struct dev, link)->seen_dirty = true;
 }
 
-/* Last contacts of cached devices, and that we are alive, in one set. */
-static void tick_flush(struct engine *e, const struct clock *now)
+static void flush_dev(struct store_set *set, struct dev *d)
 {
-	struct store_set *set;
-	bool seen = now->now_ms >= e->flush_at_ms;
+	d->seen_dirty = false;
+	store_set_seen(set, d->u.device.id, d->u.device.seen_ms, d->u.device.offline_at_ms);
+}
 
-	if (now->now_ms < e->alive_at_ms)
-		return;
-	e->alive_at_ms = now->now_ms + ALIVE_MS;
-	set = store_set_new(tick_done, e);
+void timer_flush_one(struct engine *e, struct dev *d)
+{
+	struct store_set *set = store_set_new(flush_done, e);
+
 	if (!set)
 		return;
-	store_set_alive(set, now->wall_ms);
-	if (seen) {
-		e->flush_at_ms = now->now_ms + FLUSH_MS;
-		for (size_t i = 0; i < ENGINE_BUCKETS; i++) {
-			LIST_EACH(it, next, &e->buckets[i])
-			{
-				struct dev *d = LIST_ENTRY(it, struct dev, link);
-				if (!d->seen_dirty || d->removed)
-					continue;
-				d->seen_dirty = false;
-				store_set_seen(set, d->u.device.id, d->u.device.seen_ms,
-					       d->u.device.offline_at_ms);
-			}
+	flush_dev(set, d);
+	store_submit(e->conf.store, set);
+}
+
+/* Returns how many were put, at most about `most`. */
+static unsigned flush_buckets(struct engine *e, struct store_set *set, unsigned most)
+{
+	unsigned count = 0;
+
+	for (; e->flush_bucket < ENGINE_BUCKETS && count < most; e->flush_bucket++) {
+		LIST_EACH(it, next, &e->buckets[e->flush_bucket])
+		{
+			struct dev *d = LIST_ENTRY(it, struct dev, link);
+			if (!d->seen_dirty || d->removed)
+				continue;
+			flush_dev(set, d);
+			count++;
 		}
 	}
-	store_submit(e->conf.store, set);
+	return count;
+}
+
+/* Last contacts of cached devices, some at a time, and that we are alive. While deadlines are
+ * still to be moved by our last absence, a crash must find it again: then we are not. */
+static void tick_flush(struct engine *e, const struct clock *now, unsigned most)
+{
+	bool alive = now->now_ms >= e->alive_at_ms && !sweeps_move_deadlines(e);
+
+	if (now->now_ms >= e->flush_at_ms) {
+		e->flush_at_ms = now->now_ms + FLUSH_MS;
+		e->flush_bucket = 0;
+	}
+	if ((!alive && e->flush_bucket == ENGINE_BUCKETS) || now->now_ms < e->store_retry_ms)
+		return;
+	struct store_set *set = store_set_new(flush_done, e);
+	if (!set)
+		return;
+	if (alive) {
+		e->alive_at_ms = now->now_ms + ALIVE_MS;
+		store_set_alive(set, now->wall_ms);
+	}
+	if (flush_buckets(e, set, most) || alive)
+		store_submit(e->conf.store, set);
+	else
+		store_set_free(set);
 }
 
 void engine_tick(struct engine *e)
@@ -235,12 +230,10 @@ void engine_tick(struct engine *e)
 	struct clock now = clock_read();
 
 	tick_clock(e, &now);
-	LIST_EACH(it, next, &e->sweeps)
-	{
-		sweep_step(e, LIST_ENTRY(it, struct sweep, link));
-	}
+	look_at_silence(e, now.now_ms);
+	sweeps_step(e);
 	tick_due(e, &now);
-	tick_flush(e, &now);
+	tick_flush(e, &now, FLUSH_ROWS);
 }
 
 static void tick(uv_timer_t *timer)
@@ -255,12 +248,11 @@ int timer_start(struct engine *e)
 
 	store_info(e->conf.store, &info);
 	e->last_tick = now;
-	e->started_wall_ms = now.wall_ms;
 	e->flush_at_ms = now.now_ms + FLUSH_MS;
+	e->flush_bucket = ENGINE_BUCKETS;
 	if (info.alive_ms && info.alive_ms < now.wall_ms) {
-		int64_t away_ms = now.wall_ms - info.alive_ms;
-		e->away_ms = away_ms < AWAY_MAX_MS ? away_ms : AWAY_MAX_MS;
-		sweep_outage(e, JOB_OUTAGE, away_ms);
+		was_deaf(e, now.wall_ms - info.alive_ms);
+		sweep_outage(e, JOB_OUTAGE, now.wall_ms - info.alive_ms);
 	} else if (info.alive_ms) {
 		sweep_outage(e, JOB_CLOCK_STEP, now.wall_ms - info.alive_ms);
 	}
@@ -282,18 +274,12 @@ static void tick_closed(uv_handle_t *handle)
 
 void timer_stop(struct engine *e)
 {
+	struct clock now = clock_read();
+
 	(void)uv_timer_stop(&e->tick);
 	e->alive_at_ms = 0;
-	struct clock now = clock_read();
-	tick_flush(e, &now);
+	e->flush_at_ms = 0;
+	e->store_retry_ms = 0;
+	tick_flush(e, &now, UINT32_MAX);
 	uv_close((uv_handle_t *)&e->tick, tick_closed);
-}
-
-void sweeps_free(struct engine *e)
-{
-	LIST_EACH(it, next, &e->sweeps)
-	{
-		list_remove(it);
-		free(LIST_ENTRY(it, struct sweep, link));
-	}
 }

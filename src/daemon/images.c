@@ -17,15 +17,10 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "daemon/images_read.h"
 
 enum { CHUNK_BYTES = 128 * 1024, NAME_CAP = 80 };
 #define TMP_PREFIX ".tmp-"
-
-struct image_fd {
-	int fd; /* -1: free */
-	uint64_t used;
-	uint8_t sha256[DIGEST_SHA256];
-};
 
 struct images {
 	uv_loop_t *loop;
@@ -33,8 +28,8 @@ struct images {
 	int64_t limit_bytes;
 	unsigned refs; /* owner and work on the pool */
 	unsigned uploads;
-	uint64_t serial; /* temporary names, and the age of cached descriptors */
-	struct image_fd open[LIMIT_IMAGES_OPEN];
+	uint64_t serial; /* of temporary names */
+	struct image_reader reader;
 	unsigned pins;
 	struct {
 		uint8_t sha256[DIGEST_SHA256];
@@ -143,8 +138,7 @@ int images_new(uv_loop_t *loop, const char *dir, int64_t limit_bytes, struct ima
 	im->dir = fd;
 	im->limit_bytes = limit_bytes;
 	im->refs = 1;
-	for (size_t i = 0; i < LIMIT_IMAGES_OPEN; i++)
-		im->open[i].fd = -1;
+	image_reader_init(&im->reader);
 	int err = images_walk(im, remove_leftover, im);
 	if (err) {
 		images_free(im);
@@ -158,9 +152,7 @@ void images_free(struct images *im)
 {
 	if (!im)
 		return;
-	for (size_t i = 0; i < LIMIT_IMAGES_OPEN; i++)
-		if (im->open[i].fd >= 0)
-			close(im->open[i].fd);
+	image_reader_done(&im->reader);
 	images_unref(im);
 }
 
@@ -297,16 +289,6 @@ static void pool_work(uv_work_t *work)
 
 /* ---- the loop's side ---- */
 
-static void image_close(struct images *im, const uint8_t sha256[DIGEST_SHA256])
-{
-	for (size_t i = 0; i < LIMIT_IMAGES_OPEN; i++) {
-		if (im->open[i].fd < 0 || memcmp(im->open[i].sha256, sha256, DIGEST_SHA256) != 0)
-			continue;
-		close(im->open[i].fd);
-		im->open[i].fd = -1;
-	}
-}
-
 static void upload_free(struct images_upload *up)
 {
 	struct images *im = up->im;
@@ -344,7 +326,8 @@ static void after_work(uv_work_t *work, int status)
 		up->pinned = true;
 		up->job = JOB_RENAME;
 	} else if (job == JOB_RENAME && !up->err) {
-		image_close(up->im, up->sha256); /* the name may lead to another file now */
+		image_reader_forget(&up->im->reader,
+				    up->sha256); /* the name may lead to another file now */
 	} else if (job == JOB_RENAME && up->err) {
 		images_unpin(up->im, up->sha256);
 		up->im->uploads++; /* the place is the upload's again */
@@ -470,57 +453,15 @@ void images_upload_abort(struct images_upload *up)
 
 /* ---- reading ---- */
 
-static int image_open(struct images *im, const uint8_t sha256[DIGEST_SHA256], int *ret_fd)
-{
-	struct image_fd *oldest = &im->open[0];
-	char name[NAME_CAP];
-
-	for (size_t i = 0; i < LIMIT_IMAGES_OPEN; i++) {
-		struct image_fd *f = &im->open[i];
-		if (f->fd >= 0 && memcmp(f->sha256, sha256, DIGEST_SHA256) == 0) {
-			f->used = ++im->serial;
-			*ret_fd = f->fd;
-			return 0;
-		}
-		if (f->fd < 0 || (oldest->fd >= 0 && f->used < oldest->used))
-			oldest = f;
-	}
-	int fd = openat(im->dir, image_name(sha256, name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return errno == ENOENT ? ERR_NOENT : ERR_IO;
-	if (oldest->fd >= 0)
-		close(oldest->fd);
-	oldest->fd = fd;
-	oldest->used = ++im->serial;
-	memcpy(oldest->sha256, sha256, DIGEST_SHA256);
-	*ret_fd = fd;
-	return 0;
-}
-
 int images_read(struct images *im, const uint8_t sha256[DIGEST_SHA256], int64_t offset, void *dst,
 		size_t len)
 {
-	uint8_t *to = dst;
-	int fd;
+	char name[NAME_CAP];
 
 	if (offset < 0)
 		return ERR_RANGE;
-	int err = image_open(im, sha256, &fd);
-	if (err)
-		return err;
-	while (len) {
-		ssize_t n = pread(fd, to, len, offset);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			image_close(im, sha256); /* look again next time: it may be replaced */
-			return n ? ERR_IO : ERR_TRUNC;
-		}
-		to += n;
-		offset += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return image_reader_read(&im->reader, im->dir, image_name(sha256, name), sha256, offset,
+				 dst, len);
 }
 
 bool images_has(struct images *im, const uint8_t sha256[DIGEST_SHA256])
@@ -564,7 +505,7 @@ void images_remove(struct images *im, const uint8_t sha256[DIGEST_SHA256])
 	image_name(sha256, name);
 	if (images_pinned(im, sha256))
 		return;
-	image_close(im, sha256);
+	image_reader_forget(&im->reader, sha256);
 	r = calloc(1, sizeof(*r));
 	if (!r) {
 		(void)unlinkat(im->dir, name, 0);

@@ -25,6 +25,11 @@ void net_reply(struct net *net, struct net_exchange exchange, const struct net_r
 {
 	(void)net;
 	(void)exchange;
+	if (fake_reply.muted)
+		return;
+	size_t used = strlen(fake_reply.codes);
+	(void)snprintf(fake_reply.codes + used, sizeof(fake_reply.codes) - used, "%s%u.%02u",
+		       used ? " " : "", (unsigned)reply->code >> 5, (unsigned)reply->code & 31u);
 	fake_reply.given = true;
 	fake_reply.code = reply->code;
 	fake_reply.content_format = reply->content_format;
@@ -68,8 +73,7 @@ void *net_peer_user(const struct net_peer *peer)
 
 bool net_peer_secure(const struct net_peer *peer)
 {
-	(void)peer;
-	return true;
+	return !peer->plain;
 }
 
 struct bytes net_peer_identity(const struct net_peer *peer)
@@ -91,6 +95,6 @@ char *net_peer_address(const struct net_peer *peer, char dst[64])
 
 void net_peer_link(const struct net_peer *peer, uint32_t *ret_messages, uint32_t *ret_repeats)
 {
-	(void)peer;
-	*ret_messages = *ret_repeats = 0;
+	*ret_messages = peer->messages;
+	*ret_repeats = peer->repeats;
 }

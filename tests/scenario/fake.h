@@ -12,13 +12,17 @@ struct net_peer {
 	char identity[LIMIT_DEVICE_ID + 1];
 	void *user;
 	int64_t since_ms;
+	bool plain;  /* coap without DTLS */
 	bool closed; /* net_peer_close() was called */
 	unsigned rings;
+	uint32_t messages, repeats; /* of the link */
 };
 
 /* The last answer that net_reply() was given. */
 struct fake_reply {
+	bool muted; /* the process is dead: nothing leaves it */
 	bool given;
+	char codes[256]; /* of all answers since it was last emptied, "2.04 5.03" */
 	uint8_t code;
 	int content_format;
 	int64_t size2;

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The way of a job: copy, decide, store, and only then speak.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/engine_internal.h"
+#include "daemon/view.h"
+
+struct job *job_new(struct engine *e, struct dev *d, enum job_kind kind)
+{
+	struct job *job = calloc(1, sizeof(*job));
+
+	if (!job) {
+		dev_release(e, d);
+		return NULL;
+	}
+	list_init(&job->link);
+	job->e = e;
+	job->dev = d;
+	job->kind = kind;
+	return job;
+}
+
+static void job_decide(struct job *job)
+{
+	struct update *u = &job->u;
+
+	switch (job->kind) {
+	case JOB_REPORT:
+		update_report(u, &job->in.report, &job->out);
+		break;
+	case JOB_STATUS:
+		update_status(u, &job->in.status, &job->out);
+		break;
+	case JOB_BLOCK:
+		update_block(u, u->attempt.served_high, 0, false, &job->out);
+		break;
+	case JOB_DEADLINE:
+		update_deadline(u, &job->out);
+		break;
+	case JOB_SILENT:
+		update_silent(u, &job->out);
+		break;
+	case JOB_OUTAGE:
+		update_outage(u, job->in.gap_ms, &job->out);
+		break;
+	case JOB_CLOCK_STEP:
+		update_clock_step(u, job->in.gap_ms, &job->out);
+		break;
+	case JOB_OPERATOR:
+		if (job->in.op.attempt && (!u->has_attempt || u->attempt.id != job->in.op.attempt))
+			job->out = (struct outcome){.err = ERR_BUSY,
+						    .why = "the attempt is closed already"};
+		else
+			update_operator(u, job->in.op.act, job->in.op.arg, &job->out);
+		break;
+	}
+}
+
+static bool job_deletes(const struct job *job)
+{
+	return job->kind == JOB_OPERATOR && job->in.op.act == OPERATOR_REMOVE;
+}
+
+static int job_put_event(struct job *job, struct store_set *set, unsigned i)
+{
+	const struct outcome *out = &job->out;
+	const struct attempt *a = NULL;
+	const struct diagnoses *dg = NULL;
+	struct store_event ev = {0};
+	char topic[128];
+	struct buf name = buf_writer(topic, sizeof(topic));
+
+	if (out->events[i].about == ABOUT_CLOSED) {
+		a = &out->closed;
+		dg = &out->diagnoses;
+	} else if (out->events[i].about == ABOUT_OPEN) {
+		/* It may have been closed by the same cause. */
+		a = job->u.has_attempt ? &job->u.attempt : &out->closed;
+	}
+	json_t *payload =
+		view_event_payload(out->events[i].kind, &job->u.device, job->u.product, a, dg);
+	const struct release *left = out->events[i].kind == EVENT_DEVICE_DRIFT
+					     ? catalog_release(job->e, job->u.device.settled)
+					     : NULL;
+	if (payload && left)
+		(void)json_object_set_new(payload, "expected", json_string(left->version));
+	char *text = payload ? json_dumps(payload, JSON_COMPACT) : NULL;
+	json_decref(payload);
+	if (!text)
+		return ERR_NOMEM;
+	buf_put_str(&name, job->e->conf.event_prefix ? job->e->conf.event_prefix : "");
+	buf_put_str(&name, event_topic(out->events[i].kind));
+	ev.topic = buf_cstr(&name);
+	ev.data = event_data(out->events[i].kind);
+	ev.device = job->u.device.id;
+	ev.attempt = a ? a->id : out->events[i].attempt;
+	ev.json = text;
+	ev.at_ms = job->u.now_ms;
+	store_set_event(set, &ev);
+	free(text);
+	return 0;
+}
+
+static void job_done(void *ctx, const struct store_result *result);
+
+/* Everything the cause has changed, in one write-set. */
+static int job_store(struct job *job)
+{
+	struct outcome *out = &job->out;
+	struct store_set *set = store_set_new(job_done, job);
+	int err = set ? 0 : ERR_NOMEM;
+
+	if (err)
+		return err;
+	if (out->has_closed) {
+		store_set_attempt(set, &out->closed);
+		store_set_diagnoses(set, out->closed.id, &out->diagnoses);
+	}
+	if (job_deletes(job))
+		store_set_device_delete(set, job->u.device.id, job->u.device.rev);
+	else if (out->device_changed || out->attempt_changed || out->has_closed)
+		store_set_device(set, &job->u.device);
+	if (out->attempt_changed && job->u.has_attempt) {
+		job->inserts = job->u.attempt.number == 0;
+		store_set_attempt(set, &job->u.attempt);
+	}
+	for (unsigned i = 0; i < out->event_count && !err; i++)
+		err = job_put_event(job, set, i);
+	if (err) {
+		store_set_free(set);
+		return err;
+	}
+	store_submit(job->e->conf.store, set);
+	return 0;
+}
+
+static void job_log(const struct job *job)
+{
+	const struct outcome *out = &job->out;
+	const struct update *u = &job->u;
+	char line[256];
+	struct buf b = buf_writer(line, sizeof(line));
+
+	if (job->inserts)
+		log_info("dev=%s attempt=%llu state=none->%s cause=report release=%s", u->device.id,
+			 (unsigned long long)u->attempt.id, attempt_state_name(u->attempt.state),
+			 u->attempt.version);
+	if (!out->stepped)
+		return;
+	const struct attempt *a = out->has_closed ? &out->closed : &u->attempt;
+	enum attempt_state before =
+		job->dev->u.has_attempt ? job->dev->u.attempt.state : ATTEMPT_OFFERED;
+	if (!out->cause_known) {
+		log_debug("dev=%s attempt=%llu state=%s cause=%s edge=none", u->device.id,
+			  (unsigned long long)a->id, attempt_state_name(a->state),
+			  cause_name(out->cause));
+		return;
+	}
+	if (a->state == before)
+		return;
+	if (out->has_closed) {
+		buf_put_str(&b, " verdict=");
+		buf_put_str(&b, verdict_name(a->verdict));
+		for (unsigned i = 0; i < out->diagnoses.count; i++) {
+			buf_put_str(&b, i ? "," : " diagnoses=");
+			buf_put_str(&b, diagnosis_name(out->diagnoses.list[i].kind));
+		}
+	}
+	log_info("dev=%s attempt=%llu state=%s->%s cause=%s%s", u->device.id,
+		 (unsigned long long)a->id, attempt_state_name(before),
+		 attempt_state_name(a->state), cause_name(out->cause), buf_cstr(&b));
+}
+
+/* Sessions that the boot before had are stale: a reboot clears what the device knew of them. */
+static void job_end_stale_sessions(struct job *job, int64_t last_report_ms)
+{
+	struct dev *d = job->dev;
+
+	LIST_EACH(it, next, &d->sessions)
+	{
+		struct session *s = LIST_ENTRY(it, struct session, link);
+		if (s->peer != job->peer && s->since_ms && s->since_ms <= last_report_ms)
+			net_peer_close(job->e->net, s->peer);
+	}
+}
+
+/* The job's copy becomes the truth. */
+static void job_adopt(struct job *job, const struct store_result *result)
+{
+	struct dev *d = job->dev;
+	int64_t last_report_ms = d->u.device.report_ms;
+	bool rebooted = job->out.new_boot && d->u.device.has_report;
+	uint64_t before = d->u.has_attempt ? d->u.attempt.id : 0;
+
+	job_log(job);
+	if (result)
+		job->u.device.rev++;
+	if (job->inserts && result && result->id_count)
+		job->u.attempt.number = (uint64_t)result->ids[result->id_count - 1];
+	if (!result) /* only what may be lost has changed: keep both sides' newest */
+		d->seen_dirty = true;
+	d->u = job->u;
+	/* Of the catalogue, and only lent for the decision. */
+	d->u.product = NULL;
+	d->u.target = d->u.release = NULL;
+	if ((d->u.has_attempt ? d->u.attempt.id : 0) != before)
+		dev_reset_served(d);
+	else if (d->u.has_attempt && d->served.high > d->u.attempt.served_high)
+		d->u.attempt.served_high = d->served.high;
+	if (rebooted)
+		job_end_stale_sessions(job, last_report_ms);
+	if (job_deletes(job))
+		d->removed = true;
+}
+
+static void job_run(struct job *job);
+
+/* Causes that nobody repeats for us. */
+static bool job_is_ours(const struct job *job)
+{
+	return job->kind == JOB_OUTAGE || job->kind == JOB_CLOCK_STEP ||
+	       (job->kind == JOB_OPERATOR && !job->in.op.done);
+}
+
+static void job_finish(struct job *job, int err)
+{
+	struct engine *e = job->e;
+	struct dev *d = job->dev;
+
+	d->flight = NULL;
+	if (job->kind == JOB_BLOCK)
+		d->block_waits = false;
+	if (err && job_is_ours(job))
+		sweep_again(job, err);
+	if (job->kind == JOB_OPERATOR)
+		job_answer_operator(job, err);
+	else
+		job_answer(job, err);
+	if (d->removed) {
+		LIST_EACH(it, next, &d->sessions)
+		{
+			net_peer_close(e->net, LIST_ENTRY(it, struct session, link)->peer);
+		}
+	}
+	free(job);
+	if (d->flight)
+		return; /* an answer's callback has started the next one */
+	if (!list_empty(&d->queue)) {
+		struct job *next = LIST_ENTRY(d->queue.next, struct job, link);
+		list_remove(&next->link);
+		d->queued--;
+		job_run(next);
+		return;
+	}
+	dev_release(e, d);
+}
+
+static void job_done(void *ctx, const struct store_result *result)
+{
+	struct job *job = ctx;
+	struct engine *e = job->e;
+
+	if (result->err) {
+		engine_store_failed(e, job->dev->u.device.id, result->err);
+		if (result->err == ERR_CONFLICT || result->err == ERR_EXIST)
+			dev_reload(
+				e,
+				job->dev); /* the cache and the store differ: the store is right */
+		job_finish(job, result->err);
+		return;
+	}
+	job_adopt(job, result);
+	if (result->event_count && e->on_events)
+		e->on_events(e->on_events_ctx, result->first_event + result->event_count - 1);
+	job_finish(job, 0);
+}
+
+/* What surrounds the device for this decision. */
+static int job_context(struct job *job)
+{
+	struct dev *d = job->dev;
+	struct engine *e = job->e;
+	struct update *u = &job->u;
+
+	*u = d->u;
+	if (d->removed)
+		return ERR_NOENT;
+	if (job->kind == JOB_OPERATOR && job->in.op.act == OPERATOR_LOCK) {
+		u->device.lock = job->in.op.arg; /* the target that core is to judge by */
+		if (u->device.lock && !catalog_release(e, u->device.lock)) {
+			job->out.why = "the release was removed meanwhile";
+			return ERR_CONFLICT;
+		}
+	}
+	int err = dev_context(e, d, u);
+	u->now_ms = clock_read().wall_ms;
+	u->random = engine_random();
+	u->session_ms = job->session_ms;
+	u->listening_ms = e->listening_ms;
+	u->deaf_ms = e->deaf_ms;
+	if (job->peer)
+		u->link = job->link_facts;
+	else if (!list_empty(&d->sessions))
+		net_peer_link(LIST_ENTRY(d->sessions.prev, struct session, link)->peer,
+			      &u->link.messages, &u->link.repeats);
+	if (err)
+		engine_store_failed(e, u->device.id, err);
+	return err;
+}
+
+static void job_run(struct job *job)
+{
+	struct engine *e = job->e;
+	const struct outcome *out = &job->out;
+
+	job->dev->flight = job;
+	int err = job_context(job);
+	if (err) {
+		job_finish(job, err);
+		return;
+	}
+	job_decide(job);
+	if (out->stepped && !out->cause_known)
+		e->stats.causes_absent++;
+	if (out->err) {
+		job_finish(job, out->err);
+		return;
+	}
+	if (!out->device_changed && !out->attempt_changed && !out->has_closed &&
+	    !out->event_count && !job_deletes(job)) {
+		job_adopt(job, NULL);
+		job_finish(job, 0);
+		return;
+	}
+	err = job_store(job);
+	if (err) {
+		engine_store_failed(e, job->u.device.id, err);
+		job_finish(job, err);
+	}
+}
+
+int job_submit(struct job *job)
+{
+	struct dev *d = job->dev;
+
+	if (!d->flight) {
+		job_run(job);
+		return 0;
+	}
+	if (d->queued == LIMIT_DEVICE_QUEUE) {
+		job->e->stats.shed++;
+		free(job);
+		return ERR_BUSY;
+	}
+	list_append(&d->queue, &job->link);
+	d->queued++;
+	return 0;
+}

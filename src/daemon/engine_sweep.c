@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Walks over many devices: a product's new target, our outages, a clock that was set. A job
+ * that fails is run again until it succeeds: nobody else would repeat it.
+ */
+#include <stdlib.h>
+
+#include "daemon/engine_internal.h"
+
+enum { SWEEP_ROWS = 200 /* looked at per tick and sweep */ };
+
+struct sweep {
+	struct list link;
+	enum job_kind kind; /* JOB_OPERATOR: the product's target has changed */
+	int64_t product;
+	int64_t gap_ms;
+	char after[LIMIT_DEVICE_ID + 1];
+	uint64_t before_number; /* open attempts, newest first */
+	struct dev *only;	/* just this one, again; it is kept by dev->owes */
+};
+
+struct names {
+	unsigned count, rows;
+	char id[SWEEP_ROWS][LIMIT_DEVICE_ID + 1];
+	char last[LIMIT_DEVICE_ID + 1];
+	uint64_t last_number;
+};
+
+static void names_add(struct names *n, const char *id)
+{
+	if (n->count < SWEEP_ROWS)
+		(void)buf_copy_str(n->id[n->count++], sizeof(n->id[0]), id);
+}
+
+static struct sweep *sweep_new(struct engine *e, enum job_kind kind, int64_t gap_ms)
+{
+	struct sweep *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		log_err("sweep error=no-memory");
+		return NULL;
+	}
+	s->kind = kind;
+	s->gap_ms = gap_ms;
+	list_append(&e->sweeps, &s->link);
+	return s;
+}
+
+void sweep_target(struct engine *e, int64_t product)
+{
+	struct sweep *s = sweep_new(e, JOB_OPERATOR, 0);
+
+	if (s)
+		s->product = product;
+}
+
+void sweep_outage(struct engine *e, enum job_kind kind, int64_t gap_ms)
+{
+	(void)sweep_new(e, kind, gap_ms);
+}
+
+static void owe(struct engine *e, struct dev *d, enum job_kind kind, int64_t gap_ms)
+{
+	struct sweep *s = sweep_new(e, kind, gap_ms);
+
+	if (!s)
+		return;
+	s->only = d;
+	d->owes++;
+}
+
+void sweep_again(const struct job *job, int err)
+{
+	if (err != ERR_NOENT && err != ERR_CORRUPT && !job->out.err)
+		owe(job->e, job->dev, job->kind, job->in.gap_ms);
+}
+
+void sweep_job(struct engine *e, struct dev *d, enum job_kind kind, int64_t gap_ms)
+{
+	struct job *job = job_new(e, d, kind);
+
+	if (!job)
+		return;
+	if (kind == JOB_OPERATOR)
+		job->in.op.act = OPERATOR_TARGET_CHANGED;
+	else
+		job->in.gap_ms = gap_ms;
+	if (job_submit(job))
+		owe(e, d, kind, gap_ms); /* its queue is full, so it is still held */
+}
+
+/* A locked device has its own target, and one with nothing to change needs no write. */
+static bool device_concerned(void *ctx, const struct device *d)
+{
+	struct names *n = ctx;
+
+	n->rows++;
+	(void)buf_copy_str(n->last, sizeof(n->last), d->id);
+	if (!d->lock && (d->attempt || d->retry_at_ms || d->backoff_count || d->failed_attempt ||
+			 d->defer_since_ms || d->want_fresh))
+		names_add(n, d->id);
+	return true;
+}
+
+static bool attempt_open(void *ctx, const struct attempt *a)
+{
+	struct names *n = ctx;
+
+	n->rows++;
+	n->last_number = a->number;
+	names_add(n, a->device);
+	return true;
+}
+
+/* Returns true when the sweep has come to its end. */
+static bool sweep_rows(struct engine *e, struct sweep *s)
+{
+	struct names *n = calloc(1, sizeof(*n));
+	int err = n ? 0 : ERR_NOMEM;
+
+	if (!err && s->kind == JOB_OPERATOR)
+		err = store_devices(e->conf.store, s->product, s->after, SWEEP_ROWS,
+				    device_concerned, n);
+	else if (!err)
+		err = store_attempts(e->conf.store, "", true, s->before_number, SWEEP_ROWS,
+				     attempt_open, n);
+	if (err) {
+		engine_store_failed(e, "(sweep)", err);
+		free(n);
+		return false; /* again later */
+	}
+	for (unsigned i = 0; i < n->count; i++) {
+		struct dev *d;
+		if (dev_get(e, n->id[i], &d) == 0)
+			sweep_job(e, d, s->kind, s->gap_ms);
+	}
+	(void)buf_copy_str(s->after, sizeof(s->after), n->last);
+	s->before_number = n->last_number;
+	bool end = n->rows < SWEEP_ROWS;
+	free(n);
+	return end;
+}
+
+static void sweep_one(struct engine *e, struct sweep *s)
+{
+	struct dev *d = s->only;
+
+	d->owes--;
+	if (d->removed)
+		dev_release(e, d);
+	else
+		sweep_job(e, d, s->kind, s->gap_ms);
+}
+
+/* After a failed commit the rest waits. */
+static bool paused(const struct engine *e)
+{
+	return e->last_tick.now_ms < e->store_retry_ms;
+}
+
+void sweeps_step(struct engine *e)
+{
+	/* What fails now is appended and waits for the next step. */
+	const struct list *last = e->sweeps.prev;
+	bool more = last != &e->sweeps;
+
+	for (struct list *it = e->sweeps.next, *next; more && !paused(e); it = next) {
+		struct sweep *s = LIST_ENTRY(it, struct sweep, link);
+		bool end = false;
+		next = it->next;
+		more = it != last;
+		if (s->only) {
+			sweep_one(e, s);
+			end = true;
+		}
+		do /* a new clock is for all at once: what is armed meanwhile is armed by it */
+			end = end || sweep_rows(e, s);
+		while (!end && s->kind == JOB_CLOCK_STEP && !paused(e));
+		if (end) {
+			list_remove(&s->link);
+			free(s);
+		}
+	}
+}
+
+bool sweeps_move_deadlines(const struct engine *e)
+{
+	LIST_EACH(it, next, &e->sweeps)
+	{
+		const struct sweep *s = LIST_ENTRY(it, struct sweep, link);
+		if (s->kind != JOB_OPERATOR && !s->only)
+			return true;
+	}
+	return false;
+}
+
+void sweeps_free(struct engine *e)
+{
+	LIST_EACH(it, next, &e->sweeps)
+	{
+		list_remove(it);
+		free(LIST_ENTRY(it, struct sweep, link));
+	}
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What operators do.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scenario.h"
+
+static void no_room(void *ctx)
+{
+	(void)ctx; /* the loop below tries again anyway */
+}
+
+static void act_done(void *ctx, const struct engine_result *result)
+{
+	struct scenario *s = ctx;
+
+	s->act_err = result->err;
+}
+
+static void do_product(struct scenario *s)
+{
+	const struct product *old = catalog_product_named(s->engine, word(1));
+	struct product p = {0};
+
+	policy_init(&p.policy);
+	if (old)
+		p.policy = old->policy;
+	(void)buf_copy_str(p.name, sizeof(p.name), word(1));
+	for (unsigned i = 2; i < word_total(); i++) {
+		char name[40] = "";
+		size_t len = strcspn(word(i), "=");
+		memcpy(name, word(i), len < sizeof(name) ? len : 0);
+		const char *value = word(i)[len] ? word(i) + len + 1 : "";
+		const struct policy_row *row = policy_find(name);
+		if (strcmp(name, "hardware") == 0)
+			(void)buf_copy_str(p.hardware, sizeof(p.hardware), value);
+		else if (!row || policy_set(&p.policy, row, strtoll(value, NULL, 0)))
+			fail(s, "%s is no setting", word(i));
+	}
+	if (strcmp(word(0), "PRODUCT") == 0)
+		engine_product_add(s->engine, &p, act_done, s);
+	else
+		engine_product_set(s->engine, &p, act_done, s);
+}
+
+struct stored {
+	bool done;
+	int err;
+	uint8_t sha256[DIGEST_SHA256];
+};
+
+static void image_stored(void *ctx, int err, const uint8_t sha256[DIGEST_SHA256],
+			 int64_t size_bytes)
+{
+	struct stored *st = ctx;
+
+	(void)size_bytes;
+	st->done = true;
+	st->err = err;
+	if (!err)
+		memcpy(st->sha256, sha256, sizeof(st->sha256));
+}
+
+static void do_release(struct scenario *s)
+{
+	struct product *p = catalog_product_named(s->engine, word(1));
+	int64_t size = strtoll(word(3), NULL, 0);
+	uint8_t *bytes = calloc(1, (size_t)size);
+	struct images_upload *up;
+	struct release r = {.size_bytes = size};
+	struct stored st = {0};
+
+	if (!p || !bytes || images_upload_new(s->images, size, no_room, NULL, &up))
+		abort();
+	(void)buf_copy_str((char *)bytes, (size_t)size, word(2));
+	for (size_t at = 0, taken = 0; at < (size_t)size; at += taken) {
+		if (images_upload_write(up, bytes + at, (size_t)size - at, &taken))
+			abort();
+		if (taken == 0)
+			uv_run(&s->loop, UV_RUN_ONCE);
+	}
+	images_upload_finish_take(up, image_stored, &st);
+	while (!st.done)
+		uv_run(&s->loop, UV_RUN_ONCE);
+	free(bytes);
+	r.product = p->id;
+	(void)buf_copy_str(r.version, sizeof(r.version), word(2));
+	memcpy(r.sha256, st.sha256, sizeof(r.sha256));
+	r.running_count = 1;
+	r.running[0] = (struct digest){.kind = DIGEST_FILE, .len = DIGEST_SHA256};
+	memcpy(r.running[0].value, st.sha256, DIGEST_SHA256);
+	for (unsigned i = 4; i < word_total(); i++) {
+		r.no_digest |= strcmp(word(i), "no-digest") == 0;
+		r.no_confirm |= strcmp(word(i), "no-confirm") == 0;
+	}
+	engine_release_add(s->engine, &r, act_done, s);
+	settle(s);
+	images_unpin(s->images, r.sha256);
+}
+
+static void do_device(struct scenario *s)
+{
+	struct product *p = catalog_product_named(s->engine, word(2));
+	struct device d = {.psk_len = 40, .plain = strcmp(word(3), "plain") == 0};
+
+	if (!p)
+		abort();
+	(void)buf_copy_str(d.id, sizeof(d.id), word(1));
+	if (d.plain)
+		d.psk_len = 0;
+	(void)snprintf((char *)d.psk, sizeof(d.psk), "a-key-of-%.32s", d.id);
+	d.product = p->id;
+	engine_device_add(s->engine, &d, act_done, s);
+	settle(s);
+	(void)session_new(s, word(1), word(1), d.plain);
+}
+
+static void do_cancel(struct scenario *s)
+{
+	struct device d;
+
+	if (store_device(s->store, word(1), &d) == 0)
+		engine_attempt_cancel(s->engine, d.attempt, act_done, s);
+}
+
+static void do_device_act(struct scenario *s, enum operator_act act)
+{
+	engine_device_act(s->engine, word(1), act, act_done, s);
+}
+
+static bool run_once(struct scenario *s, const char *verb)
+{
+	if (strcmp(verb, "PRODUCT") == 0 || strcmp(verb, "SET") == 0)
+		do_product(s);
+	else if (strcmp(verb, "RELEASE") == 0)
+		do_release(s);
+	else if (strcmp(verb, "DEVICE") == 0)
+		do_device(s);
+	else if (strcmp(verb, "TARGET") == 0)
+		engine_product_target(s->engine, word(1), strcmp(word(2), "none") ? word(2) : "",
+				      act_done, s);
+	else if (strcmp(verb, "REMOVE-RELEASE") == 0)
+		engine_release_remove(s->engine, word(1), word(2), act_done, s);
+	else if (strcmp(verb, "LOCK") == 0 || strcmp(verb, "UNLOCK") == 0)
+		engine_device_lock(s->engine, word(1), word(2), act_done, s);
+	else if (strcmp(verb, "FORCE") == 0)
+		do_device_act(s, OPERATOR_FORCE);
+	else if (strcmp(verb, "UNFORCE") == 0)
+		do_device_act(s, OPERATOR_UNFORCE);
+	else if (strcmp(verb, "HOLD") == 0)
+		do_device_act(s, OPERATOR_HOLD);
+	else if (strcmp(verb, "UNHOLD") == 0)
+		do_device_act(s, OPERATOR_UNHOLD);
+	else if (strcmp(verb, "REMOVE") == 0)
+		engine_device_remove(s->engine, word(1), act_done, s);
+	else if (strcmp(verb, "CANCEL") == 0)
+		do_cancel(s);
+	else
+		return false;
+	settle(s);
+	return true;
+}
+
+/* With FAIL-EACH an operator tries again what the database refused. */
+bool run_operator(struct scenario *s, const char *verb)
+{
+	bool known = false;
+
+	for (unsigned i = 0; i < REQUEST_TRIES; i++) {
+		s->act_err = 0;
+		known = run_once(s, verb);
+		if (!known || !s->fail_each || (s->act_err != ERR_FULL && s->act_err != ERR_IO))
+			break;
+	}
+	return known;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shared by the files of the scenario runner. scenario.c reads the lines and says what they
+ * mean; each file offers run_*(), which returns false for a verb that is not its own.
+ */
+#ifndef SCENARIO_SCENARIO_H
+#define SCENARIO_SCENARIO_H
+
+#include "daemon/engine_internal.h"
+#include "fake.h"
+
+enum { WORDS_MAX = 40, SESSIONS_MAX = 256, IMAGE_MAX = 1 << 20, REQUEST_TRIES = 3 };
+
+/* A device's own memory: what it would send with its next status. */
+struct unit {
+	char id[LIMIT_DEVICE_ID + 1];
+	uint64_t attempt; /* of its last directive */
+};
+
+struct scenario {
+	const char *file;
+	unsigned line;
+	unsigned failed;
+	char dir[64];
+	uv_loop_t loop;
+	struct store *store;
+	struct images *images;
+	struct engine *engine;
+	struct {
+		char name[32];
+		struct net_peer peer;
+		bool known, up;
+	} sessions[SESSIONS_MAX];
+	struct unit units[SESSIONS_MAX];
+	unsigned unit_count;
+	int act_err;
+	uint64_t events_seen;
+	char events[4096];
+
+	bool deliver_off;	  /* commits happen, their results wait */
+	bool crash_each;	  /* a crash after each step */
+	bool fail_each;		  /* run again and again, each time one operation fails */
+	bool dead;		  /* nothing reaches the database any more */
+	unsigned long operations; /* of the database, in this run */
+	unsigned long fail_at;	  /* the one that fails, 0: none */
+	unsigned fail_left;	  /* so many of the next ones fail */
+
+	uint8_t sent[LIMIT_NATIVE_MESSAGE]; /* the last message of a device, for AGAIN */
+	size_t sent_len;
+	const char *sent_path;
+	char sent_by[32];
+};
+
+__attribute__((format(printf, 2, 3))) void fail(struct scenario *s, const char *fmt, ...);
+
+/* The words of the present line. */
+unsigned word_total(void);
+char *word(unsigned i); /* "" beyond the last */
+const char *value_of(const char *key);
+int64_t number_of(const char *key, int64_t otherwise);
+
+/* world.c */
+void world_start(struct scenario *s);
+/* orderly: as SIGTERM does; else as if killed, without a last word to the store. */
+void world_stop(struct scenario *s, bool orderly);
+void world_crash(struct scenario *s, int64_t seconds);
+/* Delivers what the store has finished, and ends the sessions that the engine closed. */
+void settle(struct scenario *s);
+/* The session of that name; it is made anew after a crash, or if it is called as its device. */
+struct net_peer *session_find(struct scenario *s, const char *name);
+/* As it was, if it has ended. */
+const struct net_peer *session_peek(struct scenario *s, const char *name);
+struct net_peer *session_new(struct scenario *s, const char *name, const char *id, bool plain);
+bool run_world(struct scenario *s, const char *verb);
+
+/* device.c */
+struct unit *unit_of(struct scenario *s, const char *id);
+bool run_device(struct scenario *s, const char *verb);
+
+/* operator.c */
+bool run_operator(struct scenario *s, const char *verb);
+
+/* expect.c */
+bool run_expect(struct scenario *s, const char *verb);
+/* What holds at the end of every scenario: I2, I3 and I5 over all rows and events. */
+void expect_invariants(struct scenario *s);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The world of a scenario: time, sessions, and a database that can fail.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "scenario.h"
+
+static int fault(void *ctx, unsigned long operation)
+{
+	struct scenario *s = ctx;
+
+	(void)operation; /* counted here: over restarts */
+	if (s->dead)
+		return ERR_IO;
+	if (++s->operations == s->fail_at)
+		return ERR_FULL;
+	if (s->fail_left == 0)
+		return 0;
+	s->fail_left--;
+	return ERR_FULL;
+}
+
+void world_start(struct scenario *s)
+{
+	char path[128];
+	struct store_conf conf = {
+		.path = path, .inline_commit = true, .fault = fault, .fault_ctx = s};
+	struct engine_conf engine = {.loop = &s->loop, .device_json = true, .plain_devices = true};
+
+	(void)snprintf(path, sizeof(path), "%s/images", s->dir);
+	if (uv_loop_init(&s->loop) || images_new(&s->loop, path, IMAGE_MAX, &s->images))
+		abort();
+	(void)snprintf(path, sizeof(path), "%s/db", s->dir);
+	if (store_open(&conf, &s->store))
+		abort();
+	engine.store = s->store;
+	engine.images = s->images;
+	if (engine_new(&engine, &s->engine) || engine_start(s->engine))
+		abort();
+	engine_tick(s->engine);
+	settle(s);
+}
+
+static void peer_end(struct scenario *s, unsigned i, enum net_gone why)
+{
+	s->sessions[i].up = false;
+	if (s->sessions[i].peer.user)
+		engine_net_callbacks()->peer_gone(s->engine, &s->sessions[i].peer, why);
+}
+
+void world_stop(struct scenario *s, bool orderly)
+{
+	s->deliver_off = false;
+	s->dead = !orderly;
+	fake_reply.muted = !orderly;
+	if (orderly)
+		engine_stop(s->engine, NULL, NULL);
+	settle(s);
+	for (unsigned i = 0; i < SESSIONS_MAX; i++)
+		if (s->sessions[i].up)
+			peer_end(s, i, NET_GONE_LOCAL);
+	if (!orderly)
+		uv_close((uv_handle_t *)&s->engine->tick, NULL);
+	uv_run(&s->loop, UV_RUN_DEFAULT);
+	settle(s);
+	engine_free(s->engine);
+	store_close(s->store);
+	images_free(s->images);
+	uv_run(&s->loop, UV_RUN_DEFAULT);
+	if (uv_loop_close(&s->loop))
+		abort();
+	s->dead = false;
+	fake_reply.muted = false;
+}
+
+void world_crash(struct scenario *s, int64_t seconds)
+{
+	world_stop(s, false);
+	fake_wall_ms += seconds * 1000;
+	fake_now_ms += seconds * 1000;
+	world_start(s);
+}
+
+void settle(struct scenario *s)
+{
+	if (s->deliver_off)
+		return;
+	while (store_deliver(s->store) > 0)
+		;
+	for (unsigned i = 0; i < SESSIONS_MAX; i++)
+		if (s->sessions[i].up && s->sessions[i].peer.closed)
+			peer_end(s, i, NET_GONE_LOCAL);
+}
+
+static void elapse(struct scenario *s, int64_t seconds)
+{
+	int64_t end_ms = fake_wall_ms + seconds * 1000;
+	int64_t step_ms = seconds > 600 ? seconds * 1000 / 600 : 1000;
+
+	while (fake_wall_ms < end_ms) {
+		int64_t add = end_ms - fake_wall_ms < step_ms ? end_ms - fake_wall_ms : step_ms;
+		fake_wall_ms += add;
+		fake_now_ms += add;
+		engine_tick(s->engine);
+		settle(s);
+	}
+}
+
+static int session_slot(struct scenario *s, const char *name)
+{
+	int slot = -1;
+
+	for (int i = 0; i < SESSIONS_MAX; i++) {
+		if (s->sessions[i].known && strcmp(s->sessions[i].name, name) == 0)
+			return i;
+		if (!s->sessions[i].known && slot < 0)
+			slot = i;
+	}
+	if (slot < 0)
+		abort();
+	(void)buf_copy_str(s->sessions[slot].name, sizeof(s->sessions[slot].name), name);
+	return slot;
+}
+
+struct net_peer *session_new(struct scenario *s, const char *name, const char *id, bool plain)
+{
+	unsigned slot = (unsigned)session_slot(s, name);
+	struct net_peer *peer = &s->sessions[slot].peer;
+
+	if (s->sessions[slot].up)
+		peer_end(s, slot, NET_GONE_CLOSED);
+	*peer = (struct net_peer){.since_ms = fake_now_ms, .plain = plain};
+	(void)buf_copy_str(peer->identity, sizeof(peer->identity), id);
+	s->sessions[slot].known = true;
+	s->sessions[slot].up =
+		plain || engine_net_callbacks()->peer_up(s->engine, peer, net_peer_identity(peer));
+	return s->sessions[slot].up ? peer : NULL;
+}
+
+const struct net_peer *session_peek(struct scenario *s, const char *name)
+{
+	return &s->sessions[session_slot(s, name)].peer;
+}
+
+struct net_peer *session_find(struct scenario *s, const char *name)
+{
+	unsigned slot = (unsigned)session_slot(s, name);
+	char id[LIMIT_DEVICE_ID + 1];
+
+	if (s->sessions[slot].known && s->sessions[slot].up)
+		return &s->sessions[slot].peer;
+	bool known = s->sessions[slot].known;
+	(void)buf_copy_str(id, sizeof(id), known ? s->sessions[slot].peer.identity : name);
+	return session_new(s, name, id, known && s->sessions[slot].peer.plain);
+}
+
+static bool run_time(struct scenario *s, const char *verb)
+{
+	int64_t seconds = strtoll(word(1), NULL, 0);
+
+	if (strcmp(verb, "ELAPSE") == 0) {
+		elapse(s, seconds);
+	} else if (strcmp(verb, "CLOCK-STEP") == 0) {
+		fake_wall_ms += seconds * 1000;
+		elapse(s, 1);
+	} else if (strcmp(verb, "RESTART") == 0) {
+		world_stop(s, true);
+		fake_wall_ms += seconds * 1000;
+		fake_now_ms += seconds * 1000;
+		world_start(s);
+	} else if (strcmp(verb, "CRASH") == 0) {
+		world_crash(s, seconds);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void do_gone(struct scenario *s)
+{
+	unsigned slot = (unsigned)session_slot(s, word(1));
+
+	if (s->sessions[slot].up)
+		peer_end(s, slot, NET_GONE_IDLE);
+}
+
+static void do_link(struct scenario *s)
+{
+	struct net_peer *peer = session_find(s, word(1));
+
+	if (!peer)
+		return;
+	peer->messages = (uint32_t)strtoul(word(2), NULL, 10);
+	peer->repeats = (uint32_t)strtoul(word(3), NULL, 10);
+}
+
+bool run_world(struct scenario *s, const char *verb)
+{
+	if (strcmp(verb, "SESSION") == 0) {
+		if (!session_new(s, word(1), word(2), strcmp(word(3), "plain") == 0))
+			fail(s, "the session was refused");
+	} else if (strcmp(verb, "GONE") == 0) {
+		do_gone(s);
+	} else if (strcmp(verb, "LINK") == 0) {
+		do_link(s);
+	} else if (strcmp(verb, "STORE-FAIL") == 0) {
+		s->fail_left = (unsigned)strtoul(word(1), NULL, 10);
+	} else if (strcmp(verb, "DELIVER") == 0) {
+		s->deliver_off = strcmp(word(1), "off") == 0;
+		fake_reply.codes[0] = 0;
+		settle(s);
+	} else {
+		return run_time(s, verb);
+	}
+	return true;
+}
