@@ -11,14 +11,25 @@ enum { CHECK_IN_SOON_S = 60, BOOT_CLOCK_SLACK_MS = 2000, LINK_MESSAGES_MIN = 50 
 
 /* ---- facts ---- */
 
+/* From contact to contact: report_ms is not stored with every check-in, seen_ms is. One check-in
+ * that was missed, or called for by us, is no new habit. */
 static void learn_interval(struct device *d, int64_t now_ms)
 {
-	int64_t gap_s = (now_ms - d->report_ms) / 1000;
+	int64_t gap_s = (now_ms - d->seen_ms) / 1000;
+	int64_t known_s = d->interval_learned_s;
 
 	if (d->report_ms == 0 || d->attempt != 0 || gap_s < 1)
 		return;
-	d->interval_learned_s =
-		d->interval_learned_s ? (3 * d->interval_learned_s + gap_s) / 4 : gap_s;
+	if (known_s == 0) {
+		d->interval_learned_s = gap_s;
+		return;
+	}
+	if (gap_s > 2 * known_s)
+		gap_s = 2 * known_s;
+	if (gap_s < known_s / 2)
+		gap_s = known_s / 2;
+	/* rounded up, or a short one could never grow */
+	d->interval_learned_s = (3 * known_s + gap_s + 3) / 4;
 }
 
 /* A reset reason belongs to a boot and counts once, whatever told of the boot first. */

@@ -66,13 +66,18 @@ static void move_base(struct update *u, const struct status *s)
 	}
 }
 
+static void note_received(struct attempt *a, const struct status *s)
+{
+	if (s->received_bytes > a->received_bytes && s->received_bytes <= a->size_bytes)
+		a->received_bytes = s->received_bytes;
+}
+
 static void note_progress(struct update *u, const struct status *s, struct outcome *out)
 {
 	struct attempt *a = &u->attempt;
 	int64_t before = a->received_bytes;
 
-	if (s->received_bytes > before && s->received_bytes <= a->size_bytes)
-		a->received_bytes = s->received_bytes;
+	note_received(a, s);
 	if (a->received_bytes >= a->size_bytes)
 		attempt_rung(a, RUNG_TRANSFERRED, u->now_ms);
 	if (a->state == ATTEMPT_TRANSFERRING && a->size_bytes &&
@@ -87,6 +92,7 @@ static void note_rungs(struct update *u, const struct status *s)
 	if (s->start_offset >= 0 && a->start_offset < 0)
 		a->start_offset = s->start_offset;
 	if (s->state == STATUS_VERIFIED || s->state == STATUS_APPLYING) {
+		note_received(a, s);
 		attempt_rung(a, RUNG_TRANSFERRED, u->now_ms);
 		attempt_rung(a, RUNG_VERIFIED, u->now_ms);
 	}

@@ -96,7 +96,7 @@ void dev_release(struct engine *e, struct dev *d)
 		list_append(&e->idle, &d->idle);
 		e->idle_count++;
 	}
-	while (e->idle_count > ENGINE_IDLE_DEVICES) {
+	while (e->idle_count > e->idle_max) {
 		struct dev *oldest = LIST_ENTRY(e->idle.next, struct dev, idle);
 		if (oldest->seen_dirty)
 			timer_flush_one(e, oldest);
@@ -229,6 +229,7 @@ int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
 	if (!e)
 		return ERR_NOMEM;
 	e->conf = *conf;
+	e->idle_max = ENGINE_IDLE_DEVICES;
 	e->secret[0] = engine_random();
 	e->secret[1] = engine_random();
 	for (size_t i = 0; i < ENGINE_BUCKETS; i++)

@@ -105,6 +105,7 @@ struct engine {
 	struct list buckets[ENGINE_BUCKETS];
 	struct list idle;
 	unsigned idle_count, dev_count, session_count;
+	unsigned idle_max; /* ENGINE_IDLE_DEVICES; scenarios set it */
 
 	struct product **products; /* stable addresses */
 	size_t product_count;

@@ -231,7 +231,8 @@ static void job_finish(struct job *job, int err)
 	struct engine *e = job->e;
 	struct dev *d = job->dev;
 
-	d->flight = NULL;
+	/* It stays in flight until its answer is out: what the answer's callback starts waits its
+	 * turn, and the device outlives the callback. */
 	if (job->kind == JOB_BLOCK)
 		d->block_waits = false;
 	if (err && job_is_ours(job))
@@ -246,9 +247,8 @@ static void job_finish(struct job *job, int err)
 			net_peer_close(e->net, LIST_ENTRY(it, struct session, link)->peer);
 		}
 	}
+	d->flight = NULL;
 	free(job);
-	if (d->flight)
-		return; /* an answer's callback has started the next one */
 	if (!list_empty(&d->queue)) {
 		struct job *next = LIST_ENTRY(d->queue.next, struct job, link);
 		list_remove(&next->link);

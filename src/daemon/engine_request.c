@@ -70,9 +70,8 @@ void job_answer(struct job *job, int err)
 
 /* ---- sessions ---- */
 
-size_t engine_psk(void *ctx, struct bytes identity, uint8_t *key, size_t cap)
+static size_t psk_of(struct engine *e, struct bytes identity, uint8_t *key, size_t cap)
 {
-	struct engine *e = ctx;
 	struct device device;
 	char id[LIMIT_DEVICE_ID + 1];
 	const struct device *found = &device;
@@ -93,6 +92,17 @@ size_t engine_psk(void *ctx, struct bytes identity, uint8_t *key, size_t cap)
 		return 0;
 	memcpy(key, found->psk, found->psk_len);
 	return found->psk_len;
+}
+
+size_t engine_psk(void *ctx, struct bytes identity, uint8_t *key, size_t cap)
+{
+	struct engine *e = ctx;
+	size_t len = psk_of(e, identity, key, cap);
+
+	if (len == 0) /* the peer never learns this; the operator should */
+		log_peer(e->last_tick.now_ms, "identity=\"%.*s\" psk=none: no such device",
+			 (int)identity.len, (const char *)identity.ptr);
+	return len;
 }
 
 static struct session *session_new(struct engine *e, struct dev *d, struct net_peer *peer)

@@ -193,19 +193,27 @@ static void unit_logs(struct emu_unit *unit)
 		emu_fs_set_logs(&unit->fs, EMU_FS_LOGS);
 }
 
-static void unit_judge_boot(struct emu_unit *unit, enum emu_boot_result result)
+static bool unit_installed(const struct emu_unit *unit)
 {
-	struct emu_ram *ram = &unit->ram;
-	bool installed = ram->running.attempt == unit->nvram.applied;
+	return unit->ram.running.attempt == unit->nvram.applied;
+}
 
+static void unit_say_boot_loader(struct emu_unit *unit, enum emu_boot_result result)
+{
 	if (result == EMU_BOOT_ROLLED_BACK)
-		emu_unit_say(unit, true, "boot loader: went back to %s", ram->running.version);
+		emu_unit_say(unit, true, "boot loader: went back to %s", unit->ram.running.version);
+	else if (result == EMU_BOOT_REJECTED && unit->nvram.applied)
+		emu_unit_say(unit, true, "boot loader: staged image rejected");
+	else if (result == EMU_BOOT_NOTHING && unit->nvram.applied && !unit_installed(unit))
+		emu_unit_say(unit, true, "boot loader: nothing to do");
+}
+
+static void unit_judge_boot(struct emu_unit *unit)
+{
+	bool installed = unit_installed(unit);
+
 	if (unit->nvram.applied == 0)
 		return;
-	if (result == EMU_BOOT_REJECTED)
-		emu_unit_say(unit, true, "boot loader: staged image rejected");
-	else if (result == EMU_BOOT_NOTHING && !installed)
-		emu_unit_say(unit, true, "boot loader: nothing to do");
 	unit->nvram.applied = 0;
 	emu_unit_event(unit, installed ? EMU_EVENT_UPDATED : EMU_EVENT_REVERTED);
 }
@@ -262,12 +270,13 @@ static void unit_boot(struct emu_unit *unit)
 	unit_load_running(unit);
 	unit_drop_own_cache(unit);
 	unit_logs(unit);
+	unit_say_boot_loader(unit, result);
 	emu_unit_say(unit, true, "boot #%llu %02x%02x%02x%02x... app %s (%s)%s",
 		     (unsigned long long)unit->nvram.boot_count, ram->boot_id[0], ram->boot_id[1],
 		     ram->boot_id[2], ram->boot_id[3], ram->running.version,
 		     emu_reset_name(ram->reset), ram->running.confirmed ? "" : ", on trial");
 	emu_unit_event(unit, EMU_EVENT_BOOT);
-	unit_judge_boot(unit, result);
+	unit_judge_boot(unit);
 	emu_unit_save_nvram(unit);
 	if (rollback && emu_image_load(&unit->flash, EMU_SLOT_PREVIOUS, &previous) == 0)
 		ram->rollback_at = unit->now + (int64_t)rollback->value * 1000;

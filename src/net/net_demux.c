@@ -86,8 +86,10 @@ void net_handshake_go_on(struct net_peer *peer)
 	case NET_TLS_FAILED: {
 		char address[64];
 
-		log_peer(peer->net->timers.now_ms, "net peer=%s handshake=failed",
-			 net_peer_address(peer, address));
+		/* Why, the alert tells nobody: an unknown identity fails like a wrong key. */
+		log_peer(peer->net->timers.now_ms, "net peer=%s handshake=failed identity=\"%.*s\"",
+			 net_peer_address(peer, address), (int)peer->tls->identity_len,
+			 peer->tls->identity ? (const char *)peer->tls->identity : "");
 		net_peer_end(peer, NET_GONE_CLOSED, false); /* mbedTLS has sent its alert */
 		break;
 	}

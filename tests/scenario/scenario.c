@@ -10,6 +10,7 @@
  *   SESSION name id [plain]               (a handshake; the first session of a device may be
  *                                          left out: its name is then the device's id)
  *   GONE session                          LINK session messages repeats
+ *   AS session id                         (a plain session names another device from now on)
  *   REPORT session boot=X version=V [digest=release:V|hex] [confirmed=0|1] [caps=N] [count=N]
  *          [reset=N] [mode=N] [uptime=N] [enabled=0|1] [free=N] [total=N] [interval=N] [slot=N]
  *          [hardware=H] [last=stage,reason [code=N] [detail=T]]
@@ -25,7 +26,7 @@
  *   STORE-FAIL n                          (the next n operations of the database)
  *   DELIVER off|on                        (commits happen, what follows them waits)
  *   REPEAT n ... END                      ('%' between them is the round)
- *   CRASH-EACH                            (from here on a crash after each line)
+ *   CRASH-EACH | RESTART-EACH             (from here on after each line that does something)
  *   FAIL-EACH                             (the file runs again and again, with operation 1, 2, ...
  *                                          of the database failing; who gets 5.03 repeats)
  *   EXPECT code | EXPECT-ANSWERS code...  (all since DELIVER or the last EXPECT-ANSWERS)
@@ -121,6 +122,8 @@ static bool run_option(struct scenario *s, const char *verb)
 {
 	if (strcmp(verb, "CRASH-EACH") == 0)
 		s->crash_each = true;
+	else if (strcmp(verb, "RESTART-EACH") == 0)
+		s->restart_each = true;
 	else if (strcmp(verb, "FAIL-EACH") == 0)
 		s->fail_each = true;
 	else
@@ -137,7 +140,9 @@ static void run_words(struct scenario *s)
 	if (!run_device(s, verb) && !run_world(s, verb) && !run_operator(s, verb))
 		fail(s, "unknown line: %s", verb);
 	else if (s->crash_each)
-		world_crash(s, 1);
+		world_again(s, false, 1);
+	else if (s->restart_each)
+		world_again(s, true, 1);
 }
 
 /* One line, with '%' replaced by the round of its REPEAT. */

@@ -39,6 +39,7 @@ struct scenario {
 
 	bool deliver_off;	  /* commits happen, their results wait */
 	bool crash_each;	  /* a crash after each step */
+	bool restart_each;	  /* an orderly restart after each step */
 	bool fail_each;		  /* run again and again, each time one operation fails */
 	bool dead;		  /* nothing reaches the database any more */
 	unsigned long operations; /* of the database, in this run */
@@ -63,7 +64,8 @@ int64_t number_of(const char *key, int64_t otherwise);
 void world_start(struct scenario *s);
 /* orderly: as SIGTERM does; else as if killed, without a last word to the store. */
 void world_stop(struct scenario *s, bool orderly);
-void world_crash(struct scenario *s, int64_t seconds);
+/* Stops, and starts so many seconds later. */
+void world_again(struct scenario *s, bool orderly, int64_t seconds);
 /* Delivers what the store has finished, and ends the sessions that the engine closed. */
 void settle(struct scenario *s);
 /* The session of that name; it is made anew after a crash, or if it is called as its device. */

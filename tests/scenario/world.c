@@ -41,6 +41,8 @@ void world_start(struct scenario *s)
 	engine.images = s->images;
 	if (engine_new(&engine, &s->engine) || engine_start(s->engine))
 		abort();
+	if (getenv("SCENARIO_CACHE")) /* so many devices; 0 frees each as soon as it is idle */
+		s->engine->idle_max = (unsigned)strtoul(getenv("SCENARIO_CACHE"), NULL, 10);
 	engine_tick(s->engine);
 	settle(s);
 }
@@ -77,9 +79,9 @@ void world_stop(struct scenario *s, bool orderly)
 	fake_reply.muted = false;
 }
 
-void world_crash(struct scenario *s, int64_t seconds)
+void world_again(struct scenario *s, bool orderly, int64_t seconds)
 {
-	world_stop(s, false);
+	world_stop(s, orderly);
 	fake_wall_ms += seconds * 1000;
 	fake_now_ms += seconds * 1000;
 	world_start(s);
@@ -167,13 +169,8 @@ static bool run_time(struct scenario *s, const char *verb)
 	} else if (strcmp(verb, "CLOCK-STEP") == 0) {
 		fake_wall_ms += seconds * 1000;
 		elapse(s, 1);
-	} else if (strcmp(verb, "RESTART") == 0) {
-		world_stop(s, true);
-		fake_wall_ms += seconds * 1000;
-		fake_now_ms += seconds * 1000;
-		world_start(s);
-	} else if (strcmp(verb, "CRASH") == 0) {
-		world_crash(s, seconds);
+	} else if (strcmp(verb, "RESTART") == 0 || strcmp(verb, "CRASH") == 0) {
+		world_again(s, strcmp(verb, "RESTART") == 0, seconds);
 	} else {
 		return false;
 	}
@@ -205,6 +202,9 @@ bool run_world(struct scenario *s, const char *verb)
 			fail(s, "the session was refused");
 	} else if (strcmp(verb, "GONE") == 0) {
 		do_gone(s);
+	} else if (strcmp(verb, "AS") == 0) {
+		struct net_peer *peer = session_find(s, word(1));
+		(void)(peer && buf_copy_str(peer->identity, sizeof(peer->identity), word(2)));
 	} else if (strcmp(verb, "LINK") == 0) {
 		do_link(s);
 	} else if (strcmp(verb, "STORE-FAIL") == 0) {
