@@ -293,30 +293,3 @@ const char *text_nearest(const char *word, const char *const *words)
 	}
 	return nearest;
 }
-
-static bool word_char(char c)
-{
-	return isalnum((unsigned char)c) || c == '_' || c == '-';
-}
-
-char *text_replace_word(const char *s, const char *from, const char *to)
-{
-	size_t len = strlen(from), to_len = strlen(to);
-	char *out = mem_get(strlen(s) / (len ? len : 1) * to_len + strlen(s) + to_len + 1);
-	char *at = out;
-	char before = ' ';
-
-	while (*s != '\0') {
-		if (strncmp(s, from, len) == 0 && !word_char(before) && !word_char(s[len])) {
-			memcpy(at, to, to_len);
-			at += to_len;
-			s += len;
-			before = 'x';
-			continue;
-		}
-		before = *s;
-		*at++ = *s++;
-	}
-	*at = '\0';
-	return out;
-}

@@ -43,9 +43,6 @@ char *text_count(int64_t n, char dst[TEXT_SHORT]);
 /* The word of `words` (ended by NULL) that `word` was probably meant to be, or NULL. */
 const char *text_nearest(const char *word, const char *const *words);
 
-/* `s` with each whole word `from` replaced by `to`. */
-char *text_replace_word(const char *s, const char *from, const char *to);
-
 /* Memory or exit: a command line tool has nothing to save. */
 void *mem_get(size_t size);
 void *mem_grow(void *ptr, size_t size);

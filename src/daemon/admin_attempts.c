@@ -36,7 +36,7 @@ static json_t *attempt_json(struct request *rq, const struct attempt *at)
 	if (store_product(rq->admin->conf.store, at->product, &p))
 		p.name[0] = 0;
 	attempt_diagnoses(rq->admin, at, &dg);
-	return view_attempt(at, p.name, &dg);
+	return view_attempt(at, p.name, &dg, NULL);
 }
 
 static bool attempt_id(struct request *rq, uint64_t *ret_id)

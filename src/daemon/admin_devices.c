@@ -33,6 +33,7 @@ static bool device_load(struct request *rq, const char *id, struct device_rows *
 	if (!find_device(rq, id, &d->now))
 		return false;
 	d->view.now = &d->now;
+	d->view.plain_unserved = d->now.device.plain && !rq->admin->conf.plain_devices;
 	if (!d->now.device.last_attempt)
 		return true;
 	int err = store_attempt(rq->admin->conf.store, d->now.device.last_attempt, &d->last);
