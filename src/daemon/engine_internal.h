@@ -51,12 +51,13 @@ struct dev {
 	struct job *flight;
 	struct list queue;
 	unsigned queued;
-	uint32_t desired;  /* the doorbell's counter */
-	bool block_waits;  /* a first block's job is on its way */
-	bool seen_dirty;   /* last contact is newer than the store's */
-	bool served_dirty; /* what was served is newer than the store's */
-	unsigned owes;	   /* causes of ours that failed and come again: no deadline before them */
-	bool removed;	   /* the row is gone; goes with its last session */
+	uint32_t desired;   /* the doorbell's counter */
+	bool block_waits;   /* a first block's job is on its way */
+	bool seen_dirty;    /* last contact is newer than the store's */
+	bool served_dirty;  /* what was served is newer than the store's */
+	unsigned owes;	    /* causes of ours that failed and come again: no deadline before them */
+	unsigned due_waits; /* 1 << job_kind: one found due is on its way */
+	bool removed;	    /* the row is gone; goes with its last session */
 };
 
 enum job_kind {

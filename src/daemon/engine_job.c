@@ -220,10 +220,16 @@ static void job_adopt(struct job *job, const struct store_result *result)
 static void job_run(struct job *job);
 
 /* Causes that nobody repeats for us. */
-static bool job_is_ours(const struct job *job)
+static bool job_is_once(const struct job *job)
 {
 	return job->kind == JOB_OUTAGE || job->kind == JOB_CLOCK_STEP ||
 	       (job->kind == JOB_OPERATOR && !job->in.op.done);
+}
+
+/* Not of a peer or an operator: at most one of each kind waits. */
+static bool job_is_inner(const struct job *job)
+{
+	return job->kind == JOB_DEADLINE || job->kind == JOB_SILENT || job_is_once(job);
 }
 
 static void job_finish(struct job *job, int err)
@@ -235,7 +241,8 @@ static void job_finish(struct job *job, int err)
 	 * turn, and the device outlives the callback. */
 	if (job->kind == JOB_BLOCK)
 		d->block_waits = false;
-	if (err && job_is_ours(job))
+	d->due_waits &= ~(1u << job->kind);
+	if (err && job_is_once(job))
 		sweep_again(job, err);
 	if (job->kind == JOB_OPERATOR)
 		job_answer_operator(job, err);
@@ -351,7 +358,9 @@ int job_submit(struct job *job)
 		job_run(job);
 		return 0;
 	}
-	if (d->queued == LIMIT_DEVICE_QUEUE) {
+	/* A device that never pauses must not be able to keep its own deadline out. */
+	unsigned limit = job_is_inner(job) ? LIMIT_DEVICE_QUEUE * 2 : LIMIT_DEVICE_QUEUE;
+	if (d->queued >= limit) {
 		job->e->stats.shed++;
 		free(job);
 		return ERR_BUSY;

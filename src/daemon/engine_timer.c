@@ -49,13 +49,16 @@ static void due_start(struct engine *e, const char *id, enum job_kind kind)
 
 	if (dev_get(e, id, &d))
 		return;
-	if (d->flight || d->owes) {
+	if ((d->due_waits & 1u << kind) || d->owes) {
 		dev_release(e, d);
 		return; /* a later tick sees it again, if it is still due */
 	}
 	struct job *job = job_new(e, d, kind);
-	if (job && job_submit(job))
-		log_warn("dev=%s queue=full", id); /* not while nothing is in flight */
+	if (!job)
+		return;
+	d->due_waits |= 1u << kind;
+	if (job_submit(job)) /* frees it; the device is held by what is in flight */
+		d->due_waits &= ~(1u << kind);
 }
 
 /* ---- absences ---- */

@@ -202,6 +202,9 @@ int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net)
 	net->cookies_per_window = NET_COOKIES_PER_WINDOW > 2 * net->handshakes_per_window
 					  ? NET_COOKIES_PER_WINDOW
 					  : 2 * net->handshakes_per_window;
+	net->us_per_window = net->handshakes_per_window * NET_HANDSHAKE_US;
+	if (net->us_per_window < NET_WINDOW_LEAST_US)
+		net->us_per_window = NET_WINDOW_LEAST_US;
 	net->flush_at = NET_FLUSH_EVERY;
 	net->wake_at_ms = -1;
 	list_init(&net->sockets);

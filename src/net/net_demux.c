@@ -96,15 +96,8 @@ void net_handshake_go_on(struct net_peer *peer)
 	}
 }
 
-static void handshake_datagram(struct net_peer *peer, const struct net_udp_in *in)
-{
-	peer->local = in->to; /* not seen: nobody has proved anything, and its time runs */
-	net_dtls_feed(&peer->net->dtls, (struct bytes){in->data, in->len});
-	net_handshake_go_on(peer);
-}
-
-/* Both budgets are per 100 ms and independent: a flood without cookies (whose senders may not
- * exist) cannot keep those out who proved their address. */
+/* Cookies and handshakes have budgets of their own for each 100 ms: a flood without cookies (whose
+ * senders may not exist) cannot keep those out who proved their address. */
 static void window_turn(struct net *net)
 {
 	if (net->timers.now_ms - net->window_at_ms < NET_WINDOW_MS)
@@ -112,6 +105,8 @@ static void window_turn(struct net *net)
 	net->window_at_ms = net->timers.now_ms;
 	net->window_cookies = net->window_handshakes = 0;
 	memset(net->window_origins, 0, sizeof(net->window_origins));
+	net->window_us = 0;
+	memset(net->window_origin_us, 0, sizeof(net->window_origin_us));
 }
 
 static bool cookie_take(struct net *net)
@@ -123,20 +118,52 @@ static bool cookie_take(struct net *net)
 	return true;
 }
 
-/* The last quarter is kept for networks that have taken less than is left: one that sends
- * more than all of the budget does not get all of it. */
-static bool handshake_take(struct net *net, uint16_t origin)
+/* The last quarter of a budget is kept for networks that have taken less than is left of it: one
+ * that asks for more than all does not get all. */
+static bool share_left(unsigned budget, unsigned spent, unsigned own)
+{
+	unsigned left = spent < budget ? budget - spent : 0;
+
+	return left > budget / 4 || own < left;
+}
+
+static bool time_left(struct net *net, uint16_t origin)
 {
 	window_turn(net);
+	return share_left(net->us_per_window, net->window_us, net->window_origin_us[origin]);
+}
 
-	unsigned left = net->handshakes_per_window - net->window_handshakes;
-
-	if (left == 0 ||
-	    (left <= net->handshakes_per_window / 4 && net->window_origins[origin] >= left))
+static bool handshake_take(struct net *net, uint16_t origin)
+{
+	if (!time_left(net, origin) ||
+	    !share_left(net->handshakes_per_window, net->window_handshakes,
+			net->window_origins[origin]))
 		return false;
 	net->window_handshakes++;
 	net->window_origins[origin]++;
 	return true;
+}
+
+/* What a step costs is up to the client, who chooses the cipher suite; so it is measured. A
+ * datagram beyond the budget counts as lost. */
+static void handshake_datagram(struct net_peer *peer, const struct net_udp_in *in)
+{
+	struct net *net = peer->net;
+	uint16_t origin = peer->origin;
+	uint64_t start_ns = uv_hrtime();
+
+	if (!time_left(net, origin)) {
+		net->stats.dropped++;
+		return;
+	}
+	peer->local = in->to; /* not seen: nobody has proved anything, and its time runs */
+	net_dtls_feed(&net->dtls, (struct bytes){in->data, in->len});
+	net_handshake_go_on(peer);
+
+	uint32_t us = (uint32_t)((uv_hrtime() - start_ns) / 1000);
+
+	net->window_us += us;
+	net->window_origin_us[origin] += us;
 }
 
 /* The client as the cookie sees it: family, port, address. */

@@ -30,9 +30,11 @@ enum {
 	NET_WINDOW_MS = 100,
 	NET_SESSION_IDLE_MS = 86400000,
 	NET_HANDSHAKES_PER_S = 2000,
-	NET_BATCHES_PER_EVENT = 4, /* then other handles of the loop get their turn */
-	NET_SMALL_BATCH = 8,	   /* is answered reply by reply */
-	NET_FLUSH_EVERY = 4,	   /* replies of larger ones */
+	NET_HANDSHAKE_US = 150,	     /* what one may take on the average; PSK takes 90 */
+	NET_WINDOW_LEAST_US = 30000, /* ... of 100 ms, for all of them */
+	NET_BATCHES_PER_EVENT = 4,   /* then other handles of the loop get their turn */
+	NET_SMALL_BATCH = 8,	     /* is answered reply by reply */
+	NET_FLUSH_EVERY = 4,	     /* replies of larger ones */
 	NET_SWEEP_MS = 1000,
 };
 
@@ -100,7 +102,9 @@ struct net {
 	int64_t window_at_ms;
 	unsigned window_cookies, window_handshakes;
 	uint32_t window_origins[NET_ORIGINS]; /* handshakes of each */
-	uint8_t message[NET_UDP_DATAGRAM];    /* the decrypted one being handled */
+	unsigned window_us, us_per_window;    /* the time that handshakes took, and may take */
+	uint32_t window_origin_us[NET_ORIGINS];
+	uint8_t message[NET_UDP_DATAGRAM]; /* the decrypted one being handled */
 
 	uv_prepare_t prepare;
 	uv_timer_t wake;

@@ -112,6 +112,55 @@ static void test_one_address_does_not_use_up_the_handshake_budget(void **state)
 	rig_free(r);
 }
 
+/* The client names the price of a handshake; the time for all of them is bounded. */
+static void test_handshakes_beyond_their_time_are_dropped_and_repeated(void **state)
+{
+	struct rig *r = rig_new((struct net_conf){0}, "127.0.0.1", true);
+	int64_t start = now_ms();
+
+	(void)state;
+	r->net->us_per_window = 1;
+
+	struct client *first = half_at(r, "127.9.9.9"), *second = half_at(r, "127.0.0.1");
+
+	if (now_ms() - start < NET_WINDOW_MS / 2) { /* a stalled machine proves nothing */
+		assert_int_equal(rig_stats(r).half_open, 1);
+		assert_int_equal(rig_stats(r).dropped, 1);
+	}
+	r->net->us_per_window = NET_WINDOW_LEAST_US;
+	assert_int_equal(client_handshake(second), 0);
+	client_free(first);
+	client_free(second);
+	rig_free(r);
+}
+
+static int shake_with_group(struct rig *r, uint16_t group)
+{
+	const uint16_t groups[] = {group, MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
+	struct client *c = client_new(r, "dev-a", rig_key,
+				      MBEDTLS_TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, NULL);
+
+	mbedtls_ssl_conf_groups(&c->conf, groups);
+	client_start(c);
+
+	int ret = client_handshake(c);
+
+	client_free(c);
+	return ret;
+}
+
+static void test_only_cheap_groups_are_spoken(void **state)
+{
+	struct rig *r = rig_new((struct net_conf){0}, "127.0.0.1", true);
+
+	(void)state;
+	assert_int_equal(shake_with_group(r, MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1), 0);
+	assert_int_equal(shake_with_group(r, MBEDTLS_SSL_IANA_TLS_GROUP_X25519), 0);
+	assert_int_not_equal(shake_with_group(r, MBEDTLS_SSL_IANA_TLS_GROUP_SECP521R1), 0);
+	assert_int_not_equal(shake_with_group(r, MBEDTLS_SSL_IANA_TLS_GROUP_BP512R1), 0);
+	rig_free(r);
+}
+
 /* Sends what is already a record, as the next datagram. */
 static int send_twice(void *ctx, const unsigned char *data, size_t len)
 {
@@ -178,6 +227,8 @@ int main(void)
 		cmocka_unit_test(test_one_address_with_all_half_open_places_keeps_nobody_else_out),
 		cmocka_unit_test(test_places_go_round_until_each_network_has_its_share),
 		cmocka_unit_test(test_one_address_does_not_use_up_the_handshake_budget),
+		cmocka_unit_test(test_handshakes_beyond_their_time_are_dropped_and_repeated),
+		cmocka_unit_test(test_only_cheap_groups_are_spoken),
 		cmocka_unit_test(test_empty_records_do_not_end_a_session),
 		cmocka_unit_test(test_icmp_error_on_a_socket_does_not_make_it_deaf),
 	};
