@@ -31,10 +31,15 @@ rm -rf "$prefix" "$work"
 mkdir -p "$work/etc/empty" "$work/lists/partial" "$work/cache/archives/partial"
 log=$work/log
 
-# The system's own mirrors, of the newer suite.
+# The system's own mirrors, of the newer suite. Told by what their lists say, as sources.list may
+# have "stable" or "oldstable" instead of the name; and, where an image was stripped of the lists,
+# by sources.list alone.
 release=$(. /etc/os-release && echo "$VERSION_CODENAME")
 # shellcheck disable=SC2016
-apt-get indextargets --format '$(REPO_URI) $(RELEASE)' | sort -u | while read -r uri name; do
+{
+	apt-get indextargets --format '$(REPO_URI) $(CODENAME)'
+	apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE)'
+} | sort -u | while read -r uri name; do
 	case $name in
 	"$release" | "$release-security")
 		echo "deb-src [signed-by=$keyring] $uri $suite${name#"$release"} main"

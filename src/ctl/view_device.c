@@ -34,6 +34,9 @@ static void versions(const struct output *o, const json_t *d)
 			out_printf(o, "  %.21s%s", digest, strlen(digest) > 21 ? "..." : "");
 		if (confirmed != NULL)
 			out_text(o, json_is_true(confirmed) ? "  confirmed" : "  not confirmed");
+		if (get_str(running, "claims")[0] != '\0')
+			out_printf(o, "  reports %s in the same boot: not believed before a reboot",
+				   get_str(running, "claims"));
 	}
 	out_nl(o);
 	view_label(o, "should run");

@@ -69,8 +69,6 @@ bool view_attempt_cached(const struct attempt *a);
 bool view_attempt_is_moot(const struct attempt *a);
 /* The device put it off: it did not refuse it. */
 bool view_attempt_deferred(const struct attempt *a);
-/* It was served so often that it gets no more. */
-bool view_attempt_served_out(const struct attempt *a);
 const char *view_attempt_means(const struct attempt *a); /* of a closed one */
 /* "in-sync", "updating", "waiting", "held", "new" or "no-target" */
 const char *view_device_state(const struct engine_device *now);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/view.h"
 
-enum { SERVE_FACTOR = 3 }; /* as the engine has it */
-
 bool view_attempt_cached(const struct attempt *a)
 {
 	/* A resumed download fetches the rest; a cached one next to nothing (as diagnose()
@@ -21,11 +19,6 @@ bool view_attempt_deferred(const struct attempt *a)
 {
 	return a->state == ATTEMPT_CLOSED && a->verdict == VERDICT_REFUSED && !a->charged &&
 	       reason_is_soft(a->reason);
-}
-
-bool view_attempt_served_out(const struct attempt *a)
-{
-	return a->served_bytes > SERVE_FACTOR * a->size_bytes;
 }
 
 const char *view_attempt_means(const struct attempt *a)
@@ -131,7 +124,7 @@ json_t *view_attempt(const struct attempt *a, const char *product, const struct 
 	view_put(&o, "cached", json_boolean(view_attempt_cached(a)));
 	view_put(&o, "received_bytes", json_integer(a->received_bytes));
 	view_put(&o, "served_bytes", json_integer(a->served_bytes));
-	if (view_attempt_served_out(a))
+	if (attempt_overserved(a))
 		view_put(&o, "served_out", json_true());
 	if (a->start_offset >= 0)
 		view_put(&o, "start_offset", json_integer(a->start_offset));

@@ -51,6 +51,8 @@ static void put_running(json_t **o, const struct device *d)
 			view_put(&running, "digest", view_digest(&d->report.running));
 		if (d->report.confirmed >= 0)
 			view_put(&running, "confirmed", json_boolean(d->report.confirmed));
+		if (d->unbooted_claim)
+			view_put_text(&running, "claims", d->claimed);
 		view_put(o, "running", running);
 	}
 	if (d->boots.count) {

@@ -93,6 +93,11 @@ static void say_running(const struct story *s, struct buf *b)
 		say_target(s, b);
 		view_say(b, ")");
 	}
+	if (s->d->unbooted_claim)
+		view_say(b,
+			 "; it reports %s in the boot in which it ran %s: not believed before a "
+			 "reboot",
+			 s->d->claimed, runs);
 	view_say(b, ".");
 }
 
@@ -253,7 +258,7 @@ static void say_served_out(const struct story *s, struct buf *b)
 {
 	const struct attempt *a = attempt_of(s);
 
-	if (!a || !view_attempt_served_out(a))
+	if (!a || !attempt_overserved(a))
 		return;
 	view_say(b, " The device fetched the image more than three times (%lld bytes of %lld)",
 		 (long long)a->served_bytes, (long long)a->size_bytes);

@@ -586,6 +586,11 @@ static void test_view_explain_reads_the_verdict(void **state)
 	now.attempt.served_bytes = last.served_bytes;
 	replan(&now);
 	assert_says(&v, "summary", "refused with 4.03", true);
+	now.device.unbooted_claim = true;
+	strcpy(now.device.claimed, "1.1.0");
+	assert_says(&v, "summary",
+		    "; it reports 1.1.0 in the boot in which it ran 1.0.0: not believed", true);
+	assert_says(&v, "status", "\"claims\": \"1.1.0\"", true);
 	v.plain_unserved = true;
 	assert_says(&v, "summary", "plain-devices", true);
 	assert_says(&v, "status", "does not serve plain devices", true);
