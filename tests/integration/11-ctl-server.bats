@@ -63,7 +63,6 @@ teardown() {
 	refused device lock nobody 1.0.0
 	device_add argon-1
 	refused device add argon-1 --product argon --psk-file "$LAB/argon-1.psk"
-	refused device unhold argon-1
 	refused device lock argon-1 9.9
 	refused attempt show 12345
 	refused attempt cancel 12345
