@@ -109,6 +109,30 @@ size_t text_width(const char *s)
 	return width;
 }
 
+char *text_cut(char *s, size_t width, bool utf8)
+{
+	size_t used = 0, at = 0;
+
+	if (width == 0 || text_width(s) <= width)
+		return s;
+	for (;;) {
+		uint32_t cp = 0;
+		size_t n = utf8_take((const unsigned char *)s + at, &cp);
+		int w = n > 1 ? wcwidth((wchar_t)cp) : 1;
+
+		used += w < 0 ? 1 : (size_t)w;
+		if (used > width - 1)
+			break;
+		at += n ? n : 1;
+	}
+	char *cut = mem_get(at + sizeof("…"));
+
+	memcpy(cut, s, at);
+	strcpy(cut + at, utf8 ? "…" : "~");
+	free(s);
+	return cut;
+}
+
 int text_integer(const char *s, int64_t *ret)
 {
 	char *end = NULL;

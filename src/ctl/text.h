@@ -20,6 +20,9 @@ char *text_safe(const char *s, bool utf8);
 /* Columns on a terminal of a text that text_safe() has returned. */
 size_t text_width(const char *s);
 
+/* Cuts such a text to that many columns, the last of them a sign that something is missing. */
+char *text_cut(char *s, size_t width, bool utf8);
+
 /* "90", "90s", "15m", "2h", "7d" in seconds; ERR_SYNTAX or ERR_RANGE. */
 int text_duration(const char *s, int64_t *ret_s) ERR_CHECK;
 

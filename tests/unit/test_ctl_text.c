@@ -101,6 +101,11 @@ static void test_text_for_people(void **state)
 	assert_string_equal(text_count(0, s), "0");
 	assert_string_equal(text_count(245760, s), "245,760");
 	assert_string_equal(text_count(-1000, s), "-1,000");
+	char *t = text_cut(mem_copy("h\xc3\xa9llo world"), 6, true);
+	assert_string_equal(t, "h\xc3\xa9llo\xe2\x80\xa6");
+	t = text_cut(text_cut(t, 6, true), 4, false);
+	assert_string_equal(t, "h\xc3\xa9l~");
+	free(t);
 }
 
 static void test_text_nearest_guesses_but_not_wildly(void **state)
