@@ -15,6 +15,18 @@ load lib
 	[[ $output != *"trying again"* ]]
 }
 
+@test "the scripts tell their usage when asked, and refuse what they do not know" {
+	for script in demo.sh check.sh build-aux/setup.sh tests/demo/story.sh; do
+		"$TOP_SRCDIR/$script" --help >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err"
+		[ ! -s "$BATS_TEST_TMPDIR/err" ]
+		for option in $(head -n 1 "$BATS_TEST_TMPDIR/out" | grep -o -e '--[a-z-]*'); do
+			grep -q "^  $option " "$BATS_TEST_TMPDIR/out"
+		done
+		run "$TOP_SRCDIR/$script" --no-such-option
+		[ "$status" -eq 2 ]
+	done
+}
+
 # stopped_by SIGNAL: the whole of its process group gets it, as from a terminal.
 stopped_by() {
 	export TMPDIR=$BATS_TEST_TMPDIR
