@@ -34,6 +34,10 @@
 	X(DIAG_NEVER_ASKED, "verified-never-asked",                                                \
 	  "the device verified the image and never asked to apply it",                             \
 	  "look for a user prompt, a power check or a lost apply step on the device")              \
+	X(DIAG_UNBOOTED, "claim-without-reboot",                                                   \
+	  "the device names another image in the same boot, and no image changes without a "       \
+	  "reboot",                                                                                \
+	  "make the device report what it runs, and draw a new boot id at every boot")             \
 	X(DIAG_RESET_BLOCKED, "reset-blocked",                                                     \
 	  "the device stayed in the same boot after it was allowed to apply",                      \
 	  "look for code that disables or delays resets")                                          \

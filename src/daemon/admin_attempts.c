@@ -11,7 +11,7 @@
 #include "daemon/admin_routes.h"
 #include "daemon/view.h"
 
-void attempt_diagnoses(struct admin *a, const struct attempt *at, struct diagnoses *ret)
+void attempt_diagnoses(struct admin *a, struct attempt *at, struct diagnoses *ret)
 {
 	struct engine_device now;
 
@@ -23,20 +23,23 @@ void attempt_diagnoses(struct admin *a, const struct attempt *at, struct diagnos
 	}
 	if (engine_device(a->conf.engine, at->device, &now))
 		return;
-	if (now.has_attempt && now.attempt.id == at->id)
+	if (now.has_attempt && now.attempt.id == at->id) {
 		*ret = now.diagnoses;
+		*at = now.attempt; /* the engine counts blocks without a commit */
+	}
 	explicit_bzero(&now, sizeof(now));
 }
 
 static json_t *attempt_json(struct request *rq, const struct attempt *at)
 {
+	struct attempt now = *at;
 	struct diagnoses dg;
 	struct product p;
 
 	if (store_product(rq->admin->conf.store, at->product, &p))
 		p.name[0] = 0;
-	attempt_diagnoses(rq->admin, at, &dg);
-	return view_attempt(at, p.name, &dg);
+	attempt_diagnoses(rq->admin, &now, &dg);
+	return view_attempt(&now, p.name, &dg);
 }
 
 static bool attempt_id(struct request *rq, uint64_t *ret_id)
