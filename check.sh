@@ -10,7 +10,7 @@ usage() {
 	cat <<END
 usage: check.sh [--no-install] [--fast] [--all]
 Sets up, builds with warnings as errors in build/, runs all tests and linters,
-then the tests once more with sanitizers in build-asan/, and makes a tarball that
+then the tests once more with sanitizers in build-asan/, makes a tarball that
 must build, install and clean up after itself. The last line is
 "N passed, N failed"; exits 0 if none failed.
 
@@ -18,7 +18,7 @@ must build, install and clean up after itself. The last line is
                 On Debian 12 mbedTLS 3.6 is fetched as source and built in
                 .deps/ all the same, once
   --fast        without the sanitizers and the tarball
-  --all         run the tests of the tarball, too, and, where they are installed,
+  --all         run the tests of the tarball, too, and where they are installed
                 clang in build-clang/ and clang-tidy
   -h, --help    this text
 END
