@@ -277,6 +277,21 @@ static void handle_closed(uv_handle_t *handle)
 	admin_settle(a);
 }
 
+/* Who waits is told: a connection that just ends says nothing. */
+static void sleepers_answer(struct admin *a)
+{
+	LIST_EACH(it, next, &a->requests)
+	{
+		struct request *rq = LIST_ENTRY(it, struct request, link);
+		if (!rq->suspended || rq->response)
+			continue;
+		reply_problem(rq, 503, "stopping",
+			      "the server is stopping: look later whether this was done");
+		request_resume(rq);
+	}
+	(void)MHD_run(a->mhd);
+}
+
 void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
 {
 	assert(!a->stopping);
@@ -284,6 +299,7 @@ void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
 	a->stopped = stopped;
 	a->stopped_ctx = ctx;
 	engine_on_events(a->conf.engine, NULL, NULL);
+	sleepers_answer(a);
 	/* libmicrohttpd does not stop over sleeping connections. */
 	LIST_EACH(it, next, &a->requests)
 	request_resume(LIST_ENTRY(it, struct request, link));

@@ -358,6 +358,31 @@ static void test_device_acts(void **state)
 	assert_int_equal(ask(f, "POST", "/v1/devices/d/hold", NULL), 404);
 }
 
+/* Whatever a request waits for when the daemon stops: it gets an answer, not just an end. */
+static void test_stop_answers_who_waits(void **state)
+{
+	struct fixture *f = *state;
+	static const char upload[] =
+		"POST /v1/products/p/releases?version=1 HTTP/1.1\r\nHost: x\r\n"
+		"Content-Type: application/octet-stream\r\nContent-Length: 3\r\n\r\nabc";
+	char answer[32] = "";
+
+	product_p(f);
+	for (unsigned turns = 1; turns < 8; turns++) {
+		int fd = client_open(f);
+		assert_int_equal(write(fd, upload, sizeof(upload) - 1), sizeof(upload) - 1);
+		for (unsigned i = 0; i < turns; i++)
+			(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+		daemon_down(f);
+		if (read(fd, answer, sizeof(answer) - 1) > 0)
+			assert_memory_equal(answer, "HTTP/1.1 ", 9);
+		else
+			assert_int_equal(turns, 1); /* it was not even heard */
+		close(fd);
+		daemon_up(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +399,7 @@ int main(void)
 		FIXTURE_CASE(test_lists_go_page_by_page),
 		FIXTURE_CASE(test_device_keys),
 		FIXTURE_CASE(test_device_acts),
+		FIXTURE_CASE(test_stop_answers_who_waits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
