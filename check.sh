@@ -1,14 +1,28 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# check.sh [--no-install] [--fast] [--all]: set-up, build with warnings as errors, all tests and
-# linters, then the tests once more with sanitizers and a tarball that builds, installs and cleans
-# up after itself (make distcheck, without running the tests a third time). --fast leaves those
-# out; --all runs the tarball's tests, too, and where they are installed clang and clang-tidy.
-# The last line is "N passed, N failed".
+# Set-up, build and every test; see usage().
 set -eu
 cd "$(dirname "$0")"
 # shellcheck source=build-aux/common.sh
 . build-aux/common.sh
+
+usage() {
+	cat <<END
+usage: check.sh [--no-install] [--fast] [--all]
+Sets up, builds with warnings as errors in build/, runs all tests and linters,
+then the tests once more with sanitizers in build-asan/, makes a tarball that
+must build, install and clean up after itself. The last line is
+"N passed, N failed"; exits 0 if none failed.
+
+  --no-install  install no Debian packages: name the missing ones and stop.
+                On Debian 12 mbedTLS 3.6 is fetched as source and built in
+                .deps/ all the same, once
+  --fast        without the sanitizers and the tarball
+  --all         run the tests of the tarball, too, and where they are installed
+                clang in build-clang/ and clang-tidy
+  -h, --help    this text
+END
+}
 
 no_install='' fast=no all=no
 for arg; do
@@ -16,8 +30,13 @@ for arg; do
 	--no-install) no_install=$arg ;;
 	--fast) fast=yes ;;
 	--all) all=yes ;;
+	-h | --help)
+		usage
+		exit 0
+		;;
 	*)
-		sed -n 's/^# //; 3,7p' "$0" >&2
+		echo "check.sh: $arg: unknown" >&2
+		usage >&2
 		exit 2
 		;;
 	esac

@@ -1,18 +1,35 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# setup.sh [--no-install]: all that configure and the tests need, on Debian 12 and 13.
-# Installs missing packages (as root or by sudo; --no-install lists them and exits 1) and,
-# where Debian's mbedTLS is older than 3.6, builds it into .deps/mbedtls (mbedtls.sh).
-# Quick when there is nothing to do; two at once wait for each other.
+# All that configure and the tests need; see usage(). Quick when there is nothing to do; two at
+# once wait for each other.
 set -eu
 cd "$(dirname "$0")/.."
+
+usage() {
+	cat <<END
+usage: build-aux/setup.sh [--no-install]
+All that configure and the tests need, on Debian 12 and 13: installs missing
+packages, as root or by sudo. Debian 12 has no mbedTLS 3.6: Debian 13's source
+package of it is fetched by apt and built in .deps/mbedtls, which needs the
+network once and takes about 16 s.
+
+  --no-install  install nothing: name the missing packages and exit with 1.
+                mbedTLS is fetched and built all the same, as nothing outside of
+                this folder changes
+  -h, --help    this text
+END
+}
 
 install=yes
 case ${1-} in
 --no-install) install=no ;;
+-h | --help)
+	usage
+	exit 0
+	;;
 '') ;;
 *)
-	echo "usage: build-aux/setup.sh [--no-install]" >&2
+	usage >&2
 	exit 2
 	;;
 esac

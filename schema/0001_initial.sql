@@ -120,6 +120,8 @@ CREATE TABLE device (
 	planned INTEGER NOT NULL,
 	failed_attempt INTEGER NOT NULL,
 	settled INTEGER NOT NULL,
+	unbooted_claim INTEGER NOT NULL,
+	claimed TEXT NOT NULL,
 	drifted INTEGER NOT NULL,
 	want_fresh INTEGER NOT NULL,
 	pending_told INTEGER NOT NULL,

@@ -10,10 +10,16 @@
 enum { LOG_PEER_PER_SECOND = 20, LOG_LINE_MAX = 1024 };
 
 static enum log_level log_max = LOG_LEVEL_INFO;
+static bool log_priority = true;
 
 void log_set_level(enum log_level level)
 {
 	log_max = level;
+}
+
+void log_set_priority(bool shown)
+{
+	log_priority = shown;
 }
 
 int log_level_from_name(const char *name, enum log_level *ret_level)
@@ -44,7 +50,7 @@ static void log_write(enum log_level level, const char *fmt, va_list ap)
 
 	if (level > log_max)
 		return;
-	int head = snprintf(line, sizeof(line), "<%d>", (int)level);
+	int head = log_priority ? snprintf(line, sizeof(line), "<%d>", (int)level) : 0;
 	int body = vsnprintf(line + head, sizeof(line) - (size_t)head - 1, fmt, ap);
 	if (body < 0)
 		return;

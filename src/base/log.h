@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Four verbs to stderr, each line with journald's <N> priority and key=value text.
+ * Four verbs to stderr, each line with journald's <N> priority, unless people read it at a
+ * terminal, and key=value text.
  * Only net, store, daemon and the programs log; base, core, wire and proto never do.
  * Lines that a peer can cause go through log_peer(), which is rate limited.
  * Never log keys or payloads.
@@ -8,10 +9,15 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdbool.h>
+
 enum log_level { LOG_LEVEL_ERR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
 
 /* Lines above this level are dropped. Default LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
+
+/* Whether lines begin with their <N>; they do unless told otherwise. Before threads start. */
+void log_set_priority(bool shown);
 
 /* 0 and the level for "err", "warn", "info" or "debug", else ERR_INVAL. */
 int log_level_from_name(const char *name, enum log_level *ret_level)

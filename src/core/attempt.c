@@ -52,6 +52,7 @@ static const struct attempt_step table[ATTEMPT_STATE_COUNT][CAUSE_COUNT] = {
 	[ATTEMPT_TRANSFERRING] = {
 		ALWAYS, DEVICE_ENDS, BEFORE_HAND_OVER(TRANSFERRING),
 		[CAUSE_PROGRESS] = GO(TRANSFERRING, ACT_ARM | ACT_HEARD),
+		[CAUSE_OVERSERVED] = END(TRANSFER_STALLED, 0),
 		[CAUSE_VERIFIED] = GO(VERIFIED, STARTS),
 		[CAUSE_APPLYING] = GO(APPLYING, STARTS),
 		[CAUSE_HEARD] = GO(TRANSFERRING, ACT_HEARD),
@@ -188,6 +189,11 @@ void attempt_rebase(struct attempt *a, int64_t step_ms)
 	a->total_at_ms += step_ms;
 	if (a->target_ms)
 		a->target_ms += step_ms;
+}
+
+bool attempt_overserved(const struct attempt *a)
+{
+	return a->served_bytes > ATTEMPT_SERVE_FACTOR * a->size_bytes;
 }
 
 void attempt_rung(struct attempt *a, enum rung r, int64_t now_ms)

@@ -26,6 +26,7 @@
 /* Everything that can happen to an attempt. X(name, word) */
 #define CAUSE_LIST(X)                                                                              \
 	X(CAUSE_BLOCK, "block-served")                                                             \
+	X(CAUSE_OVERSERVED, "served-too-often")                                                    \
 	X(CAUSE_DOWNLOADING, "status-downloading")                                                 \
 	X(CAUSE_PROGRESS, "progress")                                                              \
 	X(CAUSE_VERIFIED, "status-verified")                                                       \
@@ -247,6 +248,10 @@ void attempt_extend(struct attempt *a, int64_t gap_ms, int64_t grace_ms);
 
 /* The wall clock jumped by step_ms: stored deadlines keep their moment in real time. */
 void attempt_rebase(struct attempt *a, int64_t step_ms);
+
+/* More was served than an attempt may cost: ATTEMPT_SERVE_FACTOR times its image. */
+enum { ATTEMPT_SERVE_FACTOR = 3 };
+bool attempt_overserved(const struct attempt *a);
 
 /* Notes a rung's first time. */
 void attempt_rung(struct attempt *a, enum rung r, int64_t now_ms);

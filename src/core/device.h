@@ -90,6 +90,10 @@ struct device {
 
 	/* what it says */
 	bool has_report;
+	/* It names another image in the boot in which it ran report.version: not believed before
+	 * a reboot; claimed is the label it names. */
+	bool unbooted_claim;
+	char claimed[LIMIT_VERSION + 1];
 	struct report report; /* the newest accepted one */
 	int64_t report_ms;
 	int64_t seen_ms; /* last contact of any kind */

@@ -138,6 +138,17 @@ static bool rule_never_asked(const struct view *v, struct buf *facts)
 	return true;
 }
 
+static bool rule_unbooted(const struct view *v, struct buf *facts)
+{
+	if (!v->d->unbooted_claim || v->a->rung_ms[RUNG_VERIFIED] == 0)
+		return false;
+	buf_put_str(facts, "it reports ");
+	buf_put_str(facts, v->d->claimed);
+	put_fact(facts, " in boot ", v->d->boots.seq, ", in which it ran ");
+	buf_put_str(facts, v->r->version);
+	return true;
+}
+
 static bool rule_reset_blocked(const struct view *v, struct buf *facts)
 {
 	bool open = v->a->state == ATTEMPT_APPLYING && v->a->heard;
@@ -172,10 +183,12 @@ static bool rule_resume_loop(const struct view *v, struct buf *facts)
 {
 	const struct attempt *a = v->a;
 
-	if (a->rung_ms[RUNG_VERIFIED] || a->interruptions < 2 || a->served_high < a->size_bytes)
+	if (a->rung_ms[RUNG_VERIFIED] || a->served_high < a->size_bytes ||
+	    (a->interruptions < 2 && !attempt_overserved(a)))
 		return false;
-	put_fact(facts, "the end of the image was reached, ", a->interruptions,
-		 " restarts, never verified");
+	put_fact(facts, "the end of the image was reached, ", a->served_bytes, " bytes served of ");
+	put_fact(facts, "", a->size_bytes, "");
+	put_fact(facts, ", ", a->interruptions, " restarts, never verified");
 	return true;
 }
 
@@ -231,6 +244,7 @@ static rule_fn *const rules[DIAGNOSIS_COUNT] = {
 	[DIAG_DEPENDENCY_MISSING] = rule_dependency,
 	[DIAG_LABEL_IMAGE] = rule_label,
 	[DIAG_NEVER_ASKED] = rule_never_asked,
+	[DIAG_UNBOOTED] = rule_unbooted,
 	[DIAG_RESET_BLOCKED] = rule_reset_blocked,
 	[DIAG_BOOT_ID_CONSTANT] = rule_boot_id_constant,
 	[DIAG_CRASH_LOOP] = rule_crash_loop,

@@ -287,6 +287,10 @@ void update_block(struct update *u, int64_t offset, int64_t len, bool repeat, st
 	/* Coming online is an event, and only the first block is worth a commit. */
 	if (u->device.online || a->state == ATTEMPT_OFFERED)
 		update_contact(u, out);
+	if (a->state == ATTEMPT_TRANSFERRING && attempt_overserved(a)) {
+		update_cause(u, CAUSE_OVERSERVED, out);
+		return;
+	}
 	if (a->state == ATTEMPT_OFFERED) {
 		update_cause(u, CAUSE_BLOCK, out);
 	} else if (a->state == ATTEMPT_VERIFIED) {

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/buf.h"
 #include "core/update.h"
 #include "core/update_internal.h"
 
@@ -43,6 +44,40 @@ static void count_reset(struct device *d, const struct report *r)
 	} else {
 		d->unclean_row = 0;
 	}
+}
+
+/* No image changes without a reboot (TRUTH 1, 3): what a boot runs is what it said first. Only an
+ * uptime that proves a reboot behind an unchanged boot id says otherwise. */
+static bool claims_without_boot(const struct device *d, const struct report *r, int64_t now_ms)
+{
+	const struct report *before = &d->report;
+
+	if (!d->has_report || before->mode == MODE_UPDATER ||
+	    boots_find(&d->boots, &before->boot) != d->boots.seq ||
+	    !report_image_changed(before, r))
+		return false;
+	int64_t since_ms = now_ms - d->boots.slot[0].seen_ms;
+	return r->uptime_s < 0 || r->uptime_s >= (since_ms - BOOT_CLOCK_SLACK_MS) / 1000;
+}
+
+/* The report as far as it is believed. */
+static struct report believed(struct device *d, const struct report *r, int64_t now_ms,
+			      struct outcome *out)
+{
+	struct report b = *r;
+	bool claims = claims_without_boot(d, r, now_ms);
+
+	if (claims != d->unbooted_claim || (claims && strcmp(d->claimed, r->version) != 0))
+		out->device_changed = true;
+	d->unbooted_claim = claims;
+	memset(d->claimed, 0, sizeof(d->claimed));
+	if (!claims)
+		return b;
+	(void)buf_copy_str(d->claimed, sizeof(d->claimed), r->version);
+	memcpy(b.version, d->report.version, sizeof(b.version));
+	b.running = d->report.running;
+	b.confirmed = d->report.confirmed;
+	return b;
 }
 
 static void take_facts(struct update *u, const struct report *r, bool same_boot,
@@ -355,14 +390,15 @@ void update_report(struct update *u, const struct report *r, struct outcome *out
 	struct device *d = &u->device;
 
 	*out = (struct outcome){.directive = {.retry_after_s = -1, .next_check_in_s = -1}};
-	bool changed = d->has_report && report_image_changed(&d->report, r);
 	enum boot_seen seen = update_boot(u, &r->boot, r, out);
 	bool fresh_boot = seen == BOOT_NEW || seen == BOOT_FIRST;
 	if (seen == BOOT_LATE || seen == BOOT_CONFLICT) {
 		out->late = true;
 		return;
 	}
-	take_facts(u, r, seen == BOOT_SAME, out);
+	const struct report facts = believed(d, r, u->now_ms, out);
+	bool changed = d->has_report && report_image_changed(&d->report, &facts);
+	take_facts(u, &facts, seen == BOOT_SAME, out);
 	update_contact(u, out);
 	if (fresh_boot)
 		update_emit(out, EVENT_DEVICE_BOOT, ABOUT_DEVICE, 0);

@@ -209,6 +209,10 @@ static void force(struct update *u, bool on, struct outcome *out)
 		d->retry_at_ms = 0;
 		d->defer_since_ms = 0;
 		drift_over(d);
+		if (u->has_attempt) {
+			u->attempt.forced = true;
+			out->attempt_changed = true;
+		}
 	}
 	out->device_changed = true;
 }

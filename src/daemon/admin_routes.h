@@ -30,7 +30,7 @@ void reply_attempt(struct request *rq, uint64_t id);
 /* A name as one segment of a path. dst: 3 bytes for each of the name's, and 1. */
 char *percent_encode(const char *name, char *dst, size_t cap);
 /* The diagnoses of an attempt, open or closed; none if they cannot be read. */
-void attempt_diagnoses(struct admin *a, const struct attempt *at, struct diagnoses *ret);
+void attempt_diagnoses(struct admin *a, struct attempt *at, struct diagnoses *ret);
 
 void follower_free(struct follower *f); /* NULL is fine */
 void followers_wake(struct admin *a, bool keep_alive);

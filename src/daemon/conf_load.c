@@ -66,8 +66,12 @@ static int file_read_take(struct files *f, char *name, bool must_exist)
 	}
 	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO shall not hold us up */
 	if (fd < 0) {
-		if (errno != ENOENT || must_exist)
+		if (errno != ENOENT)
 			err = fail_errno(f, name);
+		else if (must_exist)
+			err = fail(f, ERR_NOENT, name,
+				   "there is no such file: write it (see postbootd.conf(5)), name "
+				   "another one, or leave -c out to use the default");
 		goto out;
 	}
 	if (fstat(fd, &st) < 0) {

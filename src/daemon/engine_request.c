@@ -13,7 +13,6 @@ enum {
 	CF_OCTETS = 42,
 	SHED_MAX_AGE_S = 5,
 	DESIRED_MAX_AGE_S = 300, /* while the device's interval is unknown */
-	SERVE_FACTOR = 3,	 /* an attempt is served at most this many times its image */
 	UNIT_BYTES = 1024,
 };
 
@@ -265,6 +264,16 @@ static void handle_message(struct engine *e, struct session *s, const struct net
 
 /* ---- the doorbell ---- */
 
+/* The check-in interval: ours, where the product says one, else the device's own. */
+static int64_t desired_max_age_s(struct engine *e, const struct device *d)
+{
+	const struct product *p = catalog_product(e, d->product);
+	int64_t interval_s =
+		p && p->policy.check_in_s ? p->policy.check_in_s : device_interval_s(d);
+
+	return interval_s ? interval_s : DESIRED_MAX_AGE_S;
+}
+
 static void handle_desired(struct engine *e, struct session *s, const struct net_request *q,
 			   struct net_exchange x)
 {
@@ -278,8 +287,7 @@ static void handle_desired(struct engine *e, struct session *s, const struct net
 		reply_fault(e, x, &fault);
 		return;
 	}
-	int64_t interval_s = device_interval_s(&s->dev->u.device);
-	reply.max_age_s = interval_s ? interval_s : DESIRED_MAX_AGE_S;
+	reply.max_age_s = desired_max_age_s(e, &s->dev->u.device);
 	reply.content_format = native_content_format(format);
 	if (native_desired_encode(format, s->dev->desired, &out)) {
 		reply_text(e, x, NET_CODE(5, 0), "counter too long");
@@ -318,6 +326,24 @@ static bool served_again(struct dev *d, int64_t offset)
 	return again;
 }
 
+static bool overserved(const struct dev *d)
+{
+	return d->u.has_attempt &&
+	       d->served.bytes > ATTEMPT_SERVE_FACTOR * d->u.attempt.size_bytes;
+}
+
+/* Most blocks need no commit; the first one, and the one too many, do. */
+static void block_job(struct engine *e, struct dev *d)
+{
+	struct job *job = d->block_waits || d->flight ? NULL : job_new(e, d, JOB_BLOCK);
+
+	if (!job)
+		return;
+	d->block_waits = true;
+	if (job_submit(job))
+		d->block_waits = false;
+}
+
 static void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t len,
 			int64_t wall_ms)
 {
@@ -334,13 +360,8 @@ static void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t
 		d->served.high = offset + len;
 	if (d->flight)
 		return; /* its job works on a copy; the counters join it later */
-	if (d->u.attempt.state == ATTEMPT_OFFERED) {
-		struct job *job = d->block_waits ? NULL : job_new(e, d, JOB_BLOCK);
-		if (!job)
-			return;
-		d->block_waits = true;
-		if (job_submit(job))
-			d->block_waits = false;
+	if (d->u.attempt.state == ATTEMPT_OFFERED || overserved(d)) {
+		block_job(e, d);
 		return;
 	}
 	d->u.product = catalog_product(e, d->u.device.product);
@@ -358,7 +379,7 @@ static const char *block_refused(const struct dev *d, const uint8_t digest16[NAT
 
 	if (!d->u.has_attempt || memcmp(a->sha256, digest16, NATIVE_DIGEST16) != 0)
 		return "not the image of your open attempt"; /* I7 */
-	if (d->served.bytes > SERVE_FACTOR * a->size_bytes)
+	if (overserved(d))
 		return "this attempt was served three times its image";
 	return NULL;
 }
@@ -383,6 +404,8 @@ static void handle_block(struct engine *e, struct session *s, const struct net_r
 
 	if (why) {
 		reply_text(e, x, NET_CODE(4, 3), why);
+		if (overserved(d))
+			block_job(e, d);
 		return;
 	}
 	if (q->accept != -1 && q->accept != CF_OCTETS) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/conf_load.h"
 #include "daemon/service.h"
@@ -124,6 +125,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	log_set_priority(!isatty(STDERR_FILENO));
 	if (conf_load(args.file, args.file_named, &conf, &errors) < 0) {
 		for (unsigned i = 0; i < errors.count; i++) {
 			if (args.mode == MODE_RUN)

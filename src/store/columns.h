@@ -83,6 +83,8 @@
 	X(planned, PLAIN, planned, )                                                               \
 	X(failed_attempt, PLAIN, failed_attempt, )                                                 \
 	X(settled, PLAIN, settled, )                                                               \
+	X(unbooted_claim, PLAIN, unbooted_claim, )                                                 \
+	X(claimed, PLAIN, claimed, )                                                               \
 	X(drifted, PLAIN, drifted, )                                                               \
 	X(want_fresh, PLAIN, want_fresh, )                                                         \
 	X(pending_told, PLAIN, pending_told, )                                                     \

@@ -19,6 +19,11 @@ else
 fi
 case ${1-} in
 --fast) pause_s=0 ;;
+-h | --help)
+	echo "usage: story.sh [--fast]
+  --fast  without the pauses for reading"
+	exit
+	;;
 '') ;;
 *)
 	echo "usage: story.sh [--fast]" >&2
@@ -26,11 +31,15 @@ case ${1-} in
 	;;
 esac
 
+# The follower goes before the server, whose end it would tell of.
 clean_up() {
 	local status=$?
-	trap - EXIT INT TERM HUP
+	trap - EXIT
+	trap '' INT TERM HUP
 	[ -z "$follower" ] || stop "$follower"
-	if [ "$status" -ne 0 ] && [ -s "${LAB-}/postbootd.log" ]; then
+	if [ "$status" -gt 128 ]; then
+		printf '%s\nStopped; what was started here is ended and removed.\n' "$plain"
+	elif [ "$status" -ne 0 ] && [ -s "${LAB-}/postbootd.log" ]; then
 		printf '\nThe end of the log of postbootd:\n' >&2
 		tail -n 15 "$LAB/postbootd.log" >&2
 	fi
@@ -40,6 +49,8 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
+# Ctrl-C is for the story alone: it ends the others in order.
+DETACH=setsid
 
 # ---- how it is told ----
 
@@ -64,6 +75,29 @@ shown() {
 	printf '\n'
 }
 
+# The server's events as the follower prints them, in colour, and broken to 80 columns: it need
+# not know how wide the terminal is that it does not write to.
+told_events() {
+	local line head colour broken
+	while IFS= read -r line; do
+		case $line in
+		*'flash/status success'*) colour=$green ;;
+		*'flash/status failed'*) colour=$red ;;
+		*'flash/status started'* | *device/held* | *updates/*) colour=$bold ;;
+		*) colour='' ;;
+		esac
+		broken=''
+		if [ ${#line} -gt 80 ]; then
+			head=${line:0:80}
+			head=${head% *}
+			broken=${line:${#head}}
+			line=$head
+		fi
+		printf '%s%s%s%s%s\n' "$dim" "${line:0:15}" "$plain$colour" "${line:15}" "$plain"
+		[ -z "$broken" ] || printf '%55s%s%s%s\n' '' "$colour" "${broken# }" "$plain"
+	done
+}
+
 # A device's console among the events: what only the device itself knows.
 console() {
 	local id=$1 line
@@ -75,7 +109,7 @@ console() {
 		'session lost: '*) continue ;;
 		esac
 		while IFS= read -r line; do
-			printf '%s%15s%-10s  | %s%s\n' "$dim" '' "$id" "$line" "$plain"
+			printf '%s%15s%-10s  | %s%s\n' "$dim" '' "$id" "${line% }" "$plain"
 		done < <(fold -s -w 50 <<<"${line#\# }")
 	done
 }
@@ -133,17 +167,21 @@ opening() {
 	release_add 1.0.0
 	release_add 1.1.0
 	ctl product target argon 1.1.0 >/dev/null
-	say "A server, a product \"argon\" and two releases of 240 KiB: 1.0.0, and 1.1.0 which all" \
-		"devices should run. Below, numbered lines are the server's events, as they happen;" \
-		"lines with a | are what a device prints on its own console."
-	"$POSTBOOTCTL" event follow --after 0 --topic flash/status --topic device/boot --topic device/held \
-		--topic updates/pending --topic updates/forced --topic updates/enabled &
+	say "A server, a product \"argon\" and two releases of 240 KiB: 1.0.0, and 1.1.0" \
+		"which all devices should run. Below, numbered lines are the server's events," \
+		"as they happen; progress and online/offline are left out, so numbers skip." \
+		"Lines with a | are what a device prints on its own console."
+	exec {EVENTS}> >(told_events)
+	"$DETACH" "$POSTBOOTCTL" event follow --after 0 --topic flash/status --topic device/boot \
+		--topic device/held --topic updates/pending --topic updates/forced \
+		--topic updates/enabled >&"$EVENTS" &
 	follower=$!
+	exec {EVENTS}>&-
 }
 
 healthy() {
 	scene "(a) A healthy device" \
-		"It downloads, verifies, applies, restarts. \"success\" has to wait for the restart."
+		"It downloads, verifies, applies, restarts. \"success\" waits for the restart."
 	mark
 	device_add argon-1
 	play argon-1 1.0.0
@@ -155,9 +193,9 @@ healthy() {
 
 full() {
 	scene "(b) A full file system" \
-		"argon-2 verifies the image too, but the 20-byte record that tells its boot loader to" \
-		"flash is lost: the file system is full and nobody notices. argon-old has the same fault" \
-		"and an old agent that keeps its download."
+		"argon-2 verifies the image too, but the 20-byte record that tells its boot" \
+		"loader to flash is lost: the file system is full and nobody notices." \
+		"argon-old has the same fault and an old agent that keeps its download."
 	mark
 	device_add argon-2
 	device_add argon-old
@@ -182,7 +220,7 @@ full() {
 
 freed() {
 	scene "    The operator does what explain says" \
-		"Space is freed on argon-2 (its user's logs are deleted), and the hold is lifted."
+		"Space is freed on argon-2 (its user's logs are deleted), the hold is lifted."
 	mark
 	space_free argon-2
 	shown device unhold argon-2
@@ -192,8 +230,8 @@ freed() {
 
 disabled() {
 	scene "(c) Updates disabled by the application" \
-		"argon-3 is told that an update is pending, so that it can ask its user. Then the" \
-		"operator overrides it."
+		"argon-3 is told that an update is pending, so that it can ask its user." \
+		"Then the operator overrides it."
 	mark
 	device_add argon-3
 	play argon-3 1.0.0 --fault updates-disabled
@@ -224,8 +262,7 @@ ending() {
 	scene "In the end"
 	shown device list
 	shown attempt list
-	told "argon-1, -2 and -3 run their target; argon-old is held, for its user to free space" \
-		events_end
+	told "argon-1, -2 and -3 run their target; argon-old is held" events_end
 	stop "$follower"
 	follower=''
 	if [ "$wrong" -gt 0 ]; then

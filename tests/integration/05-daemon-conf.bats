@@ -34,6 +34,13 @@ teardown() {
 	[ "$output" = "<3>$D/b.conf:1:13: log-level: must be err, warn, info or debug" ]
 }
 
+@test "on a terminal, where people read it, the log has no priorities" {
+	echo 'log-level = loud' >"$D/b.conf"
+	run script -qec "'$POSTBOOTD' -c '$D/b.conf'" "$D/typescript"
+	[ "$status" -eq 1 ]
+	[[ $output == "$D/b.conf:1:13: log-level: "* ]]
+}
+
 @test "plain coap that others can reach must be meant" {
 	printf 'listen = coap://0.0.0.0\n' >"$D/b.conf"
 	run "$POSTBOOTD" -t -c "$D/b.conf"
@@ -46,7 +53,7 @@ teardown() {
 @test "a file that is named must exist and be a file" {
 	run "$POSTBOOTD" -t -c "$D/none.conf"
 	[ "$status" -eq 1 ]
-	[ "$output" = "$D/none.conf: No such file or directory" ]
+	[[ $output == "$D/none.conf: there is no such file: write it "*" or leave -c out "* ]]
 	run "$POSTBOOTD" -t -c "$D"
 	[ "$status" -eq 1 ]
 	[ "$output" = "$D: is a folder, not a file" ]

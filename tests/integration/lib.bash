@@ -17,6 +17,8 @@ FIRMWARE=/usr/share/nxt-firmware/nxt_firmware.bin
 IMAGE_BYTES=245760
 STAMP_BYTES=64
 
+# DETACH=setsid keeps a terminal's Ctrl-C from the processes started here.
+
 # Sanitizers and a busy machine make everything slower, not wrong.
 SLOWER=1
 [ "${SANITIZED-no}" = no ] || SLOWER=3
@@ -80,7 +82,8 @@ server_start() {
 		} >"$LAB/postbootd.conf"
 	fi
 	# Bats waits for its file descriptor 3: no child may keep it.
-	"$POSTBOOTD" -c "$LAB/postbootd.conf" >>"$LAB/postbootd.log" 2>&1 3>&- &
+	# shellcheck disable=SC2086
+	${DETACH-} "$POSTBOOTD" -c "$LAB/postbootd.conf" >>"$LAB/postbootd.log" 2>&1 3>&- &
 	SERVER_PID=$!
 	if ! until_true 10 ctl status; then
 		echo "postbootd does not answer:" >&2
@@ -154,7 +157,8 @@ device_start() {
 device_run() {
 	local id=$1 version=$2
 	shift 2
-	exec "$POSTBOOT_DEVICE" --server "$SERVER_URI" --id "$id" --psk-file "$LAB/$id.psk" \
+	# shellcheck disable=SC2086
+	exec ${DETACH-} "$POSTBOOT_DEVICE" --server "$SERVER_URI" --id "$id" --psk-file "$LAB/$id.psk" \
 		--state "$LAB/$id" --hardware argon --version "$version" \
 		--image "$LAB/$version.bin" --interval 1 --boot-time 300 "$@"
 }

@@ -63,34 +63,44 @@ ctl() {
 	"$POSTBOOTCTL" --socket "$dir/admin.sock" "$@"
 }
 
-# A product and a target to update to.
+# A product, a target to update to, and all devices: 32 for each cell, and the idle crowd.
+CELLS=$((RUNS * 24 + 8))
 daemon_fill() {
 	head -c 1000 /dev/urandom >"$dir/old"
 	ctl product add bench
 	ctl release add bench "$dir/old" --version 1.0.0
 	ctl release add bench "$dir/image" --version 1.1.0
 	ctl product target bench 1.1.0
+	awk -v n=$((CELLS * 32 + IDLE)) 'BEGIN {
+		for (i = 1; i <= n; i++)
+			printf "bench-%06d:%032x\n", i, i
+	}' >"$dir/devices"
+	awk -F: -v socket="$dir/admin.sock" '{
+		printf "next\nurl = \"http://localhost/v1/devices\"\noutput = \"/dev/null\"\n"
+		printf "unix-socket = \"%s\"\n", socket
+		printf "header = \"Content-Type: application/json\"\n"
+		printf "data = \"{\\\"id\\\":\\\"%s\\\",\\\"product\\\":\\\"bench\\\",", $1
+		printf "\\\"psk\\\":\\\"%s\\\"}\"\n", $2
+	}' "$dir/devices" >"$dir/requests"
+	curl --silent --parallel --parallel-max 64 --config "$dir/requests" 2>"$dir/curl-err"
+	if [ "$(ctl -o json status | jq .devices)" -ne "$(wc -l <"$dir/devices")" ]; then
+		echo "bench.sh: some devices could not be added" >&2
+		exit 1
+	fi
 	: >"$dir/filled"
 }
 
 # Each cell has 32 new devices: an attempt that a new boot interrupted is not offered again at
-# once. The idle crowd is further sessions of theirs.
+# once.
 devices=0
 daemon_devices() {
-	: >"$dir/daemon-keys"
-	last=$((devices + 32))
-	while [ $devices -lt $last ]; do
-		devices=$((devices + 1))
-		psk=$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')
-		echo "$psk" >"$dir/psk"
-		ctl device add bench-$devices --product bench --psk-file "$dir/psk" >/dev/null
-		echo "bench-$devices:$psk" >>"$dir/daemon-keys"
-	done
-	awk -v n="$IDLE" '{ line[NR] = $0 } END {
-		for (i = 0; i < n + 32; i++)
-			print line[i % NR + 1]
-	}' "$dir/daemon-keys" >"$dir/all-keys"
-	mv "$dir/all-keys" "$dir/daemon-keys"
+	if [ $((devices + 32)) -gt $((CELLS * 32)) ]; then
+		echo "bench.sh: more cells than CELLS" >&2
+		exit 1
+	fi
+	sed -n "$((devices + 1)),$((devices + 32))p" "$dir/devices" >"$dir/daemon-keys"
+	tail -n "$IDLE" "$dir/devices" >>"$dir/daemon-keys"
+	devices=$((devices + 32))
 }
 
 start_daemon() {

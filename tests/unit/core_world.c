@@ -366,6 +366,23 @@ static void check_judged(struct world *w, const struct report *r, const struct a
 		w->stable_since_ms = w->u.now_ms;
 }
 
+/* No image changes without a reboot: in one boot the first word counts, unless an uptime shows a
+ * reboot that the boot id does not. */
+static struct report believable(struct world *w, const struct report *r)
+{
+	struct report b = *r;
+	int64_t age_s = (w->u.now_ms - w->u.device.boots.slot[0].seen_ms - 2000) / 1000;
+	bool proof = r->uptime_s >= 0 && r->uptime_s < age_s;
+
+	if (w->reported_seq != w->seq || w->last.mode == MODE_UPDATER || proof ||
+	    !report_image_changed(&w->last, r))
+		return b;
+	memcpy(b.version, w->last.version, sizeof(b.version));
+	b.running = w->last.running;
+	b.confirmed = w->last.confirmed;
+	return b;
+}
+
 void world_send(struct world *w, enum boot_kind kind, struct report *r)
 {
 	struct update before;
@@ -375,12 +392,16 @@ void world_send(struct world *w, enum boot_kind kind, struct report *r)
 		r->reset = RESET_WAKE;
 	current = take_boot(w, kind, r, &r->boot);
 	memcpy(&before, &w->u, sizeof(before));
+	const struct report sent = *r;
+	struct report facts = current ? believable(w, r) : *r;
 	if (current && before.has_attempt)
-		remember(w, r, before.attempt.state);
-	update_report(&w->u, r, &world_out);
+		remember(w, &facts, before.attempt.state);
+	update_report(&w->u, &sent, &world_out);
+	r = &facts;
 	CHECK(world_out.late == !current);
 	if (current) {
 		CHECK(report_same(&w->u.device.report, r)); /* I3: facts always update it */
+		CHECK(w->u.device.unbooted_claim == report_image_changed(r, &sent));
 		CHECK(w->u.device.boots.seq == w->seq);
 		if (before.has_attempt && world_verdict() != VERDICT_SUPERSEDED)
 			check_judged(w, r, &before.attempt);

@@ -138,6 +138,8 @@ void rows_device(unsigned seed, int64_t product, struct device *ret)
 	SMALL(ret->attempt);
 	SMALL(ret->last_attempt);
 	SMALL(ret->failed_attempt);
+	FLAG(ret->unbooted_claim, seed);
+	TEXT(ret->claimed, seed + 2);
 	FLAG(ret->drifted, seed);
 	FLAG(ret->want_fresh, seed + 1);
 	FLAG(ret->pending_told, seed);

@@ -1,0 +1,144 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# postboot-update(7) has every word and every setting that the programs have, and no other.
+
+load lib
+
+setup() {
+	PAGE=$TOP_SRCDIR/man/postboot-update.7
+	T=$BATS_TEST_TMPDIR
+}
+
+# told HEAD: the words that a part of the page explains, from its .Sh or .Ss line to the next.
+told() {
+	awk -v head="$1" '
+		/^\.S[hs] / { inside = substr($0, 5) == head }
+		inside && /^\.It Cm / {
+			for (i = 3; i <= NF && $i != "Pq" && $i != "No"; i++)
+				if ($i != ",")
+					print $i
+		}' "$PAGE" | sort -u
+}
+
+# listed FILE LIST: the words of an X-macro of src/core.
+listed() {
+	awk -v list="#define $2(X)" '
+		index($0, list) { inside = 1 }
+		inside { text = text $0 }
+		inside && !/\\$/ { exit }
+		END {
+			n = split(text, row, /X[(]/)
+			for (i = 2; i <= n; i++) {
+				split(row[i], part, "\"")
+				print part[2]
+			}
+		}' "$TOP_SRCDIR/src/core/$1" | sort -u
+}
+
+# golden KIND: the words of that kind that the programs print.
+golden() {
+	awk -v kind="$1" '$1 == kind { print $2 }' "$TOP_SRCDIR/tests/golden/words.txt" | sort -u
+}
+
+same() { # WHAT: $T/told against $T/true
+	[ "$(wc -l <"$T/true")" -gt 2 ]
+	diff "$T/true" "$T/told" || {
+		echo "$1: < the programs, > the page"
+		false
+	}
+}
+
+@test "man: states, ladder, proof and grades are those of the programs" {
+	while read -r file list head; do
+		listed "$file" "$list" >"$T/true"
+		told "$head" >"$T/told"
+		same "$head"
+	done <<-END
+		attempt.h ATTEMPT_STATE_LIST The states of an attempt
+		attempt.h RUNG_LIST The ladder
+		attempt.h EVIDENCE_LIST PROOF
+		attempt.h GRADE_LIST Grades
+		attempt.h VIA_LIST Via
+	END
+}
+
+@test "man: verdicts, holds, blocks, diagnoses and events are those of the programs" {
+	{
+		told "The only success"
+		told "Charged failures"
+		told "Ends that are not charged"
+	} | sort -u >"$T/told"
+	golden verdict >"$T/true"
+	same verdicts
+	while read -r kind head; do
+		golden "$kind" >"$T/true"
+		told "$head" >"$T/told"
+		same "$head"
+	done <<-END
+		hold Holds
+		blocked_by WHAT BLOCKS AN OFFER
+		diagnosis DIAGNOSES
+		event EVENTS
+	END
+}
+
+@test "man: which verdicts hold a device at once" {
+	awk '/^\.S[hs] / { inside = /The only success|Charged failures|Ends that are not charged/ }
+		inside && /^\.It Cm / { word = $3 }
+		inside && /Held at once/ { print word }' "$PAGE" | sort >"$T/told"
+	awk '$1 == "verdict" && $3 != "hold=none" { print $2 }' \
+		"$TOP_SRCDIR/tests/golden/words.txt" | sort >"$T/true"
+	same "held at once"
+}
+
+@test "man: which verdicts are charged" {
+	told "Charged failures" >"$T/told"
+	awk '/#define VERDICT_LIST/ { inside = 1 }
+		inside { text = text $0 }
+		inside && !/\\$/ { exit }
+		END {
+			n = split(text, row, /X[(]/)
+			for (i = 2; i <= n; i++) {
+				split(row[i], part, "\"")
+				if (part[3] ~ /^, 1,/)
+					print part[2]
+			}
+		}' "$TOP_SRCDIR/src/core/attempt.h" | sort -u >"$T/true"
+	same charged
+}
+
+@test "man: the reasons of postboot-protocol(7) are those of the programs" {
+	awk '/^\.S[hs] / { inside = /Reasons/ }
+		inside && /^\.It [0-9]+ Ta / { print $4 }' "$TOP_SRCDIR/man/postboot-protocol.7" |
+		sort -u >"$T/told"
+	golden reason >"$T/true"
+	same reasons
+}
+
+@test "man: every setting has its name, its default and its range" {
+	lab_open
+	server_start
+	product_add
+	ctl product add bare >/dev/null
+	ctl -o json product show bare | jq -r '.policy | to_entries[] | "\(.key) \(.value)"' |
+		sort >"$T/true"
+	sed -n '/^\.Sh POLICY/,/^\.Sh EVENTS/s/^\.It Cm \([a-z_]*\) No (\([-0-9]*\) to \(.*\), default \([-0-9]*\))$/\1 \4 \2 \3/p' \
+		"$PAGE" | sed 's/a year$/31622400/' | sort >"$T/settings"
+	cut -d ' ' -f 1,2 "$T/settings" >"$T/told"
+	same "names and defaults"
+	while read -r name _ least most; do
+		echo "$name: $least to $most"
+		ctl product set bare "$name=$least" >/dev/null
+		ctl product set bare "$name=$most" >/dev/null
+		run ctl product set bare "$name=$((least - 1))"
+		[ "$status" -ne 0 ]
+		run ctl product set bare "$name=$((most + 1))"
+		[ "$status" -ne 0 ]
+		[[ $output == *above* ]]
+	done <"$T/settings"
+	lab_close
+}
+
+teardown() {
+	[ -z "${LAB-}" ] || lab_close
+}
