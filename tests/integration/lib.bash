@@ -104,7 +104,11 @@ server_stop() {
 
 # product_add [KEY=VALUE...]
 product_add() {
-	ctl product add argon --hardware argon backoff-s=1 stall-s=30 "$@" >/dev/null
+	local policy=("$@")
+	# A setting is given once: those of the test come instead of ours.
+	[[ " $*" == *" backoff-s="* ]] || policy+=(backoff-s=1)
+	[[ " $*" == *" stall-s="* ]] || policy+=(stall-s=30)
+	ctl product add argon --hardware argon "${policy[@]}" >/dev/null
 }
 
 # image VERSION: makes $LAB/VERSION.bin, real firmware with a version stamp in its empty tail.
