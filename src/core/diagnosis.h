@@ -15,10 +15,8 @@
 	X(DIAG_BOOT_LOADER_REJECTED, "boot-loader-rejected",                                       \
 	  "the boot loader looked at the image and did not take it",                               \
 	  "check the image's signature, target slot, platform and boot loader version")            \
-	X(DIAG_STORAGE_FULL, "storage-full",                                                       \
-	  "the device's file system is (nearly) full, so the record that tells the boot loader "   \
-	  "to flash is likely lost",                                                               \
-	  "free space on the device (logs, old files), then: postbootctl device unhold ID")        \
+	X(DIAG_STORAGE_FULL, "storage-full", "the device's file system is (nearly) full",          \
+	  "free space on the device (logs, old files)")                                            \
 	X(DIAG_CACHED_IMAGE, "cached-image",                                                       \
 	  "the device said verified without fetching the image: it used a copy it had kept",       \
 	  "make the device discard its copy; an agent with the `fresh` capability does it when "   \
@@ -54,7 +52,7 @@
 	X(DIAG_STUCK_BLOCK, "stuck-block", "the same part of the image was read again and again",  \
 	  "suspect a bad flash page or a block the device cannot write")                           \
 	X(DIAG_UPDATES_DISABLED, "updates-disabled", "updates are disabled on the device",         \
-	  "enable them on the device, or: postbootctl device force ID")                            \
+	  "enable them on the device")                                                             \
 	X(DIAG_WEAK_LINK, "weak-link", "many messages had to be sent again",                       \
 	  "a smaller window or block size may help: product set NAME window=2 block-bytes=256")    \
 	X(DIAG_SILENT, "silent-since", "nothing was heard from the device since then",             \

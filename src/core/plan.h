@@ -22,18 +22,18 @@
 	  "the device could not show that it runs this image rather than the present one",         \
 	  "give the release another version label, or let the device report a digest")             \
 	X(BLOCK_UPDATES_DISABLED, "updates-disabled", "updates are disabled on the device",        \
-	  "enable them on the device, or: device force ID")                                        \
+	  "enable them on the device")                                                             \
 	X(BLOCK_DEFERRED, "deferred-by-device", "the device has put the update off",               \
-	  "wait until the time shown, or: device force ID")                                        \
+	  "wait until the time shown")                                                             \
 	X(BLOCK_HARDWARE, "hardware-mismatch", "the release is for other hardware",                \
 	  "add the device to the product of its hardware")                                         \
 	X(BLOCK_SPACE, "preflight-space", "the image is larger than the device's update slot",     \
 	  "a smaller image or a larger slot")                                                      \
 	X(BLOCK_BACKOFF, "retry-backoff", "the last attempt failed; the next one waits",           \
-	  "wait until the time shown, or: device force ID")                                        \
+	  "wait until the time shown")                                                             \
 	X(BLOCK_HELD, "held", "the device is held", "device unhold ID, once the cause is removed") \
 	X(BLOCK_DRIFTED, "drifted", "the device left its release by itself",                       \
-	  "device force ID to update it again, or: product set PRODUCT on-drift-reapply=1")        \
+	  "product set PRODUCT on-drift-reapply=1")                                                \
 	X(BLOCK_FINISHING, "attempt-finishing",                                                    \
 	  "an attempt to an earlier target runs to its end first", "wait for its verdict")
 

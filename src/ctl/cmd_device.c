@@ -91,6 +91,10 @@ static int add_finish(struct ctl *c, json_t *d, int fd, const char *out)
 			out_printf(&c->out, "Its key, shown only now: %s", key);
 			out_nl(&c->out);
 		}
+		if (get_str(d, "warning")[0] != '\0') {
+			out_styled(&c->out, STYLE_WARN, "Warning: ");
+			out_wrap(&c->out, 9, get_str(d, "warning"));
+		}
 	}
 	return code;
 }
@@ -224,8 +228,8 @@ int device_show(struct ctl *c, const struct args *a)
 	return CTL_DONE;
 }
 
-/* The device after an act, in one line. */
-static int finish(struct ctl *c, json_t *d, const char *done)
+/* The device after an act, in one line: `done`, or `idle` where that was so before. */
+static int finish(struct ctl *c, json_t *d, const char *done, const char *idle)
 {
 	if (d == NULL)
 		return CTL_FAILED;
@@ -235,7 +239,8 @@ static int finish(struct ctl *c, json_t *d, const char *done)
 		const char *target = get_str(json_object_get(d, "target"), "version");
 		const char *runs = get_str(json_object_get(d, "running"), "version");
 
-		out_printf(&c->out, "Device %s %s. It is ", get_str(d, "id"), done);
+		out_printf(&c->out, "Device %s %s. Now ", get_str(d, "id"),
+			   get_bool(d, "unchanged") ? idle : done);
 		out_styled(&c->out, style_device(get_str(d, "state")), get_str(d, "state"));
 		out_printf(&c->out, ", runs %s, should run %s.", runs[0] ? runs : "unknown",
 			   target[0] ? target : "nothing in particular");
@@ -252,28 +257,32 @@ int device_lock(struct ctl *c, const struct args *a)
 
 	url_device(&u, a->pos[0]);
 	url_segment(&u, "lock");
-	(void)snprintf(done, sizeof(done), "locked to %.64s", a->pos[1]);
-	return finish(c, ctl_call(c, "POST", &u, json_pack("{s:s}", "version", a->pos[1])), done);
+	(void)snprintf(done, sizeof(done), "is locked to %.64s", a->pos[1]);
+	return finish(c, ctl_call(c, "POST", &u, json_pack("{s:s}", "version", a->pos[1])), done,
+		      done);
 }
 
 int device_act(struct ctl *c, const struct args *a)
 {
 	static const struct {
-		const char *verb, *done;
+		const char *verb, *done, *idle;
 	} acts[] = {
-		{"unlock", "unlocked"}, {"force", "forced"},	{"unforce", "no longer forced"},
-		{"hold", "held"},	{"unhold", "released"},
+		{"unlock", "is no longer locked", "was not locked"},
+		{"force", "is forced", "is forced"},
+		{"unforce", "is no longer forced", "was not forced"},
+		{"hold", "is held", "was held already"},
+		{"unhold", "is no longer held", "was not held"},
 	};
-	const char *verb = c->command->verb, *done = verb;
+	const char *verb = c->command->verb, *done = verb, *idle = verb;
 	struct url u;
 
 	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
 		if (strcmp(acts[i].verb, verb) == 0)
-			done = acts[i].done;
+			done = acts[i].done, idle = acts[i].idle;
 	}
 	url_device(&u, a->pos[0]);
 	url_segment(&u, verb);
-	return finish(c, ctl_call(c, "POST", &u, NULL), done);
+	return finish(c, ctl_call(c, "POST", &u, NULL), done, idle);
 }
 
 int device_remove(struct ctl *c, const struct args *a)

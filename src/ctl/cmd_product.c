@@ -27,6 +27,8 @@ static int policy_take(const struct ctl *c, const char *word, json_t *body, json
 	key[len] = '\0';
 	for (char *p = strchr(key, '-'); p != NULL; p = strchr(p, '-'))
 		*p = '_';
+	if (json_object_get(body, key) != NULL || json_object_get(policy, key) != NULL)
+		return ctl_usage(c, "%.*s is given twice", (int)len, word);
 	if (strcmp(key, "hardware") == 0) {
 		(void)json_object_set_new(body, key, json_string(eq + 1));
 		return CTL_DONE;
@@ -48,7 +50,10 @@ static int policy_take(const struct ctl *c, const char *word, json_t *body, json
 static json_t *settings(const struct ctl *c, const struct args *a)
 {
 	json_t *body = json_object(), *policy = json_object();
+	const char *hardware = args_option(a, "hardware");
 
+	if (hardware != NULL)
+		(void)json_object_set_new(body, "hardware", json_string(hardware));
 	for (unsigned i = 1; i < a->count; i++) {
 		if (policy_take(c, a->pos[i], body, policy) != CTL_DONE) {
 			json_decref(body);
@@ -121,15 +126,12 @@ static int finish(struct ctl *c, json_t *p, const char *done)
 
 int product_add(struct ctl *c, const struct args *a)
 {
-	const char *hardware = args_option(a, "hardware");
 	json_t *body = settings(c, a);
 	struct url u;
 
 	if (body == NULL)
 		return CTL_USAGE;
 	(void)json_object_set_new(body, "name", json_string(a->pos[0]));
-	if (hardware != NULL)
-		(void)json_object_set_new(body, "hardware", json_string(hardware));
 	url_init(&u, "/v1/products");
 	return finish(c, ctl_call(c, "POST", &u, body), "created");
 }

@@ -28,7 +28,7 @@ static const struct option_row device_list_options[] = {
 static const struct option_row attempt_list_options[] = {
 	{"device", "ID", "only attempts of this device"},
 	{"open", NULL, "only attempts without a verdict"},
-	{"limit", "N", "the newest N [50; 0: all]"},
+	{"limit", "N", "the newest N [50]"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row attempt_watch_options[] = {
@@ -38,7 +38,7 @@ static const struct option_row attempt_watch_options[] = {
 static const struct option_row event_list_options[] = {
 	{"after", "N", "events after this number or cursor, oldest first"},
 	{"device", "ID", "only events of this device"},
-	{"limit", "N", "at most N; without --after the newest N [50; 0: all]"},
+	{"limit", "N", "at most N; without --after the newest N [50]"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row event_follow_options[] = {
@@ -49,7 +49,8 @@ static const struct option_row event_follow_options[] = {
 };
 
 static const char policy_text[] =
-	"Policy keys and their values: postbootctl product show NAME. Either - or _ joins\n"
+	"Policy keys and their values: postbootctl product show NAME. hardware=H is one, too:\n"
+	"only devices that report this hardware. Either - or _ joins\n"
 	"their words. Keys that end in -s are seconds; 90, 90s, 15m, 2h and 7d are understood.";
 static const char release_text[] =
 	"The digest `file` (SHA-256 of the whole file) is always known. A progress bar is\n"
@@ -69,7 +70,7 @@ const struct command commands[] = {
 	 "all products", NULL, product_list, NULL},
 	{"product", "show", "NAME", 1, 1,
 	 "one product and its policy", NULL, product_show, NULL},
-	{"product", "set", "NAME [hardware=H] KEY=VALUE...", 2, ARGS_MAX,
+	{"product", "set", "NAME KEY=VALUE...", 2, ARGS_MAX,
 	 "change its policy or hardware", NULL, product_set, policy_text},
 	{"product", "target", "NAME VERSION|none", 2, 2,
 	 "the release its devices should run", NULL, product_target, NULL},

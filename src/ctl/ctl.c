@@ -103,9 +103,9 @@ bool ctl_number(const struct ctl *c, const struct args *a, const char *name, int
 	*ret = fallback;
 	if (s == NULL)
 		return true;
-	if (text_integer(s, ret) == 0 && *ret >= 0)
+	if (text_integer(s, ret) == 0 && *ret >= 1)
 		return true;
-	(void)ctl_usage(c, "--%s wants a number, not \"%s\"", name, s);
+	(void)ctl_usage(c, "--%s wants a number from 1 on, not \"%s\"", name, s);
 	return false;
 }
 

@@ -67,8 +67,8 @@ int64_t get_int(const json_t *o, const char *key);
 bool get_bool(const json_t *o, const char *key);
 int64_t get_time(const json_t *o, const char *key); /* Unix ms */
 
-/* A whole number of an option; false and a usage message when it is none. `fallback` when
- * the option is not given. */
+/* A whole number, 1 or more, of an option; false and a usage message when it is none. `fallback`
+ * when the option is not given. */
 bool ctl_number(const struct ctl *c, const struct args *a, const char *name, int64_t fallback,
 		int64_t *ret);
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "ctl/text.h"
 
@@ -178,7 +179,9 @@ static void say_no_daemon(struct http *h)
 	long e = 0;
 
 	(void)curl_easy_getinfo(h->curl, CURLINFO_OS_ERRNO, &e);
-	if (e == EACCES || e == EPERM)
+	if (strlen(h->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		say(h, "%s: too long for the path of a socket", h->socket);
+	else if (e == EACCES || e == EPERM)
 		say(h, "not permitted to use %s: be root or in its group", h->socket);
 	else
 		say(h,

@@ -26,7 +26,11 @@ void out_init(struct output *o, bool no_color)
 	o->color = o->tty && !no_color && (none == NULL || none[0] == '\0') &&
 		   (term == NULL || strcmp(term, "dumb") != 0);
 	if (o->tty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-		o->width = size.ws_col < 48 ? 48 : size.ws_col > 100 ? 100 : size.ws_col;
+		o->columns = size.ws_col;
+	else if (o->tty)
+		o->columns = 80;
+	if (o->columns)
+		o->width = o->columns < 48 ? 48 : o->columns > 100 ? 100 : o->columns;
 	o->now_ms = clock_read().wall_ms;
 }
 

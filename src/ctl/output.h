@@ -25,12 +25,13 @@ enum style {
 enum sign { SIGN_YES, SIGN_NO, SIGN_REACHED, SIGN_OPEN, SIGN_ARROW, SIGN_DOT, SIGN_LINE };
 
 struct output {
-	bool json;	/* -o json */
-	bool color;	/* stdout is a terminal that may show colours */
-	bool tty;	/* stdout is a terminal */
-	bool utf8;	/* the locale's character set is UTF-8 */
-	unsigned width; /* columns to fill */
-	int64_t now_ms; /* wall time, for "4 min ago" */
+	bool json;	  /* -o json */
+	bool color;	  /* stdout is a terminal that may show colours */
+	bool tty;	  /* stdout is a terminal */
+	bool utf8;	  /* the locale's character set is UTF-8 */
+	unsigned width;	  /* columns to fill */
+	unsigned columns; /* that a line has; 0: no terminal */
+	int64_t now_ms;	  /* wall time, for "4 min ago" */
 };
 
 /* Looks at stdout, the environment and the locale. */

@@ -36,6 +36,47 @@ static void widths(const struct table *t, const struct output *o, size_t width[T
 	}
 }
 
+/* The widest columns give way until a row fits into the terminal's line. */
+static void fit(const struct table *t, const struct output *o, size_t width[TABLE_COLUMNS])
+{
+	enum { NARROWEST = 8 };
+	size_t total = 2 * (size_t)(t->columns - 1);
+
+	for (unsigned i = 0; i < t->columns; i++)
+		total += width[i];
+	while (o->columns && total > o->columns) {
+		unsigned widest = 0;
+
+		for (unsigned i = 1; i < t->columns; i++)
+			if (width[i] > width[widest])
+				widest = i;
+		if (width[widest] <= NARROWEST)
+			return;
+		width[widest]--;
+		total--;
+	}
+}
+
+/* Is there nothing behind this cell in its row? */
+static bool ends_row(const struct table *t, size_t i)
+{
+	for (i++; i % t->columns != 0; i++)
+		if (t->cells[i].text[0] != '\0')
+			return false;
+	return true;
+}
+
+static void row_cell(struct table *t, const struct output *o, size_t i, size_t width)
+{
+	char *safe = text_cut(text_safe(t->cells[i].text, o->utf8), width, o->utf8);
+	bool last = ends_row(t, i);
+
+	if (!last || safe[0] != '\0')
+		out_cell(o, t->cells[i].style, safe, last ? 0 : width);
+	out_text(o, last ? "" : "  ");
+	free(safe);
+}
+
 void table_print(struct table *t, const struct output *o, const char *none)
 {
 	size_t width[TABLE_COLUMNS] = {0};
@@ -46,27 +87,21 @@ void table_print(struct table *t, const struct output *o, const char *none)
 		return;
 	}
 	widths(t, o, width);
-	width[t->columns - 1] = 0; /* nothing follows it */
+	fit(t, o, width);
 	for (unsigned i = 0; i < t->columns; i++) {
-		out_cell(o, STYLE_DIM, t->heads[i], width[i]);
-		out_text(o, i + 1 < t->columns ? "  " : "");
+		bool last = i + 1 == t->columns;
+
+		out_cell(o, STYLE_DIM, t->heads[i], last ? 0 : width[i]);
+		out_text(o, last ? "" : "  ");
 	}
 	out_nl(o);
 	for (size_t i = 0; i < t->count; i++) {
-		unsigned column = (unsigned)(i % t->columns);
-		bool last = column + 1 == t->columns;
-
-		/* no blanks where nothing follows in the row */
-		if (column + 2 == t->columns && t->cells[i + 1].text[0] == '\0')
-			out_cell(o, t->cells[i].style, t->cells[i].text, 0);
-		else
-			out_cell(o, t->cells[i].style, t->cells[i].text, width[column]);
-		if (last)
+		row_cell(t, o, i, width[i % t->columns]);
+		if ((i + 1) % t->columns == 0)
 			out_nl(o);
-		else if (column + 2 < t->columns || t->cells[i + 1].text[0] != '\0')
-			out_text(o, "  ");
-		free(t->cells[i].text);
 	}
+	for (size_t i = 0; i < t->count; i++)
+		free(t->cells[i].text);
 	free(t->cells);
 	*t = (struct table){0};
 }

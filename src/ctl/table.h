@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rows and columns for people: fill cell by cell, print once, columns as wide as needed.
+ * Rows and columns for people: fill cell by cell, print once, columns as wide as needed, or
+ * as the terminal allows.
  */
 #ifndef CTL_TABLE_H
 #define CTL_TABLE_H

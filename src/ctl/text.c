@@ -109,6 +109,30 @@ size_t text_width(const char *s)
 	return width;
 }
 
+char *text_cut(char *s, size_t width, bool utf8)
+{
+	size_t used = 0, at = 0;
+
+	if (width == 0 || text_width(s) <= width)
+		return s;
+	for (;;) {
+		uint32_t cp = 0;
+		size_t n = utf8_take((const unsigned char *)s + at, &cp);
+		int w = n > 1 ? wcwidth((wchar_t)cp) : 1;
+
+		used += w < 0 ? 1 : (size_t)w;
+		if (used > width - 1)
+			break;
+		at += n ? n : 1;
+	}
+	char *cut = mem_get(at + sizeof("…"));
+
+	memcpy(cut, s, at);
+	strcpy(cut + at, utf8 ? "…" : "~");
+	free(s);
+	return cut;
+}
+
 int text_integer(const char *s, int64_t *ret)
 {
 	char *end = NULL;
@@ -292,31 +316,4 @@ const char *text_nearest(const char *word, const char *const *words)
 		}
 	}
 	return nearest;
-}
-
-static bool word_char(char c)
-{
-	return isalnum((unsigned char)c) || c == '_' || c == '-';
-}
-
-char *text_replace_word(const char *s, const char *from, const char *to)
-{
-	size_t len = strlen(from), to_len = strlen(to);
-	char *out = mem_get(strlen(s) / (len ? len : 1) * to_len + strlen(s) + to_len + 1);
-	char *at = out;
-	char before = ' ';
-
-	while (*s != '\0') {
-		if (strncmp(s, from, len) == 0 && !word_char(before) && !word_char(s[len])) {
-			memcpy(at, to, to_len);
-			at += to_len;
-			s += len;
-			before = 'x';
-			continue;
-		}
-		before = *s;
-		*at++ = *s++;
-	}
-	*at = '\0';
-	return out;
 }

@@ -20,6 +20,9 @@ char *text_safe(const char *s, bool utf8);
 /* Columns on a terminal of a text that text_safe() has returned. */
 size_t text_width(const char *s);
 
+/* Cuts such a text to that many columns, the last of them a sign that something is missing. */
+char *text_cut(char *s, size_t width, bool utf8);
+
 /* "90", "90s", "15m", "2h", "7d" in seconds; ERR_SYNTAX or ERR_RANGE. */
 int text_duration(const char *s, int64_t *ret_s) ERR_CHECK;
 
@@ -42,9 +45,6 @@ char *text_count(int64_t n, char dst[TEXT_SHORT]);
 
 /* The word of `words` (ended by NULL) that `word` was probably meant to be, or NULL. */
 const char *text_nearest(const char *word, const char *const *words);
-
-/* `s` with each whole word `from` replaced by `to`. */
-char *text_replace_word(const char *s, const char *from, const char *to);
 
 /* Memory or exit: a command line tool has nothing to save. */
 void *mem_get(size_t size);

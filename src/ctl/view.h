@@ -14,13 +14,12 @@ void view_attempt(const struct output *o, const json_t *attempt);
 void view_rung(const struct output *o, const json_t *attempt, const json_t *rung);
 /* The verdict in one or two lines, and the diagnoses. */
 void view_verdict(const struct output *o, const json_t *attempt);
-void view_diagnoses(const struct output *o, const json_t *about, const json_t *diagnoses,
-		    bool next);
+void view_diagnoses(const struct output *o, const json_t *diagnoses, bool next);
 
 void view_device(const struct output *o, const json_t *device);
 void view_explain(const struct output *o, const json_t *explain);
-/* Why nothing is offered; `about` gives the names put into the advice. */
-void view_blocked(const struct output *o, const json_t *about, const json_t *blocked);
+/* Why nothing is offered. */
+void view_blocked(const struct output *o, const json_t *blocked);
 
 /* An event in one line. */
 void view_event(const struct output *o, const json_t *event);
@@ -34,9 +33,6 @@ const char *attempt_word(const json_t *attempt);
 /* "  label     " of a field, aligned; the value follows. */
 void view_label(const struct output *o, const char *label);
 enum { VIEW_INDENT = 14 };
-
-/* The server's advice with this device's names in place of ID, PRODUCT and NAME; to be freed. */
-char *advice(const json_t *about, const char *text);
 
 /* "245,760 bytes". */
 const char *bytes_text(int64_t n, char dst[64]);

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/ctl.h"
@@ -13,6 +12,8 @@ const char *attempt_word(const json_t *a)
 {
 	const char *verdict = get_str(a, "verdict");
 
+	if (get_bool(a, "deferred"))
+		return "deferred";
 	return verdict[0] != '\0' && strcmp(verdict, "none") != 0 ? verdict : get_str(a, "state");
 }
 
@@ -42,21 +43,6 @@ const char *bytes_text(int64_t n, char dst[64])
 
 	(void)snprintf(dst, 64, "%s byte%s", text_count(n, count), n == 1 ? "" : "s");
 	return dst;
-}
-
-char *advice(const json_t *about, const char *text)
-{
-	const char *device = get_str(about, "device"), *product = get_str(about, "product");
-	char *s, *t;
-
-	if (device[0] == '\0')
-		device = get_str(about, "id");
-	s = text_replace_word(text, "ID", device[0] ? device : "ID");
-	t = text_replace_word(s, "PRODUCT", product[0] ? product : "PRODUCT");
-	free(s);
-	s = text_replace_word(t, "NAME", product[0] ? product : "NAME");
-	free(t);
-	return s;
 }
 
 static bool listed(const json_t *list, const char *word)
@@ -223,6 +209,16 @@ static void transfer(const struct output *o, const json_t *a)
 	if (get_bool(a, "cached"))
 		out_styled(o, STYLE_WARN, ": the device used a copy it had kept");
 	out_nl(o);
+	if (get_bool(a, "served_out")) {
+		view_label(o, "");
+		out_style(o, STYLE_WARN);
+		out_wrap(o, VIEW_INDENT,
+			 attempt_closed(a)
+				 ? "the device fetched the image more than three times"
+				 : "the device fetched the image more than three times: further "
+				   "blocks are refused with 4.03 until the attempt ends");
+		out_style(o, STYLE_PLAIN);
+	}
 	view_label(o, "received");
 	out_printf(o, "%s of %s, as the device tells",
 		   bytes_text(get_int(a, "received_bytes"), one), text_count(size, two));
@@ -236,7 +232,7 @@ static void transfer(const struct output *o, const json_t *a)
 	}
 }
 
-void view_diagnoses(const struct output *o, const json_t *about, const json_t *list, bool next)
+void view_diagnoses(const struct output *o, const json_t *list, bool next)
 {
 	size_t i;
 	json_t *d;
@@ -255,11 +251,8 @@ void view_diagnoses(const struct output *o, const json_t *about, const json_t *l
 			out_wrap(o, 13, facts);
 		}
 		if (next && then[0] != '\0') {
-			char *s = advice(about, then);
-
 			out_cell(o, STYLE_DIM, "      next", 13);
-			out_wrap(o, 13, s);
-			free(s);
+			out_wrap(o, 13, then);
 		}
 	}
 }
@@ -268,11 +261,14 @@ void view_verdict(const struct output *o, const json_t *a)
 {
 	char span[TEXT_SHORT];
 
-	out_styled(o, style_attempt(a), get_bool(a, "success") ? "success" : "failed");
+	out_styled(o, style_attempt(a),
+		   get_bool(a, "success")   ? "success"
+		   : get_bool(a, "charged") ? "failed"
+					    : "not updated");
 	out_printf(o, ": %s, %s (after %s)", attempt_word(a), get_str(a, "means"),
 		   text_span(get_int(a, "duration_ms"), span));
 	out_nl(o);
-	view_diagnoses(o, a, json_object_get(a, "diagnoses"), true);
+	view_diagnoses(o, json_object_get(a, "diagnoses"), true);
 }
 
 void view_attempt(const struct output *o, const json_t *a)
@@ -298,6 +294,6 @@ void view_attempt(const struct output *o, const json_t *a)
 	transfer(o, a);
 	if (json_array_size(diagnoses) > 0) {
 		out_heading(o, "Likely causes");
-		view_diagnoses(o, a, diagnoses, true);
+		view_diagnoses(o, diagnoses, true);
 	}
 }

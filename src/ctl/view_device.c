@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/ctl.h"
@@ -35,6 +34,9 @@ static void versions(const struct output *o, const json_t *d)
 			out_printf(o, "  %.21s%s", digest, strlen(digest) > 21 ? "..." : "");
 		if (confirmed != NULL)
 			out_text(o, json_is_true(confirmed) ? "  confirmed" : "  not confirmed");
+		if (get_str(running, "claims")[0] != '\0')
+			out_printf(o, "  reports %s in the same boot: not believed before a reboot",
+				   get_str(running, "claims"));
 	}
 	out_nl(o);
 	view_label(o, "should run");
@@ -89,6 +91,12 @@ static void contact(const struct output *o, const json_t *d)
 	if (address[0] != '\0')
 		out_printf(o, ", %s", address);
 	out_nl(o);
+	if (get_str(d, "warning")[0] != '\0') {
+		view_label(o, "warning");
+		out_style(o, STYLE_WARN);
+		out_wrap(o, VIEW_INDENT, get_str(d, "warning"));
+		out_style(o, STYLE_PLAIN);
+	}
 	if (boot == NULL)
 		return;
 	view_label(o, "boot");
@@ -149,7 +157,7 @@ static void reported(const struct output *o, const json_t *r)
 	}
 	if (last != NULL) {
 		view_label(o, "remembers");
-		out_printf(o, "attempt %" PRId64 ", %s", get_int(last, "attempt"),
+		out_printf(o, "that attempt %" PRId64 " came to: %s", get_int(last, "attempt"),
 			   get_str(last, "stage"));
 		if (get_str(last, "reason")[0] != '\0' &&
 		    strcmp(get_str(last, "reason"), "none") != 0)
@@ -161,15 +169,14 @@ static void reported(const struct output *o, const json_t *r)
 	capabilities(o, json_object_get(r, "capabilities"));
 }
 
-void view_blocked(const struct output *o, const json_t *about, const json_t *blocked)
+void view_blocked(const struct output *o, const json_t *blocked)
 {
 	size_t i;
 	json_t *b;
 
 	json_array_foreach(blocked, i, b)
 	{
-		const char *facts = get_str(b, "facts");
-		char *clear = advice(about, get_str(b, "clear"));
+		const char *facts = get_str(b, "facts"), *clear = get_str(b, "clear");
 
 		out_text(o, "  ");
 		out_styled(o, STYLE_WARN, get_str(b, "name"));
@@ -184,7 +191,6 @@ void view_blocked(const struct output *o, const json_t *about, const json_t *blo
 			out_cell(o, STYLE_DIM, "      clear", 13);
 			out_wrap(o, 13, clear);
 		}
-		free(clear);
 	}
 }
 
@@ -216,7 +222,7 @@ void view_device(const struct output *o, const json_t *d)
 	reported(o, json_object_get(d, "report"));
 	if (a == NULL && worth_telling(blocked)) {
 		out_heading(o, "Not updated now because");
-		view_blocked(o, d, blocked);
+		view_blocked(o, blocked);
 		if (clear > 0) {
 			out_printf(o, "  Next try %s, at %s", out_ago(o, clear, ago),
 				   out_when(clear, when));
@@ -233,7 +239,7 @@ void view_device(const struct output *o, const json_t *d)
 
 void view_explain(const struct output *o, const json_t *e)
 {
-	const json_t *d = json_object_get(e, "D"), *blocked = json_object_get(e, "blocked_by");
+	const json_t *blocked = json_object_get(e, "blocked_by");
 	const json_t *diagnoses = json_object_get(e, "diagnoses");
 	const json_t *steps = json_object_get(e, "next_steps");
 	size_t i;
@@ -242,21 +248,18 @@ void view_explain(const struct output *o, const json_t *e)
 	out_wrap(o, 0, get_str(e, "summary"));
 	if (worth_telling(blocked)) {
 		out_heading(o, "What keeps it from being updated");
-		view_blocked(o, d, blocked);
+		view_blocked(o, blocked);
 	}
 	if (json_array_size(diagnoses) > 0) {
 		out_heading(o, "What likely happened");
-		view_diagnoses(o, d, diagnoses, json_array_size(steps) == 0);
+		view_diagnoses(o, diagnoses, json_array_size(steps) == 0);
 	}
 	if (json_array_size(steps) == 0)
 		return;
 	out_heading(o, "What to do");
 	json_array_foreach(steps, i, step)
 	{
-		char *s = advice(d, json_string_value(step) ? json_string_value(step) : "");
-
 		out_printf(o, "  %zu. ", i + 1);
-		out_wrap(o, 5, s);
-		free(s);
+		out_wrap(o, 5, json_is_string(step) ? json_string_value(step) : "");
 	}
 }

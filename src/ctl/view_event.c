@@ -65,6 +65,16 @@ static void progress(const json_t *e, char dst[DETAILS_MAX])
 			       got * 100 / size);
 }
 
+/* "runs 1.0.0 (watchdog)"; a device need not know why it was reset. */
+static void boot(const json_t *e, const char *runs, char dst[DETAILS_MAX])
+{
+	const char *reset = get_str(e, "reset");
+	bool known = reset[0] != '\0' && strcmp(reset, "unknown") != 0;
+
+	(void)snprintf(dst, DETAILS_MAX, "runs %.64s%s%.64s%s", runs, known ? " (" : "",
+		       known ? reset : "", known ? ")" : "");
+}
+
 static void details(const struct output *o, const json_t *e, char dst[DETAILS_MAX])
 {
 	const char *topic = get_str(e, "topic");
@@ -82,7 +92,7 @@ static void details(const struct output *o, const json_t *e, char dst[DETAILS_MA
 	else if (topic_is(topic, "flash/progress"))
 		progress(e, dst);
 	else if (topic_is(topic, "device/boot"))
-		(void)snprintf(dst, DETAILS_MAX, "runs %.64s (%.64s)", runs, get_str(e, "reset"));
+		boot(e, runs, dst);
 	else if (topic_is(topic, "device/drift"))
 		(void)snprintf(dst, DETAILS_MAX, "runs %.64s, expected %.64s", runs,
 			       get_str(e, "expected"));

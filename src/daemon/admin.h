@@ -31,6 +31,7 @@ struct admin_conf {
 	const char *version;
 	int64_t started_ms;	   /* wall */
 	const char *const *listen; /* "coaps://127.0.0.1:5684", ends with NULL; NULL: none */
+	bool plain_devices;	   /* they are served */
 	unsigned keep_alive_ms;	   /* of the event stream; 0: 15 s */
 };
 

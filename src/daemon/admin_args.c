@@ -310,7 +310,12 @@ bool body_policy(struct request *rq, struct policy *policy)
 		if (!policy_one(rq, key, value, policy))
 			return false;
 	}
-	return true;
+	if (policy->backoff_s <= policy->backoff_max_s)
+		return true;
+	reply_problem(rq, 400, "out-of-range",
+		      "policy.backoff_s: %lld is above policy.backoff_max_s, %lld",
+		      (long long)policy->backoff_s, (long long)policy->backoff_max_s);
+	return false;
 }
 
 /* ---- names ---- */
@@ -377,6 +382,19 @@ bool find_device(struct request *rq, const char *id, struct engine_device *ret)
 
 	if (err == ERR_NOENT) {
 		reply_error(rq, err, "there is no device \"%.80s\"", id);
+		return false;
+	}
+	return read_ok(rq, err);
+}
+
+bool find_release(struct request *rq, const struct product *p, const char *version,
+		  struct release *ret)
+{
+	int err = store_release_by_version(rq->admin->conf.store, p->id, version, ret);
+
+	if (err == ERR_NOENT) {
+		reply_error(rq, err, "product \"%.80s\" has no release \"%.80s\"", p->name,
+			    version);
 		return false;
 	}
 	return read_ok(rq, err);

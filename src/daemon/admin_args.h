@@ -43,6 +43,8 @@ bool check_hardware(struct request *rq, const char *hardware);
 /* Rows that a path names, or 404. */
 bool find_product(struct request *rq, const char *name, struct product *ret);
 bool find_device(struct request *rq, const char *id, struct engine_device *ret);
+bool find_release(struct request *rq, const struct product *p, const char *version,
+		  struct release *ret);
 /* Reads that fail: 503. Returns true if err is 0. */
 bool read_ok(struct request *rq, int err);
 

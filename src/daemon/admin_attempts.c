@@ -39,7 +39,7 @@ static json_t *attempt_json(struct request *rq, const struct attempt *at)
 	if (store_product(rq->admin->conf.store, at->product, &p))
 		p.name[0] = 0;
 	attempt_diagnoses(rq->admin, &now, &dg);
-	return view_attempt(&now, p.name, &dg);
+	return view_attempt(&now, p.name, &dg, NULL);
 }
 
 static bool attempt_id(struct request *rq, uint64_t *ret_id)
@@ -50,14 +50,22 @@ static bool attempt_id(struct request *rq, uint64_t *ret_id)
 	return false;
 }
 
+static bool find_attempt(struct request *rq, uint64_t id, struct attempt *ret)
+{
+	int err = store_attempt(rq->admin->conf.store, id, ret);
+
+	if (err == ERR_NOENT) {
+		reply_error(rq, err, "there is no attempt %llu", (unsigned long long)id);
+		return false;
+	}
+	return read_ok(rq, err);
+}
+
 void reply_attempt(struct request *rq, uint64_t id)
 {
 	struct attempt at;
-	int err = store_attempt(rq->admin->conf.store, id, &at);
 
-	if (err == ERR_NOENT)
-		reply_error(rq, err, "there is no attempt %llu", (unsigned long long)id);
-	else if (read_ok(rq, err))
+	if (find_attempt(rq, id, &at))
 		reply_json(rq, 200, attempt_json(rq, &at));
 }
 
@@ -76,7 +84,10 @@ static void attempt_cancelled(struct request *rq)
 
 void attempt_cancel(struct request *rq)
 {
-	if (!body_keys(rq, rq->json, "", "") || !attempt_id(rq, &rq->attempt))
+	struct attempt at;
+
+	if (!body_keys(rq, rq->json, "", "") || !attempt_id(rq, &rq->attempt) ||
+	    !find_attempt(rq, rq->attempt, &at))
 		return;
 	rq->after = attempt_cancelled;
 	request_owed(rq);
@@ -109,6 +120,15 @@ static void reply_attempts(struct request *rq, const struct rows *rows, uint64_t
 	reply_json(rq, 200, o);
 }
 
+static bool device_exists(struct request *rq, const char *id)
+{
+	struct engine_device now;
+	bool found = find_device(rq, id, &now);
+
+	explicit_bzero(&now, sizeof(now)); /* it holds a key */
+	return found;
+}
+
 void attempts_list(struct request *rq)
 {
 	char device[LIMIT_DEVICE_ID + 1];
@@ -128,7 +148,8 @@ void attempts_list(struct request *rq)
 		return;
 	}
 	if (read_ok(rq, store_attempts(rq->admin->conf.store, device, open_only, before,
-				       (unsigned)limit, attempts_row, &rows)))
+				       (unsigned)limit, attempts_row, &rows)) &&
+	    (rows.count || !device[0] || device_exists(rq, device)))
 		reply_attempts(rq, &rows, limit);
 	free(rows.list);
 }

@@ -33,6 +33,7 @@ static bool device_load(struct request *rq, const char *id, struct device_rows *
 	if (!find_device(rq, id, &d->now))
 		return false;
 	d->view.now = &d->now;
+	d->view.plain_unserved = d->now.device.plain && !rq->admin->conf.plain_devices;
 	if (!d->now.device.last_attempt)
 		return true;
 	int err = store_attempt(rq->admin->conf.store, d->now.device.last_attempt, &d->last);
@@ -61,6 +62,8 @@ void reply_device(struct request *rq, unsigned status, const char *id)
 	json_t *o = view_device(&d.view);
 	if (rq->psk_hex[0])
 		view_put(&o, "psk", json_string(rq->psk_hex));
+	if (rq->unchanged)
+		view_put(&o, "unchanged", json_true());
 	reply_json(rq, status, o);
 	explicit_bzero(&d, sizeof(d)); /* it holds the key */
 	if (status != 201)
@@ -200,6 +203,19 @@ static bool device_key(struct request *rq, struct device *d)
 	return !psk || psk_given(rq, d, psk);
 }
 
+static bool device_is_new(struct request *rq, const char *id)
+{
+	struct engine_device now;
+	int err = engine_device(rq->admin->conf.engine, id, &now);
+
+	explicit_bzero(&now, sizeof(now)); /* it holds a key */
+	if (err == ERR_NOENT)
+		return true;
+	if (read_ok(rq, err))
+		reply_error(rq, ERR_EXIST, "device \"%.80s\" exists already", id);
+	return false;
+}
+
 void devices_add(struct request *rq)
 {
 	struct device d = {.created_ms = clock_read().wall_ms};
@@ -209,7 +225,8 @@ void devices_add(struct request *rq)
 	report_init(&d.report);
 	if (!body_keys(rq, rq->json, "", " id product psk psk_generate plain ") ||
 	    !body_text(rq, "id", true, &id) || !check_name(rq, "id", id, LIMIT_DEVICE_ID) ||
-	    !body_text(rq, "product", true, &product) || !find_product(rq, product, &p))
+	    !body_text(rq, "product", true, &product) || !find_product(rq, product, &p) ||
+	    !device_is_new(rq, id))
 		return;
 	(void)buf_copy_str(d.id, sizeof(d.id), id);
 	d.product = p.id;
@@ -233,9 +250,38 @@ static void device_removed(struct request *rq)
 	reply_empty(rq, 204);
 }
 
+/* What an act has to know of its device; without the key. */
+struct device_facts {
+	int64_t product, lock;
+	bool force, held;
+};
+
+static bool device_facts(struct request *rq, struct device_facts *ret)
+{
+	struct engine_device now;
+	bool found = find_device(rq, rq->name[0], &now);
+
+	if (found)
+		*ret = (struct device_facts){.product = now.product.id,
+					     .lock = now.device.lock,
+					     .force = now.device.force,
+					     .held = now.device.hold != HOLD_NONE};
+	explicit_bzero(&now, sizeof(now));
+	return found;
+}
+
+/* An act whose work is done already succeeds, and says that it was. */
+static void device_unchanged(struct request *rq)
+{
+	rq->unchanged = true;
+	reply_device(rq, 200, rq->name[0]);
+}
+
 void device_remove(struct request *rq)
 {
-	if (!body_keys(rq, rq->json, "", ""))
+	struct device_facts d;
+
+	if (!body_keys(rq, rq->json, "", "") || !device_facts(rq, &d))
 		return;
 	rq->after = device_removed;
 	request_owed(rq);
@@ -245,9 +291,15 @@ void device_remove(struct request *rq)
 void device_lock(struct request *rq)
 {
 	const char *version;
+	struct device_facts d;
+	struct release r;
+	struct product p;
 
 	if (!body_keys(rq, rq->json, "", " version ") ||
-	    !body_text(rq, "version", true, &version) || !check_version(rq, "version", version))
+	    !body_text(rq, "version", true, &version) || !check_version(rq, "version", version) ||
+	    !device_facts(rq, &d) ||
+	    !read_ok(rq, store_product(rq->admin->conf.store, d.product, &p)) ||
+	    !find_release(rq, &p, version, &r))
 		return;
 	rq->after = device_acted;
 	request_owed(rq);
@@ -256,17 +308,36 @@ void device_lock(struct request *rq)
 
 void device_unlock(struct request *rq)
 {
-	if (!body_keys(rq, rq->json, "", ""))
+	struct device_facts d;
+
+	if (!body_keys(rq, rq->json, "", "") || !device_facts(rq, &d))
 		return;
+	if (!d.lock) {
+		device_unchanged(rq);
+		return;
+	}
 	rq->after = device_acted;
 	request_owed(rq);
 	engine_device_lock(rq->admin->conf.engine, rq->name[0], "", request_done, rq);
 }
 
+/* Force is never idle: it ends waits and drift, too. */
+static bool act_is_idle(enum operator_act act, const struct device_facts *d)
+{
+	return (act == OPERATOR_HOLD && d->held) || (act == OPERATOR_UNHOLD && !d->held) ||
+	       (act == OPERATOR_UNFORCE && !d->force);
+}
+
 static void device_act(struct request *rq, enum operator_act act)
 {
-	if (!body_keys(rq, rq->json, "", ""))
+	struct device_facts d;
+
+	if (!body_keys(rq, rq->json, "", "") || !device_facts(rq, &d))
 		return;
+	if (act_is_idle(act, &d)) {
+		device_unchanged(rq);
+		return;
+	}
 	rq->after = device_acted;
 	request_owed(rq);
 	engine_device_act(rq->admin->conf.engine, rq->name[0], act, request_done, rq);

@@ -75,6 +75,7 @@ struct request {
 	unsigned status; /* of the answer; 0: none yet */
 	struct MHD_Response *response;
 
+	bool unchanged;	 /* the act found its work done */
 	route_fn *after; /* builds the answer once the engine has done its part */
 	union {
 		uint64_t attempt;

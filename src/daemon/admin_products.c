@@ -132,7 +132,7 @@ static bool product_fields(struct request *rq, struct product *p)
 
 void products_add(struct request *rq)
 {
-	struct product p = {.created_ms = clock_read().wall_ms};
+	struct product p = {.created_ms = clock_read().wall_ms}, old;
 	const char *name;
 
 	policy_init(&p.policy);
@@ -140,6 +140,12 @@ void products_add(struct request *rq)
 	    !body_text(rq, "name", true, &name) ||
 	    !check_name(rq, "name", name, LIMIT_PRODUCT_NAME) || !product_fields(rq, &p))
 		return;
+	int err = store_product_by_name(rq->admin->conf.store, name, &old);
+	if (err != ERR_NOENT) {
+		if (read_ok(rq, err))
+			reply_error(rq, ERR_EXIST, "product \"%.80s\" exists already", name);
+		return;
+	}
 	(void)buf_copy_str(p.name, sizeof(p.name), name);
 	rq->after = product_added;
 	request_owed(rq);
@@ -163,11 +169,14 @@ void product_target(struct request *rq)
 	const json_t *value = json_object_get(rq->json, "version");
 	const char *version = "";
 	struct product p;
+	struct release r;
 
 	if (!body_keys(rq, rq->json, "", " version ") || !find_product(rq, rq->name[0], &p))
 		return;
 	if (!json_is_null(value) &&
 	    (!body_text(rq, "version", true, &version) || !check_version(rq, "version", version)))
+		return;
+	if (version[0] && !find_release(rq, &p, version, &r))
 		return;
 	rq->after = product_changed;
 	request_owed(rq);

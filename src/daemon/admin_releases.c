@@ -20,12 +20,7 @@ static void reply_release(struct request *rq, unsigned status, const struct prod
 	char location[sizeof(name) + sizeof(label) + 32];
 	struct release r;
 
-	int err = store_release_by_version(rq->admin->conf.store, p->id, version, &r);
-	if (err == ERR_NOENT) {
-		reply_error(rq, err, "product %s has no release \"%.80s\"", p->name, version);
-		return;
-	}
-	if (!read_ok(rq, err))
+	if (!find_release(rq, p, version, &r))
 		return;
 	reply_json(rq, status, view_release(&r, p->name, p->target == r.id));
 	if (status != 201)
@@ -107,8 +102,10 @@ static void release_removed(struct request *rq)
 void release_remove(struct request *rq)
 {
 	struct product p;
+	struct release r;
 
-	if (!body_keys(rq, rq->json, "", "") || !find_product(rq, rq->name[0], &p))
+	if (!body_keys(rq, rq->json, "", "") || !find_product(rq, rq->name[0], &p) ||
+	    !find_release(rq, &p, rq->name[1], &r))
 		return;
 	rq->after = release_removed;
 	request_owed(rq);
@@ -141,13 +138,16 @@ static enum MHD_Result running_arg(void *cls, enum MHD_ValueKind kind, const cha
 	(void)kind;
 	if (strcmp(key, "running") != 0)
 		return MHD_YES;
-	if (buf_copy_str(text, sizeof(text), value) && !percent_decode(text))
+	bool whole = buf_copy_str(text, sizeof(text), value);
+	if (percent_decode(text))
+		(void)buf_copy_str(text, sizeof(text), "?");
+	else if (whole)
 		err = digest_from_text(text, &d);
 	if (err) {
 		reply_problem(args->rq, 400, err_word(err),
 			      "running: \"%.80s\" is not KIND:HEX (file, mcuboot, esp-appended or "
 			      "vendor-N; 4 to 64 bytes, file 32)",
-			      value);
+			      text);
 		return MHD_NO;
 	}
 	if (d.kind == DIGEST_FILE && (!ru->file.len || digest_equal(&ru->file, &d))) {
@@ -236,7 +236,7 @@ static bool release_is_new(struct request *rq, const struct product *p, const ch
 		return true;
 	if (read_ok(rq, err))
 		reply_problem(rq, 409, "exists",
-			      "product %s has a release %s already; a label is "
+			      "product \"%s\" has a release \"%s\" already; a label is "
 			      "never given to other bytes",
 			      p->name, version);
 	return false;

@@ -445,6 +445,7 @@ static int start_admin(struct service *s)
 		.version = PACKAGE_VERSION,
 		.started_ms = clock_read().wall_ms,
 		.listen = s->listen,
+		.plain_devices = s->conf.plain_devices,
 	};
 	int err = s->admin_fd < 0 ? socket_folder(s->conf.admin_socket) : 0;
 

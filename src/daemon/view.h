@@ -27,8 +27,9 @@ json_t *view_product(const struct product *p, const char *target);
 /* `product`: its name; `target`: whether the product targets it. */
 json_t *view_release(const struct release *r, const char *product, bool target);
 
-/* dg NULL: none. */
-json_t *view_attempt(const struct attempt *a, const char *product, const struct diagnoses *dg);
+/* dg NULL: none. `now`: its device, NULL where it is not at hand. */
+json_t *view_attempt(const struct attempt *a, const char *product, const struct diagnoses *dg,
+		     const struct engine_device *now);
 
 /* What a device's view is made of. */
 struct view_device {
@@ -37,8 +38,10 @@ struct view_device {
 	const struct attempt *last; /* the last closed attempt, if has_last */
 	const struct diagnoses *last_diagnoses;
 	struct history history; /* of the last attempt's image, since the last unhold */
+	bool plain_unserved;	/* it is a plain device, and plain devices are not served */
 };
 json_t *view_device(const struct view_device *v);
+extern const char view_plain_warning[];
 /* For lists: attempts by their ids only. */
 json_t *view_device_row(const struct engine_device *now);
 
@@ -60,10 +63,37 @@ void view_put_text(json_t **obj, const char *key, const char *str); /* "": no ke
 void view_put_time(json_t **obj, const char *key, int64_t wall_ms); /* 0: no key */
 json_t *view_hex(const uint8_t *ptr, size_t len);
 json_t *view_digest(const struct digest *d);
-json_t *view_diagnoses(const struct diagnoses *dg); /* NULL: empty */
 /* The device's own copy was used instead of our image: verified with hardly a byte served. */
 bool view_attempt_cached(const struct attempt *a);
+/* An operator ended it, or it was overtaken: nobody asks what went wrong. */
+bool view_attempt_is_moot(const struct attempt *a);
+/* The device put it off: it did not refuse it. */
+bool view_attempt_deferred(const struct attempt *a);
+const char *view_attempt_means(const struct attempt *a); /* of a closed one */
 /* "in-sync", "updating", "waiting", "held", "new" or "no-target" */
 const char *view_device_state(const struct engine_device *now);
+
+/* ---- advice: what applies to this device as it is ---- */
+
+enum { VIEW_SENTENCE = 512 };
+
+/* Appends as printf does; what does not fit is cut, rather than lost. */
+void view_say(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* "2026-11-23 01:47 UTC" */
+const char *view_when(int64_t wall_ms, char dst[32]);
+/* General advice with names for ID, NAME and PRODUCT, and commands begun with the program. */
+void view_say_advice(struct buf *b, const char *advice, const char *id, const char *product);
+/* The blocks that are news: of a held device neither waits nor that it needs no update. */
+uint32_t view_blocks(const struct engine_device *now);
+void view_say_clear(struct buf *b, enum block block, const struct engine_device *now);
+/* NULL: none. `now` as for view_attempt(). */
+json_t *view_diagnoses(const struct diagnoses *dg, const struct attempt *a, const char *product,
+		       const struct engine_device *now);
+void view_say_means(struct buf *b, const struct diagnosis *d, const struct attempt *a);
+void view_say_next(struct buf *b, const struct diagnosis *d, const struct attempt *a,
+		   const char *product, const struct engine_device *now);
+/* A newer report tells that the cause is gone. */
+bool view_diagnosis_is_over(const struct diagnosis *d, const struct attempt *a,
+			    const struct engine_device *now);
 
 #endif

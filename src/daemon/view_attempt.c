@@ -8,29 +8,34 @@ bool view_attempt_cached(const struct attempt *a)
 	return a->rung_ms[RUNG_VERIFIED] && a->served_bytes <= a->size_bytes / 50;
 }
 
-json_t *view_diagnoses(const struct diagnoses *dg)
+bool view_attempt_is_moot(const struct attempt *a)
 {
-	json_t *list = json_array();
+	return a->state == ATTEMPT_CLOSED &&
+	       (a->verdict == VERDICT_CANCELLED || a->verdict == VERDICT_SUPERSEDED ||
+		a->verdict == VERDICT_STORE_RESTORED);
+}
 
-	for (unsigned i = 0; dg && i < dg->count; i++) {
-		const struct diagnosis *d = &dg->list[i];
-		json_t *o = json_object();
-		view_put(&o, "name", json_string(diagnosis_name(d->kind)));
-		view_put(&o, "means", json_string(diagnosis_means(d->kind)));
-		view_put(&o, "facts", view_text(d->facts));
-		view_put(&o, "next", json_string(diagnosis_next(d->kind)));
-		view_append(&list, o);
-	}
-	return list;
+bool view_attempt_deferred(const struct attempt *a)
+{
+	return a->state == ATTEMPT_CLOSED && a->verdict == VERDICT_REFUSED && !a->charged &&
+	       reason_is_soft(a->reason);
+}
+
+const char *view_attempt_means(const struct attempt *a)
+{
+	return view_attempt_deferred(a) ? "the device put the update off"
+					: verdict_help(a->verdict);
 }
 
 static void put_verdict(json_t **o, const struct attempt *a)
 {
 	if (a->state == ATTEMPT_CLOSED) {
 		view_put(o, "verdict", json_string(verdict_name(a->verdict)));
-		view_put(o, "means", json_string(verdict_help(a->verdict)));
+		view_put(o, "means", json_string(view_attempt_means(a)));
 		view_put(o, "success", json_boolean(a->verdict == VERDICT_UPDATED));
 		view_put(o, "charged", json_boolean(a->charged));
+		if (view_attempt_deferred(a))
+			view_put(o, "deferred", json_true());
 	}
 	if (a->via != VIA_NONE)
 		view_put(o, "via", json_string(via_name(a->via)));
@@ -96,7 +101,8 @@ static json_t *attempt_ladder(const struct attempt *a)
 	return list;
 }
 
-json_t *view_attempt(const struct attempt *a, const char *product, const struct diagnoses *dg)
+json_t *view_attempt(const struct attempt *a, const char *product, const struct diagnoses *dg,
+		     const struct engine_device *now)
 {
 	json_t *o = json_object();
 
@@ -118,6 +124,8 @@ json_t *view_attempt(const struct attempt *a, const char *product, const struct 
 	view_put(&o, "cached", json_boolean(view_attempt_cached(a)));
 	view_put(&o, "received_bytes", json_integer(a->received_bytes));
 	view_put(&o, "served_bytes", json_integer(a->served_bytes));
+	if (attempt_overserved(a))
+		view_put(&o, "served_out", json_true());
 	if (a->start_offset >= 0)
 		view_put(&o, "start_offset", json_integer(a->start_offset));
 	view_put(&o, "interruptions", json_integer(a->interruptions));
@@ -127,6 +135,7 @@ json_t *view_attempt(const struct attempt *a, const char *product, const struct 
 		view_put(&o, "duration_ms", json_integer(a->closed_ms - a->created_ms));
 	else
 		view_put_time(&o, "deadline", attempt_deadline_ms(a));
-	view_put(&o, "diagnoses", view_diagnoses(dg));
+	view_put(&o, "diagnoses",
+		 view_diagnoses(view_attempt_is_moot(a) ? NULL : dg, a, product, now));
 	return o;
 }

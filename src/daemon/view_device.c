@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/view.h"
 
+const char view_plain_warning[] = "this server does not serve plain devices: set plain-devices = "
+				  "yes in postbootd.conf, or add it with a key";
+
 const char *view_device_state(const struct engine_device *now)
 {
 	if (now->has_attempt)
@@ -48,6 +51,8 @@ static void put_running(json_t **o, const struct device *d)
 			view_put(&running, "digest", view_digest(&d->report.running));
 		if (d->report.confirmed >= 0)
 			view_put(&running, "confirmed", json_boolean(d->report.confirmed));
+		if (d->unbooted_claim)
+			view_put_text(&running, "claims", d->claimed);
 		view_put(o, "running", running);
 	}
 	if (d->boots.count) {
@@ -131,18 +136,21 @@ static json_t *device_report(const struct device *d)
 	return o;
 }
 
-static json_t *device_blocked(const struct plan *plan)
+static json_t *device_blocked(const struct engine_device *now)
 {
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < BLOCK_COUNT; i++) {
 		enum block block = (enum block)i;
-		if (!(plan->blocked & 1u << i))
+		char text[VIEW_SENTENCE];
+		struct buf clear = buf_writer(text, sizeof(text));
+		if (!(view_blocks(now) & 1u << i))
 			continue;
+		view_say_clear(&clear, block, now);
 		json_t *o = json_object();
 		view_put(&o, "name", json_string(block_name(block)));
 		view_put(&o, "means", json_string(block_means(block)));
-		view_put(&o, "clear", json_string(block_clear(block)));
+		view_put(&o, "clear", view_text(buf_cstr(&clear)));
 		view_append(&list, o);
 	}
 	return list;
@@ -171,8 +179,9 @@ static json_t *device_begin(const struct engine_device *now)
 
 static json_t *device_end(json_t *o, const struct engine_device *now)
 {
-	view_put(&o, "blocked_by", device_blocked(&now->plan));
-	view_put_time(&o, "clear_at", now->plan.clear_at_ms);
+	view_put(&o, "blocked_by", device_blocked(now));
+	if (now->device.hold == HOLD_NONE)
+		view_put_time(&o, "clear_at", now->plan.clear_at_ms);
 	if (now->device.drifted)
 		view_put(&o, "drifted", json_true());
 	view_put_text(&o, "address", now->address);
@@ -187,10 +196,12 @@ json_t *view_device(const struct view_device *v)
 
 	if (now->has_attempt)
 		view_put(&o, "attempt",
-			 view_attempt(&now->attempt, now->product.name, &now->diagnoses));
+			 view_attempt(&now->attempt, now->product.name, &now->diagnoses, now));
 	if (v->has_last)
 		view_put(&o, "last_attempt",
-			 view_attempt(v->last, now->product.name, v->last_diagnoses));
+			 view_attempt(v->last, now->product.name, v->last_diagnoses, now));
+	if (v->plain_unserved)
+		view_put(&o, "warning", json_string(view_plain_warning));
 	return device_end(o, now);
 }
 

@@ -8,11 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "store/migrate.h"
 #include "store/private.h"
+
+enum { STORE_NICE = 5 };
 
 enum { BATCH_MAX = 512 };
 
@@ -165,6 +168,9 @@ static void *thread_main(void *arg)
 {
 	struct store *s = arg;
 
+	/* Where one processor has to do, the loop comes first: a commit may take a little longer,
+	 * a block may not. A nice value belongs to a thread on Linux; failure is harmless. */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), STORE_NICE);
 	pthread_mutex_lock(&s->mutex);
 	for (;;) {
 		while (!s->waiting.first && !s->stop)

@@ -56,8 +56,14 @@ usage_error() { # WORD... : exit 2, nothing on stdout, the usage on stderr
 	usage_error release add p /dev/null
 	usage_error product add p stall-s=soon
 	[[ $stderr == *"is not a time"* ]]
-	usage_error product set p
 	usage_error product set p stall-s
+	usage_error product set p
+	[[ $stderr == *"KEY=VALUE... is missing"* ]]
+	usage_error product set p stall-s=1 stall_s=2
+	[[ $stderr == *"stall_s is given twice"* ]]
+	usage_error product add p --hardware a hardware=b
+	usage_error attempt list --limit 0
+	usage_error event list --limit 0
 	usage_error attempt show seven
 	usage_error event list --limit many
 	usage_error -o xml status

@@ -63,12 +63,47 @@ teardown() {
 	refused device lock nobody 1.0.0
 	device_add argon-1
 	refused device add argon-1 --product argon --psk-file "$LAB/argon-1.psk"
-	refused device unhold argon-1
 	refused device lock argon-1 9.9
+	refused attempt list --device nobody
+	refused product set argon backoff-s=2h backoff-max-s=1h
 	refused attempt show 12345
 	refused attempt cancel 12345
 	refused explain nobody
 	refused event list --after 999999
+}
+
+@test "ctl: an act whose work is done succeeds and says so" {
+	product_add
+	device_add argon-1
+	[[ $(ctl device unhold argon-1) == *"was not held."* ]]
+	[[ $(ctl device unlock argon-1) == *"was not locked."* ]]
+	[[ $(ctl device unforce argon-1) == *"was not forced."* ]]
+	[[ $(ctl device hold argon-1) == *" is held."* ]]
+	[[ $(ctl device hold argon-1) == *"was held already."* ]]
+	[[ $(ctl device unhold argon-1) == *"is no longer held."* ]]
+	# This server was not told to serve plain devices.
+	[[ $(ctl device add argon-2 --product argon --plain) == *"plain-devices = yes"* ]]
+	[[ $(ctl explain argon-2) == *"plain-devices"* ]]
+}
+
+@test "ctl: no table is wider than its terminal, no line ends in blanks" {
+	command -v script || skip "no script(1)"
+	long=a-product-with-a-name-that-is-rather-long-even-for-its-kind
+	ctl product add "$long"
+	ctl device add "a-device-of-which-the-name-is-rather-long-as-well" --product "$long" \
+		--psk-generate
+	run script -qec "stty cols 80; NO_COLOR=1 $POSTBOOTCTL device list" /dev/null </dev/null
+	[[ $output == *a-device* ]]
+	while IFS= read -r line; do
+		line=${line%$'\r'}
+		[ "${#line}" -le 80 ]
+	done <<<"$output"
+	for list in "device list" "product list" "release list" "attempt list" "event list"; do
+		# shellcheck disable=SC2086
+		run ctl $list
+		[ "$status" -eq 0 ]
+		[[ $output != *" "$'\n'* ]]
+	done
 }
 
 @test "ctl: a release in use is not removed" {

@@ -99,7 +99,8 @@ static void test_paths_and_methods(void **state)
 		{"GET", "/v1/devices?product=none", NULL, 404, "no product \\\"none\\\""},
 		{"GET", "/v1/attempts/x", NULL, 404, "not the id of an attempt"},
 		{"GET", "/v1/attempts/5", NULL, 404, "there is no attempt 5"},
-		{"POST", "/v1/attempts/5/cancel", NULL, 404, "no such attempt"},
+		{"POST", "/v1/attempts/5/cancel", NULL, 404, "there is no attempt 5"},
+		{"GET", "/v1/attempts?device=none", NULL, 404, "there is no device \\\"none\\\""},
 		{"GET", "/v1/events?after=x", NULL, 400, "is not STREAM:NUMBER"},
 		{"GET", "/v1/events?after=7", NULL, 410, "\"head\":\""},
 		{"GET", "/v1/events?after=abc:0", NULL, 410, "another event stream"},
@@ -136,6 +137,9 @@ static void test_bodies(void **state)
 		 "a number with a fraction where a whole number is wanted"},
 		{"POST", "/v1/products", "{\"name\":\"a\",\"policy\":{\"block_bytes\":100}}", 400,
 		 "100 is not a power of two"},
+		{"POST", "/v1/products",
+		 "{\"name\":\"a\",\"policy\":{\"backoff_s\":100,\"backoff_max_s\":99}}", 400,
+		 "backoff_s: 100 is above policy.backoff_max_s, 99"},
 		{"POST", "/v1/products", "{\"name\":\"a\",\"hardware\":\"\\n\"}", 400, "hardware"},
 		{"PATCH", "/v1/products/none", "{}", 404, "there is no product"},
 		{"PATCH", "/v1/products/none", "{\"name\":\"x\"}", 400,
@@ -228,6 +232,7 @@ static void test_product_life(void **state)
 			 201);
 	assert_says(f, "Location: /v1/products/a+b%25c\r\n");
 	assert_int_equal(ask(f, "POST", "/v1/products", "{\"name\":\"a+b%c\"}"), 409);
+	assert_says(f, "product \\\"a+b%c\\\" exists already");
 	assert_int_equal(ask(f, "PATCH", "/v1/products/a+b%25c", "{\"policy\":{\"stall_s\":7}}"),
 			 200);
 	assert_says(f, "\"hardware\":\"h w\"");
@@ -301,6 +306,21 @@ static void test_device_keys(void **state)
 	assert_null(strstr(f->answer, "psk"));
 }
 
+/* What is so already is no error, and no event. */
+static void test_idle_acts(struct fixture *f)
+{
+	static const char *const acts[] = {"unhold", "unforce", "unlock"};
+	char path[64];
+
+	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+		(void)snprintf(path, sizeof(path), "/v1/devices/d/%s", acts[i]);
+		assert_int_equal(ask(f, "POST", path, NULL), 200);
+		assert_says(f, "\"unchanged\":true");
+	}
+	assert_int_equal(ask(f, "GET", "/v1/events", NULL), 200);
+	assert_null(strstr(f->answer, "\"seq\""));
+}
+
 static void test_device_acts(void **state)
 {
 	struct fixture *f = *state;
@@ -310,13 +330,23 @@ static void test_device_acts(void **state)
 	assert_int_equal(
 		ask(f, "POST", "/v1/devices", "{\"id\":\"d\",\"product\":\"p\",\"plain\":true}"),
 		201);
+	assert_says(f, "\"warning\":\"this server does not serve plain devices");
+	assert_int_equal(
+		ask(f, "POST", "/v1/devices", "{\"id\":\"d\",\"product\":\"p\",\"plain\":true}"),
+		409);
+	assert_says(f, "device \\\"d\\\" exists already");
+	test_idle_acts(f);
 	assert_int_equal(ask(f, "POST", "/v1/devices/d/hold", NULL), 200);
 	assert_says(f, "\"hold\":{\"reason\":\"operator\"");
+	assert_null(strstr(f->answer, "unchanged"));
+	assert_int_equal(ask(f, "POST", "/v1/devices/d/hold", NULL), 200);
+	assert_says(f, "\"unchanged\":true");
 	assert_int_equal(ask(f, "POST", "/v1/devices/d/unhold", "{}"), 200);
 	assert_int_equal(ask(f, "POST", "/v1/devices/d/force", NULL), 200);
 	assert_says(f, "\"force\":true");
 	assert_int_equal(ask(f, "POST", "/v1/devices/d/unforce", NULL), 200);
 	assert_int_equal(ask(f, "POST", "/v1/devices/d/lock", "{\"version\":\"2\"}"), 404);
+	assert_says(f, "product \\\"p\\\" has no release \\\"2\\\"");
 	assert_int_equal(ask(f, "POST", "/v1/devices/d/lock", "{\"version\":\"1.0\"}"), 200);
 	assert_says(f, "\"lock\":\"1.0\"");
 	assert_int_equal(ask(f, "DELETE", "/v1/products/p/releases/1.0", NULL), 409);

@@ -119,6 +119,7 @@ static void test_upload_arguments(void **state)
 	} cases[] = {
 		{"", 400, "version"},
 		{"?version=a%20b", 400, "is not a version"},
+		{"?version=1&running=mcuboot%3azz", 400, "running: \\\"mcuboot:zz\\\" is not"},
 		{"?version=1&running=nonsense", 400, "is not KIND:HEX"},
 		{"?version=1&running=kind-3:00112233", 400, "is not KIND:HEX"},
 		{"?version=1&running=mcuboot:00112233&running=mcuboot:00112234", 400, "twice"},

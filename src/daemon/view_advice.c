@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Advice that applies: the general texts of core with this device's names in them, without
+ * commands that its state makes idle or wrong.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/view.h"
+
+void view_say(struct buf *b, const char *fmt, ...)
+{
+	char text[VIEW_SENTENCE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	size_t len = strlen(text);
+	if (b->pos + len + 1 > b->len)
+		len = b->len - b->pos - 1;
+	buf_put_bytes(b, text, len);
+}
+
+const char *view_when(int64_t wall_ms, char dst[32])
+{
+	char text[25];
+
+	(void)snprintf(dst, 32, "%.10s %.5s UTC", clock_format(wall_ms, text), text + 11);
+	return dst;
+}
+
+/* ---- names and commands ---- */
+
+static bool starts_with(const char *at, const char *word)
+{
+	return strncmp(at, word, strlen(word)) == 0;
+}
+
+static bool is_letter(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* The capital words of the general advice, filled in; how many bytes of it were used. */
+static size_t say_name(struct buf *b, const char *at, const char *id, const char *product)
+{
+	const struct {
+		const char *word, *value;
+	} words[] = {{"ID", id}, {"NAME", product}, {"PRODUCT", product}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t len = strlen(words[i].word);
+		if (!words[i].value[0] || !starts_with(at, words[i].word) || is_letter(at[len]))
+			continue;
+		view_say(b, "%s", words[i].value);
+		return len;
+	}
+	return 0;
+}
+
+static bool is_command(const char *at)
+{
+	return starts_with(at, "device force ") || starts_with(at, "device unhold ") ||
+	       starts_with(at, "device lock ") || starts_with(at, "product target ") ||
+	       starts_with(at, "product set ");
+}
+
+void view_say_advice(struct buf *b, const char *advice, const char *id, const char *product)
+{
+	for (const char *at = advice; *at;) {
+		bool begins = at == advice || !is_letter(at[-1]);
+		size_t len = begins ? say_name(b, at, id, product) : 0;
+		if (begins && is_command(at))
+			view_say(b, "postbootctl ");
+		if (!len)
+			view_say(b, "%c", *at);
+		at += len ? len : 1;
+	}
+}
+
+/* ---- blocks ---- */
+
+uint32_t view_blocks(const struct engine_device *now)
+{
+	const uint32_t idle = 1u << BLOCK_BACKOFF | 1u << BLOCK_DEFERRED | 1u << BLOCK_DRIFTED |
+			      1u << BLOCK_IN_SYNC;
+	uint32_t blocked = now->plan.blocked;
+
+	return blocked & 1u << BLOCK_HELD ? blocked & ~idle : blocked;
+}
+
+void view_say_clear(struct buf *b, enum block block, const struct engine_device *now)
+{
+	const uint32_t forcible = 1u << BLOCK_UPDATES_DISABLED | 1u << BLOCK_DEFERRED |
+				  1u << BLOCK_BACKOFF | 1u << BLOCK_DRIFTED;
+	bool wait = block == BLOCK_DEFERRED || block == BLOCK_BACKOFF;
+	const struct device *d = &now->device;
+	char when[32];
+
+	if (wait && now->plan.clear_at_ms)
+		view_say(b, "wait until %s", view_when(now->plan.clear_at_ms, when));
+	else
+		view_say_advice(b, block_clear(block), d->id, now->product.name);
+	if ((forcible & 1u << block) && d->hold == HOLD_NONE && !d->force)
+		view_say(b, ", or: postbootctl device force %s", d->id);
+}
+
+/* ---- diagnoses ---- */
+
+bool view_diagnosis_is_over(const struct diagnosis *d, const struct attempt *a,
+			    const struct engine_device *now)
+{
+	if (!now || !now->device.has_report || a->state != ATTEMPT_CLOSED)
+		return false;
+	if (d->kind == DIAG_STORAGE_FULL)
+		return now->device.report.fs_free_bytes >= now->product.policy.space_margin_bytes;
+	return d->kind == DIAG_UPDATES_DISABLED && now->device.report.updates_enabled == 1;
+}
+
+void view_say_means(struct buf *b, const struct diagnosis *d, const struct attempt *a)
+{
+	view_say(b, "%s", diagnosis_means(d->kind));
+	/* Before there is a verified image there is no such record. */
+	if (d->kind == DIAG_STORAGE_FULL && a->rung_ms[RUNG_VERIFIED])
+		view_say(b, ", so the record that tells the boot loader to flash is likely lost");
+}
+
+void view_say_next(struct buf *b, const struct diagnosis *d, const struct attempt *a,
+		   const char *product, const struct engine_device *now)
+{
+	if (!view_diagnosis_is_over(d, a, now))
+		view_say_advice(b, diagnosis_next(d->kind), a->device, product);
+	else if (d->kind == DIAG_STORAGE_FULL)
+		view_say(b, "it reports %lld bytes free now, which is above the margin of %lld",
+			 (long long)now->device.report.fs_free_bytes,
+			 (long long)now->product.policy.space_margin_bytes);
+	else
+		view_say(b, "it reports them enabled now");
+}
+
+json_t *view_diagnoses(const struct diagnoses *dg, const struct attempt *a, const char *product,
+		       const struct engine_device *now)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; dg && i < dg->count; i++) {
+		const struct diagnosis *d = &dg->list[i];
+		char means[VIEW_SENTENCE], next[VIEW_SENTENCE];
+		struct buf m = buf_writer(means, sizeof(means));
+		struct buf n = buf_writer(next, sizeof(next));
+		json_t *o = json_object();
+		view_say_means(&m, d, a);
+		view_say_next(&n, d, a, product, now);
+		view_put(&o, "name", json_string(diagnosis_name(d->kind)));
+		view_put(&o, "means", view_text(buf_cstr(&m)));
+		view_put(&o, "facts", view_text(d->facts));
+		view_put(&o, "next", view_text(buf_cstr(&n)));
+		view_append(&list, o);
+	}
+	return list;
+}
