@@ -102,9 +102,13 @@ server_stop() {
 	SERVER_PID=
 }
 
-# product_add [KEY=VALUE...]
+# product_add [KEY=VALUE...]: short times, unless others are given.
 product_add() {
-	ctl product add argon --hardware argon backoff-s=1 stall-s=30 "$@" >/dev/null
+	local setting settings=("$@")
+	for setting in backoff-s=1 stall-s=30; do
+		[[ " $*" == *" ${setting%=*}="* ]] || settings+=("$setting")
+	done
+	ctl product add argon --hardware argon "${settings[@]}" >/dev/null
 }
 
 # image VERSION: makes $LAB/VERSION.bin, real firmware with a version stamp in its empty tail.
