@@ -57,6 +57,7 @@ give_up() {
 }
 
 # tests_in DIR TARGET: runs TARGET of make; what did not pass is shown, the rest is in a log.
+# Two jobs a processor, as the integration tests mostly wait.
 tests_in() {
 	case $2 in
 	check)
@@ -70,7 +71,7 @@ tests_in() {
 		;;
 	esac
 	rm -f "$suite"
-	if make -C "$1" -j "$(nproc)" --no-print-directory "$2" >"$log" 2>&1; then
+	if make -C "$1" -j $(($(nproc) * 2)) --no-print-directory "$2" >"$log" 2>&1; then
 		grep -E '^(SKIP|# (TOTAL|PASS|SKIP|FAIL|ERROR))' "$log" || :
 		return 0
 	fi

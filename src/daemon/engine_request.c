@@ -328,8 +328,7 @@ static bool served_again(struct dev *d, int64_t offset)
 
 static bool overserved(const struct dev *d)
 {
-	return d->u.has_attempt &&
-	       d->served.bytes > ATTEMPT_SERVE_FACTOR * d->u.attempt.size_bytes;
+	return d->u.has_attempt && d->served.bytes > ATTEMPT_SERVE_FACTOR * d->u.attempt.size_bytes;
 }
 
 /* Most blocks need no commit; the first one, and the one too many, do. */

@@ -128,8 +128,8 @@ same() { # WHAT: $T/told against $T/true
 	same "names and defaults"
 	while read -r name _ least most; do
 		echo "$name: $least to $most"
-		# one bounds the other
-		ctl product set bare backoff_s=0 backoff_max_s=31622400 >/dev/null
+		# These two depend on each other.
+		ctl product set bare backoff-s=0 backoff-max-s=31622400 >/dev/null
 		ctl product set bare "$name=$least" >/dev/null
 		ctl product set bare "$name=$most" >/dev/null
 		run ctl product set bare "$name=$((least - 1))"

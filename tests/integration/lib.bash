@@ -102,13 +102,13 @@ server_stop() {
 	SERVER_PID=
 }
 
-# product_add [KEY=VALUE...]
+# product_add [KEY=VALUE...]: short times, unless others are given.
 product_add() {
-	local policy=("$@")
-	# A setting is given once: those of the test come instead of ours.
-	[[ " $*" == *" backoff-s="* ]] || policy+=(backoff-s=1)
-	[[ " $*" == *" stall-s="* ]] || policy+=(stall-s=30)
-	ctl product add argon --hardware argon "${policy[@]}" >/dev/null
+	local setting settings=("$@")
+	for setting in backoff-s=1 stall-s=30; do
+		[[ " $*" == *" ${setting%=*}="* ]] || settings+=("$setting")
+	done
+	ctl product add argon --hardware argon "${settings[@]}" >/dev/null
 }
 
 # image VERSION: makes $LAB/VERSION.bin, real firmware with a version stamp in its empty tail.
