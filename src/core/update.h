@@ -24,7 +24,6 @@ struct update {
 	const struct product *product;
 	const struct release *target;	/* per plan_target(), NULL: none */
 	const struct release *release;	/* of the open attempt; NULL without one */
-	struct history target_history;	/* of (device, target image) */
 	struct history attempt_history; /* of (device, the open attempt's image) */
 	struct link_facts link;
 	int64_t now_ms;	    /* wall */

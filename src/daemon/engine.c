@@ -179,16 +179,8 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	u->release = u->has_attempt ? catalog_release(e, u->attempt.release) : NULL;
 	if (u->has_attempt && !u->release)
 		return ERR_CORRUPT;
-	u->target_history = u->attempt_history = (struct history){0};
-	if (u->target && u->device.last_attempt) {
-		err = store_history(e->conf.store, u->device.id, u->target->sha256,
-				    u->device.fail_mark, &u->target_history);
-		if (err)
-			return err;
-	}
-	if (u->has_attempt && u->target == u->release) {
-		u->attempt_history = u->target_history;
-	} else if (u->has_attempt && u->device.last_attempt) {
+	u->attempt_history = (struct history){0};
+	if (u->has_attempt && u->device.last_attempt) {
 		err = store_history(e->conf.store, u->device.id, u->release->sha256,
 				    u->device.fail_mark, &u->attempt_history);
 		if (err)

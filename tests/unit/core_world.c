@@ -260,8 +260,6 @@ static void settle_step(struct world *w)
 		CHECK(u->attempt.total_at_ms == w->open_total_ms); /* never extended */
 	if (u->has_attempt)
 		u->attempt_history = w->history[u->attempt.release - 1];
-	if (u->target)
-		u->target_history = w->history[u->target->id - 1];
 	u->random = world_random(w);
 }
 
