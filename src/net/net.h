@@ -80,6 +80,8 @@ struct net_reply {
 /* CoAP codes as bytes on the wire: NET_CODE(4, 4) is 4.04. */
 #define NET_CODE(class_, detail_) ((uint8_t)((class_) << 5 | (detail_)))
 
+#define NET_PSK_LATER SIZE_MAX
+
 enum net_gone {
 	NET_GONE_CLOSED,   /* close_notify or fatal alert of the peer */
 	NET_GONE_IDLE,	   /* session-idle time-out */
@@ -90,7 +92,9 @@ enum net_gone {
 
 struct net_callbacks {
 	/* The PSK of an identity: copies at most `cap` bytes, returns the length, 0 if unknown
-	 * (net then goes on with a pseudo-random key and fails at Finished like a wrong key). */
+	 * (net then goes on with a pseudo-random key and fails at Finished like a wrong key), or
+	 * NET_PSK_LATER if nobody can tell at present: the handshake then ends without a word, as
+	 * if its messages were lost, and the device tries again. */
 	size_t (*psk)(void *ctx, struct bytes identity, uint8_t *key, size_t cap);
 	/* Handshake finished; identity is borrowed. Returns false to refuse the session. */
 	bool (*peer_up)(void *ctx, struct net_peer *peer, struct bytes identity);
