@@ -33,8 +33,9 @@
 	X(ERR_UNSUPPORTED, -19, "unsupported", "not supported")                                    \
 	X(ERR_CRITICAL, -20, "critical", "a critical element is not understood")                   \
 	X(ERR_SYNTAX, -21, "syntax", "not well-formed")                                            \
-	X(ERR_READONLY, -22, "read-only", "it may only be read")                                   \
-	X(ERR_MOVED, -23, "moved", "the file was moved, replaced or removed")
+	X(ERR_STALE, -22, "precondition-failed", "not the state that was expected")                \
+	X(ERR_READONLY, -23, "read-only", "it may only be read")                                   \
+	X(ERR_MOVED, -24, "moved", "the file was moved, replaced or removed")
 
 enum err {
 #define ERR_ENUM(name, value, word, text) name = (value),

@@ -88,6 +88,7 @@ enum net_gone {
 	NET_GONE_REPLACED, /* a new handshake from the same address finished */
 	NET_GONE_EVICTED,  /* the longest silent one, when max_peers is reached */
 	NET_GONE_LOCAL,	   /* net_peer_close() or net_close() */
+	NET_GONE_COUNT
 };
 
 struct net_callbacks {
@@ -123,6 +124,12 @@ struct net_stats {
 	uint64_t handshakes_ok, handshakes_failed, cookies_sent;
 	uint64_t requests, duplicates, retransmissions, notifications;
 	uint64_t peers, half_open;
+	uint64_t handshakes_gone[NET_GONE_COUNT]; /* those that failed, by why they ended */
+	/* handshakes that were not begun or not gone on with: too many a moment, or no room */
+	uint64_t hellos_shed, handshakes_shed, half_open_shed;
+	uint64_t responses[256]; /* by code, as on the wire */
+	/* the smallest of all sockets, in the kernel's count, and what was asked; 0: no socket */
+	uint64_t receive_buffer_bytes, receive_buffer_wanted;
 };
 
 /* The loop is borrowed and must outlive the net. */

@@ -115,7 +115,7 @@ int store_probe(struct store *s)
 	if (s->path && needs_reopening(db->fault_err))
 		err = reopen(s, db, false);
 	if (!err)
-		err = store_meta_number(s, "head", &head);
+		err = store_meta(s, "head", &head, NULL, 0);
 	if (err && err != ERR_NOENT)
 		return err;
 	db->fault_err = 0;

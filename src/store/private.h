@@ -53,8 +53,6 @@ struct store {
 
 /* store.c */
 int store_configure(struct db *db, bool in_memory) ERR_CHECK;
-/* A number of `meta`; ERR_NOENT if there is none. */
-int store_meta_number(struct store *s, const char *key, int64_t *ret) ERR_CHECK;
 
 /* fault.c */
 int store_place_init(struct store *s, const char *path) ERR_CHECK;
@@ -65,5 +63,8 @@ int store_writer_ready(struct store *s) ERR_CHECK;
 void store_note_commit(struct store *s, int err, const char *why);
 uint64_t store_clock_us(void);
 void store_count_commit(struct store_stats *stats, uint64_t us);
+
+/* The value of a key in meta: as a number, or as text of exactly cap - 1 bytes. */
+int store_meta(struct store *s, const char *key, int64_t *ret, char *text, size_t cap) ERR_CHECK;
 
 #endif

@@ -4,7 +4,8 @@
  * doubles, swaps, cuts and changes what the client sends, and puts in records of his own, so
  * that every state of a handshake is met by wrong records (plain bytes never get behind the
  * cookie). Then the client sends the rest of the input through its session, encrypted.
- * A session with a changed handshake must never come up, and nobody but the client is heard.
+ * Whatever he does, only the client's identity comes up, nothing is heard outside a session, and
+ * an honest handshake succeeds.
  * Input: an act for each datagram of the client with its arguments, a byte ACT_END, then
  * messages, each behind its length.
  */
