@@ -15,11 +15,15 @@ static const struct {
 	enum status_state state;
 	int8_t confirmed;
 } steps[] = {
-	{.kind = REPORT, .confirmed = 1}, {.kind = STATUS, .state = STATUS_DOWNLOADING},
-	{.kind = BLOCKS},		  {.kind = STATUS, .state = STATUS_VERIFIED},
+	{.kind = REPORT, .confirmed = 1},
+	{.kind = STATUS, .state = STATUS_DOWNLOADING},
+	{.kind = BLOCKS},
+	{.kind = STATUS, .state = STATUS_VERIFIED},
 	{.kind = STATUS, .state = STATUS_APPLYING},
-	{.kind = REBOOT},		  {.kind = REPORT, .confirmed = 0},
-	{.kind = REPORT, .confirmed = 1}, {.kind = END},
+	{.kind = REBOOT},
+	{.kind = REPORT, .confirmed = 0},
+	{.kind = REPORT, .confirmed = 1},
+	{.kind = END},
 };
 
 static void life_failed(struct session *s, const char *what, unsigned code)
