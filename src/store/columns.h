@@ -30,10 +30,14 @@
 	X(kind, PLAIN, kind, )                                                                     \
 	X(value, SIZED, value, len)
 
-/* struct device, without id, rev, created_ms and the packed boots */
-#define DEVICE_COLUMNS(X)                                                                          \
+/* struct device, without id, rev, created_ms and the packed boots: what never changes (an index
+ * costs nothing where the update does not name its columns) ... */
+#define DEVICE_FIXED(X)                                                                            \
 	X(product, PLAIN, product, )                                                               \
-	X(plain, PLAIN, plain, )                                                                   \
+	X(plain, PLAIN, plain, )
+
+/* ... and what does */
+#define DEVICE_COLUMNS(X)                                                                          \
 	X(psk, SIZED, psk, psk_len)                                                                \
 	X(lock, REF, lock, )                                                                       \
 	X(force, PLAIN, force, )                                                                   \
@@ -167,6 +171,7 @@ enum {
 	PRODUCT_COLUMN_COUNT = 0 PRODUCT_COLUMNS(COLUMN_ONE),
 	RELEASE_COLUMN_COUNT = 0 RELEASE_COLUMNS(COLUMN_ONE),
 	DIGEST_COLUMN_COUNT = 0 DIGEST_COLUMNS(COLUMN_ONE),
+	DEVICE_FIXED_COUNT = 0 DEVICE_FIXED(COLUMN_ONE),
 	DEVICE_COLUMN_COUNT = 0 DEVICE_COLUMNS(COLUMN_ONE),
 	ATTEMPT_FIXED_COUNT = 0 ATTEMPT_FIXED(COLUMN_ONE),
 	ATTEMPT_COLUMN_COUNT = 0 ATTEMPT_COLUMNS(COLUMN_ONE),
