@@ -25,9 +25,9 @@ struct db {
 /* An sqlite result, extended or not; 0 for OK, ROW and DONE. */
 int err_from_sqlite(int rc);
 
-/* `name` is a path, or a URI with SQLITE_OPEN_URI among the flags. On failure db->error says
- * what; db_done() is right in any case. */
-int db_init(struct db *db, const char *name, int flags) ERR_CHECK;
+/* `name` is a path, or a URI with SQLITE_OPEN_URI among the flags; `vfs` NULL: the usual one. On
+ * failure db->error says what; db_done() is right in any case. */
+int db_init(struct db *db, const char *name, int flags, const char *vfs) ERR_CHECK;
 int db_prepare(struct db *db, bool writes) ERR_CHECK;
 void db_done(struct db *db);
 
