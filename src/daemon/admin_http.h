@@ -32,6 +32,7 @@ struct admin {
 	bool again;	       /* libmicrohttpd has work that its epoll descriptor does not show */
 	bool full;	       /* as many connections as there may be */
 	bool stopping;
+	struct backup *backup; /* the one being made or sent */
 	unsigned owed; /* answers of engine and images to come */
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
@@ -53,6 +54,7 @@ struct route {
 /* State of the routes that need some; freed with the request. */
 struct follower;
 struct release_upload;
+struct backup;
 
 struct request {
 	struct list link;
@@ -83,6 +85,7 @@ struct request {
 	};
 	struct release_upload *upload;
 	struct follower *follower;
+	struct backup *backup;
 };
 
 /* ---- answers: the first one counts ---- */

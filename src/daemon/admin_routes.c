@@ -37,6 +37,8 @@ static const struct route routes[] = {
 	{"POST",   "/v1/attempts/*/cancel", "", BODY_JSON, NULL, attempt_cancel},
 
 	{"GET",    "/v1/events", " after device follow limit ", BODY_JSON, NULL, events_get},
+
+	{"POST",   "/v1/backup", "", BODY_JSON, NULL, backup_make},
 };
 /* clang-format on */
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };

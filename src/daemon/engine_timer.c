@@ -79,6 +79,8 @@ static void tick_clock(struct engine *e, const struct clock *now)
 		(now->wall_ms - e->last_tick.wall_ms) - (now->now_ms - e->last_tick.now_ms);
 
 	e->last_tick = *now;
+	if (step_ms <= -STEP_MS || step_ms >= STEP_MS)
+		keep_clock_set(e);
 	if (step_ms > -STEP_MS && step_ms < STEP_MS)
 		return;
 	log_warn("clock step_s=%lld: deadlines move with it", (long long)step_ms / 1000);
@@ -237,6 +239,7 @@ void engine_tick(struct engine *e)
 	sweeps_step(e);
 	tick_due(e, &now);
 	tick_flush(e, &now, FLUSH_ROWS);
+	keep_step(e, &now);
 }
 
 static void tick(uv_timer_t *timer)
@@ -251,6 +254,7 @@ int timer_start(struct engine *e)
 
 	store_info(e->conf.store, &info);
 	e->last_tick = now;
+	keep_clock_set(e);
 	e->flush_at_ms = now.now_ms + FLUSH_MS;
 	e->flush_bucket = ENGINE_BUCKETS;
 	if (info.alive_ms && info.alive_ms < now.wall_ms) {
