@@ -33,7 +33,7 @@ struct admin {
 	bool full;	       /* as many connections as there may be */
 	bool stopping;
 	struct backup *backup; /* the one being made or sent */
-	unsigned owed; /* answers of engine and images to come */
+	unsigned owed;	       /* answers of engine and images to come */
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 };

@@ -24,7 +24,7 @@ enum { PATH_BYTES = CONF_PATH_MAX + 160, READ_BYTES = 65536 };
 struct report {
 	const char *state_dir;
 	bool deep;
-	unsigned images; /* looked at */
+	unsigned images;   /* looked at */
 	unsigned problems; /* of images */
 	unsigned missing;
 };
@@ -94,7 +94,7 @@ static const char *image_wrong(const struct report *r, const struct release *rel
 	if (err)
 		return err_text(err);
 	return memcmp(sha256, rel->sha256, sizeof(sha256)) == 0 ? NULL
-								 : "its image file has other bytes";
+								: "its image file has other bytes";
 }
 
 static void on_release(void *ctx, const struct release *rel)
@@ -107,8 +107,7 @@ static void on_release(void *ctx, const struct release *rel)
 	if (!what)
 		return;
 	r->problems++;
-	(void)snprintf(where, sizeof(where), "release %s (%lld)", rel->version,
-		       (long long)rel->id);
+	(void)snprintf(where, sizeof(where), "release %s (%lld)", rel->version, (long long)rel->id);
 	(void)snprintf(todo, sizeof(todo),
 		       "copy %s from a backup of the images folder, or upload the same file as "
 		       "another release",
@@ -131,6 +130,15 @@ static int lock_shared(const char *state_dir)
 		fd = -1;
 	}
 	return fd;
+}
+
+/* Root may have made the file, and the daemon is another user. */
+static void lock_give(const char *state_dir, int lock)
+{
+	struct stat st;
+
+	if (geteuid() == 0 && stat(state_dir, &st) == 0 && fchown(lock, st.st_uid, st.st_gid))
+		perror("postbootd: lock");
 }
 
 /* ---- --check-db ---- */
@@ -237,6 +245,7 @@ bool offline_restore(const struct conf *conf, const char *file)
 
 	if (statedir_open(conf->state_dir, &lock)) /* it has said why */
 		return false;
+	lock_give(conf->state_dir, lock);
 	(void)strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
 	(void)snprintf(path, sizeof(path), "%s/%s", conf->state_dir, DB_NAME);
 	(void)snprintf(aside, sizeof(aside), "%s%s%s", path, KEPT, stamp);

@@ -347,9 +347,9 @@ static int rows(struct check *c)
 		err = read_table(c, i);
 	c->told = 0;
 	if (!err)
-		err = unreadable(c, "database",
-				 each_row(c, "SELECT kind, facts, attempt FROM diagnosis",
-					  diagnosis_row));
+		err = unreadable(
+			c, "database",
+			each_row(c, "SELECT kind, facts, attempt FROM diagnosis", diagnosis_row));
 	c->told = 0;
 	if (!err) /* position first, as row_read_digest() wants it */
 		err = unreadable(c, "database",

@@ -2,8 +2,8 @@
  *
  * The store inside, for store.c (life, thread, group commit) and read.c (queries).
  *
- * Who touches what: `writer`, `state`, the mark and what a batch holds: the store's thread only (the
- * caller's with inline_commit). `reader` and `error`: the caller's thread only. All under
+ * Who touches what: `writer`, `state`, the mark and what a batch holds: the store's thread only
+ * (the caller's with inline_commit). `reader` and `error`: the caller's thread only. All under
  * `mutex`: both.
  */
 #ifndef STORE_PRIVATE_H

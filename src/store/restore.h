@@ -14,8 +14,8 @@ struct store_restore {
 	const char *db;	   /* the database's path; there may be none yet */
 	const char *aside; /* the name under which the present one is kept; must be free */
 	const char *vfs;   /* tests; NULL: the usual one */
-	void (*finding)(void *ctx, const struct store_finding *f);	/* of the backup */
-	void (*release)(void *ctx, const struct release *r);		/* of the backup */
+	void (*finding)(void *ctx, const struct store_finding *f); /* of the backup */
+	void (*release)(void *ctx, const struct release *r);	   /* of the backup */
 	void *ctx;
 	/* tests: called before each step that changes files, counted from 1; non-zero is the
 	 * error of that step (or it does not return). NULL: none */
