@@ -116,6 +116,22 @@ static void worked(uv_work_t *w, int status)
 	(void)request_paid(rq);
 }
 
+/* It stands in the audit log: now it may be made. */
+static void noted(void *ctx, const struct engine_result *result)
+{
+	struct backup *b = ctx;
+	struct request *rq = b->rq;
+
+	if (result->err)
+		reply_error(rq, result->err, "%s", result->why);
+	else if (uv_queue_work(rq->admin->conf.loop, &b->work, work, worked))
+		reply_error(rq, ERR_NOMEM, "out of memory");
+	else
+		return;
+	request_resume(rq);
+	(void)request_paid(rq);
+}
+
 void backup_make(struct request *rq)
 {
 	struct admin *a = rq->admin;
@@ -149,8 +165,5 @@ void backup_make(struct request *rq)
 		return;
 	}
 	request_owed(rq);
-	if (uv_queue_work(a->conf.loop, &b->work, work, worked)) {
-		reply_error(rq, ERR_NOMEM, "out of memory");
-		(void)request_paid(rq);
-	}
+	engine_backup(a->conf.engine, &rq->actor, noted, b);
 }

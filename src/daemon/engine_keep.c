@@ -155,6 +155,42 @@ int keep_restored(struct engine *e)
 	return err ? err : end_restored(e);
 }
 
+/* ---- backups are acts, as they carry keys away ---- */
+
+struct handing_out {
+	struct actor by;
+	engine_done *done;
+	void *ctx;
+};
+
+static void handed_out(void *ctx, const struct store_result *result)
+{
+	struct handing_out *h = ctx;
+	const struct engine_result r = {.err = result->err,
+					.why = result->err ? err_text(result->err) : NULL};
+
+	if (!result->err)
+		audit_log(&h->by, "backup", "", result);
+	h->done(h->ctx, &r);
+	free(h);
+}
+
+void engine_backup(struct engine *e, const struct actor *by, engine_done *done, void *ctx)
+{
+	struct engine_result failed = {.err = ERR_NOMEM, .why = err_text(ERR_NOMEM)};
+	struct handing_out *h = calloc(1, sizeof(*h));
+	struct store_set *set = h ? store_set_new(handed_out, h) : NULL;
+
+	if (!set || audit_put(set, by, "backup", "", json_null(), json_null())) {
+		store_set_free(set);
+		free(h);
+		done(ctx, &failed);
+		return;
+	}
+	*h = (struct handing_out){.by = *by, .done = done, .ctx = ctx};
+	store_submit(e->conf.store, set);
+}
+
 /* ---- retention ---- */
 
 enum {

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "daemon/admin.h"
+#include "daemon/audit.h"
 #include "daemon/conf_load.h"
 #include "daemon/engine.h"
 #include "daemon/images.h"
@@ -299,7 +300,8 @@ static const char *store_todo(int err)
 static int start_store(struct service *s)
 {
 	char path[CONF_PATH_MAX + 32];
-	struct store_conf conf = {.path = s->database, .wake = wake, .wake_ctx = s};
+	struct store_conf conf = {
+		.path = s->database, .wake = wake, .wake_ctx = s, .hash = audit_sha256};
 
 	(void)snprintf(s->database, sizeof(s->database), "%s/postboot.db", s->conf.state_dir);
 	int err = store_open(&conf, &s->store);

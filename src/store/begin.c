@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/audit.h"
 #include "store/mark.h"
 
 enum { MARK_MS = 1000 };
@@ -25,8 +26,7 @@ int begin_random_hex(char *dst, size_t digits)
 
 /* ---- facts of the database ---- */
 
-/* The value of a key in meta: as a number, or as text of exactly cap - 1 bytes. */
-static int meta(struct store *s, const char *key, int64_t *ret, char *text, size_t cap)
+int store_meta(struct store *s, const char *key, int64_t *ret, char *text, size_t cap)
 {
 	struct db *db = &s->reader;
 	sqlite3_stmt *stmt = db->stmt[STMT_META];
@@ -52,7 +52,7 @@ static int meta(struct store *s, const char *key, int64_t *ret, char *text, size
 /* 0 if there is none. */
 static int meta_number(struct store *s, const char *key, int64_t *ret)
 {
-	int err = meta(s, key, ret, NULL, 0);
+	int err = store_meta(s, key, ret, NULL, 0);
 
 	return err == ERR_NOENT ? 0 : err;
 }
@@ -162,7 +162,7 @@ static int recognise(struct store *s, const char *path, int64_t restored, int64_
 	s->restored = (enum store_restored)restored;
 	if (restored) {
 		int err =
-			meta(s, "stream_before", NULL, s->stream_before, sizeof(s->stream_before));
+			store_meta(s, "stream_before", NULL, s->stream_before, sizeof(s->stream_before));
 		return err == ERR_NOENT ? 0 : err;
 	}
 	return 0;
@@ -209,7 +209,7 @@ static int begin_marks(struct store *s, const char *path, int64_t marked)
 int begin(struct store *s, const char *path)
 {
 	int64_t restored = 0, marked = 0;
-	int err = meta(s, "stream", NULL, s->stream, sizeof(s->stream));
+	int err = store_meta(s, "stream", NULL, s->stream, sizeof(s->stream));
 
 	if (err == ERR_NOENT) {
 		err = begin_random_hex(s->stream, sizeof(s->stream) - 1);
@@ -218,6 +218,8 @@ int begin(struct store *s, const char *path)
 	}
 	if (!err)
 		err = load_numbers(s, &restored, &marked);
+	if (!err)
+		err = audit_load(s, &s->state.audit);
 	if (!err)
 		err = check_head(s);
 	if (!err)

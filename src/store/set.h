@@ -21,6 +21,7 @@ enum op_kind {
 	OP_ALIVE,	   /* int64_t */
 	OP_RETIRE,	   /* struct store_retire */
 	OP_RESTORED,	   /* enum store_restored */
+	OP_AUDIT,	   /* struct store_audit, its strings behind it */
 };
 
 struct op {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/audit.h"
 #include "store/begin.h"
 #include "store/migrate.h"
 
@@ -88,7 +89,7 @@ static int run_set(struct store *s, struct store_set *set, char *why, size_t why
 	err = db_run(db, STMT_SAVEPOINT, NULL);
 	bool inside = !err;
 	if (!err)
-		err = write_set(db, set, &s->state);
+		err = write_set(db, s->conf.hash, set, &s->state);
 	if (!err)
 		err = db_run(db, STMT_RELEASE, NULL);
 	if (!err)
@@ -119,7 +120,7 @@ static void commit(struct store *s, struct queue *batch, char *why, size_t why_c
 		err = run_set(s, set, why, why_cap);
 	if (!err && any_done(batch)) {
 		s->state.serial++;
-		err = write_facts(db, &before, &s->state);
+		err = write_heads(db, &before, &s->state);
 	}
 	if (!err)
 		err = db_run(db, STMT_COMMIT, NULL);

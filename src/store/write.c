@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/write.h"
 
+#include "store/audit.h"
 #include "store/retire.h"
 #include "store/row.h"
 
@@ -242,6 +243,39 @@ static int write_event(struct db *db, struct store_set *set, const struct store_
 	return 0;
 }
 
+static int write_audit(struct db *db, store_hash *hash, struct store_set *set,
+		       const struct store_audit *a, struct write_state *state)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_AUDIT_INSERT];
+	struct store_audit_head next = {.seq = state->audit.seq + 1};
+	int err = audit_hash(hash, state->audit.hash, next.seq, a, next.hash);
+
+	if (err)
+		return db_note(db, STMT_AUDIT_INSERT, err, "the hash of the row");
+	err = bind_u64(stmt, 1, next.seq);
+	if (!err)
+		err = bind_int(stmt, 2, a->at_ms);
+	if (!err)
+		err = bind_str(stmt, 3, a->who);
+	if (!err)
+		err = bind_str(stmt, 4, a->act);
+	if (!err)
+		err = bind_str(stmt, 5, a->object);
+	if (!err)
+		err = bind_str(stmt, 6, a->before);
+	if (!err)
+		err = bind_str(stmt, 7, a->after);
+	if (!err && sqlite3_bind_blob(stmt, 8, next.hash, STORE_HASH, SQLITE_TRANSIENT))
+		err = ERR_NOMEM;
+	if (!err)
+		err = db_run(db, STMT_AUDIT_INSERT, NULL);
+	if (err)
+		return err;
+	state->audit = next;
+	set->result.audit = next;
+	return 0;
+}
+
 /* A device that was removed meanwhile is nobody's error. */
 static int write_seen(struct db *db, const struct op_seen *op)
 {
@@ -284,21 +318,24 @@ int write_meta_delete(struct db *db, const char *key)
 	return err ? err : db_run(db, STMT_META_DELETE, NULL);
 }
 
-static int number_changed(struct db *db, const char *key, uint64_t before, uint64_t after)
+static int number_changed(struct db *db, const char *key, uint64_t before, uint64_t now)
 {
-	return before == after ? 0 : write_meta_number(db, key, (int64_t)after);
+	return before == now ? 0 : write_meta_number(db, key, (int64_t)now);
 }
 
-int write_facts(struct db *db, const struct write_state *before, const struct write_state *after)
+int write_heads(struct db *db, const struct write_state *before, const struct write_state *now)
 {
-	int err = number_changed(db, "head", before->head, after->head);
+	char text[AUDIT_HEAD_TEXT + 1];
+	int err = number_changed(db, "head", before->head, now->head);
 
 	if (!err)
-		err = number_changed(db, "serial", before->serial, after->serial);
+		err = number_changed(db, "serial", before->serial, now->serial);
 	if (!err)
-		err = number_changed(db, "updated", before->updated, after->updated);
+		err = number_changed(db, "updated", before->updated, now->updated);
 	if (!err)
-		err = number_changed(db, "failed", before->failed, after->failed);
+		err = number_changed(db, "failed", before->failed, now->failed);
+	if (!err && now->audit.seq != before->audit.seq)
+		err = write_meta_text(db, "audit_head", audit_head_text(&now->audit, text));
 	return err;
 }
 
@@ -309,7 +346,7 @@ static int write_restored(struct db *db, enum store_restored step)
 	return write_meta_number(db, "restored", step);
 }
 
-static int write_op(struct db *db, struct store_set *set, const struct op *op,
+static int write_op(struct db *db, store_hash *hash, struct store_set *set, const struct op *op,
 		    struct write_state *state)
 {
 	const void *data = op->data;
@@ -343,15 +380,17 @@ static int write_op(struct db *db, struct store_set *set, const struct op *op,
 		return retire(db, set, data, state);
 	case OP_RESTORED:
 		return write_restored(db, *(const enum store_restored *)data);
+	case OP_AUDIT:
+		return write_audit(db, hash, set, data, state);
 	}
 	return ERR_INVAL;
 }
 
-int write_set(struct db *db, struct store_set *set, struct write_state *state)
+int write_set(struct db *db, store_hash *hash, struct store_set *set, struct write_state *state)
 {
 	int err = 0;
 
 	for (const struct op *op = set->first; op && !err; op = op->next)
-		err = write_op(db, set, op, state);
+		err = write_op(db, hash, set, op, state);
 	return err;
 }

@@ -15,16 +15,18 @@ struct write_state {
 	uint64_t serial; /* of the last transaction that changed anything */
 	uint64_t updated, failed;
 	int64_t alive_ms;
+	struct store_audit_head audit;
 	/* the attempt that retention looked at last, not stored */
 	int64_t old_closed_ms, old_number;
 };
 
-/* All operations of `set` until one fails; fills set->result on the way. */
-int write_set(struct db *db, struct store_set *set, struct write_state *state) ERR_CHECK;
+/* The database's own facts of a batch, before COMMIT: what has changed since `before`. */
+int write_heads(struct db *db, const struct write_state *before,
+		const struct write_state *now) ERR_CHECK;
 
-/* What of `after` differs from `before`, before COMMIT. */
-int write_facts(struct db *db, const struct write_state *before,
-		const struct write_state *after) ERR_CHECK;
+/* All operations of `set` until one fails; fills set->result on the way. */
+int write_set(struct db *db, store_hash *hash, struct store_set *set,
+	      struct write_state *state) ERR_CHECK;
 
 /* Facts of the database (meta). */
 int write_meta_number(struct db *db, const char *key, int64_t value) ERR_CHECK;
