@@ -161,8 +161,8 @@ static int recognise(struct store *s, const char *path, int64_t restored, int64_
 	}
 	s->restored = (enum store_restored)restored;
 	if (restored) {
-		int err =
-			store_meta(s, "stream_before", NULL, s->stream_before, sizeof(s->stream_before));
+		int err = store_meta(s, "stream_before", NULL, s->stream_before,
+				     sizeof(s->stream_before));
 		return err == ERR_NOENT ? 0 : err;
 	}
 	return 0;

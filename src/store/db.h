@@ -21,8 +21,8 @@ struct db {
 	void *fault_ctx;
 	unsigned long operations; /* db_run() since it was opened */
 	char error[200];	  /* what failed last, for the log */
-	int fault_err;		  /* the newest error that is the machine's, not a statement's; 0: none */
-	uint64_t fault_count;	  /* how many, ever */
+	int fault_err; /* the newest error that is the machine's, not a statement's; 0: none */
+	uint64_t fault_count; /* how many, ever */
 };
 
 /* An sqlite result, extended or not; 0 for OK, ROW and DONE. */

@@ -27,7 +27,7 @@ struct store {
 	enum store_restored restored;
 	char stream_before[33];
 
-	char *path; /* NULL: in memory */
+	char *path;	/* NULL: in memory */
 	dev_t file_dev; /* of the file that was opened */
 	ino_t file_ino;
 

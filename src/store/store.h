@@ -96,8 +96,8 @@ struct store_result {
 	unsigned event_count;
 	unsigned id_count;
 	int64_t ids[8];
-	unsigned retired; /* rows of store_set_retire() that went */
-	bool retire_more; /* it has not come to its end */
+	unsigned retired;	       /* rows of store_set_retire() that went */
+	bool retire_more;	       /* it has not come to its end */
 	struct store_audit_head audit; /* its audit row, seq 0: none */
 };
 typedef void store_done(void *ctx, const struct store_result *result);
@@ -173,7 +173,7 @@ extern const unsigned store_latency_us[STORE_LATENCIES];
 
 struct store_stats {
 	uint64_t sets, commits, failed_sets, operations;
-	uint64_t queued;			    /* now */
+	uint64_t queued;			     /* now */
 	uint64_t latency_count[STORE_LATENCIES + 1]; /* commits by what they took; last: longer */
 	uint64_t latency_sum_us;
 };
@@ -185,7 +185,7 @@ void store_stats(struct store *s, struct store_stats *ret_stats);
  * anew where that can help. A reading connection waits for store_probe(). */
 
 struct store_fault {
-	int err;	   /* of the newest commit (or read) that the machine decided; 0: it works */
+	int err; /* of the newest commit (or read) that the machine decided; 0: it works */
 	uint64_t failures; /* ever */
 	char what[200];	   /* the last one, for people */
 };
