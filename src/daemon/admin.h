@@ -32,6 +32,7 @@ struct admin_conf {
 	int64_t started_ms;	   /* wall */
 	const char *const *listen; /* "coaps://127.0.0.1:5684", ends with NULL; NULL: none */
 	bool plain_devices;	   /* they are served */
+	bool keys_sealed;	   /* keys of devices at rest */
 	unsigned keep_alive_ms;	   /* of the event stream; 0: 15 s */
 };
 

@@ -25,6 +25,8 @@ static const struct route routes[] = {
 	{"GET",    "/v1/devices/*", "", BODY_JSON, NULL, device_get},
 	{"DELETE", "/v1/devices/*", "", BODY_JSON, NULL, device_remove},
 	{"GET",    "/v1/devices/*/explain", "", BODY_JSON, NULL, device_explain},
+	{"POST",   "/v1/devices/*/key", "", BODY_JSON, NULL, device_key_next},
+	{"DELETE", "/v1/devices/*/key", "", BODY_JSON, NULL, device_key_drop},
 	{"POST",   "/v1/devices/*/lock", "", BODY_JSON, NULL, device_lock},
 	{"POST",   "/v1/devices/*/unlock", "", BODY_JSON, NULL, device_unlock},
 	{"POST",   "/v1/devices/*/force", "", BODY_JSON, NULL, device_force},

@@ -435,27 +435,34 @@ void engine_release_remove(struct engine *e, const char *product, const char *ve
 	store_submit(e->conf.store, set);
 }
 
-void engine_device_add(struct engine *e, const struct device *d, engine_done *done, void *ctx)
+void engine_device_add(struct engine *e, const struct device *d, const struct psk *psk,
+		       engine_done *done, void *ctx)
 {
+	struct store_key key = {.device = ""};
 	struct store_set *set;
 	struct device fresh = *d;
+	const char *why = NULL;
+	int err = 0;
 
 	if (!catalog_product(e, d->product)) {
 		answer(done, ctx, ERR_NOENT, "no such product");
 		return;
 	}
-	if (!d->plain &&
-	    store_psk_unused(e->conf.store, (struct bytes){d->psk, d->psk_len}, d->id)) {
-		answer(done, ctx, ERR_EXIST,
-		       "another device has this key; every device needs its own");
-		return;
-	}
-	if (!act_new(e, ACT_DEVICE_ADD, done, ctx, &set))
-		return;
 	fresh.rev = 0;
 	fresh.created_ms = clock_read().wall_ms;
-	store_set_device(set, &fresh);
-	store_submit(e->conf.store, set);
+	if (psk)
+		err = engine_key_make(e, d->id, KEY_CURRENT, fresh.created_ms, psk, &key, &why);
+	if (err) {
+		answer(done, ctx, err, why);
+		return;
+	}
+	if (act_new(e, ACT_DEVICE_ADD, done, ctx, &set)) {
+		store_set_device(set, &fresh);
+		if (psk)
+			store_set_key(set, &key);
+		store_submit(e->conf.store, set);
+	}
+	explicit_bzero(&key, sizeof(key));
 }
 
 /* ---- acts on one device: causes like any other ---- */

@@ -7,6 +7,7 @@
 
 #include "daemon/conf_load.h"
 #include "daemon/service.h"
+#include "daemon/service_key.h"
 
 #define CONF_FILE SYSCONFDIR "/postboot/postbootd.conf"
 
@@ -18,17 +19,19 @@ static const struct {
 	{'c', "config", "FILE", "read FILE, then conf.d/*.conf beside it [" CONF_FILE "]"},
 	{'t', "test", NULL, "check the configuration and exit: 0 if it is good, else 1"},
 	{'T', "print", NULL, "print the effective configuration and exit"},
+	{'k', "rekey", "FILE", "seal the keys of devices with the key in FILE instead, and exit"},
 	{'h', "help", NULL, "print this help and exit"},
 	{'V', "version", NULL, "print the version and exit"},
 };
 
 enum { OPTIONS = sizeof(options) / sizeof(options[0]), EXIT_USAGE = 2 };
 
-enum mode { MODE_RUN, MODE_TEST, MODE_PRINT };
+enum mode { MODE_RUN, MODE_TEST, MODE_PRINT, MODE_REKEY };
 
 struct arguments {
 	enum mode mode;
 	const char *file;
+	const char *new_key;
 	bool file_named;
 };
 
@@ -86,6 +89,10 @@ static int arguments_parse(int argc, char **argv, struct arguments *ret)
 		case 'T':
 			ret->mode = MODE_PRINT;
 			break;
+		case 'k':
+			ret->mode = MODE_REKEY;
+			ret->new_key = optarg;
+			break;
 		case 'h':
 			usage(stdout);
 			return output_end();
@@ -137,7 +144,9 @@ int main(int argc, char **argv)
 	}
 	switch (args.mode) {
 	case MODE_TEST:
-		return EXIT_SUCCESS;
+		return service_key_test(&conf) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	case MODE_REKEY:
+		return service_key_change(&conf, args.new_key) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	case MODE_PRINT:
 		return print_conf(&conf);
 	case MODE_RUN:

@@ -81,25 +81,35 @@ static int check(struct db *db)
 	return 0;
 }
 
-int migrate_look(const char *path, char *error, size_t error_cap)
+int migrate_look_open(const char *path, struct db *db)
 {
 	char uri[URI_MAX];
-	struct db db = {0};
 
+	*db = (struct db){0};
 	/* A rollback journal is there only if the very first start died while it made the
 	 * file: only opening it for writing puts that right, and migrate_run() looks again. */
 	if (file_size(path, "") <= 0 || file_size(path, "-journal") > 0)
-		return 0;
+		return ERR_NOENT;
 	/* What is not yet in the file itself counts too. Without a WAL there is no such thing,
 	 * and `immutable` keeps sqlite from making one. */
 	bool has_wal = file_size(path, "-wal") > 0;
 	int err = path_uri(path, has_wal ? "?mode=ro" : "?mode=ro&immutable=1", uri);
 	if (!err)
-		err = db_init(&db, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+		err = db_init(db, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
 	if (!err) {
-		sqlite3_db_config(db.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-		err = check(&db);
+		sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		err = check(db);
 	}
+	return err;
+}
+
+int migrate_look(const char *path, char *error, size_t error_cap)
+{
+	struct db db;
+	int err = migrate_look_open(path, &db);
+
+	if (err == ERR_NOENT)
+		err = 0;
 	if (err)
 		buf_copy_str(error, error_cap, db.error);
 	db_done(&db);

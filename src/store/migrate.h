@@ -16,6 +16,10 @@ int migrate_version(void);
  * text for the log. */
 int migrate_look(const char *path, char *error, size_t error_cap) ERR_CHECK;
 
+/* The same, and leaves the file open for reading; db_done() is right in any case. ERR_NOENT if
+ * there is nothing to look at. */
+int migrate_look_open(const char *path, struct db *db) ERR_CHECK;
+
 /* Applies the steps that are missing, each in a transaction of its own. */
 int migrate_run(struct db *db) ERR_CHECK;
 

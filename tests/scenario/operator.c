@@ -104,16 +104,16 @@ static void do_release(struct scenario *s)
 static void do_device(struct scenario *s)
 {
 	struct product *p = catalog_product_named(s->engine, word(2));
-	struct device d = {.psk_len = 40, .plain = strcmp(word(3), "plain") == 0};
+	struct device d = {.plain = strcmp(word(3), "plain") == 0};
+	struct psk psk = {0};
 
 	if (!p)
 		abort();
 	(void)buf_copy_str(d.id, sizeof(d.id), word(1));
-	if (d.plain)
-		d.psk_len = 0;
-	(void)snprintf((char *)d.psk, sizeof(d.psk), "a-key-of-%.32s", d.id);
+	(void)snprintf((char *)psk.bytes, sizeof(psk.bytes), "a-key-of-%.32s", d.id);
+	psk.len = 40;
 	d.product = p->id;
-	engine_device_add(s->engine, &d, act_done, s);
+	engine_device_add(s->engine, &d, d.plain ? NULL : &psk, act_done, s);
 	settle(s);
 	(void)session_new(s, word(1), word(1), d.plain);
 }

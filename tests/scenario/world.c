@@ -128,6 +128,18 @@ static int session_slot(struct scenario *s, const char *name)
 	return slot;
 }
 
+/* Whoever shakes hands here has the key that he is asked for. */
+static bool handshake(struct scenario *s, struct net_peer *peer)
+{
+	struct net_claim claim = {.identity = net_peer_identity(peer), .print = 1};
+	uint8_t key[LIMIT_PSK];
+
+	if (engine_net_callbacks()->psk(s->engine, &claim, key, sizeof(key)) == 0)
+		return false;
+	peer->key_tag = claim.tag;
+	return engine_net_callbacks()->peer_up(s->engine, peer, claim.identity);
+}
+
 struct net_peer *session_new(struct scenario *s, const char *name, const char *id, bool plain)
 {
 	unsigned slot = (unsigned)session_slot(s, name);
@@ -138,8 +150,7 @@ struct net_peer *session_new(struct scenario *s, const char *name, const char *i
 	*peer = (struct net_peer){.since_ms = fake_now_ms, .plain = plain};
 	(void)buf_copy_str(peer->identity, sizeof(peer->identity), id);
 	s->sessions[slot].known = true;
-	s->sessions[slot].up =
-		plain || engine_net_callbacks()->peer_up(s->engine, peer, net_peer_identity(peer));
+	s->sessions[slot].up = plain || handshake(s, peer);
 	return s->sessions[slot].up ? peer : NULL;
 }
 
