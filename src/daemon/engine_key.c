@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "daemon/engine_internal.h"
+#include "daemon/view.h"
 
 /* ---- what a device has ---- */
 
@@ -132,12 +133,10 @@ void engine_psk_failed(void *ctx, const struct net_claim *claim)
 
 /* ---- the next key becomes the current one ---- */
 
-struct key_act {
+struct key_move {
 	struct engine *e;
 	char id[LIMIT_DEVICE_ID + 1];
-	int64_t set_ms;	   /* of the row it is about */
-	engine_done *done; /* NULL: not of an operator */
-	void *ctx;
+	int64_t set_ms; /* of the key */
 };
 
 /* Closes the sessions that were not made (or, `made`, that were) with this key. */
@@ -153,30 +152,30 @@ static void close_sessions(struct engine *e, struct dev *d, int64_t set_ms, bool
 
 static void moved(void *ctx, const struct store_result *result)
 {
-	struct key_act *act = ctx;
-	struct engine *e = act->e;
-	struct dev *d = dev_find(e, act->id);
+	struct key_move *m = ctx;
+	struct engine *e = m->e;
+	struct dev *d = dev_find(e, m->id);
 	int err = result->err;
 
 	if (d)
 		d->key_moves = false;
 	if (!err)
 		log_info("dev=%s key=next is the current one now, the one before is retired",
-			 act->id);
+			 m->id);
 	else if (err != ERR_CONFLICT && err != ERR_NOENT) /* the next handshake tries again */
-		engine_store_failed(e, act->id, err);
+		engine_store_failed(e, m->id, err);
 	if (d && !err)
-		close_sessions(e, d, act->set_ms, false);
+		close_sessions(e, d, m->set_ms, false);
 	else if (d && (err == ERR_CONFLICT || err == ERR_NOENT)) /* withdrawn meanwhile */
-		close_sessions(e, d, act->set_ms, true);
-	free(act);
+		close_sessions(e, d, m->set_ms, true);
+	free(m);
 }
 
 static void move(struct engine *e, struct dev *d, const struct store_key *next)
 {
 	struct store_key current = *next; /* its time, too: so a session finds its row again */
-	struct key_act *act = calloc(1, sizeof(*act));
-	struct store_set *set = act ? store_set_new(moved, act) : NULL;
+	struct key_move *m = calloc(1, sizeof(*m));
+	struct store_set *set = m ? store_set_new(moved, m) : NULL;
 	struct psk psk = {0};
 
 	current.slot = KEY_CURRENT;
@@ -186,11 +185,11 @@ static void move(struct engine *e, struct dev *d, const struct store_key *next)
 	explicit_bzero(&psk, sizeof(psk));
 	if (err) {
 		store_set_free(set);
-		free(act);
+		free(m);
 		engine_store_failed(e, d->u.device.id, err);
 	} else {
-		*act = (struct key_act){.e = e, .set_ms = next->set_ms};
-		memcpy(act->id, next->device, sizeof(act->id));
+		*m = (struct key_move){.e = e, .set_ms = next->set_ms};
+		memcpy(m->id, next->device, sizeof(m->id));
 		store_set_key_delete(set, next); /* first: no two rows have the same key */
 		store_set_key(set, &current);
 		d->key_moves = true;
@@ -236,6 +235,8 @@ static const char *key_why(int err)
 		return "no such device";
 	case ERR_EXIST:
 		return "another device has this key; every device needs its own";
+	case ERR_STALE:
+		return "somebody else changed the device since you looked; look again";
 	case ERR_CONFLICT:
 		return "its keys changed meanwhile; look again";
 	case ERR_FULL:
@@ -245,28 +246,71 @@ static const char *key_why(int err)
 	}
 }
 
+struct key_act {
+	struct actor by;
+	char id[LIMIT_DEVICE_ID + 1];
+	engine_done *done;
+	void *ctx;
+};
+
+static const char act_name[] = "device key";
+
 static void key_done(void *ctx, const struct store_result *result)
 {
 	struct key_act *act = ctx;
+	int err = result->err;
 
-	answer(act->done, act->ctx, result->err, result->err ? key_why(result->err) : NULL);
+	if (!err)
+		audit_log(&act->by, act_name, act->id, result);
+	answer(act->done, act->ctx, err, err ? key_why(err) : NULL);
 	free(act);
 }
 
-static struct key_act *key_act_new(struct engine *e, engine_done *done, void *ctx,
-				   struct store_set **ret_set)
+/* Who has which keys since when. */
+static json_t *facts(const struct key_rows *rows)
+{
+	const struct store_key *current = rows_slot(rows, KEY_CURRENT);
+	const struct store_key *next = rows_slot(rows, KEY_NEXT);
+	json_t *o = json_object();
+
+	if (current)
+		view_put_time(&o, "current", current->set_ms);
+	if (next)
+		view_put_time(&o, "next", next->set_ms);
+	return o;
+}
+
+/* Puts `row` (`put`), or takes it out. */
+static void key_submit(struct engine *e, const struct actor *by, const struct key_rows *rows,
+		       const struct store_key *row, bool put, engine_done *done, void *ctx)
 {
 	struct key_act *act = calloc(1, sizeof(*act));
 	struct store_set *set = act ? store_set_new(key_done, act) : NULL;
+	struct key_rows after = {.count = 0};
+	int err = set ? 0 : ERR_NOMEM;
 
-	if (!set) {
-		free(act);
-		answer(done, ctx, ERR_NOMEM, "out of memory");
-		return NULL;
+	for (unsigned i = 0; i < rows->count; i++)
+		if (rows->list[i].slot != row->slot)
+			after.list[after.count++] = rows->list[i];
+	if (put)
+		after.list[after.count++] = *row;
+	if (!err) {
+		*act = (struct key_act){.by = *by, .done = done, .ctx = ctx};
+		memcpy(act->id, row->device, sizeof(act->id));
+		if (put)
+			store_set_key(set, row);
+		else
+			store_set_key_delete(set, row);
+		err = audit_put(set, by, act_name, act->id, facts(rows), facts(&after));
 	}
-	*act = (struct key_act){.e = e, .done = done, .ctx = ctx};
-	*ret_set = set;
-	return act;
+	rows_wipe(&after);
+	if (err) {
+		store_set_free(set);
+		free(act);
+		answer(done, ctx, err, "out of memory");
+		return;
+	}
+	store_submit(e->conf.store, set);
 }
 
 int engine_key_make(struct engine *e, const char *id, enum key_slot slot, int64_t set_ms,
@@ -299,68 +343,67 @@ int engine_key_make(struct engine *e, const char *id, enum key_slot slot, int64_
 	return err;
 }
 
-/* The device and its rows; or the refusal is out. */
-static bool key_rows_for(struct engine *e, const char *id, struct key_rows *ret, engine_done *done,
-			 void *ctx)
+/* The device's rows; or the refusal is out. */
+static bool key_rows_for(struct engine *e, const struct actor *by, const char *id,
+			 struct key_rows *ret, engine_done *done, void *ctx)
 {
 	struct dev *d;
 	int err = dev_get(e, id, &d);
-	bool plain = false;
+	const char *why = NULL;
 
 	if (!err) {
-		plain = d->u.device.plain;
+		if (d->u.device.plain) {
+			err = ERR_BUSY;
+			why = "it is a plain device, which has no key: remove it, and add it with "
+			      "one";
+		} else if (!actor_matches(by, d->u.device.rev)) {
+			err = ERR_STALE;
+		}
 		dev_release(e, d);
 	}
-	if (!err && !plain)
+	if (!err)
 		err = rows_read(e, id, ret);
-	if (plain)
-		answer(done, ctx, ERR_BUSY,
-		       "it is a plain device, which has no key: remove it and add it with one");
-	else if (err)
-		answer(done, ctx, err, key_why(err));
-	return !plain && !err;
+	if (err)
+		answer(done, ctx, err, why ? why : key_why(err));
+	return !err;
 }
 
-void engine_device_key_next(struct engine *e, const char *id, const struct psk *psk,
-			    engine_done *done, void *ctx)
+void engine_device_key_next(struct engine *e, const struct actor *by, const char *id,
+			    const struct psk *psk, engine_done *done, void *ctx)
 {
 	int64_t set_ms = clock_read().wall_ms;
 	struct store_key row = {.device = ""};
-	struct store_set *set;
 	struct key_rows rows;
 	const char *why = NULL;
 
-	if (!key_rows_for(e, id, &rows, done, ctx))
+	if (!key_rows_for(e, by, id, &rows, done, ctx))
 		return;
 	/* Where there is no current one, there is nothing to wait for. */
 	enum key_slot slot = rows_slot(&rows, KEY_CURRENT) ? KEY_NEXT : KEY_CURRENT;
 	for (unsigned i = 0; i < rows.count; i++)
 		if (set_ms <= rows.list[i].set_ms)
 			set_ms = rows.list[i].set_ms + 1;
-	rows_wipe(&rows);
 	int err = engine_key_make(e, id, slot, set_ms, psk, &row, &why);
-	if (err) {
+	if (err)
 		answer(done, ctx, err, why);
-	} else if (key_act_new(e, done, ctx, &set)) {
-		store_set_key(set, &row);
-		store_submit(e->conf.store, set);
-	}
+	else
+		key_submit(e, by, &rows, &row, true, done, ctx);
+	rows_wipe(&rows);
 	explicit_bzero(&row, sizeof(row));
 }
 
-void engine_device_key_drop(struct engine *e, const char *id, engine_done *done, void *ctx)
+void engine_device_key_drop(struct engine *e, const struct actor *by, const char *id,
+			    engine_done *done, void *ctx)
 {
-	struct store_set *set;
+	const struct engine_result unchanged = {.unchanged = true};
 	struct key_rows rows;
 
-	if (!key_rows_for(e, id, &rows, done, ctx))
+	if (!key_rows_for(e, by, id, &rows, done, ctx))
 		return;
 	const struct store_key *next = rows_slot(&rows, KEY_NEXT);
-	if (!next) {
-		answer(done, ctx, ERR_NOENT, "it has no next key");
-	} else if (key_act_new(e, done, ctx, &set)) {
-		store_set_key_delete(set, next);
-		store_submit(e->conf.store, set);
-	}
+	if (next)
+		key_submit(e, by, &rows, next, false, done, ctx);
+	else
+		done(ctx, &unchanged);
 	rows_wipe(&rows);
 }

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "daemon/admin.h"
+#include "daemon/audit.h"
 #include "daemon/conf_load.h"
 #include "daemon/engine.h"
 #include "daemon/images.h"
@@ -312,7 +313,7 @@ static int start_keys(struct service *s, const char *path)
 static int start_store(struct service *s)
 {
 	char path[CONF_PATH_MAX + 32];
-	struct store_conf conf = {.path = path, .wake = wake, .wake_ctx = s};
+	struct store_conf conf = {.path = path, .wake = wake, .wake_ctx = s, .hash = audit_sha256};
 
 	(void)snprintf(path, sizeof(path), "%s/postboot.db", s->conf.state_dir);
 	int err = store_open(&conf, &s->store);
