@@ -112,8 +112,11 @@ size_t engine_psk(void *ctx, struct net_claim *claim, uint8_t *key, size_t cap)
 	struct key_rows rows = {.count = 0};
 	size_t len = 0;
 
-	if (claim_id(claim, id) && rows_read(e, id, &rows) == 0)
+	if (claim_id(claim, id)) {
+		if (rows_read(e, id, &rows))
+			return NET_PSK_LATER;
 		len = psk_of(e, claim, id, &rows, key, cap);
+	}
 	if (len == 0) /* the peer never learns this; the operator should */
 		log_peer(e->last_tick.now_ms, "identity=\"%.*s\" psk=none: no such device",
 			 (int)claim->identity.len, (const char *)claim->identity.ptr);
@@ -209,7 +212,7 @@ bool engine_key_proved(struct engine *e, struct dev *d, struct session *s)
 	if (claim.tag & TAG_CHOICE)
 		key_tries_succeeded(&e->tries, claim.print, dev_hash(e, d->u.device.id));
 	if (rows_read(e, d->u.device.id, &rows))
-		return false;
+		return true; /* a moment ago it was there */
 	for (unsigned i = 0; i < rows.count; i++)
 		if (rows.list[i].set_ms == s->key_set_ms)
 			used = &rows.list[i];
