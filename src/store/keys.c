@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * All keys at once: what they are sealed with, and sealing them anew. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "store/migrate.h"
@@ -42,10 +46,19 @@ int store_seal(struct store *s, struct store_seal *ret)
 int store_seal_look(const char *path, struct store_seal *ret)
 {
 	static const char sql[] = "SELECT value FROM meta WHERE key = 'seal'";
+	char wal[PATH_MAX];
 	sqlite3_stmt *stmt = NULL;
-	struct db db;
-	int err = migrate_look_open(path, &db);
+	struct db db = {0};
+	int err = 0;
 
+	if ((size_t)snprintf(wal, sizeof(wal), "%s-wal", path) >= sizeof(wal))
+		return ERR_LIMIT;
+	if (access(path, F_OK) < 0)
+		return err_from_errno(errno);
+	/* Who has it open has a WAL. */
+	err = migrate_open_quietly(&db, path, NULL, access(wal, F_OK) < 0);
+	if (!err)
+		err = migrate_check(&db);
 	if (!err)
 		err = err_from_sqlite(sqlite3_prepare_v2(db.handle, sql, -1, &stmt, NULL));
 	if (!err)
