@@ -22,6 +22,9 @@ enum {
 	LIMIT_DIAGNOSES = 8,	  /* per attempt */
 	LIMIT_PSK_MIN = 16,	  /* bytes */
 	LIMIT_PSK = 64,		  /* bytes */
+	LIMIT_PSK_SEALED = 92,	  /* bytes: LIMIT_PSK, a nonce and a tag (net/net_seal.h) */
+	LIMIT_SEAL = 64,	  /* bytes of the sealed text that tells the service's key */
+	LIMIT_KEY_TRIES = 2048,	  /* who failed with which key of two, remembered */
 	LIMIT_PSK_IDENTITY = 128, /* bytes on the wire; a device id is shorter */
 
 	/* CoAP */
@@ -41,11 +44,14 @@ enum {
 	LIMIT_DEVICE_QUEUE = 8,	   /* causes waiting for a device's commit */
 	LIMIT_DEVICE_SESSIONS = 8, /* of one identity; the oldest is closed for one more */
 
+	/* store */
+	LIMIT_RETIRE = 500, /* rows of a kind that one step of retention looks at */
+
 	/* admin */
-	LIMIT_ACTOR = 32,	 /* bytes of a user's name; longer ones go by their number */
-	LIMIT_AUDIT_TEXT = 8192, /* bytes of one text of an audit row */
-	LIMIT_AUDIT_STEP = 200,	 /* rows that are verified before others get their turn */
-	LIMIT_IF_MATCH = 8,	 /* entity tags of one If-Match or If-None-Match */
+	LIMIT_ACTOR = 32,	  /* bytes of a user's name; longer ones go by their number */
+	LIMIT_AUDIT_TEXT = 8192,  /* bytes of one text of an audit row */
+	LIMIT_AUDIT_STEP = 200,	  /* rows that are verified before others get their turn */
+	LIMIT_IF_MATCH = 8,	  /* entity tags of one If-Match or If-None-Match */
 	LIMIT_ADMIN_BODY = 65536, /* bytes of a JSON request */
 	LIMIT_ADMIN_CONNECTIONS = 256,
 	LIMIT_PAGE = 1000,	    /* rows of one answer */

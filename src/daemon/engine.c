@@ -24,7 +24,7 @@ uint64_t engine_random(void)
 
 /* ---- cache ---- */
 
-static struct list *dev_bucket(struct engine *e, const char *id)
+uint64_t dev_hash(const struct engine *e, const char *id)
 {
 	uint64_t h = e->secret[0];
 
@@ -32,7 +32,13 @@ static struct list *dev_bucket(struct engine *e, const char *id)
 		h = (h ^ (uint8_t)*id) * 0x100000001b3u;
 		h ^= h >> 29;
 	}
-	return &e->buckets[(h ^ e->secret[1]) % ENGINE_BUCKETS];
+	h ^= e->secret[1];
+	return h ? h : 1;
+}
+
+static struct list *dev_bucket(struct engine *e, const char *id)
+{
+	return &e->buckets[dev_hash(e, id) % ENGINE_BUCKETS];
 }
 
 struct dev *dev_find(struct engine *e, const char *id)
@@ -293,6 +299,7 @@ const struct net_callbacks *engine_net_callbacks(void)
 {
 	static const struct net_callbacks callbacks = {
 		.psk = engine_psk,
+		.psk_failed = engine_psk_failed,
 		.peer_up = engine_peer_up,
 		.peer_gone = engine_peer_gone,
 		.request = engine_request,
@@ -304,7 +311,9 @@ const struct net_callbacks *engine_net_callbacks(void)
 
 int engine_start(struct engine *e)
 {
-	return timer_start(e);
+	int err = keep_restored(e);
+
+	return err ? err : timer_start(e);
 }
 
 void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)

@@ -9,6 +9,7 @@
 
 #include "core/update.h"
 #include "daemon/images.h"
+#include "daemon/keys.h"
 #include "net/net.h"
 #include "store/store.h"
 
@@ -18,9 +19,13 @@ struct engine_conf {
 	uv_loop_t *loop;	  /* borrowed */
 	struct store *store;	  /* borrowed */
 	struct images *images;	  /* borrowed */
+	const struct keys *keys;  /* borrowed; NULL: keys of devices are kept in clear */
 	bool plain_devices;	  /* `?ep=ID` on plain coap names a --plain device */
 	bool device_json;	  /* Content-Format 50 is understood */
 	const char *event_prefix; /* before every topic, "" or e.g. "spark/" */
+	/* retention; 0: for ever, any number */
+	int64_t keep_events_ms, keep_attempts_ms;
+	uint64_t max_events;
 };
 
 int engine_new(const struct engine_conf *conf, struct engine **ret_engine) ERR_CHECK;
@@ -31,7 +36,8 @@ const struct net_callbacks *engine_net_callbacks(void);
 const char *engine_well_known(void);
 void engine_set_net(struct engine *e, struct net *net);
 
-/* Timers: deadlines, silences, outage detection. `start` closes the books of our absence. */
+/* Timers: deadlines, silences, outage detection, retention. `start` closes the books of our
+ * absence, and those of a restore: it waits for these commits, so the net comes after it. */
 int engine_start(struct engine *e) ERR_CHECK;
 void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx);
 
@@ -76,8 +82,17 @@ void engine_release_add(struct engine *e, const struct actor *by, const struct r
  * the last release with these bytes. */
 void engine_release_remove(struct engine *e, const struct actor *by, const char *product,
 			   const char *version, engine_done *done, void *ctx);
+/* psk NULL: a plain device. ERR_EXIST if another device has the key. */
 void engine_device_add(struct engine *e, const struct actor *by, const struct device *d,
-		       engine_done *done, void *ctx);
+		       const struct psk *psk, engine_done *done, void *ctx);
+/* The key that takes the place of the current one with the first handshake made with it; one that
+ * waits already is replaced. ERR_EXIST if any device has it, this one included; ERR_BUSY for a
+ * plain device. */
+void engine_device_key_next(struct engine *e, const struct actor *by, const char *id,
+			    const struct psk *psk, engine_done *done, void *ctx);
+/* Withdraws it. */
+void engine_device_key_drop(struct engine *e, const struct actor *by, const char *id,
+			    engine_done *done, void *ctx);
 void engine_device_remove(struct engine *e, const struct actor *by, const char *id,
 			  engine_done *done, void *ctx);
 /* OPERATOR_FORCE, UNFORCE, HOLD, UNHOLD. */
@@ -89,6 +104,8 @@ void engine_device_lock(struct engine *e, const struct actor *by, const char *id
 /* A verified attempt is cancelled at the gate: done at once, closed later. */
 void engine_attempt_cancel(struct engine *e, const struct actor *by, uint64_t attempt,
 			   engine_done *done, void *ctx);
+/* Notes in the audit log that a copy of the database is handed out; before it is made. */
+void engine_backup(struct engine *e, const struct actor *by, engine_done *done, void *ctx);
 
 /* ---- what only the engine knows, for views ---- */
 
@@ -107,6 +124,9 @@ struct engine_device {
 	char address[64];  /* of the newest session, "" if none */
 };
 int engine_device(struct engine *e, const char *id, struct engine_device *ret) ERR_CHECK;
+
+/* When the keys were set, by slot; 0: there is none. */
+int engine_device_keys(struct engine *e, const char *id, int64_t ret_set_ms[KEY_SLOTS]) ERR_CHECK;
 
 struct engine_stats {
 	uint64_t reports, statuses, blocks, bytes, causes_absent, shed;

@@ -19,6 +19,8 @@
 #include "daemon/conf_load.h"
 #include "daemon/engine.h"
 #include "daemon/images.h"
+#include "daemon/offline.h"
+#include "daemon/service_key.h"
 #include "daemon/statedir.h"
 #include "net/net.h"
 #include "store/store.h"
@@ -35,6 +37,8 @@ struct service {
 	bool has_handles;
 
 	int lock_fd;
+	struct keys *keys;
+	char database[CONF_PATH_MAX + 32];
 	struct store *store;
 	struct images *images;
 	struct engine *engine;
@@ -121,6 +125,7 @@ static void release(struct service *s)
 	engine_free(s->engine);
 	images_free(s->images);
 	store_close(s->store);
+	keys_free(s->keys);
 	for (unsigned i = 0; i < s->udp_fd_count; i++)
 		(void)close(s->udp_fds[i]);
 	if (s->admin_fd >= 0)
@@ -284,7 +289,8 @@ static const char *store_todo(int err)
 		return "a newer postbootd wrote it: install that version, or restore a backup of "
 		       "this one";
 	case ERR_CORRUPT:
-		return "restore a backup; this file was left as it is";
+		return "look with postbootd --check-db, then restore a backup with postbootd "
+		       "--restore FILE; this file was left as it is";
 	case ERR_FULL:
 		return "free space on its file system";
 	case ERR_DENIED:
@@ -294,15 +300,32 @@ static const char *store_todo(int err)
 	}
 }
 
+static int start_keys(struct service *s, const char *path)
+{
+	struct service_key_fault fault;
+	int err = service_key_load(s->conf.key_file, &s->keys, &fault);
+
+	if (!err)
+		err = service_key_adopt(s->keys, s->store, path, &fault);
+	if (err)
+		log_err("start=failed service-key=%s error=\"%s\" do=\"%s\"", fault.where,
+			fault.what, fault.todo);
+	return err;
+}
+
 static int start_store(struct service *s)
 {
 	char path[CONF_PATH_MAX + 32];
-	struct store_conf conf = {.path = path, .wake = wake, .wake_ctx = s, .hash = audit_sha256};
+	struct store_conf conf = {
+		.path = s->database, .wake = wake, .wake_ctx = s, .hash = audit_sha256};
 
-	(void)snprintf(path, sizeof(path), "%s/postboot.db", s->conf.state_dir);
+	(void)snprintf(s->database, sizeof(s->database), "%s/postboot.db", s->conf.state_dir);
 	int err = store_open(&conf, &s->store);
 	if (err)
-		return failed(err, "database", path, store_todo(err));
+		return failed(err, "database", s->database, store_todo(err));
+	err = start_keys(s, s->database);
+	if (err)
+		return err;
 
 	(void)snprintf(path, sizeof(path), "%s/images", s->conf.state_dir);
 	err = images_new(&s->loop, path, s->conf.image_limit_bytes, &s->images);
@@ -317,9 +340,13 @@ static int start_engine(struct service *s)
 		.loop = &s->loop,
 		.store = s->store,
 		.images = s->images,
+		.keys = s->keys,
 		.plain_devices = s->conf.plain_devices,
 		.device_json = s->conf.device_json,
 		.event_prefix = s->conf.event_prefix,
+		.keep_events_ms = s->conf.keep_events_ms,
+		.keep_attempts_ms = s->conf.keep_attempts_ms,
+		.max_events = (uint64_t)s->conf.max_events,
 	};
 	int err = engine_new(&conf, &s->engine);
 
@@ -435,17 +462,23 @@ static int socket_folder(const char *path)
 
 static int start_admin(struct service *s)
 {
+	struct store_info info;
+
+	store_info(s->store, &info);
 	struct admin_conf conf = {
 		.loop = &s->loop,
 		.engine = s->engine,
 		.store = s->store,
 		.images = s->images,
 		.net = s->net,
+		.database = s->database,
+		.keep_images = info.restored || offline_kept(s->conf.state_dir),
 		.socket_path = s->conf.admin_socket,
 		.socket_fd = s->admin_fd,
 		.version = PACKAGE_VERSION,
 		.started_ms = clock_read().wall_ms,
 		.listen = s->listen,
+		.keys_sealed = s->keys != NULL,
 		.plain_devices = s->conf.plain_devices,
 	};
 	int err = s->admin_fd < 0 ? socket_folder(s->conf.admin_socket) : 0;

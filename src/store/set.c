@@ -22,7 +22,7 @@ void store_set_free(struct store_set *set)
 		return;
 	for (struct op *op = set->first, *next; op; op = next) {
 		next = op->next;
-		explicit_bzero(op->data, op->size); /* a device carries its key */
+		explicit_bzero(op->data, op->size); /* it may be a key */
 		free(op);
 	}
 	free(set);
@@ -100,6 +100,16 @@ void store_set_device_delete(struct store_set *set, const char *device, int64_t 
 
 	copy_id(set, op.device, device);
 	add_copy(set, OP_DEVICE_DELETE, &op, sizeof(op));
+}
+
+void store_set_key(struct store_set *set, const struct store_key *k)
+{
+	add_copy(set, OP_KEY, k, sizeof(*k));
+}
+
+void store_set_key_delete(struct store_set *set, const struct store_key *k)
+{
+	add_copy(set, OP_KEY_DELETE, k, sizeof(*k));
 }
 
 void store_set_attempt(struct store_set *set, const struct attempt *a)
@@ -190,4 +200,14 @@ void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 void store_set_alive(struct store_set *set, int64_t wall_ms)
 {
 	add_copy(set, OP_ALIVE, &wall_ms, sizeof(wall_ms));
+}
+
+void store_set_retire(struct store_set *set, const struct store_retire *what)
+{
+	add_copy(set, OP_RETIRE, what, sizeof(*what));
+}
+
+void store_set_restored(struct store_set *set, enum store_restored step)
+{
+	add_copy(set, OP_RESTORED, &step, sizeof(step));
 }

@@ -14,11 +14,15 @@ enum op_kind {
 	OP_RELEASE_DELETE, /* int64_t */
 	OP_DEVICE,	   /* struct device */
 	OP_DEVICE_DELETE,  /* struct op_device_delete */
+	OP_KEY,		   /* struct store_key */
+	OP_KEY_DELETE,	   /* struct store_key */
 	OP_ATTEMPT,	   /* struct attempt */
 	OP_DIAGNOSES,	   /* struct op_diagnoses */
 	OP_EVENT,	   /* struct store_event, its strings behind it */
 	OP_SEEN,	   /* struct op_seen */
 	OP_ALIVE,	   /* int64_t */
+	OP_RETIRE,	   /* struct store_retire */
+	OP_RESTORED,	   /* enum store_restored */
 	OP_AUDIT,	   /* struct store_audit, its strings behind it */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every SQL statement, once (pragmas and schema/ aside). All are prepared when the database
- * is opened, so a typo fails the first test; none is put together at run time.
+ * Every SQL statement, once (pragmas, schema/ and the questions of check.c aside). All are
+ * prepared when the database is opened, so a typo fails the first test; none is put together
+ * at run time.
  */
 #ifndef STORE_STMT_H
 #define STORE_STMT_H
@@ -18,6 +19,7 @@ enum stmt_id {
 	STMT_ROLLBACK_TO,
 	/* writing */
 	STMT_META_PUT,
+	STMT_META_DELETE,
 	STMT_PRODUCT_INSERT,
 	STMT_PRODUCT_UPDATE,
 	STMT_RELEASE_INSERT,
@@ -28,15 +30,23 @@ enum stmt_id {
 	STMT_DEVICE_UPDATE,
 	STMT_DEVICE_DELETE,
 	STMT_DEVICE_SEEN,
+	STMT_KEY_PUT,
+	STMT_KEY_DELETE,
+	STMT_KEY_AFTER,
 	STMT_ATTEMPT_INSERT,
 	STMT_ATTEMPT_UPDATE,
 	STMT_DIAGNOSES_DELETE,
 	STMT_DIAGNOSIS_INSERT,
 	STMT_EVENT_INSERT,
+	STMT_OLD_EVENTS,
+	STMT_OLD_EVENTS_DELETE,
+	STMT_OLD_ATTEMPTS,
+	STMT_OLD_ATTEMPT_DELETE,
 	STMT_AUDIT_INSERT,
 	/* reading one */
 	STMT_META,
 	STMT_EVENT_LAST,
+	STMT_EVENT_FIRST,
 	STMT_AUDIT_LAST,
 	STMT_PRODUCT,
 	STMT_PRODUCT_BY_NAME,
@@ -44,7 +54,8 @@ enum stmt_id {
 	STMT_RELEASE_BY_VERSION,
 	STMT_RELEASE_DIGESTS,
 	STMT_DEVICE,
-	STMT_DEVICE_BY_PSK,
+	STMT_KEYS,
+	STMT_KEY_BY_MAC,
 	STMT_ATTEMPT,
 	STMT_DIAGNOSES,
 	STMT_HISTORY,

@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "core/attempt.h"
 #include "core/diagnosis.h"
+#include "store/key.h"
 
 struct store;
 struct store_set;
@@ -52,13 +53,27 @@ struct store_conf {
 	 * is not asked about. NULL: none */
 	int (*fault)(void *fault_ctx, unsigned long operation);
 	void *fault_ctx;
+	const char *vfs; /* tests: the name of sqlite's file system to use; NULL: the usual one */
+};
+
+/* How far the consequences of a restore have come (store_set_restored). A database is taken as
+ * restored when it is a backup, when the mark beside it (store/mark.h) is of a later transaction
+ * or of another stream, or when the mark is missing although one was made. It then gets a new
+ * stream at store_open(), which goes on numbering where the old one, in this database, ends. */
+enum store_restored {
+	STORE_NOT_RESTORED,
+	STORE_IS_BACKUP, /* as written by store_backup(); never seen after store_open() */
+	STORE_NEW_STREAM,
+	STORE_TOLD, /* the event that says so is out; open attempts are to be closed */
 };
 
 /* A fixed identity of the database: `stream` names the event stream (random, made with it). */
 struct store_info {
-	char stream[33];  /* 32 hex digits and NUL */
-	uint64_t head;	  /* sequence of the last event, 0: none */
-	int64_t alive_ms; /* wall time of the last store_set_alive(), 0: never */
+	char stream[33];	      /* 32 hex digits and NUL */
+	uint64_t head;		      /* sequence of the last event, 0: none */
+	int64_t alive_ms;	      /* wall time of the last store_set_alive(), 0: never */
+	enum store_restored restored; /* as it was when opened */
+	char stream_before[33];	      /* while restored: the stream before, may be "" */
 };
 
 /* Opens or creates, migrates (schema/NNNN_*.sql by user_version). A database of a newer version
@@ -82,6 +97,8 @@ struct store_result {
 	unsigned event_count;
 	unsigned id_count;
 	int64_t ids[8];
+	unsigned retired;	       /* rows of store_set_retire() that went */
+	bool retire_more;	       /* it has not come to its end */
 	struct store_audit_head audit; /* its audit row, seq 0: none */
 };
 typedef void store_done(void *ctx, const struct store_result *result);
@@ -108,6 +125,11 @@ void store_set_release(struct store_set *set, const struct release *r); /* inser
 void store_set_release_delete(struct store_set *set, int64_t release);
 void store_set_device(struct store_set *set, const struct device *d);
 void store_set_device_delete(struct store_set *set, const char *device, int64_t rev);
+/* Puts a key into its slot, whatever was there. ERR_EXIST if the key is in any other slot of any
+ * device, ERR_NOENT if there is no such device. A device takes its keys with it. */
+void store_set_key(struct store_set *set, const struct store_key *k);
+/* Takes it out: ERR_CONFLICT if the slot has another one, or none. */
+void store_set_key_delete(struct store_set *set, const struct store_key *k);
 /* Inserts when number is 0 (the store numbers it), else updates all but id, device, product,
  * release, version, size_bytes and sha256; a closed row is never changed: ERR_CONFLICT (I4). A
  * second open attempt of a device: ERR_EXIST (I3). */
@@ -121,6 +143,18 @@ void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 		    int64_t offline_at_ms);
 void store_set_alive(struct store_set *set, int64_t wall_ms);
 
+/* Retention, one step of it: at most LIMIT_RETIRE events and LIMIT_RETIRE attempts are looked
+ * at. Events go from the oldest on, so that no gap comes between the oldest kept and the head.
+ * Attempts that are open, that their device's next decision needs (its last one, and charged
+ * ones of an image that is still there and not forgiven by unhold), or whose verdict is younger,
+ * stay. An attempt's diagnoses go with it. */
+struct store_retire {
+	int64_t events_before_ms;   /* wall; 0: none for their age */
+	uint64_t events_max;	    /* so many are kept at most; 0: any number */
+	int64_t attempts_before_ms; /* closed before; 0: none */
+};
+void store_set_retire(struct store_set *set, const struct store_retire *what);
+void store_set_restored(struct store_set *set, enum store_restored step);
 /* One row of the audit log, without its number and hash. No text has control characters or is
  * longer than LIMIT_AUDIT_TEXT: ERR_INVAL, ERR_LIMIT. */
 struct store_audit {
@@ -145,11 +179,26 @@ extern const unsigned store_latency_us[STORE_LATENCIES];
 
 struct store_stats {
 	uint64_t sets, commits, failed_sets, operations;
-	uint64_t queued;			    /* now */
+	uint64_t queued;			     /* now */
 	uint64_t latency_count[STORE_LATENCIES + 1]; /* commits by what they took; last: longer */
 	uint64_t latency_sum_us;
 };
 void store_stats(struct store *s, struct store_stats *ret_stats);
+
+/* ---- all keys at once: at start, while nothing waits to be written ---- */
+
+/* The sealed text of the database; len 0 if its keys are in clear. */
+int store_seal(struct store *s, struct store_seal *ret) ERR_CHECK;
+/* The same of a file that nobody need have open; nothing is written, nor left beside it. */
+int store_seal_look(const char *path, struct store_seal *ret) ERR_CHECK;
+/* Every key through `fn` (which changes form, value and mac, or returns an error), and the text
+ * that goes with them: one transaction. What the keys were before is still in the file then. */
+typedef int store_key_fn(void *ctx, struct store_key *k);
+int store_rewrap(struct store *s, store_key_fn *fn, void *ctx, const struct store_seal *seal,
+		 uint64_t *ret_count) ERR_CHECK;
+/* Makes the file and its WAL anew, so that they hold no more of what store_rewrap() replaced;
+ * nothing to do if that was done since. Needs room for a second copy of the database. */
+int store_scrub(struct store *s) ERR_CHECK;
 
 /* ---- faults of the machine: disk full, read-only, I/O, damage, a file that was moved ----
  *
@@ -157,7 +206,7 @@ void store_stats(struct store *s, struct store_stats *ret_stats);
  * anew where that can help. A reading connection waits for store_probe(). */
 
 struct store_fault {
-	int err;	   /* of the newest commit (or read) that the machine decided; 0: it works */
+	int err; /* of the newest commit (or read) that the machine decided; 0: it works */
 	uint64_t failures; /* ever */
 	char what[200];	   /* the last one, for people */
 };
@@ -175,8 +224,11 @@ int store_release_by_version(struct store *s, int64_t product, const char *versi
 int store_device(struct store *s, const char *id, struct device *ret) ERR_CHECK;
 int store_attempt(struct store *s, uint64_t id, struct attempt *ret) ERR_CHECK;
 int store_diagnoses(struct store *s, uint64_t attempt, struct diagnoses *ret) ERR_CHECK;
-/* ERR_EXIST if a device other than `device` has this key, 0 if none has. */
-int store_psk_unused(struct store *s, struct bytes psk, const char *device) ERR_CHECK;
+/* The keys of a device, current before next; none is no error. */
+int store_keys(struct store *s, const char *device, struct store_key ret[KEY_SLOTS],
+	       unsigned *ret_count) ERR_CHECK;
+/* Whose key it is. */
+int store_key_by_mac(struct store *s, struct bytes mac, struct store_key *ret) ERR_CHECK;
 int store_history(struct store *s, const char *device, const uint8_t sha256[DIGEST_SHA256],
 		  uint64_t after_number, struct history *ret) ERR_CHECK;
 
@@ -214,6 +266,8 @@ typedef bool store_event_fn(void *ctx, const struct store_event_row *e);
 int store_events(struct store *s, uint64_t after, const char *device, unsigned limit,
 		 store_event_fn *fn, void *ctx) ERR_CHECK;
 
+/* Sequence of the oldest event there is; head + 1 if there is none. */
+int store_events_first(struct store *s, uint64_t *ret_seq) ERR_CHECK;
 /* ---- audit log: store/audit.h says what a row's hash is ---- */
 
 struct store_audit_row {
@@ -254,7 +308,7 @@ int store_image_used(struct store *s, const uint8_t sha256[DIGEST_SHA256],
 
 struct store_counts {
 	uint64_t products, releases, devices, online, held, open_attempts;
-	uint64_t updated, failed; /* closed attempts: success, charged failures */
+	uint64_t updated, failed; /* attempts closed ever: success, charged failures */
 };
 int store_counts(struct store *s, struct store_counts *ret) ERR_CHECK;
 /* Open attempts by state; looks at all of them. */

@@ -98,12 +98,13 @@ teardown() {
 @test "what -T prints is read back as the same" {
 	conf "$D/b.conf" "$D/b" 'listen = coaps://[::1]:7000' 'listen = coap://127.0.0.1' \
 		'plain-devices = yes' 'event-prefix = spark/' 'image-limit = 1000000' \
-		'session-idle = 90m' 'log-level = debug'
+		'session-idle = 90m' 'log-level = debug' 'key-file = /etc/x.key'
 	"$POSTBOOTD" -T -c "$D/b.conf" >"$D/printed.conf"
 	"$POSTBOOTD" -T -c "$D/printed.conf" | cmp - "$D/printed.conf"
 	cat >"$D/wanted.conf" <<-W
 		state-dir = $D/b
 		admin-socket = $D/b.sock
+		key-file = /etc/x.key
 		listen = coaps://[::1]:7000
 		listen = coap://127.0.0.1:5683
 		plain-devices = yes
@@ -115,6 +116,9 @@ teardown() {
 		session-idle = 90m
 		handshakes-per-second = 2000
 		max-sessions = 131072
+		keep-events = 90d
+		keep-attempts = 365d
+		max-events = 10000000
 	W
 	diff "$D/wanted.conf" "$D/printed.conf"
 }

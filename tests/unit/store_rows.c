@@ -127,7 +127,6 @@ void rows_device(unsigned seed, int64_t product, struct device *ret)
 	ret->rev = ret->lock = 0;
 	ret->product = product;
 	FLAG(ret->plain, seed);
-	sized(ret->psk, &ret->psk_len, sizeof(ret->psk), seed);
 	FLAG(ret->force, seed + 1);
 	WORD(ret->hold, HOLD_NONE, HOLD_RESTARTS + 1, seed * 3 + 1);
 	SMALL(ret->fail_mark);
@@ -404,10 +403,10 @@ void rows_tmp(char path[64])
 
 void rows_tmp_remove(const char *path)
 {
-	static const char *const tails[] = {"", "-wal", "-shm"};
+	static const char *const tails[] = {"", "-wal", "-shm", "-mark"};
 	char name[80];
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
 		snprintf(name, sizeof(name), "%s%s", path, tails[i]);
 		unlink(name);
 	}
