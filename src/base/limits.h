@@ -44,6 +44,8 @@ enum {
 	/* admin */
 	LIMIT_ADMIN_BODY = 65536, /* bytes of a JSON request */
 	LIMIT_ADMIN_CONNECTIONS = 256,
+	LIMIT_ADMIN_PER_USER = 192,   /* of them, so that others have some, too */
+	LIMIT_ADMIN_PER_PROCESS = 64, /* of them */
 	LIMIT_PAGE = 1000,	    /* rows of one answer */
 	LIMIT_DEVICE_ROWS = 200,    /* the same of devices: each row costs several reads */
 	LIMIT_UPLOADS = 8,	    /* images coming in at once */

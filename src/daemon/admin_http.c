@@ -366,6 +366,7 @@ static enum MHD_Result request_answer(struct request *rq)
 {
 	if (rq->route && strcmp(rq->route->method, "GET") != 0)
 		audit(rq);
+	conns_at(rq->connection, CONN_WORKS);
 	/* The response stays ours, too, until the request is completed. */
 	return MHD_queue_response(rq->connection, rq->status, rq->response);
 }
@@ -373,6 +374,7 @@ static enum MHD_Result request_answer(struct request *rq)
 static void request_run(struct request *rq)
 {
 	rq->ran = true;
+	conns_at(rq->connection, CONN_WORKS);
 	if (rq->route->body == BODY_JSON && !body_parse(rq))
 		return;
 	rq->route->run(rq);
@@ -392,6 +394,7 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
 			return MHD_NO;
 		*con_cls = rq;
 		request_head(rq, url, method);
+		conns_at(connection, rq->upload ? CONN_IMAGE : CONN_BODY);
 		return rq->response && !body_is_small(rq) ? request_answer(rq) : MHD_YES;
 	}
 	if (*upload_data_size)
@@ -412,9 +415,9 @@ void request_completed(void *cls, struct MHD_Connection *connection, void **con_
 	struct request *rq = *con_cls;
 
 	(void)cls;
-	(void)connection;
 	(void)toe;
 	*con_cls = NULL;
+	conns_at(connection, CONN_WAITS);
 	if (!rq)
 		return;
 	rq->connection = NULL;

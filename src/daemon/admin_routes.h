@@ -38,5 +38,7 @@ void attempt_diagnoses(struct admin *a, struct attempt *at, struct diagnoses *re
 
 void follower_free(struct follower *f); /* NULL is fine */
 void followers_wake(struct admin *a, bool keep_alive);
+/* The client of this connection is gone: a follower that sleeps on it ends. */
+void follower_cut(struct admin *a, const struct MHD_Connection *connection);
 
 #endif
