@@ -187,13 +187,15 @@ static void loop_start(struct admin *a)
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	uint64_t every = a->conf.keep_alive_ms ? a->conf.keep_alive_ms : KEEP_ALIVE_MS;
 
-	a->poll.data = a->timer.data = a->keep_alive.data = a;
+	a->poll.data = a->timer.data = a->keep_alive.data = a->step.data = a;
 	(void)uv_timer_init(a->conf.loop, &a->timer);
 	(void)uv_timer_init(a->conf.loop, &a->keep_alive);
-	a->handles = 2;
+	(void)uv_timer_init(a->conf.loop, &a->step);
+	a->handles = 3;
 	(void)uv_timer_start(&a->keep_alive, keep_alive_due, every, every);
 	if (uv_poll_init(a->conf.loop, &a->poll, info->epoll_fd) == 0) {
 		a->handles++;
+		a->polls = true;
 		(void)uv_poll_start(&a->poll, UV_READABLE, poll_ready);
 	}
 	engine_on_events(a->conf.engine, events_committed, a);
@@ -226,6 +228,7 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 	list_init(&a->conns.all);
 	a->socket_path = path;
 	list_init(&a->requests);
+	list_init(&a->verifying);
 	int err = socket_begin(a);
 	if (err) {
 		if (a->conns.listen_fd >= 0)
@@ -233,7 +236,7 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 		admin_free(a);
 		return err;
 	}
-	err = images_sweep(conf->images, image_used, a);
+	err = conf->keep_images ? 0 : images_sweep(conf->images, image_used, a);
 	if (err)
 		log_warn("images sweep=failed error=\"%s\"", err_text(err));
 	err = mhd_start(a);
@@ -278,6 +281,7 @@ static void sleepers_answer(struct admin *a)
 	LIST_EACH(it, next, &a->requests)
 	{
 		struct request *rq = LIST_ENTRY(it, struct request, link);
+		backup_stop(rq->backup);
 		if (!rq->suspended || rq->response)
 			continue;
 		reply_problem(rq, 503, "stopping",
@@ -298,7 +302,7 @@ void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
 	/* libmicrohttpd does not stop over sleeping connections. */
 	LIST_EACH(it, next, &a->requests)
 	request_resume(LIST_ENTRY(it, struct request, link));
-	if (a->handles == 3)
+	if (a->polls)
 		uv_close((uv_handle_t *)&a->poll, handle_closed);
 	conns_stop(&a->conns);
 	MHD_stop_daemon(a->mhd);
@@ -307,6 +311,7 @@ void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
 		(void)unlink(a->socket_path);
 	uv_close((uv_handle_t *)&a->timer, handle_closed);
 	uv_close((uv_handle_t *)&a->keep_alive, handle_closed);
+	uv_close((uv_handle_t *)&a->step, handle_closed);
 }
 
 void admin_free(struct admin *a)

@@ -10,6 +10,7 @@
 #ifndef DAEMON_ADMIN_H
 #define DAEMON_ADMIN_H
 
+#include <sys/types.h>
 #include <uv.h>
 
 #include "daemon/engine.h"
@@ -28,11 +29,15 @@ struct admin_conf {
 	const char *socket_path; /* made here, mode 0660, group `postboot` if there is one */
 	int socket_fd;		 /* >= 0: a listening socket of the service manager, taken, whatever
 				  * admin_new says; else -1 */
+	const char *database;	 /* its path, for backups; NULL: none are made */
+	bool keep_images;	 /* also those that no release names */
 	const char *version;
 	int64_t started_ms;	   /* wall */
 	const char *const *listen; /* "coaps://127.0.0.1:5684", ends with NULL; NULL: none */
 	bool plain_devices;	   /* they are served */
-	unsigned keep_alive_ms;	   /* of the event stream; 0: 15 s */
+	bool has_viewers;	   /* members of this group may only read: */
+	gid_t viewers;
+	unsigned keep_alive_ms; /* of the event stream; 0: 15 s */
 };
 
 /* ERR_BUSY: another daemon answers on the socket. ERR_INVAL: the path is too long or names

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/admin_args.h"
+#include "daemon/admin_match.h"
 #include "daemon/admin_routes.h"
 #include "daemon/contract.h"
 #include "daemon/view.h"
@@ -65,9 +66,15 @@ static bool find_attempt(struct request *rq, uint64_t id, struct attempt *ret)
 void reply_attempt(struct request *rq, uint64_t id)
 {
 	struct attempt at;
+	struct device d;
 
-	if (find_attempt(rq, id, &at))
-		reply_json(rq, 200, attempt_json(rq, &at));
+	if (!find_attempt(rq, id, &at))
+		return;
+	/* An open attempt changes with its device, a closed one never. */
+	if (at.state == ATTEMPT_CLOSED || store_device(rq->admin->conf.store, at.device, &d))
+		d.rev = 0;
+	reply_row(rq, 200, d.rev, attempt_json(rq, &at), NULL);
+	explicit_bzero(&d, sizeof(d)); /* it holds the key */
 }
 
 void attempt_get(struct request *rq)
@@ -90,9 +97,9 @@ void attempt_cancel(struct request *rq)
 	if (!body_keys(rq, rq->json, "", "") || !attempt_id(rq, &rq->attempt) ||
 	    !find_attempt(rq, rq->attempt, &at))
 		return;
-	rq->after = attempt_cancelled;
+	rq->after = rq->show = attempt_cancelled;
 	request_owed(rq);
-	engine_attempt_cancel(rq->admin->conf.engine, rq->attempt, request_done, rq);
+	engine_attempt_cancel(rq->admin->conf.engine, &rq->actor, rq->attempt, request_done, rq);
 }
 
 struct rows {

@@ -34,6 +34,9 @@ json_t *view_release(const struct release *r, const char *product, bool target);
 json_t *view_attempt(const struct attempt *a, const char *product, const struct diagnoses *dg,
 		     const struct engine_device *now);
 
+/* A row of the audit log: `before` and `after` as objects, none where there was, is nothing. */
+json_t *view_audit(const struct store_audit_row *row);
+
 /* What a device's view is made of. */
 struct view_device {
 	const struct engine_device *now;
