@@ -85,7 +85,7 @@ void request_resume(struct request *rq)
 
 /* ---- answers ---- */
 
-const char *const problem_words[] = {"gone", "length", "method", "stopping", NULL};
+const char *const problem_words[] = {"forbidden", "gone", "length", "method", "stopping", NULL};
 
 unsigned status_of_err(int err)
 {
