@@ -297,7 +297,9 @@ def drive_tags(server, ids):
         f"/v1/devices/{ids[0]}": [("POST", "/unlock", None), ("POST", "/force", None),
                                   ("POST", "/unforce", None), ("POST", "/hold", None),
                                   ("POST", "/unhold", None), ("DELETE", "", None),
-                                  ("POST", "/lock", {"version": "1.0.0"})],
+                                  ("POST", "/lock", {"version": "1.0.0"}),
+                                  ("POST", "/key", {"psk_generate": True}),
+                                  ("DELETE", "/key", None)],
         f"/v1/attempts/{attempt}": [("POST", "/cancel", None)],
     }
     for path, acts in rows.items():
