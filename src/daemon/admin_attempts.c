@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /v1/attempts and /v1/status
+ * /v1/attempts, /v1/openapi.json and /v1/status
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "daemon/admin_args.h"
 #include "daemon/admin_match.h"
 #include "daemon/admin_routes.h"
+#include "daemon/contract.h"
 #include "daemon/view.h"
 
 void attempt_diagnoses(struct admin *a, struct attempt *at, struct diagnoses *ret)
@@ -159,6 +160,20 @@ void attempts_list(struct request *rq)
 	    (rows.count || !device[0] || device_exists(rq, device)))
 		reply_attempts(rq, &rows, limit);
 	free(rows.list);
+}
+
+/* ---- the contract ---- */
+
+void contract_get(struct request *rq)
+{
+	if (!body_keys(rq, rq->json, "", ""))
+		return;
+	/* libmicrohttpd has no const here; it only reads. */
+	reply_response(rq, 200,
+		       MHD_create_response_from_buffer(contract_json_len,
+						       (void *)(uintptr_t)contract_json,
+						       MHD_RESPMEM_PERSISTENT));
+	reply_header(rq, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
 }
 
 /* ---- status ---- */

@@ -5,6 +5,7 @@
 
 /* clang-format off */
 static const struct route routes[] = {
+	{"GET",    "/v1/openapi.json", "", BODY_JSON, NULL, contract_get, false},
 	{"GET",    "/v1/status", "", BODY_JSON, NULL, status_get, false},
 
 	{"GET",    "/v1/products", " after limit ", BODY_JSON, NULL, products_list, false},
@@ -43,6 +44,16 @@ static const struct route routes[] = {
 };
 /* clang-format on */
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
+
+size_t route_count(void)
+{
+	return ROUTE_COUNT;
+}
+
+const struct route *route_at(size_t i)
+{
+	return &routes[i];
+}
 
 /* Compares segment by segment; notes where the stars are. */
 static bool path_matches(struct request *rq, const char *pattern, char *names[2])
