@@ -37,6 +37,7 @@ int event_follow(struct ctl *c, const struct args *a);
 int audit_list(struct ctl *c, const struct args *a);
 int audit_verify(struct ctl *c, const struct args *a);
 
+int server_backup(struct ctl *c, const struct args *a);
 int server_status(struct ctl *c, const struct args *a);
 int show_version(struct ctl *c, const struct args *a);
 int show_help(struct ctl *c, const struct args *a);
