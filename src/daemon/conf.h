@@ -21,7 +21,7 @@
 #include "base/log.h"
 
 enum {
-	CONF_PATH_MAX = 512,   /* bytes of state-dir */
+	CONF_PATH_MAX = 512,   /* bytes of state-dir and key-file */
 	CONF_SOCKET_MAX = 107, /* bytes of admin-socket: sun_path without its NUL */
 	CONF_PREFIX_MAX = 32,  /* bytes of event-prefix */
 	CONF_GROUP_MAX = 32,   /* bytes of viewer-group */
@@ -49,6 +49,7 @@ struct conf_listen {
 
 struct conf {
 	char state_dir[CONF_PATH_MAX + 1];
+	char key_file[CONF_PATH_MAX + 1];
 	char admin_socket[CONF_SOCKET_MAX + 1];
 	char viewer_group[CONF_GROUP_MAX + 1]; /* a name or a number; "": none */
 	struct conf_listen listen[CONF_LISTEN_MAX];
