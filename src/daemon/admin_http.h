@@ -27,10 +27,12 @@ struct admin {
 	uv_poll_t poll;
 	uv_timer_t timer;      /* libmicrohttpd's */
 	uv_timer_t keep_alive; /* the event stream's */
+	uv_timer_t drain;      /* the end of patience in admin_stop() */
 	unsigned handles;      /* open ones of these */
 	struct list requests;  /* all */
 	bool again;	       /* libmicrohttpd has work that its epoll descriptor does not show */
 	bool full;	       /* as many connections as there may be */
+	bool draining;	       /* no new work, what is under way may end */
 	bool stopping;
 	unsigned owed; /* answers of engine and images to come */
 	void (*stopped)(void *ctx);

@@ -238,6 +238,12 @@ int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
 	return 0;
 }
 
+void engine_conf_set(struct engine *e, const struct engine_conf *conf)
+{
+	e->conf.device_json = conf->device_json;
+	e->conf.event_prefix = conf->event_prefix;
+}
+
 void engine_free(struct engine *e)
 {
 	if (!e)

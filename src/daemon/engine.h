@@ -25,6 +25,8 @@ struct engine_conf {
 
 int engine_new(const struct engine_conf *conf, struct engine **ret_engine) ERR_CHECK;
 void engine_free(struct engine *e); /* NULL is fine; net must be closed */
+/* Takes device_json and event_prefix (borrowed), and nothing else; from the next message on. */
+void engine_conf_set(struct engine *e, const struct engine_conf *conf);
 
 /* The network's callbacks and their context; then the net itself, once it exists. */
 const struct net_callbacks *engine_net_callbacks(void);
