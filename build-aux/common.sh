@@ -28,10 +28,12 @@ generated_is_fresh() {
 			-newer Makefile.in)" ]
 }
 
-# build_in DIR [CONFIGURE-OPTION...]: a VPATH build of all programs.
+# build_in DIR [CONFIGURE-OPTION...]: a VPATH build of all programs, with the paths of README.md's
+# installation, which tests/boot boots.
 build_in() {
 	build_dir=$1
 	shift
+	set -- --prefix=/usr --sysconfdir=/etc --localstatedir=/var --runstatedir=/run "$@"
 	mkdir -p "$build_dir" .deps
 	(
 		# One at a time in all build folders: configure is shared.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/conf_load.h"
+#include "daemon/make_key.h"
 #include "daemon/service.h"
 
 #define CONF_FILE SYSCONFDIR "/postboot/postbootd.conf"
@@ -18,18 +20,20 @@ static const struct {
 	{'c', "config", "FILE", "read FILE, then conf.d/*.conf beside it [" CONF_FILE "]"},
 	{'t', "test", NULL, "check the configuration and exit: 0 if it is good, else 1"},
 	{'T', "print", NULL, "print the effective configuration and exit"},
+	{'k', "make-key", "FILE", "make the key of the database in FILE, unless there is one"},
 	{'h', "help", NULL, "print this help and exit"},
 	{'V', "version", NULL, "print the version and exit"},
 };
 
 enum { OPTIONS = sizeof(options) / sizeof(options[0]), EXIT_USAGE = 2 };
 
-enum mode { MODE_RUN, MODE_TEST, MODE_PRINT };
+enum mode { MODE_RUN, MODE_TEST, MODE_PRINT, MODE_MAKE_KEY };
 
 struct arguments {
 	enum mode mode;
 	const char *file;
 	bool file_named;
+	const char *key_file;
 };
 
 static void usage(FILE *to)
@@ -86,6 +90,10 @@ static int arguments_parse(int argc, char **argv, struct arguments *ret)
 		case 'T':
 			ret->mode = MODE_PRINT;
 			break;
+		case 'k':
+			ret->mode = MODE_MAKE_KEY;
+			ret->key_file = optarg;
+			break;
 		case 'h':
 			usage(stdout);
 			return output_end();
@@ -116,6 +124,20 @@ static int print_conf(const struct conf *conf)
 	return output_end();
 }
 
+static int new_key(const char *file)
+{
+	int err = make_key(file);
+
+	if (!err)
+		return EXIT_SUCCESS;
+	(void)fprintf(stderr, "postbootd: %s: %s\n", file,
+		      err == ERR_EXIST ? "there is a key already, and nothing else opens what was "
+					 "sealed with it"
+		      : errno	       ? strerror(errno)
+				       : err_text(err));
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments args = {.mode = MODE_RUN, .file = CONF_FILE};
@@ -125,6 +147,8 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	if (args.mode == MODE_MAKE_KEY)
+		return new_key(args.key_file);
 	log_set_priority(!isatty(STDERR_FILENO));
 	if (conf_load(args.file, args.file_named, &conf, &errors) < 0) {
 		for (unsigned i = 0; i < errors.count; i++) {
@@ -140,6 +164,7 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	case MODE_PRINT:
 		return print_conf(&conf);
+	case MODE_MAKE_KEY:
 	case MODE_RUN:
 		break;
 	}
