@@ -30,7 +30,8 @@
 	X(ERR_TIMEOUT, -18, "timeout", "timed out")                                                \
 	X(ERR_UNSUPPORTED, -19, "unsupported", "not supported")                                    \
 	X(ERR_CRITICAL, -20, "critical", "a critical element is not understood")                   \
-	X(ERR_SYNTAX, -21, "syntax", "not well-formed")
+	X(ERR_SYNTAX, -21, "syntax", "not well-formed")                                            \
+	X(ERR_STALE, -22, "precondition-failed", "not the state that was expected")
 
 enum err {
 #define ERR_ENUM(name, value, word, text) name = (value),

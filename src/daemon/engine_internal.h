@@ -10,6 +10,8 @@
 #ifndef DAEMON_ENGINE_INTERNAL_H
 #define DAEMON_ENGINE_INTERNAL_H
 
+#include <jansson.h>
+
 #include "base/list.h"
 #include "base/log.h"
 #include "core/outage.h"
@@ -84,6 +86,7 @@ struct job {
 			enum operator_act act;
 			int64_t arg;
 			uint64_t attempt; /* cancel */
+			struct actor by;
 			engine_done *done;
 			void *ctx;
 		} op;
@@ -97,7 +100,8 @@ struct job {
 	/* the work */
 	struct update u;
 	struct outcome out;
-	bool inserts; /* the open attempt is new */
+	bool inserts;	/* the open attempt is new */
+	bool unchanged; /* an act that found all as wanted */
 };
 
 struct engine {
@@ -160,8 +164,34 @@ void job_answer(struct job *job, int err);
 
 /* engine_admin.c */
 void job_answer_operator(struct job *job, int err);
+
+/* engine_audit.c: what the audit log says of an act. Facts are JSON objects of what acts are
+ * about, never a key; new references, NULL without memory. */
+json_t *audit_product(struct engine *e, const struct product *p);
+json_t *audit_release(const struct release *r);
+json_t *audit_device(struct engine *e, const struct device *d, const struct attempt *open);
+json_t *audit_attempt(const struct attempt *a);
+/* Removes from both what is equal; true if something is left. */
+bool audit_differ(json_t *before, json_t *after);
+/* Takes the facts; json_null(): there was, is nothing. */
+int audit_put(struct store_set *set, const struct actor *by, const char *act, const char *object,
+	      json_t *before, json_t *after) ERR_CHECK;
+/* The journal keeps the head of the log, too: once it is committed. */
+void audit_log(const struct actor *by, const char *act, const char *object,
+	       const struct store_result *result);
+/* Is this the row that he has seen? */
+bool actor_matches(const struct actor *by, int64_t rev);
+/* The same for an act on one device. */
+bool audit_job_changes(const struct job *job);
+int audit_job_put(const struct job *job, struct store_set *set) ERR_CHECK;
+void audit_job_log(const struct job *job, const struct store_result *result);
+
+/* engine_catalog.c */
 int catalog_load(struct engine *e) ERR_CHECK;
 void catalog_free(struct engine *e);
+int catalog_add_product(struct engine *e, const struct product *p) ERR_CHECK;
+int catalog_add_release(struct engine *e, const struct release *r) ERR_CHECK;
+void catalog_drop_release(struct engine *e, int64_t id);
 struct product *catalog_product(struct engine *e, int64_t id);
 struct product *catalog_product_named(struct engine *e, const char *name);
 struct release *catalog_release(struct engine *e, int64_t id);

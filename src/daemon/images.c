@@ -75,10 +75,13 @@ static char *image_name(const uint8_t sha256[DIGEST_SHA256], char dst[NAME_CAP])
 
 static bool image_from_name(const char *name, uint8_t sha256[DIGEST_SHA256])
 {
+	char ours[NAME_CAP];
 	size_t len = 0;
 
-	return strlen(name) == 2 * (size_t)DIGEST_SHA256 &&
-	       buf_from_hex(name, strlen(name), sha256, DIGEST_SHA256, &len) == 0;
+	if (strlen(name) != 2 * (size_t)DIGEST_SHA256 ||
+	    buf_from_hex(name, strlen(name), sha256, DIGEST_SHA256, &len))
+		return false;
+	return strcmp(image_name(sha256, ours), name) == 0; /* capitals are not ours to remove */
 }
 
 static void images_unref(struct images *im)

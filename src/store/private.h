@@ -45,4 +45,7 @@ struct store {
 	char write_error[200]; /* of the last set that failed */
 };
 
+/* The value of a key in meta: as a number, or as text of exactly cap - 1 bytes. */
+int store_meta(struct store *s, const char *key, int64_t *ret, char *text, size_t cap) ERR_CHECK;
+
 #endif

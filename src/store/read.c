@@ -378,6 +378,65 @@ int store_events(struct store *s, uint64_t after, const char *device, unsigned l
 	return end(&q, found < 0 ? found : 0);
 }
 
+/* ---- audit log ---- */
+
+/* Texts that go on behind a NUL, or a hash that is none, are somebody's work. */
+static bool audit_is_whole(struct query *q)
+{
+	enum { FIRST_TEXT = 2, HASH = 7 };
+
+	for (int i = FIRST_TEXT; i < HASH; i++)
+		if (strlen(text(q, i)) != (size_t)sqlite3_column_bytes(q->stmt, i))
+			return false;
+	return sqlite3_column_bytes(q->stmt, HASH) == STORE_HASH;
+}
+
+static int each_audit(struct query *q, store_audit_fn *fn, void *ctx)
+{
+	int found;
+
+	while ((found = step(q)) > 0) {
+		struct store_audit_row row = {
+			.seq = (uint64_t)sqlite3_column_int64(q->stmt, 0),
+			.what = {.at_ms = sqlite3_column_int64(q->stmt, 1),
+				 .who = text(q, 2),
+				 .act = text(q, 3),
+				 .object = text(q, 4),
+				 .before = text(q, 5),
+				 .after = text(q, 6)},
+		};
+		if (audit_is_whole(q)) /* else zeros, which never fit */
+			memcpy(row.hash, sqlite3_column_blob(q->stmt, 7), STORE_HASH);
+		if (!fn(ctx, &row))
+			break;
+	}
+	return end(q, found < 0 ? found : 0);
+}
+
+int store_audits(struct store *s, const char *object, uint64_t after, unsigned limit,
+		 store_audit_fn *fn, void *ctx)
+{
+	struct query q = query(s, *object ? STMT_AUDITS_OF : STMT_AUDITS);
+
+	if (*object)
+		with_str(&q, object);
+	with_u64(&q, after);
+	with_int(&q, limit);
+	return each_audit(&q, fn, ctx);
+}
+
+int store_audits_before(struct store *s, const char *object, uint64_t before, unsigned limit,
+			store_audit_fn *fn, void *ctx)
+{
+	struct query q = query(s, *object ? STMT_AUDITS_BEFORE_OF : STMT_AUDITS_BEFORE);
+
+	if (*object)
+		with_str(&q, object);
+	with_u64(&q, before ? before : INT64_MAX);
+	with_int(&q, limit);
+	return each_audit(&q, fn, ctx);
+}
+
 /* ---- what hangs on what ---- */
 
 /* The first row's name between two pieces of text; ERR_NOENT if there is none. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/audit.h"
 #include "store/migrate.h"
 #include "store/private.h"
 
@@ -89,7 +90,7 @@ static int run_set(struct store *s, struct store_set *set, char *why, size_t why
 	err = db_run(db, STMT_SAVEPOINT, NULL);
 	bool inside = !err;
 	if (!err)
-		err = write_set(db, set, &s->state);
+		err = write_set(db, s->conf.hash, set, &s->state);
 	if (!err)
 		err = db_run(db, STMT_RELEASE, NULL);
 	if (!err)
@@ -110,8 +111,8 @@ static void commit(struct store *s, struct queue *batch, char *why, size_t why_c
 
 	for (struct store_set *set = batch->first; set && !err; set = set->next)
 		err = run_set(s, set, why, why_cap);
-	if (!err && s->state.head != before.head)
-		err = write_head(db, s->state.head);
+	if (!err)
+		err = write_heads(db, &before, &s->state);
 	if (!err)
 		err = db_run(db, STMT_COMMIT, NULL);
 	if (!err)
@@ -321,8 +322,7 @@ static int open_reader(struct store *s, const char *name, bool in_memory)
 	return err ? err : db_prepare(&s->reader, false);
 }
 
-/* The value of a key in meta: as a number, or as text of exactly cap - 1 bytes. */
-static int meta(struct store *s, const char *key, int64_t *ret, char *text, size_t cap)
+int store_meta(struct store *s, const char *key, int64_t *ret, char *text, size_t cap)
 {
 	struct db *db = &s->reader;
 	sqlite3_stmt *stmt = db->stmt[STMT_META];
@@ -362,7 +362,7 @@ static int check_head(struct store *s)
 static int load_meta(struct store *s)
 {
 	int64_t head = 0, alive_ms = 0;
-	int err = meta(s, "stream", NULL, s->stream, sizeof(s->stream));
+	int err = store_meta(s, "stream", NULL, s->stream, sizeof(s->stream));
 
 	if (err == ERR_NOENT) {
 		err = random_hex(s->stream, sizeof(s->stream) - 1);
@@ -371,14 +371,16 @@ static int load_meta(struct store *s)
 	}
 	if (err)
 		return err;
-	err = meta(s, "head", &head, NULL, 0);
+	err = store_meta(s, "head", &head, NULL, 0);
 	if (err && err != ERR_NOENT)
 		return err;
-	err = meta(s, "alive_ms", &alive_ms, NULL, 0);
+	err = store_meta(s, "alive_ms", &alive_ms, NULL, 0);
 	if (err && err != ERR_NOENT)
 		return err;
-	s->state = s->committed = (struct write_state){(uint64_t)head, alive_ms};
-	return check_head(s);
+	struct write_state state = {.head = (uint64_t)head, .alive_ms = alive_ms};
+	err = audit_load(s, &state.audit);
+	s->state = s->committed = state;
+	return err ? err : check_head(s);
 }
 
 static int open_databases(struct store *s, const char *path)

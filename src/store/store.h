@@ -27,6 +27,15 @@
 struct store;
 struct store_set;
 
+enum { STORE_HASH = 32 };
+typedef int store_hash(const void *ptr, size_t len, uint8_t ret_hash[STORE_HASH]);
+
+/* The last row of the audit log. seq 0: there is none, and the hash is all zeros. */
+struct store_audit_head {
+	uint64_t seq;
+	uint8_t hash[STORE_HASH];
+};
+
 struct store_conf {
 	const char *path;   /* database file, or ":memory:" (shared between connections) */
 	bool inline_commit; /* tests: no thread, store_submit() commits at once and the
@@ -35,6 +44,8 @@ struct store_conf {
 	 * must not call the store */
 	void (*wake)(void *wake_ctx);
 	void *wake_ctx;
+	/* SHA-256, for the audit log; called on both threads. NULL: nothing can be audited */
+	store_hash *hash;
 	/* tests: called before every database operation of a write, each statement, savepoint,
 	 * BEGIN and COMMIT, counted from 1 at store_open(); a non-zero return is the error of
 	 * that operation (or the hook does not return). What takes a failed transaction back
@@ -71,6 +82,7 @@ struct store_result {
 	unsigned event_count;
 	unsigned id_count;
 	int64_t ids[8];
+	struct store_audit_head audit; /* its audit row, seq 0: none */
 };
 typedef void store_done(void *ctx, const struct store_result *result);
 
@@ -108,6 +120,17 @@ void store_set_event(struct store_set *set, const struct store_event *e);
 void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 		    int64_t offline_at_ms);
 void store_set_alive(struct store_set *set, int64_t wall_ms);
+
+/* One row of the audit log, without its number and hash. No text has control characters or is
+ * longer than LIMIT_AUDIT_TEXT: ERR_INVAL, ERR_LIMIT. */
+struct store_audit {
+	int64_t at_ms;		    /* wall */
+	const char *who;	    /* "alice", "uid 1000" */
+	const char *act;	    /* "device lock" */
+	const char *object;	    /* "desk-1", "blinky 1.1.0" */
+	const char *before, *after; /* JSON objects, compact; "" if there was, is nothing */
+};
+void store_set_audit(struct store_set *set, const struct store_audit *a);
 
 /* Takes the set, always; `done` is called exactly once, by store_deliver(). */
 void store_submit(struct store *s, struct store_set *set);
@@ -170,6 +193,34 @@ typedef bool store_event_fn(void *ctx, const struct store_event_row *e);
 /* Events with seq > after, ascending; device "" is all. */
 int store_events(struct store *s, uint64_t after, const char *device, unsigned limit,
 		 store_event_fn *fn, void *ctx) ERR_CHECK;
+
+/* ---- audit log: store/audit.h says what a row's hash is ---- */
+
+struct store_audit_row {
+	uint64_t seq;
+	struct store_audit what;
+	uint8_t hash[STORE_HASH];
+};
+typedef bool store_audit_fn(void *ctx, const struct store_audit_row *row);
+/* Rows with seq > after, ascending; object "" is all. */
+int store_audits(struct store *s, const char *object, uint64_t after, unsigned limit,
+		 store_audit_fn *fn, void *ctx) ERR_CHECK;
+/* Rows with seq < before (0: from the newest), descending. */
+int store_audits_before(struct store *s, const char *object, uint64_t before, unsigned limit,
+			store_audit_fn *fn, void *ctx) ERR_CHECK;
+
+/* A walk over the whole log that recomputes each hash; zero to begin with. `at` is the last row
+ * found right. When done, `bad` is 0, or the first row that is wrong and `why` says how. */
+struct store_audit_check {
+	struct store_audit_head at;
+	uint64_t wanted; /* a head seen before: all rows up to it must be there */
+	bool done;
+	uint64_t bad;
+	char why[200];
+};
+/* The next rows, at most `limit`; acts may be committed in between. An error is one of reading
+ * and the same step can be tried again. */
+int store_audit_check(struct store *s, unsigned limit, struct store_audit_check *c) ERR_CHECK;
 
 /* Who uses a release: target of a product, lock of a device, open attempt (first found). */
 struct store_use {
