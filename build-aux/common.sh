@@ -3,7 +3,7 @@
 # Read by check.sh and demo.sh with "." in the top folder: set-up and build, the same in both,
 # so that the second of them has nothing left to build.
 
-# set_up [--no-install]
+# set_up [--no-install] [--all]
 set_up() {
 	build-aux/setup.sh "$@"
 }

@@ -95,19 +95,19 @@ if [ ! -e "$base/complete" ]; then
 	rm -rf "$dir"/base.*
 	mkdir -p "$base"
 	url=$(archive "$release")
-	if ! debootstrap --variant=minbase --include="$packages" "$release" "$base/root" \
+	if ! debootstrap --variant=minbase --include="$packages" "$release" "$base/debian" \
 		${url:+"$url"} >"$dir/debootstrap.log" 2>&1; then
 		tail -n 20 "$dir/debootstrap.log" | sed 's/^/# /'
 		echo "Bail out! debootstrap failed, see $dir/debootstrap.log"
 		exit 1
 	fi
-	rm -rf "$base"/root/var/cache/apt/archives/*.deb "$base"/root/var/lib/apt/lists/*
+	rm -rf "$base"/debian/var/cache/apt/archives/*.deb "$base"/debian/var/lib/apt/lists/*
 	: >"$base/complete"
 fi
 
 # ---- the root: base, make install, the test as a unit ----
 
-cp -a --reflink=auto "$base/root" "$root"
+cp -a --reflink=auto "$base/debian" "$root"
 find "$root" -path "$root/proc" -prune -o -type f -print | sort >"$dir/before"
 installed() {
 	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "$TOP_BUILDDIR" "$@" DESTDIR="$root" \

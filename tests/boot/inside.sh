@@ -63,10 +63,15 @@ restarts_over() {
 	[ "$(systemctl show -P NRestarts postboot.service)" -gt "$1" ]
 }
 
-# journal [OPTION...]: messages of the daemon since the test began.
-journal() {
+# Entries since the test began. A filter here would make journalctl skip one entry too many.
+entries() {
 	journalctl --sync
-	journalctl --no-pager -o cat --after-cursor "$cursor" -t postbootd "$@"
+	journalctl --no-pager -o json --after-cursor "$cursor"
+}
+
+# The daemon's own.
+journal() {
+	entries | jq -c 'select(.SYSLOG_IDENTIFIER == "postbootd")'
 }
 
 logged() {
@@ -74,7 +79,7 @@ logged() {
 }
 
 logs() {
-	journal | grep -q -e "$1"
+	journal | jq -r .MESSAGE | grep -q -e "$1"
 }
 
 # The inode of the descriptor that holds the port: it stays the same while a socket is kept.
@@ -160,8 +165,8 @@ unprivileged() {
 	grep -q -x 'CapBnd:.0000000000000000' "/proc/$(pid)/status"
 	grep -q -x 'NoNewPrivs:.1' "/proc/$(pid)/status"
 	grep -q -x 'Seccomp:.2' "/proc/$(pid)/status"
-	# More files than the usual 1024.
-	[ "$(awk '/^Max open files/ { print $4 }' "/proc/$(pid)/limits")" -ge 65536 ]
+	# As many files as the limit of the unit lets it have, which a container may lower.
+	awk '/^Max open files/ { print; exit !($4 == $5 && $4 > 1024) }' "/proc/$(pid)/limits"
 }
 
 buffers() {
@@ -302,8 +307,7 @@ watchdog_kills() {
 }
 
 journal_says() {
-	journalctl --sync
-	journalctl -o cat --after-cursor "$cursor" -u postboot.service | grep -q -e "$1"
+	entries | jq -r .MESSAGE | grep -q -e "$1"
 }
 
 journal_fields() {
@@ -314,11 +318,11 @@ journal_fields() {
 	systemctl reload postboot.service
 	logged 'waiting_for_restart=1'
 	: >"$CONF"
-	journal -o json >"$LAB/journal"
-	jq -s -e 'all(._UID != "0" and .SYSLOG_IDENTIFIER == "postbootd" and
+	journal >"$LAB/journal"
+	jq -s -e 'all(.[]; ._UID != "0" and .SYSLOG_IDENTIFIER == "postbootd" and
 		._SYSTEMD_UNIT == "postboot.service" and (.MESSAGE | startswith("<") | not))' "$LAB/journal"
-	jq -s -e 'any(.MESSAGE | startswith("ready version="))' "$LAB/journal"
-	jq -s -e 'all(select(.MESSAGE | startswith("ready")); .PRIORITY == "6")' "$LAB/journal"
+	jq -s -e 'any(.[]; .MESSAGE | startswith("ready version="))' "$LAB/journal"
+	jq -s -e '[.[] | select(.MESSAGE | startswith("ready"))] | all(.PRIORITY == "6")' "$LAB/journal"
 	jq -s -e '[.[] | select(.PRIORITY == "4")] | length == 1 and
 		(.[0].MESSAGE | startswith("reload key=plain-anywhere "))' "$LAB/journal"
 }
@@ -331,7 +335,6 @@ wrong_key() {
 	not systemctl start postboot.service
 	[ -e "$KEY" ]
 	logged '^start=failed .*do='
-	journal | grep '^start=failed'
 	cp -p "$LAB/key" "$KEY"
 	until_true 10 is ActiveState active
 	event '.data == "success" and .device == "desk-1"'
