@@ -38,11 +38,39 @@ for arg; do
 	esac
 done
 
-packages='gcc libc6-dev make autoconf automake autoconf-archive pkgconf
-	libuv1-dev libsqlite3-dev libmicrohttpd-dev libjansson-dev libcbor-dev libcoap3-dev
-	libssl-dev libcurl4-gnutls-dev libsystemd-dev
-	libcmocka-dev bats libcoap3-bin curl jq python3 python3-jsonschema openssl sqlite3 nxt-firmware
-	shellcheck mandoc codespell git xz-utils'
+# To build; to test.
+packages='
+	gcc
+	libc6-dev
+	make
+	autoconf
+	automake
+	autoconf-archive
+	pkgconf
+	libuv1-dev
+	libsqlite3-dev
+	libmicrohttpd-dev
+	libjansson-dev
+	libcbor-dev
+	libcoap3-dev
+	libssl-dev
+	libcurl4-gnutls-dev
+	libsystemd-dev
+	libcmocka-dev
+	bats
+	libcoap3-bin
+	curl
+	jq
+	python3
+	python3-jsonschema
+	openssl
+	sqlite3
+	nxt-firmware
+	shellcheck
+	mandoc
+	codespell
+	git
+	xz-utils'
 
 [ "$all" = no ] || packages="$packages debootstrap systemd-container"
 
