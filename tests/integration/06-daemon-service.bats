@@ -175,3 +175,168 @@ coaps://127.0.0.1' ]
 	kill -HUP "$PID"
 	await "$D/a.log" '^<6>reload=done taken=0 waiting_for_restart=5'
 }
+
+@test "the key of the database is made once, for its owner alone" {
+	run "$POSTBOOTD" --make-key="$D/key"
+	[ "$status" -eq 0 ]
+	[ "$(stat -c '%a %s' "$D/key")" = '400 32' ]
+	cp "$D/key" "$D/copy"
+	run "$POSTBOOTD" -k "$D/key"
+	[ "$status" -eq 1 ]
+	[[ $output == *"$D/key: there is a key already"* ]]
+	cmp "$D/key" "$D/copy"
+	# Two are not the same, and what a crash left is no hindrance.
+	printf 'half' >"$D/other.new"
+	"$POSTBOOTD" -k "$D/other"
+	! cmp -s "$D/key" "$D/other" || false
+	[ ! -e "$D/other.new" ]
+	run "$POSTBOOTD" -k "$D/none/key"
+	[ "$status" -eq 1 ]
+	[[ $output == *"$D/none/key: No such file or directory"* ]]
+}
+
+# ---- the watchdog ----
+
+# notified: starts a listener whose lines go to $D/told.
+notified() {
+	perl -MSocket -e '
+		socket(S, AF_UNIX, SOCK_DGRAM, 0) and bind(S, sockaddr_un($ARGV[0])) or die $!;
+		$| = 1; print "bound\n";
+		while (defined recv(S, $m, 4096, 0)) { print "$m\n" }' \
+		"$D/notify" >"$D/told" 3>&- &
+	PIDS+=("$!")
+	await "$D/told" bound
+}
+
+# start_stalled: a watchdog of one second, and a disk and a loop that can be made to hang.
+start_stalled() {
+	notified
+	start a env NOTIFY_SOCKET="$D/notify" WATCHDOG_USEC=1000000 \
+		STALL_DISK="$D/stall-disk" STALL_LOOP="$D/stall-loop" \
+		LD_PRELOAD="$TOP_BUILDDIR/tests/support/stall.so" \
+		ASAN_OPTIONS="${ASAN_OPTIONS-}:verify_asan_link_order=0"
+	await "$D/told" '^WATCHDOG=1'
+}
+
+fed() {
+	grep -c '^WATCHDOG=1' "$D/told" || :
+}
+
+# starves: for longer than a feeder takes, nothing comes.
+starves() {
+	local before
+	before=$(fed)
+	sleep 0.7
+	[ "$(fed)" = "$before" ]
+}
+
+# fed_again: it comes back, at most 30 s.
+fed_again() {
+	local i before
+	before=$(fed)
+	for ((i = 0; i < 600; i++)); do
+		[ "$(fed)" = "$before" ] || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+@test "a disk that hangs stops the feeding of the watchdog, and nothing told is lost" {
+	start_stalled
+	: >"$D/stall-disk"
+	api products -H 'Content-Type: application/json' -d '{"name":"blinky"}' >"$D/answer" 2>&1 3>&- &
+	PIDS+=("$!")
+	client=$!
+	await "$D/a.log" '^<3>watchdog=starving store=stuck waiting=[1-9]'
+	starves
+	kill -0 "$client" # nobody was told that it was done
+	# The loop goes on: it answers what needs no commit.
+	api status >/dev/null
+	rm "$D/stall-disk"
+	fed_again
+	wait "$client"
+	[ "$(api products | jq -r '.products[].name')" = blinky ]
+	[ "$(grep -c 'watchdog=starving' "$D/a.log")" = 1 ]
+}
+
+@test "a loop that hangs does not feed the watchdog" {
+	start_stalled
+	uri=$(api status | jq -r '.listen[0]')
+	: >"$D/stall-loop"
+	echo hello >"/dev/udp/127.0.0.1/${uri##*:}"
+	sleep 0.3
+	starves
+	rm "$D/stall-loop"
+	fed_again
+}
+
+# ---- the end, with work under way ----
+
+# upload RATE: an upload of 64 KiB at RATE bytes a second, under way when this returns; its
+# process in UPLOAD, its answer in $D/answer.
+upload() {
+	api products -H 'Content-Type: application/json' -d '{"name":"blinky"}' >/dev/null
+	head -c 65536 /dev/urandom >"$D/image"
+	curl -sS -v --limit-rate "$1" --unix-socket "$D/a.sock" -H 'Expect: 100-continue' \
+		-H 'Content-Type: application/octet-stream' --data-binary "@$D/image" \
+		'http://localhost/v1/products/blinky/releases?version=1.0.0' \
+		>"$D/answer" 2>"$D/curl.log" 3>&- &
+	UPLOAD=$!
+	PIDS+=("$UPLOAD")
+	await "$D/curl.log" '^< HTTP/1.1 100'
+}
+
+@test "SIGTERM lets an upload end, and takes no new one" {
+	start a
+	upload 32K
+	kill -TERM "$PID"
+	await "$D/a.log" '^<6>stopping '
+	run api status
+	[ "$status" -eq 7 ] # could not connect
+	wait "$UPLOAD"
+	grep -q '"version":"1.0.0"' "$D/answer"
+	wait "$PID"
+	! grep -q 'stop=late' "$D/a.log" || false
+	start a
+	[ "$(api releases | jq -r '.releases[].version')" = 1.0.0 ]
+}
+
+@test "SIGTERM waits for an upload only so long" {
+	start a
+	upload 1K
+	begun=$SECONDS
+	kill -TERM "$PID"
+	wait "$PID"
+	((SECONDS - begun < 20))
+	grep -q '^<4>admin stop=late cut=1' "$D/a.log"
+	ended=0
+	wait "$UPLOAD" || ended=$?
+	[ "$ended" -ne 0 ]
+	start a
+	[ "$(api releases | jq '.releases | length')" = 0 ]
+	[ -z "$(ls "$D/a/images")" ]
+}
+
+@test "a second SIGTERM does not wait" {
+	start a
+	upload 1K
+	kill -TERM "$PID"
+	await "$D/a.log" '^<6>stopping '
+	kill -TERM "$PID"
+	ended=0
+	wait "$PID" || ended=$?
+	[ "$ended" -eq 1 ]
+	grep -q '^<4>stop=at-once' "$D/a.log"
+}
+
+@test "SIGTERM ends event streams, it does not cut them" {
+	start a
+	curl -sS -v -N --unix-socket "$D/a.sock" 'http://localhost/v1/events?follow=1' \
+		>"$D/events" 2>"$D/curl.log" 3>&- &
+	reader=$!
+	PIDS+=("$reader")
+	await "$D/curl.log" '^< HTTP/1.1 200'
+	kill -TERM "$PID"
+	wait "$PID"
+	wait "$reader" # 18 if it had been cut
+}
