@@ -37,7 +37,8 @@ struct admin {
 	bool full;	      /* as many connections as there may be */
 	bool draining;	      /* no new work, what is under way may end */
 	bool stopping;
-	unsigned owed; /* answers of engine and images to come */
+	struct backup *backup; /* the one being made or sent */
+	unsigned owed;	       /* answers of engine and images to come */
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 };
@@ -59,6 +60,7 @@ struct route {
 /* State of the routes that need some; freed with the request. */
 struct follower;
 struct release_upload;
+struct backup;
 struct verification;
 
 struct request {
@@ -93,6 +95,7 @@ struct request {
 	};
 	struct release_upload *upload;
 	struct follower *follower;
+	struct backup *backup;
 	struct verification *verification;
 };
 

@@ -245,6 +245,9 @@ void engine_conf_set(struct engine *e, const struct engine_conf *conf)
 {
 	e->conf.device_json = conf->device_json;
 	e->conf.event_prefix = conf->event_prefix;
+	e->conf.keep_events_ms = conf->keep_events_ms;
+	e->conf.keep_attempts_ms = conf->keep_attempts_ms;
+	e->conf.max_events = conf->max_events;
 }
 
 void engine_free(struct engine *e)
@@ -295,7 +298,9 @@ const struct net_callbacks *engine_net_callbacks(void)
 
 int engine_start(struct engine *e)
 {
-	return timer_start(e);
+	int err = keep_restored(e);
+
+	return err ? err : timer_start(e);
 }
 
 void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)

@@ -151,12 +151,15 @@ coaps://127.0.0.1' ]
 		session-idle = 1h
 		handshakes-per-second = 10
 		max-sessions = 5
+		keep-events = 30d
+		keep-attempts = forever
+		max-events = any
 	E
 	sed -i "s|^state-dir.*|state-dir = $D/b|; s|^admin-socket.*|admin-socket = $D/b.sock|;
 		s|^listen.*|listen = coaps://127.0.0.1:7|" "$D/a.conf"
 	printf '%s\n' 'plain-devices = yes' 'plain-anywhere = yes' >>"$D/a.conf"
 	kill -HUP "$PID"
-	await "$D/a.log" '^<6>reload=done taken=7 waiting_for_restart=5'
+	await "$D/a.log" '^<6>reload=done taken=10 waiting_for_restart=5'
 	# They hold at once; what waits for a restart does not.
 	api products -H 'Content-Type: application/json' -d '{"name":"blinky"}' >/dev/null
 	head -c 1025 /dev/urandom >"$D/image"
@@ -168,7 +171,7 @@ coaps://127.0.0.1' ]
 		"$TOP_SRCDIR/man/postbootd.conf.5" | sort >"$D/marked"
 	sed -n 's/^<6>reload key=\([a-z-]*\)$/\1/p' "$D/a.log" | sort >"$D/taken"
 	sed -n 's/^<4>reload key=\([a-z-]*\) .*/\1/p' "$D/a.log" | sort >"$D/left"
-	[ "$(wc -l <"$D/taken") $(wc -l <"$D/left")" = "7 5" ]
+	[ "$(wc -l <"$D/taken") $(wc -l <"$D/left")" = "10 5" ]
 	[ -z "$(comm -23 "$D/taken" "$D/marked")" ]
 	[ -z "$(comm -12 "$D/left" "$D/marked")" ]
 	# A second time nothing has changed but what waits.
@@ -181,16 +184,16 @@ coaps://127.0.0.1' ]
 	[ "$status" -eq 0 ]
 	[ "$(stat -c '%a %s' "$D/key")" = '400 32' ]
 	cp "$D/key" "$D/copy"
-	run "$POSTBOOTD" -k "$D/key"
+	run "$POSTBOOTD" --make-key "$D/key"
 	[ "$status" -eq 1 ]
 	[[ $output == *"$D/key: there is a key already"* ]]
 	cmp "$D/key" "$D/copy"
 	# Two are not the same, and what a crash left is no hindrance.
 	printf 'half' >"$D/other.new"
-	"$POSTBOOTD" -k "$D/other"
+	"$POSTBOOTD" --make-key "$D/other"
 	! cmp -s "$D/key" "$D/other" || false
 	[ ! -e "$D/other.new" ]
-	run "$POSTBOOTD" -k "$D/none/key"
+	run "$POSTBOOTD" --make-key "$D/none/key"
 	[ "$status" -eq 1 ]
 	[[ $output == *"$D/none/key: No such file or directory"* ]]
 }

@@ -384,7 +384,8 @@ static void test_copy_takes_each_key_that_reloads_and_no_other(void **state)
 	assert_int_equal(parse("", &a), 0);
 	assert_int_equal(parse("log-level = debug\nevent-prefix = spark/\ndevice-json = no\n"
 			       "image-limit = 1K\nsession-idle = 61s\nmax-sessions = 5\n"
-			       "handshakes-per-second = 7\nplain-devices = yes\n",
+			       "handshakes-per-second = 7\nplain-devices = yes\n"
+			       "keep-events = 30d\nkeep-attempts = forever\nmax-events = any\n",
 			       &b),
 			 0);
 	for (unsigned i = 0; i < conf_key_count(); i++) {
