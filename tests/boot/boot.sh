@@ -120,7 +120,7 @@ installed install || {
 	exit 1
 }
 mkdir "$root/test"
-cp "$here/inside.sh" "$root/test/inside.sh"
+cp "$here/inside.sh" "$TOP_SRCDIR/README.md" "$root/test/"
 cat >"$root/etc/systemd/system/boot-test.service" <<'END'
 [Unit]
 Description=Test of Postboot

@@ -87,6 +87,13 @@ socket_of() {
 	ss -H -l -u -n -e "sport = :$1" | sed -n 's/.* ino:\([0-9]*\) .*/\1/p' | sort | paste -s -d ' '
 }
 
+# readme WORD: the line of the README's installation that begins so, as root.
+readme() {
+	sed -n '/^## Install/,/^## /p' /test/README.md | grep "^sudo $1" | sed 's/sudo //g' >"$LAB/line"
+	[ "$(wc -l <"$LAB/line")" = 1 ]
+	bash -ex "$LAB/line"
+}
+
 status() {
 	postbootctl -o json status
 }
@@ -111,8 +118,7 @@ device() {
 # ---- the first boot: a fresh install ----
 
 users_and_folders() {
-	systemd-sysusers
-	systemd-tmpfiles --create
+	readme systemd-sysusers
 	systemctl daemon-reload
 	getent passwd postboot
 	getent group postboot
@@ -258,6 +264,21 @@ reload_good() {
 	is ActiveState active
 }
 
+# What comes after `systemctl reload` meets the new configuration.
+reload_waits() {
+	local i
+	head -c 2048 /dev/urandom >"$LAB/2k.bin"
+	for i in {1..10}; do
+		echo 'image-limit = 1K' >"$CONF"
+		systemctl reload postboot.service
+		not postbootctl release add blinky "$LAB/2k.bin" --version "2.0.$i"
+		echo 'image-limit = 4K' >"$CONF"
+		systemctl reload postboot.service
+		postbootctl release add blinky "$LAB/2k.bin" --version "2.0.$i"
+		postbootctl release remove blinky "2.0.$i"
+	done
+}
+
 reload_bad() {
 	before=$(pid)
 	printf 'log-level = info\nmax-sessions = none\n' >"$CONF"
@@ -350,7 +371,7 @@ crash_restarts() {
 }
 
 enabled() {
-	systemctl enable postboot.service
+	readme 'systemctl daemon-reload'
 	is UnitFileState enabled postboot-udp.socket
 	is UnitFileState enabled postboot-admin.socket
 	cksum <"$KEY" >"$LAB/key.sum"
@@ -405,6 +426,7 @@ case $boot in
 	t "devices go on over restarts" restart_under_devices
 	t "a crash is followed by a start" crash_restarts
 	t "a good reload" reload_good
+	t "reload returns when it is done" reload_waits
 	t "a bad reload fails, says where, and changes nothing" reload_bad
 	t "a bad start is tried again until it is good" bad_start_recovers
 	t "the watchdog ends a process that hangs" watchdog_kills
