@@ -91,7 +91,7 @@ archive() {
 release=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
 packages=systemd,systemd-sysv,iproute2,jq,$(libraries)
 base=$dir/base.$(echo "$release $packages" | cksum | cut -d ' ' -f 1)
-if [ ! -e "$base/complete" ]; then
+if [ ! -e "$base/complete" ] || [ ! -d "$base/debian" ]; then
 	rm -rf "$dir"/base.*
 	mkdir -p "$base"
 	url=$(archive "$release")
