@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2034 # DEVICE_PID is of lib
 # SIGTERM with downloads, commits, an upload and a reader of events under way, several times.
 
 load lib
@@ -40,11 +41,13 @@ successes() {
 	done >"$LAB/keys"
 	ctl product target argon 1.1.0 >/dev/null
 	ctl -o json event follow --after 0 >"$LAB/followed" 2>/dev/null 3>&- &
-	follower=$!
+	id=follower
+	DEVICE_PID[$id]=$!
 	"$POSTBOOT_DEVICE" --server "$SERVER_URI" --id fleet --count "$FLEET" --psk-list "$LAB/keys" \
 		--state "$LAB/fleet" --hardware argon --version 1.0.0 --image "$LAB/1.0.0.bin" \
 		--interval 1 --boot-time 300 --block 256 --quiet >"$LAB/fleet.log" 2>&1 3>&- &
-	DEVICE_PID[fleet]=$!
+	id=fleet
+	DEVICE_PID[$id]=$!
 	for done in 1 10 20; do
 		until_true 60 successes "$done"
 		release_add "1.2.$done" & # an act under way, too: done, or told that it was not
@@ -68,6 +71,6 @@ successes() {
 	[ "$(jq '[.events[] | select(.data == "success") | .device] | unique | length' "$LAB/events")" = "$FLEET" ]
 	# Who followed has seen the same, once.
 	until_true 20 eval '[ "$(wc -l <"$LAB/followed")" = "$(jq ".events | length" "$LAB/events")" ]'
-	kill "$follower"
+	device_stop follower
 	[ "$(jq -s 'map(.seq)' -c "$LAB/followed")" = "$(jq -c '.events | map(.seq)' "$LAB/events")" ]
 }
