@@ -22,6 +22,7 @@
 #include "daemon/images.h"
 #include "daemon/listen.h"
 #include "daemon/offline.h"
+#include "daemon/service_key.h"
 #include "daemon/statedir.h"
 #include "daemon/watchdog.h"
 #include "net/net.h"
@@ -40,6 +41,7 @@ struct service {
 	bool has_handles;
 
 	int lock_fd;
+	struct keys *keys;
 	char database[CONF_PATH_MAX + 32];
 	struct store *store;
 	struct images *images;
@@ -121,6 +123,7 @@ static void release(struct service *s)
 	engine_free(s->engine);
 	images_free(s->images);
 	store_close(s->store);
+	keys_free(s->keys);
 	listen_done(&s->listen);
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd);
@@ -160,6 +163,7 @@ static struct engine_conf conf_engine(struct service *s)
 		.loop = &s->loop,
 		.store = s->store,
 		.images = s->images,
+		.keys = s->keys,
 		.plain_devices = s->conf.plain_devices,
 		.device_json = s->conf.device_json,
 		.event_prefix = s->conf.event_prefix,
@@ -315,6 +319,19 @@ static const char *store_todo(int err)
 	}
 }
 
+static int start_keys(struct service *s, const char *path)
+{
+	struct service_key_fault fault;
+	int err = service_key_load(s->conf.key_file, &s->keys, &fault);
+
+	if (!err)
+		err = service_key_adopt(s->keys, s->store, path, &fault);
+	if (err)
+		log_err("start=failed service-key=%s error=\"%s\" do=\"%s\"", fault.where,
+			fault.what, fault.todo);
+	return err;
+}
+
 static int start_store(struct service *s)
 {
 	char path[CONF_PATH_MAX + 32];
@@ -325,6 +342,9 @@ static int start_store(struct service *s)
 	int err = store_open(&conf, &s->store);
 	if (err)
 		return failed(err, "database", s->database, store_todo(err));
+	err = start_keys(s, s->database);
+	if (err)
+		return err;
 
 	(void)snprintf(path, sizeof(path), "%s/images", s->conf.state_dir);
 	err = images_new(&s->loop, path, s->conf.image_limit_bytes, &s->images);
@@ -388,6 +408,7 @@ static int start_admin(struct service *s)
 		.version = PACKAGE_VERSION,
 		.started_ms = clock_read().wall_ms,
 		.listen = s->listen.open,
+		.keys_sealed = s->keys != NULL,
 		.plain_devices = s->conf.plain_devices,
 	};
 	int err = s->listen.admin_fd < 0 ? socket_folder(s->conf.admin_socket) : 0;

@@ -355,7 +355,7 @@ wrong_key() {
 	# Somebody loses it: another is made, and that one does not open the database.
 	not systemctl start postboot.service
 	[ -e "$KEY" ]
-	logged '^start=failed .*do='
+	logged '^start=failed .*sealed with another key than the service has.* do='
 	cp -p "$LAB/key" "$KEY"
 	until_true 10 is ActiveState active
 	event '.data == "success" and .device == "desk-1"'
@@ -422,6 +422,7 @@ case $boot in
 	t "sockets have the buffers of the socket unit" buffers
 	t "only members of the group may use it" group_only
 	t "a device is updated" update
+	t "keys of devices are sealed" keys_sealed
 	t "no datagram and no operator is refused while it restarts" sockets_kept
 	t "devices go on over restarts" restart_under_devices
 	t "a crash is followed by a start" crash_restarts
@@ -431,6 +432,7 @@ case $boot in
 	t "a bad start is tried again until it is good" bad_start_recovers
 	t "the watchdog ends a process that hangs" watchdog_kills
 	t "the journal has levels and fields" journal_fields
+	t "a lost key is told, and the right one heals" wrong_key
 	t "enabling the service enables its sockets" enabled
 	;;
 2)
