@@ -200,7 +200,7 @@ static void loop_start(struct admin *a)
 	a->poll.data = a->timer.data = a->keep_alive.data = a->step.data = a;
 	(void)uv_timer_init(a->conf.loop, &a->timer);
 	(void)uv_timer_init(a->conf.loop, &a->keep_alive);
-	(void)uv_timer_init(a->conf.loop, &a->step);
+	(void)uv_idle_init(a->conf.loop, &a->step);
 	a->handles = 3;
 	(void)uv_timer_start(&a->keep_alive, keep_alive_due, every, every);
 	if (uv_poll_init(a->conf.loop, &a->poll, info->epoll_fd) == 0) {

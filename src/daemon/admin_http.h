@@ -27,7 +27,7 @@ struct admin {
 	uv_poll_t poll;
 	uv_timer_t timer;      /* libmicrohttpd's */
 	uv_timer_t keep_alive; /* the event stream's */
-	uv_timer_t step;       /* verifications of the audit log go on */
+	uv_idle_t step;	       /* verifications of the audit log go on, once a turn */
 	struct list verifying; /* these */
 	unsigned handles;      /* open ones of these */
 	bool polls;
