@@ -26,6 +26,7 @@ struct admin {
 	int listen_fd;
 	uv_poll_t poll;
 	uv_timer_t timer;      /* libmicrohttpd's */
+	uv_idle_t soon;	       /* the same, due at once */
 	uv_timer_t keep_alive; /* the event stream's */
 	uv_idle_t step;	       /* verifications of the audit log go on, once a turn */
 	struct list verifying; /* these */
