@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ctl/text.h"
@@ -244,9 +245,27 @@ static int refused(struct http *h)
 	return ERR_DENIED;
 }
 
+/* A UNIX socket whose queue is full says so at once (EAGAIN), where TCP would wait; libcurl takes
+ * that for a connection under way, and finds none. Nothing was sent: asking again is harmless. */
+static CURLcode perform_patiently(struct http *h)
+{
+	const struct timespec pause = {.tv_nsec = 100000000};
+	CURLcode rc = curl_easy_perform(h->curl);
+
+	for (unsigned i = 0; i < CONNECT_S * 10 && rc == CURLE_COULDNT_CONNECT; i++) {
+		long e = 0;
+		(void)curl_easy_getinfo(h->curl, CURLINFO_OS_ERRNO, &e);
+		if (e != 0 && e != EAGAIN && e != ENOTCONN)
+			break;
+		(void)nanosleep(&pause, NULL);
+		rc = curl_easy_perform(h->curl);
+	}
+	return rc;
+}
+
 static int perform(struct http *h)
 {
-	CURLcode rc = curl_easy_perform(h->curl);
+	CURLcode rc = perform_patiently(h);
 
 	(void)curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &h->status);
 	/* an upload that is refused early is a refusal, not a lost connection */
