@@ -103,6 +103,12 @@ static void timer_due(uv_timer_t *timer)
 	admin_turn(timer->data);
 }
 
+static void soon_due(uv_idle_t *soon)
+{
+	(void)uv_idle_stop(soon);
+	admin_turn(soon->data);
+}
+
 static void poll_ready(uv_poll_t *poll, int status, int events)
 {
 	(void)status;
@@ -124,14 +130,15 @@ static void admin_turn(struct admin *a)
 		admin_end(a);
 		return;
 	}
-	/* What it has left over (edge-triggered sockets) is due at once; through the timer, so
-	 * that the network gets its turn in between. */
+	/* What it has left over (edge-triggered sockets) is due at once, but not before the
+	 * network had its turn: a timer of 0 ms started by a timer would be. */
+	(void)uv_timer_stop(&a->timer);
 	if (a->again)
 		admin_again(a);
-	else if (MHD_get_timeout(a->mhd, &ms) == MHD_YES)
+	else if (MHD_get_timeout(a->mhd, &ms) == MHD_YES && ms == 0)
+		(void)uv_idle_start(&a->soon, soon_due);
+	else if (ms)
 		(void)uv_timer_start(&a->timer, timer_due, ms, 0);
-	else
-		(void)uv_timer_stop(&a->timer);
 }
 
 /* Without a thread of its own libmicrohttpd does not signal a resumed connection. */
@@ -139,7 +146,7 @@ void admin_again(struct admin *a)
 {
 	a->again = true;
 	if (!a->stopping)
-		(void)uv_timer_start(&a->timer, timer_due, 0, 0);
+		(void)uv_idle_start(&a->soon, soon_due);
 }
 
 static void keep_alive_due(uv_timer_t *timer)
@@ -193,12 +200,14 @@ static void loop_start(struct admin *a)
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	uint64_t every = a->conf.keep_alive_ms ? a->conf.keep_alive_ms : KEEP_ALIVE_MS;
 
-	a->poll.data = a->timer.data = a->keep_alive.data = a->step.data = a->drain.data = a;
+	a->poll.data = a->timer.data = a->keep_alive.data = a->step.data = a->soon.data =
+		a->drain.data = a;
 	(void)uv_timer_init(a->conf.loop, &a->timer);
 	(void)uv_timer_init(a->conf.loop, &a->keep_alive);
-	(void)uv_timer_init(a->conf.loop, &a->step);
+	(void)uv_idle_init(a->conf.loop, &a->step);
+	(void)uv_idle_init(a->conf.loop, &a->soon);
 	(void)uv_timer_init(a->conf.loop, &a->drain);
-	a->handles = 4;
+	a->handles = 5;
 	(void)uv_timer_start(&a->keep_alive, keep_alive_due, every, every);
 	if (uv_poll_init(a->conf.loop, &a->poll, info->epoll_fd) == 0) {
 		a->handles++;
@@ -323,6 +332,7 @@ static void admin_end(struct admin *a)
 	uv_close((uv_handle_t *)&a->timer, handle_closed);
 	uv_close((uv_handle_t *)&a->keep_alive, handle_closed);
 	uv_close((uv_handle_t *)&a->step, handle_closed);
+	uv_close((uv_handle_t *)&a->soon, handle_closed);
 	uv_close((uv_handle_t *)&a->drain, handle_closed);
 }
 

@@ -194,6 +194,34 @@ static void test_content_type_must_fit(void **state)
 			 415);
 }
 
+/* Many requests in one go are work for many turns: others come in between. */
+static void test_a_busy_client_leaves_turns_to_others(void **state)
+{
+	enum { REQUESTS = 60 };
+	static const char one[] = "GET /v1/products HTTP/1.1\r\nHost: x\r\n\r\n";
+	char all[REQUESTS * sizeof(one)] = "";
+	struct fixture *f = *state;
+	unsigned turns = 0, answers = 0;
+	size_t len = 0;
+	int fd = client_open(f);
+
+	for (unsigned i = 0; i < REQUESTS; i++)
+		strcat(all, one);
+	assert_int_equal(send(fd, all, strlen(all), MSG_NOSIGNAL), strlen(all));
+	for (; answers < REQUESTS && turns < 10000; turns++) {
+		(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+		ssize_t n = recv(fd, f->answer + len, ANSWER_CAP - len, 0);
+		len += n > 0 ? (size_t)n : 0;
+		f->answer[len] = 0;
+		answers = 0;
+		for (const char *at = f->answer; (at = strstr(at, "HTTP/1.1 200")); at++)
+			answers++;
+	}
+	assert_int_equal(answers, REQUESTS);
+	assert_true(turns >= REQUESTS / 4);
+	close(fd);
+}
+
 static void test_pipelined_requests_are_answered_in_order(void **state)
 {
 	struct fixture *f = *state;
@@ -393,6 +421,7 @@ int main(void)
 		FIXTURE_CASE(test_bodies),
 		FIXTURE_CASE(test_long_and_odd_requests),
 		FIXTURE_CASE(test_content_type_must_fit),
+		FIXTURE_CASE(test_a_busy_client_leaves_turns_to_others),
 		FIXTURE_CASE(test_pipelined_requests_are_answered_in_order),
 		FIXTURE_CASE(test_slow_client_is_served),
 		FIXTURE_CASE(test_product_life),
