@@ -401,6 +401,17 @@ static void test_view_event_of_every_kind(void **state)
 	assert_golden("event-closed", event_of(EVENT_ATTEMPT_CLOSED, &now.device, &closed, NULL));
 }
 
+static void test_view_cloudevent(void **state)
+{
+	struct engine_device now = device_full();
+
+	(void)state;
+	assert_golden("cloudevent",
+		      view_cloudevent("0123456789abcdef0123456789abcdef",
+				      event_of(EVENT_DEVICE_BOOT, &now.device, NULL, NULL)));
+	assert_null(view_cloudevent("s", NULL));
+}
+
 static void test_view_event_survives_a_damaged_payload(void **state)
 {
 	struct store_event_row row = {.seq = 1, .topic = "t", .data = "", .device = ""};
@@ -654,6 +665,7 @@ int main(void)
 		cmocka_unit_test(test_view_device_state_words),
 		cmocka_unit_test(test_view_event),
 		cmocka_unit_test(test_view_event_of_every_kind),
+		cmocka_unit_test(test_view_cloudevent),
 		cmocka_unit_test(test_view_event_survives_a_damaged_payload),
 		cmocka_unit_test(test_view_problem),
 		cmocka_unit_test(test_view_explain),
