@@ -399,6 +399,14 @@ static void test_view_event_of_every_kind(void **state)
 	closed.closed_ms = closed.created_ms + 4000;
 	closed.received_bytes = closed.served_bytes = 0;
 	assert_golden("event-closed", event_of(EVENT_ATTEMPT_CLOSED, &now.device, &closed, NULL));
+	const struct store_event_row restored = {
+		.seq = 1,
+		.at_ms = T0,
+		.topic = event_topic(EVENT_STORE_RESTORED),
+		.data = "",
+		.device = "",
+		.json = "{\"stream_before\":\"fedcba9876543210fedcba9876543210\"}"};
+	assert_golden("event-restored", view_event("0123456789abcdef0123456789abcdef", &restored));
 }
 
 static void test_view_cloudevent(void **state)
