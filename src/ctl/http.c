@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct http {
 	char *host_error; /* CURLOPT_ERRORBUFFER */
 	char *got;	  /* what has come and is not used up */
 	size_t got_len, got_cap;
+	char if_match[48]; /* a header, "": none */
 	long status;
 	char code[64];
 	char error[1024];
@@ -70,6 +72,11 @@ void http_free(struct http *h)
 	free(h->host_error);
 	free(h->got);
 	free(h);
+}
+
+void http_if_rev(struct http *h, int64_t rev)
+{
+	(void)snprintf(h->if_match, sizeof(h->if_match), "If-Match: \"%" PRId64 "\"", rev);
 }
 
 long http_status(const struct http *h)
@@ -306,6 +313,8 @@ int http_call(struct http *h, const char *method, const char *path, const json_t
 	headers = curl_slist_append(headers, "Accept: application/json");
 	(void)curl_easy_setopt(h->curl, CURLOPT_TIMEOUT, (long)ANSWER_S);
 	if (strcmp(method, "GET") != 0) {
+		if (h->if_match[0] != '\0')
+			headers = curl_slist_append(headers, h->if_match);
 		text = body ? json_dumps(body, JSON_COMPACT) : mem_copy("");
 		headers = curl_slist_append(headers, body ? "Content-Type: application/json"
 							  : "Content-Type:");
