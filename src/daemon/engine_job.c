@@ -64,8 +64,7 @@ static void job_decide(struct job *job)
  * database that was restored. */
 static bool job_is_act(const struct job *job)
 {
-	return job->kind == JOB_OPERATOR && job->in.op.done &&
-	       job->in.op.act != OPERATOR_RESTORED;
+	return job->kind == JOB_OPERATOR && job->in.op.done && job->in.op.act != OPERATOR_RESTORED;
 }
 
 /* Done before it began. Two operators may have wanted the same. */

@@ -3,6 +3,8 @@
 # Backup, restore, --check-db, and an old database that somebody put in place by hand.
 
 load lib
+# MARK is read by lib.bash.
+# shellcheck disable=SC2034
 
 setup() {
 	lab_open

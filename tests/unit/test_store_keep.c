@@ -375,7 +375,6 @@ static void make_sound(const char *path)
 		rows_device(i, product, &d);
 		memset(d.id, 0, sizeof(d.id));
 		strcpy(d.id, e.device);
-		d.psk_len = 0;
 		d.plain = true;
 		d.lock = d.planned = d.settled = 0;
 		d.attempt = i ? 51 : 0;
