@@ -3,8 +3,6 @@
 # Backup, restore, --check-db, and an old database that somebody put in place by hand.
 
 load lib
-# MARK is read by lib.bash.
-# shellcheck disable=SC2034
 
 setup() {
 	lab_open
@@ -50,7 +48,7 @@ restored() { # FILE: in the place of what the server has
 	sound
 	restored "$LAB/backup"
 	[ "$(ctl -o json status | jq -r .stream)" != "$stream" ]
-	MARK=0
+	export MARK=0
 	wait_event 10 ".topic == \"store/restored\" and .stream_before == \"$stream\""
 	wait_event 10 ".attempt == $a and .data == \"failed\" and .verdict == \"store-restored\""
 	[ "$(verdict "$a" '"\(.verdict) \(.charged)"')" = "store-restored false" ]
@@ -73,7 +71,7 @@ restored() { # FILE: in the place of what the server has
 	a=$(wait_event 30 '.data == "started"' | jq .attempt)
 	ctl backup "$LAB/backup"
 	restored "$LAB/backup"
-	MARK=0
+	export MARK=0
 	wait_event 10 ".attempt == $a and .verdict == \"store-restored\""
 	wait_event 40 ".data == \"success\" and .attempt != $a"
 	wait_device 20 argon-1 '.state == "in-sync" and .running.version == "1.1.0"'
@@ -137,7 +135,7 @@ restored() { # FILE: in the place of what the server has
 	server_start
 	[ "$(ctl -o json status | jq -r .stream)" != "$stream" ]
 	grep -q 'store=restored why="the mark beside it is newer"' "$LAB/postbootd.log"
-	MARK=0
+	export MARK=0
 	wait_event 10 '.topic == "store/restored"'
 	# A backup that was copied in place is noticed in any case.
 	stream=$(ctl -o json status | jq -r .stream)
