@@ -107,6 +107,8 @@ elif [ "$fast" = no ]; then
 	step "make distcheck" quietly build/distcheck.log make -C build -j "$(nproc)" distcheck TESTS=
 fi
 if [ "$all" = yes ]; then
+	step "every fault at every operation" quietly build/fault.log \
+		env FAULT_LONG=1 build/tests/fault/test_fault
 	if command -v clang >/dev/null; then
 		step "build with clang" env CC=clang sh -c '. build-aux/common.sh && build_in build-clang --enable-werror'
 	fi
