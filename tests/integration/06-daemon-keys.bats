@@ -66,7 +66,7 @@ nowhere() {
 	[ "$(grep -c '^<4>keys=clear error=".*" do=".*postbootd(8)"$' "$D/a.log")" -eq 1 ]
 	add_devices "$psk"
 	[ "$(api status | jq -r .keys)" = clear ]
-	POSTBOOT_SOCKET=$D/a.sock "$POSTBOOTCTL" status | grep -q '^ *keys .*in clear .*postbootd(8)'
+	POSTBOOT_SOCKET=$D/a.sock "$POSTBOOTCTL" status | grep -q '^ *keys .*in clear: .*postbootd(8)'
 	POSTBOOT_SOCKET=$D/a.sock "$POSTBOOTCTL" device show d1 | grep -q '^ *key .*current, set '
 	stop_daemon
 	holds "$D/a/postboot.db" "$psk"
