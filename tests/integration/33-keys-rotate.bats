@@ -41,7 +41,7 @@ more_handshakes() { # WHICH THAN
 	has_slots current
 	run ctl device key argon-1 --psk-generate --psk-out "$LAB/next.psk"
 	[ "$status" -eq 0 ]
-	[[ $output == *"its key is in $LAB/next.psk"* || $output == *"Its key is in $LAB/next.psk."* ]]
+	[[ $output == *"Its key is in $LAB/next.psk."* ]]
 	[ "$(stat -c %a "$LAB/next.psk")" = 600 ]
 	has_slots "current next"
 	ctl device show argon-1 | grep -q 'key .*current, set .*; next, set .*, not used yet'
@@ -83,7 +83,7 @@ more_handshakes() { # WHICH THAN
 	[ "$(handshakes ok)" -eq "$ok" ]
 	device_stop argon-1
 	for key in "$LAB"/*.psk; do
-		! grep -qi "$(cat "$key")" "$LAB/postbootd.log"
+		[ "$(grep -ci "$(cat "$key")" "$LAB/postbootd.log")" -eq 0 ]
 	done
 }
 
@@ -119,7 +119,7 @@ more_handshakes() { # WHICH THAN
 	ctl device remove argon-2
 	ctl device key argon-1 --psk-file "$LAB/next.psk"
 	has_slots "current next"
-	ctl -o json audit list 2>/dev/null | jq -e '[.audit[].act] | index("device key")' >/dev/null
+	ctl -o json audit list | jq -e '[.audit[].act] | index("device key")' >/dev/null
 }
 
 @test "rotation: usage is told" {
