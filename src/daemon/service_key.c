@@ -15,7 +15,8 @@
 
 static const char todo_file[] = "name a file with 32 random bytes or their 64 hex digits; make one "
 				"with (umask 077; head -c 32 /dev/urandom >FILE)";
-static const char todo_store[] = "see the line before; postbootd --check-db looks at all of it";
+static const char todo_store[] =
+	"free space if its disk is full; postbootd --check-db looks at all of it";
 static const char todo_none[] =
 	"give the service the key it had: LoadCredential=" SERVICE_KEY_CREDENTIAL
 	":FILE in its unit, or key-file in postbootd.conf";
@@ -177,9 +178,8 @@ static int rewrap_all(const struct keys *from, const struct keys *to, struct sto
 	if (!err)
 		err = store_rewrap(s, rewrap, &r, &seal, ret_count);
 	return err ? fail(f, err, path, todo_store,
-			  "the keys could not be sealed, nothing was "
-			  "changed: %s",
-			  err_text(err))
+			  "the keys could not be sealed, nothing was changed: %s",
+			  store_error(s)[0] ? store_error(s) : err_text(err))
 		   : 0;
 }
 

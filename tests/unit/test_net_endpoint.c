@@ -27,6 +27,44 @@ static void test_right_key_brings_peer_up_and_answers(void **state)
 	rig_free(r);
 }
 
+/* The owner learns which key it gave to whom, and whether that was the right one. */
+static void test_claim_is_told_when_it_is_proved_or_fails(void **state)
+{
+	struct rig *r = rig_new(plain_conf, "127.0.0.1", true);
+	struct net_claim proved;
+	struct client *c = client_new(r, "dev-1", "ffffffffffffffff",
+				      MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, NULL);
+
+	(void)state;
+	client_start(c);
+	assert_int_not_equal(client_handshake(c), 0);
+	client_free(c);
+	assert_int_equal(r->failed, 1);
+	assert_int_equal(r->failed_tag, 1);
+	assert_true(r->failed_print != 0);
+	assert_true(r->failed_print == r->claim.print);
+
+	uint64_t print = r->failed_print;
+	c = client_up(r, "dev-1"); /* from another port */
+	assert_true(r->claim.print == print);
+	net_peer_claim(r->peer, &proved);
+	assert_true(proved.print == print);
+	assert_int_equal(proved.tag, 2);
+	assert_int_equal(proved.identity.len, 5);
+	client_free(c);
+
+	c = client_up(r, "dev-2"); /* the same address, another name */
+	assert_true(r->claim.print != print);
+	client_free(c);
+
+	c = client_new(r, "stranger", rig_key, MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, NULL);
+	client_start(c);
+	assert_int_not_equal(client_handshake(c), 0);
+	client_free(c);
+	assert_int_equal(r->failed, 1); /* no key was given */
+	rig_free(r);
+}
+
 static void test_every_suite_of_the_list_works_others_do_not(void **state)
 {
 	static const struct {
@@ -543,6 +581,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_right_key_brings_peer_up_and_answers),
+		cmocka_unit_test(test_claim_is_told_when_it_is_proved_or_fails),
 		cmocka_unit_test(test_every_suite_of_the_list_works_others_do_not),
 		cmocka_unit_test(test_unknown_identity_fails_exactly_like_a_wrong_key),
 		cmocka_unit_test(test_identity_at_limit_reaches_lookup_longer_is_unknown),
