@@ -45,5 +45,7 @@ void backup_free(struct backup *b); /* NULL is fine */
 void follower_free(struct follower *f);		/* NULL is fine */
 void verification_free(struct verification *v); /* NULL is fine */
 void followers_wake(struct admin *a, bool keep_alive);
+/* The client of this connection is gone: a follower that sleeps on it ends. */
+void follower_cut(struct admin *a, const struct MHD_Connection *connection);
 
 #endif
