@@ -13,8 +13,10 @@
 
 #include "daemon/statedir.h"
 
+#define KEY_INSTALLED SYSCONFDIR "/postboot/postboot.key"
+
 static const char todo_file[] = "name a file with 32 random bytes or their 64 hex digits; make one "
-				"with (umask 077; head -c 32 /dev/urandom >FILE)";
+				"with postbootd --make-key=FILE";
 static const char todo_store[] =
 	"free space if its disk is full; postbootd --check-db looks at all of it";
 static const char todo_none[] =
@@ -309,7 +311,9 @@ int service_key_change(const struct conf *conf, const char *new_file)
 	if (err)
 		return err; /* was told */
 	err = service_key_load(conf->key_file, &from, &fault);
-	if (!err)
+	if (!err && !from) /* the unit's, which a service gets as its credential */
+		err = file_load(KEY_INSTALLED, &from, &fault);
+	if (!err || err == ERR_NOENT)
 		err = change(from, new_file, database(conf, path), &fault);
 	keys_free(from);
 	(void)close(lock_fd);

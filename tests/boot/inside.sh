@@ -361,6 +361,24 @@ wrong_key() {
 	event '.data == "success" and .device == "desk-1"'
 }
 
+# As postbootd(8) says it.
+# shellcheck disable=SC2086
+key_changed() {
+	cp -p "$KEY" "$LAB/key.old"
+	systemctl stop $UNITS
+	postbootd --make-key /etc/postboot/new.key
+	postbootd --rekey /etc/postboot/new.key
+	# The old one opens nothing any more.
+	not systemctl start postboot.service
+	logged '^start=failed .*sealed with another key than the service has.* do='
+	mv /etc/postboot/new.key "$KEY"
+	until_true 10 is ActiveState active
+	not cmp "$KEY" "$LAB/key.old"
+	# What root has touched is still the service's, and devices still have their keys.
+	[ -z "$(find /var/lib/postboot ! -user postboot)" ]
+	(device desk-1 --until reported)
+}
+
 crash_restarts() {
 	before=$(pid)
 	kill -KILL "$before"
@@ -433,6 +451,7 @@ case $boot in
 	t "the watchdog ends a process that hangs" watchdog_kills
 	t "the journal has levels and fields" journal_fields
 	t "a lost key is told, and the right one heals" wrong_key
+	t "the key of the service is changed" key_changed
 	t "enabling the service enables its sockets" enabled
 	;;
 2)
