@@ -38,15 +38,7 @@ static const struct {
 
 enum { OPTIONS = sizeof(options) / sizeof(options[0]), EXIT_USAGE = 2 };
 
-enum mode {
-	MODE_RUN,
-	MODE_TEST,
-	MODE_PRINT,
-	MODE_CHECK,
-	MODE_RESTORE,
-	MODE_REKEY,
-	MODE_MAKE_KEY
-};
+enum mode { MODE_RUN, MODE_TEST, MODE_PRINT, MODE_CHECK, MODE_RESTORE, MODE_REKEY, MODE_MAKE_KEY };
 
 struct arguments {
 	enum mode mode;

@@ -40,7 +40,7 @@ successes() {
 		rm "$LAB/psk"
 	done >"$LAB/keys"
 	ctl product target argon 1.1.0 >/dev/null
-	ctl -o json event follow --after 0 >"$LAB/followed" 2>/dev/null 3>&- &
+	"$POSTBOOTCTL" -o json event follow --after 0 >"$LAB/followed" 2>/dev/null 3>&- &
 	id=follower
 	DEVICE_PID[$id]=$!
 	"$POSTBOOT_DEVICE" --server "$SERVER_URI" --id fleet --count "$FLEET" --psk-list "$LAB/keys" \
