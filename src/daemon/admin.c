@@ -261,6 +261,16 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 	return 0;
 }
 
+void admin_stats(const struct admin *a, struct admin_stats *ret_stats)
+{
+	const union MHD_DaemonInfo *info =
+		a->mhd ? MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS) : NULL;
+
+	memcpy(ret_stats->requests, a->answered, sizeof(a->answered));
+	ret_stats->connections = info ? info->num_connections : 0;
+	ret_stats->followers = followers_count(a, &ret_stats->follower_lag);
+}
+
 /* ---- the end ---- */
 
 void admin_settle(struct admin *a)

@@ -368,6 +368,10 @@ static enum MHD_Result request_answer(struct request *rq)
 {
 	if (rq->status >= 400 && rq->route && strcmp(rq->route->method, "GET") != 0)
 		log_refused(rq);
+	struct admin *main = rq->admin->conf.main ? rq->admin->conf.main : rq->admin;
+
+	if (rq->status >= 100 && rq->status < 100 + ADMIN_STATUSES)
+		main->answered[rq->status - 100]++;
 	/* The response stays ours, too, until the request is completed. */
 	return MHD_queue_response(rq->connection, rq->status, rq->response);
 }

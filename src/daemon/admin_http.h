@@ -35,6 +35,7 @@ struct admin {
 	bool again;	      /* libmicrohttpd has work that its epoll descriptor does not show */
 	bool full;	      /* as many connections as there may be */
 	bool stopping;
+	uint64_t answered[ADMIN_STATUSES]; /* by status - 100 */
 	unsigned owed; /* answers of engine and images to come */
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;

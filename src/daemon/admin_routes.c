@@ -5,6 +5,8 @@
 
 /* clang-format off */
 static const struct route routes[] = {
+	{"GET",    "/metrics", "", BODY_JSON, NULL, metrics_get, false},
+	{"GET",    "/v1/health", "", BODY_JSON, NULL, health_get, false},
 	{"GET",    "/v1/status", "", BODY_JSON, NULL, status_get, false},
 
 	{"GET",    "/v1/products", " after limit ", BODY_JSON, NULL, products_list, false},
