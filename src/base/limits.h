@@ -49,6 +49,7 @@ enum {
 	LIMIT_ADMIN_BODY = 65536, /* bytes of a JSON request */
 	LIMIT_ADMIN_CONNECTIONS = 256,
 	LIMIT_PAGE = 1000,	    /* rows of one answer */
+	LIMIT_DEVICE_ROWS = 200,    /* the same of devices: each row costs several reads */
 	LIMIT_UPLOADS = 8,	    /* images coming in at once */
 	LIMIT_IMAGES_OPEN = 16,	    /* image files kept open for reading */
 	LIMIT_IMAGE_STRETCHES = 64, /* pieces of 64 KiB of images kept in memory */

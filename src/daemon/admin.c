@@ -92,6 +92,25 @@ static int socket_listen(const char *path, int *ret_fd)
 	return 0;
 }
 
+int admin_tcp_open(struct sockaddr_storage *addr, int *ret_fd)
+{
+	struct sockaddr *any = (struct sockaddr *)addr;
+	socklen_t len = sizeof(*addr);
+	int on = 1;
+	int fd = socket(any->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return err_from_errno(errno);
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, any, len) || listen(fd, BACKLOG) || getsockname(fd, any, &len)) {
+		int err = err_from_errno(errno);
+		close(fd);
+		return err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
 /* ---- libmicrohttpd in the loop ---- */
 
 static void admin_turn(struct admin *a);
@@ -208,7 +227,8 @@ static void loop_start(struct admin *a)
 		a->polls = true;
 		(void)uv_poll_start(&a->poll, UV_READABLE, poll_ready);
 	}
-	engine_on_events(a->conf.engine, events_committed, a);
+	if (!a->conf.main)
+		engine_on_events(a->conf.engine, events_committed, a);
 }
 
 static int socket_begin(struct admin *a)
@@ -245,7 +265,7 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 		admin_free(a);
 		return err;
 	}
-	err = images_sweep(conf->images, image_used, a);
+	err = conf->main ? 0 : images_sweep(conf->images, image_used, a);
 	if (err)
 		log_warn("images sweep=failed error=\"%s\"", err_text(err));
 	err = mhd_start(a);
@@ -311,7 +331,8 @@ void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
 	a->stopping = true;
 	a->stopped = stopped;
 	a->stopped_ctx = ctx;
-	engine_on_events(a->conf.engine, NULL, NULL);
+	if (!a->conf.main)
+		engine_on_events(a->conf.engine, NULL, NULL);
 	sleepers_answer(a);
 	/* libmicrohttpd does not stop over sleeping connections. */
 	LIST_EACH(it, next, &a->requests)

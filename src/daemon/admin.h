@@ -11,6 +11,7 @@
 #define DAEMON_ADMIN_H
 
 #include <sys/types.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "daemon/engine.h"
@@ -47,6 +48,9 @@ struct admin_conf {
 /* ERR_BUSY: another daemon answers on the socket. ERR_INVAL: the path is too long or names
  * something that is no socket. A stale socket is replaced. */
 int admin_new(const struct admin_conf *conf, struct admin **ret_admin) ERR_CHECK;
+/* A listening TCP socket for one that has `main`; *addr gets the port, if it was 0. */
+int admin_tcp_open(struct sockaddr_storage *addr, int *ret_fd) ERR_CHECK;
+
 struct admin_stats {
 	uint64_t requests[ADMIN_STATUSES]; /* answered, by status - 100 */
 	unsigned connections, followers;

@@ -13,10 +13,7 @@
 #include "daemon/admin_routes.h"
 #include "daemon/view.h"
 
-enum {
-	PSK_GENERATED = 32,   /* bytes */
-	DEVICES_AT_ONCE = 200 /* each row costs several reads: the rest is another page */
-};
+enum { PSK_GENERATED = 32 /* bytes */ };
 
 /* ---- GET ---- */
 
@@ -131,8 +128,8 @@ void devices_list(struct request *rq)
 	    !query_number(rq, "limit", 1, LIMIT_PAGE, 100, &limit) ||
 	    !body_keys(rq, rq->json, "", "") || (product[0] && !find_product(rq, product, &p)))
 		return;
-	if (limit > DEVICES_AT_ONCE)
-		limit = DEVICES_AT_ONCE;
+	if (limit > LIMIT_DEVICE_ROWS)
+		limit = LIMIT_DEVICE_ROWS;
 	ids.list = calloc(limit, sizeof(ids.list[0]));
 	if (!ids.list) {
 		reply_error(rq, ERR_NOMEM, "out of memory");

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /v1/status and /v1/health: answered whatever fails.
+ * /v1/status, /v1/health and /v1/openapi.json: answered whatever fails.
  */
 #include "base/clock.h"
 #include "daemon/admin_args.h"
 #include "daemon/admin_routes.h"
+#include "daemon/contract.h"
 #include "daemon/view.h"
 
 /* ---- health ---- */
@@ -140,4 +141,18 @@ void status_get(struct request *rq)
 		view_append(&listen, view_text(*l));
 	view_put(&o, "listen", listen);
 	reply_json(rq, 200, o);
+}
+
+/* ---- the contract ---- */
+
+void contract_get(struct request *rq)
+{
+	if (!body_keys(rq, rq->json, "", ""))
+		return;
+	/* libmicrohttpd has no const here; it only reads. */
+	reply_response(rq, 200,
+		       MHD_create_response_from_buffer(contract_json_len,
+						       (void *)(uintptr_t)contract_json,
+						       MHD_RESPMEM_PERSISTENT));
+	reply_header(rq, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
 }

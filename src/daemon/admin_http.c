@@ -84,6 +84,8 @@ void request_resume(struct request *rq)
 
 /* ---- answers ---- */
 
+const char *const problem_words[] = {"gone", "length", "method", "stopping", NULL};
+
 unsigned status_of_err(int err)
 {
 	switch (err) {

@@ -110,6 +110,8 @@ void reply_error(struct request *rq, int err, const char *fmt, ...)
 /* Adds a header to the answer that is set. */
 void reply_header(struct request *rq, const char *key, const char *value);
 unsigned status_of_err(int err);
+/* The codes of problems that are no words of errors; ends with NULL. */
+extern const char *const problem_words[];
 
 /* ---- sleeping ---- */
 

@@ -7,6 +7,7 @@
 static const struct route routes[] = {
 	{"GET",    "/metrics", "", BODY_JSON, NULL, metrics_get, false},
 	{"GET",    "/v1/health", "", BODY_JSON, NULL, health_get, false},
+	{"GET",    "/v1/openapi.json", "", BODY_JSON, NULL, contract_get, false},
 	{"GET",    "/v1/status", "", BODY_JSON, NULL, status_get, false},
 
 	{"GET",    "/v1/products", " after limit ", BODY_JSON, NULL, products_list, false},
@@ -46,6 +47,16 @@ static const struct route routes[] = {
 /* clang-format on */
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
 
+size_t route_count(void)
+{
+	return ROUTE_COUNT;
+}
+
+const struct route *route_at(size_t i)
+{
+	return &routes[i];
+}
+
 /* Compares segment by segment; notes where the stars are. */
 static bool path_matches(struct request *rq, const char *pattern, char *names[2])
 {
@@ -68,6 +79,12 @@ static bool path_matches(struct request *rq, const char *pattern, char *names[2]
 	return rq->segments > 0 && !*pattern;
 }
 
+/* Anybody may ask for it who reaches the address of metrics-listen. */
+static bool is_open(const struct route *route)
+{
+	return route->run == metrics_get || route->run == health_get;
+}
+
 void route_find(struct request *rq, const char *method)
 {
 	const char *want = strcmp(method, "HEAD") == 0 ? "GET" : method;
@@ -76,6 +93,8 @@ void route_find(struct request *rq, const char *method)
 
 	for (size_t i = 0; i < ROUTE_COUNT; i++) {
 		char *names[2] = {NULL, NULL};
+		if (rq->admin->conf.main && !is_open(&routes[i]))
+			continue;
 		if (!path_matches(rq, routes[i].path, names))
 			continue;
 		if (strcmp(want, routes[i].method) == 0) {

@@ -12,7 +12,11 @@
  * 405 with Allow. */
 void route_find(struct request *rq, const char *method);
 
-route_fn status_get, health_get, metrics_get;
+/* The table, for whoever compares it. */
+size_t route_count(void);
+const struct route *route_at(size_t i);
+
+route_fn contract_get, health_get, metrics_get, status_get;
 route_fn products_list, products_add, product_get, product_patch, product_target;
 route_fn releases_list, release_get, release_remove, release_add_head, release_add;
 route_fn devices_list, devices_add, device_get, device_remove, device_explain;

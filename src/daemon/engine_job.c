@@ -101,8 +101,8 @@ static int job_put_event(struct job *job, struct store_set *set, unsigned i)
 	const struct release *left = out->events[i].kind == EVENT_DEVICE_DRIFT
 					     ? catalog_release(job->e, job->u.device.settled)
 					     : NULL;
-	if (payload && left)
-		(void)json_object_set_new(payload, "expected", json_string(left->version));
+	if (left)
+		view_event_expected(&payload, left->version);
 	char *text = payload ? json_dumps(payload, JSON_COMPACT) : NULL;
 	json_decref(payload);
 	if (!text)

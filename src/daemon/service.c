@@ -18,7 +18,9 @@
 #include "daemon/audit.h"
 #include "daemon/conf_load.h"
 #include "daemon/engine.h"
+#include "daemon/health.h"
 #include "daemon/images.h"
+#include "daemon/monitor.h"
 #include "daemon/statedir.h"
 #include "net/net.h"
 #include "store/store.h"
@@ -41,6 +43,9 @@ struct service {
 	bool engine_started;
 	struct net *net;
 	struct admin *admin;
+	struct admin *metrics; /* the TCP address; NULL: none */
+	struct monitor *monitor;
+	struct health health;
 
 	int udp_fds[CONF_LISTEN_MAX]; /* of the service manager, not taken yet */
 	unsigned udp_fd_count;
@@ -105,17 +110,29 @@ static void admin_stopped(void *ctx)
 		engine_stopped(s);
 }
 
-static void stop(struct service *s)
+static void metrics_stopped(void *ctx)
 {
-	s->stopping = true;
+	struct service *s = ctx;
+
 	if (s->admin)
 		admin_stop(s->admin, admin_stopped, s);
 	else
 		admin_stopped(s);
 }
 
+static void stop(struct service *s)
+{
+	s->stopping = true;
+	monitor_stop(s->monitor);
+	if (s->metrics)
+		admin_stop(s->metrics, metrics_stopped, s);
+	else
+		metrics_stopped(s);
+}
+
 static void release(struct service *s)
 {
+	admin_free(s->metrics);
 	admin_free(s->admin);
 	net_free(s->net);
 	engine_free(s->engine);
@@ -196,14 +213,34 @@ static void on_reload_signal(uv_signal_t *handle, int number)
 	(void)sd_notify(0, "READY=1");
 }
 
-static void on_watchdog(uv_timer_t *timer)
+/* One line for the service manager; the conditions that degrade come first. */
+static void tell_status(const struct service *s, const char *before)
 {
-	struct service *s = timer->data;
 	struct net_stats stats;
 
+	for (int id = 0; id < HEALTH_COUNT; id++) {
+		const struct health_condition *c = &s->health.list[id];
+		if (!c->is_set || !health_degrades((enum health_id)id))
+			continue;
+		(void)sd_notifyf(0, "%sSTATUS=Degraded: %s", before, c->what);
+		return;
+	}
 	net_stats_read(s->net, &stats);
-	(void)sd_notifyf(0, "WATCHDOG=1\nSTATUS=Serving %" PRIu64 " sessions on %u addresses",
+	(void)sd_notifyf(0, "%sSTATUS=Serving %" PRIu64 " sessions on %u addresses", before,
 			 stats.peers, s->listen_count);
+}
+
+static void on_health(void *ctx)
+{
+	const struct service *s = ctx;
+
+	if (s->net && !s->stopping)
+		tell_status(s, "");
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+	tell_status(timer->data, "WATCHDOG=1\n");
 }
 
 static void watchdog_start(struct service *s)
@@ -441,6 +478,7 @@ static int start_admin(struct service *s)
 		.store = s->store,
 		.images = s->images,
 		.net = s->net,
+		.health = &s->health,
 		.socket_path = s->conf.admin_socket,
 		.socket_fd = s->admin_fd,
 		.version = PACKAGE_VERSION,
@@ -471,6 +509,52 @@ static int start_admin(struct service *s)
 	}
 }
 
+static int start_metrics(struct service *s)
+{
+	const struct conf_listen *l = &s->conf.metrics_listen;
+	struct admin_conf conf = {
+		.loop = &s->loop,
+		.engine = s->engine,
+		.store = s->store,
+		.images = s->images,
+		.net = s->net,
+		.health = &s->health,
+		.main = s->admin,
+		.version = PACKAGE_VERSION,
+		.started_ms = clock_read().wall_ms,
+	};
+	union conf_address bound = l->addr;
+	char uri[CONF_URI_MAX + 1];
+
+	if (l->uri[0] == '\0')
+		return 0;
+	int err = admin_tcp_open(&bound.storage, &conf.socket_fd);
+	if (!err)
+		err = admin_new(&conf, &s->metrics);
+	if (err)
+		return failed(err, "metrics-listen", l->uri,
+			      "name a free address of this machine with metrics-listen");
+	log_info("metrics on=http://%s", conf_uri(&bound, false, uri) + strlen("coap://"));
+	return 0;
+}
+
+static int start_monitor(struct service *s)
+{
+	struct monitor_conf conf = {
+		.loop = &s->loop,
+		.health = &s->health,
+		.store = s->store,
+		.images = s->images,
+		.engine = s->engine,
+		.net = s->net,
+		.admin = s->admin,
+		.state_dir = s->conf.state_dir,
+	};
+	int err = monitor_new(&conf, &s->monitor);
+
+	return err ? failed(err, "monitor", "health", "free memory") : 0;
+}
+
 static int start(struct service *s)
 {
 	int err = start_handles(s);
@@ -487,6 +571,10 @@ static int start(struct service *s)
 		err = start_net(s);
 	if (!err)
 		err = start_admin(s);
+	if (!err)
+		err = start_metrics(s);
+	if (!err)
+		err = start_monitor(s);
 	return err;
 }
 
@@ -502,6 +590,10 @@ int service_run(const struct conf *conf, const char *file, bool must_exist)
 	if (err)
 		return failed(err, "loop", "init", "raise the limit of open files, or free memory");
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a write says so: the disk is as good as full */
+	health_init(&s.health);
+	s.health.on_change = on_health;
+	s.health.ctx = &s;
 	(void)umask(0027);
 	conf_apply(conf);
 	err = start(&s);

@@ -189,6 +189,11 @@ json_t *view_event_payload(enum event_kind kind, const struct device *d, const s
 	return o;
 }
 
+void view_event_expected(json_t **payload, const char *version)
+{
+	view_put_text(payload, "expected", version);
+}
+
 json_t *view_event(const char *stream, const struct store_event_row *e)
 {
 	json_t *o = json_object();

@@ -23,7 +23,7 @@ teardown_file() {
 }
 
 setup() {
-	MARK=0
+	export MARK=0
 	bad_line=
 	port=$SERVER_PORT
 }

@@ -33,7 +33,7 @@ teardown_file() {
 
 setup() {
 	command -v npm >/dev/null || skip "npm is not installed"
-	MARK=0
+	export MARK=0
 	bad_line=
 	node=
 	port=$SERVER_PORT
