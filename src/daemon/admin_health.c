@@ -17,30 +17,10 @@ const struct health *health_of(const struct admin *a)
 	return a->conf.health ? a->conf.health : &fine;
 }
 
-static json_t *condition_view(enum health_id id, const struct health_condition *c)
-{
-	json_t *o = json_object();
-
-	view_put(&o, "name", json_string(health_name(id)));
-	view_put(&o, "severity", json_string(health_degrades(id) ? "failure" : "warning"));
-	view_put_time(&o, "since", c->since_ms);
-	view_put(&o, "what", view_text(c->what));
-	view_put(&o, "do", view_text(c->todo));
-	return o;
-}
-
 void health_get(struct request *rq)
 {
-	const struct health *h = health_of(rq->admin);
-	json_t *o = json_object();
-	json_t *list = json_array();
-
-	for (int id = 0; id < HEALTH_COUNT; id++)
-		if (h->list[id].is_set)
-			view_append(&list, condition_view((enum health_id)id, &h->list[id]));
-	view_put(&o, "health", json_string(health_word(h)));
-	view_put(&o, "conditions", list);
-	reply_json(rq, 200, o);
+	if (body_keys(rq, rq->json, "", ""))
+		reply_json(rq, 200, view_health(health_of(rq->admin)));
 }
 
 /* ---- status ---- */
