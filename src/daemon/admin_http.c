@@ -205,6 +205,17 @@ void reply_error(struct request *rq, int err, const char *fmt, ...)
 	va_end(ap);
 }
 
+void reply_fault(struct request *rq, int err, const char *todo, const char *fmt, ...)
+{
+	char what[320];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	reply_problem(rq, err == ERR_FULL ? 507 : 503, err_word(err), "%s. %s", what, todo);
+}
+
 void request_done(void *ctx, const struct engine_result *result)
 {
 	struct request *rq = ctx;
@@ -216,6 +227,9 @@ void request_done(void *ctx, const struct engine_result *result)
 	rq->unchanged = result->unchanged;
 	if (result->err == ERR_STALE)
 		reply_stale(rq, result->why);
+	else if (err_is_fault(result->err))
+		reply_problem(rq, result->err == ERR_FULL ? 507 : 503, err_word(result->err), "%s",
+			      result->why && *result->why ? result->why : err_text(result->err));
 	else if (result->err)
 		reply_error(rq, result->err, "%s",
 			    result->why && *result->why ? result->why : err_text(result->err));

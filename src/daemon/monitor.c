@@ -16,7 +16,7 @@ enum {
 	CHECKED_AT_ONCE = 64,	/* image files looked up in one turn */
 	MACHINE_MS = 10000,	/* between two looks at disk space and descriptors */
 	QUIET_MS = 2000,	/* without a failure before a fault is over */
-	DAMAGE_QUIET_MS = 60000, /* damage shows only where somebody looks */
+	DAMAGE_QUIET_MS = 20000, /* damage shows only where somebody looks */
 	LAG_MS = 1000,		/* a turn that comes so late */
 	LAG_QUIET_MS = 30000,
 	CLOCK_SHOWN_MS = 600000,

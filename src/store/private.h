@@ -25,9 +25,9 @@ struct store {
 	struct store_conf conf; /* path is not kept */
 	char stream[33];
 
-	char *path; /* NULL: in memory */
+	char *path, *wal_path; /* NULL: in memory */
 	dev_t file_dev; /* of the file that was opened */
-	ino_t file_ino;
+	ino_t file_ino, wal_ino;
 
 	struct db writer;
 	struct write_state state;
