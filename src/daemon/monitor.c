@@ -79,7 +79,7 @@ static bool fault_look(struct fault *f, const struct store_fault *now, int64_t n
 	if (!f->failed_ms)
 		return false;
 	int64_t quiet_ms = f->err == ERR_CORRUPT ? DAMAGE_QUIET_MS : QUIET_MS;
-	if ((down && now->err) || now_ms - f->failed_ms < quiet_ms)
+	if (down || now_ms - f->failed_ms < quiet_ms)
 		return true;
 	f->failed_ms = 0;
 	return false;

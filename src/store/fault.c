@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "store/private.h"
+
+enum { ROOM_BYTES = 1 << 20 };
 
 const unsigned store_latency_us[STORE_LATENCIES] = {1000,   2500,   5000,   10000,   25000,  50000,
 						    100000, 250000, 500000, 1000000, 2500000};
@@ -137,6 +140,14 @@ int store_probe(struct store *s)
 		return err;
 	db->fault_err = 0;
 	return 0;
+}
+
+bool store_has_room(const struct store *s)
+{
+	struct statvfs vfs;
+
+	return !s->path || statvfs(s->path, &vfs) ||
+	       (uint64_t)vfs.f_bavail * vfs.f_frsize >= ROOM_BYTES;
 }
 
 /* ---- telling ---- */
