@@ -10,8 +10,8 @@
 #ifndef DAEMON_ADMIN_H
 #define DAEMON_ADMIN_H
 
-#include <sys/types.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <uv.h>
 
 #include "daemon/engine.h"
@@ -29,13 +29,15 @@ struct admin_conf {
 	struct engine *engine;
 	struct store *store;
 	struct images *images;
-	const struct net *net;	 /* for the numbers of /v1/status; NULL: none */
+	const struct net *net;	     /* for the numbers of /v1/status; NULL: none */
 	const struct health *health; /* NULL: always fine */
 	struct admin *main; /* NULL; else this one serves only /metrics and /v1/health, of `main`,
 			     * on socket_fd; it is stopped first */
 	const char *socket_path; /* made here, mode 0660, group `postboot` if there is one */
 	int socket_fd;		 /* >= 0: a listening socket of the service manager, taken, whatever
 				  * admin_new says; else -1 */
+	const char *database;	 /* its path, for backups; NULL: none are made */
+	bool keep_images;	 /* also those that no release names */
 	const char *version;
 	int64_t started_ms;	   /* wall */
 	const char *const *listen; /* "coaps://127.0.0.1:5684", ends with NULL; NULL: none */

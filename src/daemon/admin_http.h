@@ -36,7 +36,8 @@ struct admin {
 	bool full;	      /* as many connections as there may be */
 	bool stopping;
 	uint64_t answered[ADMIN_STATUSES]; /* by status - 100 */
-	unsigned owed; /* answers of engine and images to come */
+	struct backup *backup;		   /* the one being made or sent */
+	unsigned owed;			   /* answers of engine and images to come */
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 };
@@ -58,6 +59,7 @@ struct route {
 /* State of the routes that need some; freed with the request. */
 struct follower;
 struct release_upload;
+struct backup;
 struct verification;
 
 struct request {
@@ -92,6 +94,7 @@ struct request {
 	};
 	struct release_upload *upload;
 	struct follower *follower;
+	struct backup *backup;
 	struct verification *verification;
 };
 

@@ -51,7 +51,7 @@ struct conf {
 	char admin_socket[CONF_SOCKET_MAX + 1];
 	struct conf_listen listen[CONF_LISTEN_MAX];
 	unsigned listen_count;
-	bool listen_is_default; /* nobody named an address */
+	bool listen_is_default;		   /* nobody named an address */
 	struct conf_listen metrics_listen; /* TCP; uri "": none */
 	bool metrics_anywhere;
 	bool plain_devices;
@@ -63,6 +63,8 @@ struct conf {
 	int64_t session_idle_ms;
 	int64_t handshakes_per_s;
 	int64_t max_sessions;
+	int64_t keep_events_ms, keep_attempts_ms; /* 0: for ever */
+	int64_t max_events;			  /* 0: any number */
 };
 
 struct conf_text {

@@ -83,10 +83,11 @@ static int reopen(struct store *s, struct db *db, bool writes)
 {
 	struct db fresh;
 
+	int flags = writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
 	int err = check_place(s);
 	if (err)
 		return err;
-	err = db_init(&fresh, s->path, writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+	err = db_init(&fresh, s->path, flags, s->conf.vfs);
 	if (!err && writes)
 		err = store_configure(&fresh, false);
 	if (!err)
