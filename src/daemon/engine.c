@@ -24,7 +24,7 @@ uint64_t engine_random(void)
 
 /* ---- cache ---- */
 
-static struct list *dev_bucket(struct engine *e, const char *id)
+uint64_t dev_hash(const struct engine *e, const char *id)
 {
 	uint64_t h = e->secret[0];
 
@@ -32,7 +32,13 @@ static struct list *dev_bucket(struct engine *e, const char *id)
 		h = (h ^ (uint8_t)*id) * 0x100000001b3u;
 		h ^= h >> 29;
 	}
-	return &e->buckets[(h ^ e->secret[1]) % ENGINE_BUCKETS];
+	h ^= e->secret[1];
+	return h ? h : 1;
+}
+
+static struct list *dev_bucket(struct engine *e, const char *id)
+{
+	return &e->buckets[dev_hash(e, id) % ENGINE_BUCKETS];
 }
 
 struct dev *dev_find(struct engine *e, const char *id)
@@ -278,6 +284,7 @@ const struct net_callbacks *engine_net_callbacks(void)
 {
 	static const struct net_callbacks callbacks = {
 		.psk = engine_psk,
+		.psk_failed = engine_psk_failed,
 		.peer_up = engine_peer_up,
 		.peer_gone = engine_peer_gone,
 		.request = engine_request,

@@ -26,7 +26,8 @@
 	X(HEALTH_DISK_SPACE, "disk-space", false)                                                  \
 	X(HEALTH_EVENT_READER, "event-reader", false)                                              \
 	X(HEALTH_CLOCK, "clock", false)                                                            \
-	X(HEALTH_RECEIVE_BUFFER, "receive-buffer", false)
+	X(HEALTH_RECEIVE_BUFFER, "receive-buffer", false)                                          \
+	X(HEALTH_KEYS_IN_CLEAR, "keys-in-clear", false)
 
 enum health_id {
 #define HEALTH_ENUM(name, word, degrades) name,

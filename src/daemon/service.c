@@ -22,6 +22,7 @@
 #include "daemon/images.h"
 #include "daemon/monitor.h"
 #include "daemon/offline.h"
+#include "daemon/service_key.h"
 #include "daemon/statedir.h"
 #include "net/net.h"
 #include "store/store.h"
@@ -38,6 +39,7 @@ struct service {
 	bool has_handles;
 
 	int lock_fd;
+	struct keys *keys;
 	char database[CONF_PATH_MAX + 32];
 	struct store *store;
 	struct images *images;
@@ -140,6 +142,7 @@ static void release(struct service *s)
 	engine_free(s->engine);
 	images_free(s->images);
 	store_close(s->store);
+	keys_free(s->keys);
 	for (unsigned i = 0; i < s->udp_fd_count; i++)
 		(void)close(s->udp_fds[i]);
 	if (s->admin_fd >= 0)
@@ -205,7 +208,7 @@ static void on_reload_signal(uv_signal_t *handle, int number)
 	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_read().now_ms * 1000);
 	if (conf_load(s->file, s->must_exist, &fresh, &errors) < 0) {
 		for (unsigned i = 0; i < errors.count; i++)
-			log_err("%s", errors.text[i]);
+			conf_error_log(errors.text[i]);
 		log_err("reload=failed file=%s do=\"correct it and reload again; the old "
 			"configuration stays\"",
 			s->file);
@@ -334,6 +337,19 @@ static const char *store_todo(int err)
 	}
 }
 
+static int start_keys(struct service *s, const char *path)
+{
+	struct service_key_fault fault;
+	int err = service_key_load(s->conf.key_file, &s->keys, &fault);
+
+	if (!err)
+		err = service_key_adopt(s->keys, s->store, path, &fault);
+	if (err)
+		log_err("start=failed service-key=%s error=\"%s\" do=\"%s\"", fault.where,
+			fault.what, fault.todo);
+	return err;
+}
+
 static int start_store(struct service *s)
 {
 	char path[CONF_PATH_MAX + 32];
@@ -344,6 +360,12 @@ static int start_store(struct service *s)
 	int err = store_open(&conf, &s->store);
 	if (err)
 		return failed(err, "database", s->database, store_todo(err));
+	err = start_keys(s, s->database);
+	if (err)
+		return err;
+	if (!s->keys)
+		health_set(&s->health, HEALTH_KEYS_IN_CLEAR, "name a key of the service with key-file",
+			   "the keys of devices lie unsealed in the database");
 
 	(void)snprintf(path, sizeof(path), "%s/images", s->conf.state_dir);
 	err = images_new(&s->loop, path, s->conf.image_limit_bytes, &s->images);
@@ -358,6 +380,7 @@ static int start_engine(struct service *s)
 		.loop = &s->loop,
 		.store = s->store,
 		.images = s->images,
+		.keys = s->keys,
 		.plain_devices = s->conf.plain_devices,
 		.device_json = s->conf.device_json,
 		.event_prefix = s->conf.event_prefix,
@@ -496,6 +519,7 @@ static int start_admin(struct service *s)
 		.version = PACKAGE_VERSION,
 		.started_ms = clock_read().wall_ms,
 		.listen = s->listen,
+		.keys_sealed = s->keys != NULL,
 		.plain_devices = s->conf.plain_devices,
 	};
 	int err = s->admin_fd < 0 ? socket_folder(s->conf.admin_socket) : 0;

@@ -30,11 +30,19 @@
 	X(kind, PLAIN, kind, )                                                                     \
 	X(value, SIZED, value, len)
 
+/* struct store_key */
+#define KEY_COLUMNS(X)                                                                             \
+	X(device, PLAIN, device, )                                                                 \
+	X(slot, WORD, slot, key_slot)                                                              \
+	X(form, WORD, form, key_form)                                                              \
+	X(value, SIZED, value, value_len)                                                          \
+	X(mac, SIZED, mac, mac_len)                                                                \
+	X(set_ms, PLAIN, set_ms, )
+
 /* struct device, without id, rev, created_ms and the packed boots */
 #define DEVICE_COLUMNS(X)                                                                          \
 	X(product, PLAIN, product, )                                                               \
 	X(plain, PLAIN, plain, )                                                                   \
-	X(psk, SIZED, psk, psk_len)                                                                \
 	X(lock, REF, lock, )                                                                       \
 	X(force, PLAIN, force, )                                                                   \
 	X(hold, WORD, hold, hold)                                                                  \
@@ -167,6 +175,7 @@ enum {
 	PRODUCT_COLUMN_COUNT = 0 PRODUCT_COLUMNS(COLUMN_ONE),
 	RELEASE_COLUMN_COUNT = 0 RELEASE_COLUMNS(COLUMN_ONE),
 	DIGEST_COLUMN_COUNT = 0 DIGEST_COLUMNS(COLUMN_ONE),
+	KEY_COLUMN_COUNT = 0 KEY_COLUMNS(COLUMN_ONE),
 	DEVICE_COLUMN_COUNT = 0 DEVICE_COLUMNS(COLUMN_ONE),
 	ATTEMPT_FIXED_COUNT = 0 ATTEMPT_FIXED(COLUMN_ONE),
 	ATTEMPT_COLUMN_COUNT = 0 ATTEMPT_COLUMNS(COLUMN_ONE),

@@ -215,6 +215,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(plan_nothing_blocks_an_old_image),
+		T(plan_no_offer_of_an_image_that_cannot_be_read),
+		T(wait_until_moves_both_deadlines_and_only_forward),
 		T(plan_lock_goes_before_the_products_target),
 		T(plan_no_report_and_no_target),
 		T(plan_same_label_is_in_sync),

@@ -344,7 +344,6 @@ static void test_row_that_makes_no_sense_is_corrupt(void **state)
 		"UPDATE device SET online = 2",
 		"UPDATE device SET resets = -1",
 		"UPDATE device SET report_cached = x'00'",
-		"UPDATE device SET psk = zeroblob(65)",
 		"UPDATE device SET boots = x''",
 		"UPDATE device SET boots = x'02'",
 		"UPDATE device SET boots = x'0108'",
