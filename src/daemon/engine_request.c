@@ -399,8 +399,8 @@ static void handle_block(struct engine *e, struct session *s, const struct net_r
 		len = a->size_bytes - offset;
 	int err = images_read(e->conf.images, a->sha256, offset, block, (size_t)len);
 	if (err) {
-		log_peer(e->last_tick.now_ms, "dev=%s attempt=%llu image=unreadable error=%s", d->u.device.id,
-			 (unsigned long long)a->id, err_word(err));
+		log_peer(e->last_tick.now_ms, "dev=%s attempt=%llu image=unreadable error=%s",
+			 d->u.device.id, (unsigned long long)a->id, err_word(err));
 		reply_text(e, x, NET_CODE(5, 3), "the image cannot be read now");
 		return;
 	}

@@ -127,8 +127,7 @@ struct clock engine_heard(struct engine *e)
 	look_at_silence(e, now.now_ms);
 	e->heard_ms = now.now_ms;
 	if (e->silence == SILENCE_OURS) {
-		log_warn("silence=end gap_s=%lld deadlines=extended",
-			 (long long)gap_ms / 1000);
+		log_warn("silence=end gap_s=%lld deadlines=extended", (long long)gap_ms / 1000);
 		engine_was_deaf(e, gap_ms);
 		sweep_outage(e, JOB_OUTAGE, gap_ms);
 	}

@@ -364,7 +364,8 @@ static int start_store(struct service *s)
 	if (err)
 		return err;
 	if (!s->keys)
-		health_set(&s->health, HEALTH_KEYS_IN_CLEAR, "name a key of the service with key-file",
+		health_set(&s->health, HEALTH_KEYS_IN_CLEAR,
+			   "name a key of the service with key-file",
 			   "the keys of devices lie unsealed in the database");
 
 	(void)snprintf(path, sizeof(path), "%s/images", s->conf.state_dir);

@@ -38,7 +38,7 @@ teardown() {
 	echo 'log-level = loud' >"$D/b.conf"
 	run script -qec "'$POSTBOOTD' -c '$D/b.conf'" "$D/typescript"
 	[ "$status" -eq 1 ]
-	[[ $output == "$D/b.conf:1:13: log-level: "* ]]
+	[[ $output == "conf error=\"$D/b.conf:1:13: log-level: "* ]]
 }
 
 @test "plain coap that others can reach must be meant" {

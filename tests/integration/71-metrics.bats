@@ -118,3 +118,12 @@ updated() {
 	page >"$LAB/page"
 	[ "$(value 'postboot_admin_requests_total{code="404"}')" -eq 5 ]
 }
+
+@test "health: every condition is told in postbootd(8) with its severity, and no other" {
+	sed -n '/^\.Sh WHEN SOMETHING BREAKS/,/^\.Sh LOG/p' "$TOP_SRCDIR/man/postbootd.8" |
+		awk '/^\.It Cm / { name = $3 } /^(Failure|Warning):/ { print name, $1 == "Failure:" }' >"$LAB/told"
+	sed -n 's/^	X(HEALTH_[A-Z_]*, "\([a-z-]*\)", \([a-z]*\)).*/\1 \2/p' "$TOP_SRCDIR/src/daemon/health.h" |
+		sed 's/true/1/; s/false/0/' >"$LAB/true"
+	[ "$(wc -l <"$LAB/true")" -gt 8 ]
+	diff "$LAB/true" "$LAB/told"
+}

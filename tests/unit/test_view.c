@@ -56,8 +56,10 @@ static void test_health(void **state)
 		.what = "the database cannot be written: no space left on the device",
 		.todo = "free space on its file system; postbootd goes on by itself",
 	};
-	h.list[HEALTH_CLOCK] = (struct health_condition){
-		.is_set = true, .since_ms = T0 + 1000, .what = "the clock was set by 7 s", .todo = "see"};
+	h.list[HEALTH_CLOCK] = (struct health_condition){.is_set = true,
+							 .since_ms = T0 + 1000,
+							 .what = "the clock was set by 7 s",
+							 .todo = "see"};
 	assert_golden("health", view_health(&h));
 }
 
