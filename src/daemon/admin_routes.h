@@ -49,5 +49,7 @@ void verification_free(struct verification *v); /* NULL is fine */
 void followers_wake(struct admin *a, bool keep_alive);
 /* How many follow, and how many events the slowest one has not been sent. */
 unsigned followers_count(const struct admin *a, uint64_t *ret_lag);
+/* The client of this connection is gone: a follower that sleeps on it ends. */
+void follower_cut(struct admin *a, const struct MHD_Connection *connection);
 
 #endif

@@ -53,6 +53,8 @@ struct dev {
 	struct list idle; /* in engine->idle, while nothing holds it */
 	struct update u;  /* device, attempt and what core needs around them */
 	struct served served;
+	struct history history; /* of the attempt history_of, from history_mark on */
+	uint64_t history_of, history_mark;
 	struct list sessions;
 	struct job *flight;
 	struct list queue;

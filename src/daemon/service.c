@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -501,6 +502,23 @@ static int socket_folder(const char *path)
 	return statedir_folder(folder, 0755, "admin-socket");
 }
 
+static int viewers_find(const char *name, gid_t *ret_gid)
+{
+	size_t digits = strspn(name, "0123456789");
+	struct group grp, *found = NULL;
+	char text[65536]; /* its members, too */
+
+	if (!name[digits]) {
+		unsigned long long gid = strtoull(name, NULL, 10);
+		*ret_gid = (gid_t)gid;
+		return gid < UINT32_MAX ? 0 : ERR_RANGE;
+	}
+	(void)getgrnam_r(name, &grp, text, sizeof(text), &found);
+	if (found)
+		*ret_gid = found->gr_gid;
+	return found ? 0 : ERR_NOENT;
+}
+
 static int start_admin(struct service *s)
 {
 	struct store_info info;
@@ -527,6 +545,12 @@ static int start_admin(struct service *s)
 
 	if (err)
 		return err;
+	conf.has_viewers = s->conf.viewer_group[0];
+	if (conf.has_viewers)
+		err = viewers_find(s->conf.viewer_group, &conf.viewers);
+	if (err)
+		return failed(err, "viewer-group", s->conf.viewer_group,
+			      "make this group, or name another, by its name or number");
 	s->admin_fd = -1; /* admin_new() takes it, also when it fails */
 	err = admin_new(&conf, &s->admin);
 	switch (err) {

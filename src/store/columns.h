@@ -39,10 +39,14 @@
 	X(mac, SIZED, mac, mac_len)                                                                \
 	X(set_ms, PLAIN, set_ms, )
 
-/* struct device, without id, rev, created_ms and the packed boots */
-#define DEVICE_COLUMNS(X)                                                                          \
+/* struct device, without id, rev, created_ms and the packed boots: what never changes (an index
+ * costs nothing where the update does not name its columns) ... */
+#define DEVICE_FIXED(X)                                                                            \
 	X(product, PLAIN, product, )                                                               \
-	X(plain, PLAIN, plain, )                                                                   \
+	X(plain, PLAIN, plain, )
+
+/* ... and what does */
+#define DEVICE_COLUMNS(X)                                                                          \
 	X(lock, REF, lock, )                                                                       \
 	X(force, PLAIN, force, )                                                                   \
 	X(hold, WORD, hold, hold)                                                                  \
@@ -176,6 +180,7 @@ enum {
 	RELEASE_COLUMN_COUNT = 0 RELEASE_COLUMNS(COLUMN_ONE),
 	DIGEST_COLUMN_COUNT = 0 DIGEST_COLUMNS(COLUMN_ONE),
 	KEY_COLUMN_COUNT = 0 KEY_COLUMNS(COLUMN_ONE),
+	DEVICE_FIXED_COUNT = 0 DEVICE_FIXED(COLUMN_ONE),
 	DEVICE_COLUMN_COUNT = 0 DEVICE_COLUMNS(COLUMN_ONE),
 	ATTEMPT_FIXED_COUNT = 0 ATTEMPT_FIXED(COLUMN_ONE),
 	ATTEMPT_COLUMN_COUNT = 0 ATTEMPT_COLUMNS(COLUMN_ONE),

@@ -23,6 +23,8 @@ enum {
 int row_bind_product(sqlite3_stmt *stmt, const struct product *p, int *ret_next) ERR_CHECK;
 int row_bind_release(sqlite3_stmt *stmt, const struct release *r) ERR_CHECK;
 int row_bind_digest(sqlite3_stmt *stmt, int first, const struct digest *d) ERR_CHECK;
+int row_bind_device_fixed(sqlite3_stmt *stmt, int first, const struct device *d,
+			  int *ret_next) ERR_CHECK;
 int row_bind_device(sqlite3_stmt *stmt, int first, const struct device *d,
 		    uint8_t packed[ROW_BOOTS_MAX], int *ret_next) ERR_CHECK;
 int row_bind_key(sqlite3_stmt *stmt, const struct store_key *k) ERR_CHECK;

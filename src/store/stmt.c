@@ -16,8 +16,10 @@
 #define PRODUCT_SELECT                                                                             \
 	"SELECT id, rev" PRODUCT_COLUMNS(NAME) POLICY_LIST(POLICY_NAME) " FROM product "
 #define RELEASE_SELECT "SELECT id" RELEASE_COLUMNS(NAME) " FROM release "
-#define DEVICE_SELECT "SELECT id, rev, created_ms" DEVICE_COLUMNS(NAME) ", boots FROM device "
 #define KEY_SELECT "SELECT device, slot, form, value, mac, set_ms FROM device_key "
+#define DEVICE_SELECT                                                                              \
+	"SELECT id, rev, created_ms" DEVICE_FIXED(NAME) DEVICE_COLUMNS(NAME) ", boots FROM "       \
+									     "device "
 #define ATTEMPT_SELECT "SELECT number" ATTEMPT_FIXED(NAME) ATTEMPT_COLUMNS(NAME) " FROM attempt "
 #define EVENT_SELECT "SELECT seq, at_ms, topic, data, device, attempt, json FROM event "
 
@@ -62,8 +64,8 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_RELEASE_EXISTS, "SELECT 1 FROM release WHERE id = ?"),
 
 	WRITE(STMT_DEVICE_INSERT,
-		"INSERT INTO device (id, rev, created_ms" DEVICE_COLUMNS(NAME) ", boots) "
-		"VALUES (?, 1, ?" DEVICE_COLUMNS(HOLE) ", ?)"),
+		"INSERT INTO device (id, rev, created_ms" DEVICE_FIXED(NAME) DEVICE_COLUMNS(NAME)
+		", boots) VALUES (?, 1, ?" DEVICE_FIXED(HOLE) DEVICE_COLUMNS(HOLE) ", ?)"),
 	WRITE(STMT_DEVICE_UPDATE,
 		"UPDATE device SET rev = rev + 1" DEVICE_COLUMNS(ASSIGN) ", boots = ? "
 		"WHERE id = ? AND rev = ?"),

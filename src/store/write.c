@@ -123,7 +123,9 @@ static int write_device(struct db *db, const struct device *d)
 	if (!err)
 		err = bind_int(stmt, 2, d->created_ms);
 	if (!err)
-		err = row_bind_device(stmt, 3, d, packed, &next);
+		err = row_bind_device_fixed(stmt, 3, d, &next);
+	if (!err)
+		err = row_bind_device(stmt, next, d, packed, &next);
 	return err ? err : db_run(db, STMT_DEVICE_INSERT, NULL);
 }
 

@@ -7,7 +7,7 @@
 #include "proto/native.h"
 #include "support/native_device.h"
 
-enum { BLOCK = 1024, STEPS_MAX = 16 };
+enum { BLOCK = 1024 };
 
 /* The steps in their order, each one request, but for the blocks. */
 static const struct {

@@ -314,6 +314,14 @@ static void do_expect_no_device(struct scenario *s)
 		fail(s, "device %s is there", word(1));
 }
 
+static void do_expect_audit(struct scenario *s)
+{
+	char got[24];
+
+	(void)snprintf(got, sizeof(got), "%llu", (unsigned long long)audit_rows(s));
+	expect_text(s, "rows of the audit log", got, word(1));
+}
+
 bool run_expect(struct scenario *s, const char *verb)
 {
 	if (strcmp(verb, "EXPECT") == 0)
@@ -324,6 +332,8 @@ bool run_expect(struct scenario *s, const char *verb)
 			    : s->act_unchanged ? "unchanged"
 					       : "0",
 			    word(1));
+	else if (strcmp(verb, "EXPECT-AUDIT") == 0)
+		do_expect_audit(s);
 	else if (strcmp(verb, "EXPECT-DIRECTIVE") == 0)
 		do_expect_directive(s);
 	else if (strcmp(verb, "EXPECT-EVENTS") == 0)

@@ -98,5 +98,7 @@ void expect_invariants(struct scenario *s);
 
 /* audit.c: the audit log is whole, and what it tells is what the acts left behind. */
 void expect_audit(struct scenario *s);
+/* Verified; how many. */
+uint64_t audit_rows(struct scenario *s);
 
 #endif
