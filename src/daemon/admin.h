@@ -61,7 +61,9 @@ struct admin_stats {
 };
 void admin_stats(const struct admin *a, struct admin_stats *ret_stats);
 
-/* Closes all connections; `stopped` comes when the last act has ended. Once. */
+/* Takes no new connection and no new request. What is under way has some seconds to end, event
+ * streams end at once; then all connections are closed, and `stopped` comes when the last act
+ * has ended. Once. */
 void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx);
 void admin_free(struct admin *a); /* after `stopped`; NULL is fine */
 
