@@ -63,6 +63,8 @@ static uint32_t plan_against_target(const struct device *d, const struct product
 		blocked |= BIT(BLOCK_HARDWARE);
 	if (d->report.slot_bytes >= 0 && target->size_bytes > d->report.slot_bytes)
 		blocked |= BIT(BLOCK_SPACE);
+	if (target->unavailable && !m.on_target)
+		blocked |= BIT(BLOCK_IMAGE);
 	return blocked;
 }
 

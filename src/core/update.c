@@ -316,6 +316,13 @@ void update_deadline(struct update *u, struct outcome *out)
 		out->attempt_changed = true; /* it moved without a commit: store where it is now */
 		return;
 	}
+	if ((a->state == ATTEMPT_OFFERED || a->state == ATTEMPT_TRANSFERRING) && u->release &&
+	    u->release->unavailable) {
+		/* The device cannot go on, and it is not its fault. */
+		attempt_wait_until(a, u->now_ms + u->product->policy.stall_s * 1000);
+		out->attempt_changed = true;
+		return;
+	}
 	if (a->cancel_requested && a->state == ATTEMPT_VERIFIED)
 		update_cause(u, CAUSE_DEADLINE_CANCELLED, out);
 	else if (!a->heard || (a->state == ATTEMPT_APPLYING && u->device.boots.seq > a->base_boot))

@@ -93,6 +93,25 @@ static int socket_listen(const char *path, int *ret_fd)
 	return 0;
 }
 
+int admin_tcp_open(struct sockaddr_storage *addr, int *ret_fd)
+{
+	struct sockaddr *any = (struct sockaddr *)addr;
+	socklen_t len = sizeof(*addr);
+	int on = 1;
+	int fd = socket(any->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return err_from_errno(errno);
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, any, len) || listen(fd, BACKLOG) || getsockname(fd, any, &len)) {
+		int err = err_from_errno(errno);
+		close(fd);
+		return err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
 /* ---- libmicrohttpd in the loop ---- */
 
 static void admin_turn(struct admin *a);
@@ -214,7 +233,8 @@ static void loop_start(struct admin *a)
 		a->polls = true;
 		(void)uv_poll_start(&a->poll, UV_READABLE, poll_ready);
 	}
-	engine_on_events(a->conf.engine, events_committed, a);
+	if (!a->conf.main)
+		engine_on_events(a->conf.engine, events_committed, a);
 }
 
 static int socket_begin(struct admin *a)
@@ -252,7 +272,7 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 		admin_free(a);
 		return err;
 	}
-	err = conf->keep_images ? 0 : images_sweep(conf->images, image_used, a);
+	err = conf->main || conf->keep_images ? 0 : images_sweep(conf->images, image_used, a);
 	if (err)
 		log_warn("images sweep=failed error=\"%s\"", err_text(err));
 	err = mhd_start(a);
@@ -270,6 +290,16 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 	loop_start(a);
 	*ret_admin = a;
 	return 0;
+}
+
+void admin_stats(const struct admin *a, struct admin_stats *ret_stats)
+{
+	const union MHD_DaemonInfo *info =
+		a->mhd ? MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS) : NULL;
+
+	memcpy(ret_stats->requests, a->answered, sizeof(a->answered));
+	ret_stats->connections = info ? info->num_connections : 0;
+	ret_stats->followers = followers_count(a, &ret_stats->follower_lag);
 }
 
 /* ---- the end ---- */
@@ -319,7 +349,8 @@ static void sleepers_answer(struct admin *a)
 static void admin_end(struct admin *a)
 {
 	a->stopping = true;
-	engine_on_events(a->conf.engine, NULL, NULL);
+	if (!a->conf.main)
+		engine_on_events(a->conf.engine, NULL, NULL);
 	sleepers_answer(a);
 	/* libmicrohttpd does not stop over sleeping connections. */
 	LIST_EACH(it, next, &a->requests)

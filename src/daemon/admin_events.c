@@ -217,6 +217,25 @@ void followers_wake(struct admin *a, bool keep_alive)
 	}
 }
 
+unsigned followers_count(const struct admin *a, uint64_t *ret_lag)
+{
+	struct store_info info;
+	unsigned count = 0;
+
+	store_info(a->conf.store, &info);
+	*ret_lag = 0;
+	LIST_EACH(it, next, &a->requests)
+	{
+		const struct follower *f = LIST_ENTRY(it, struct request, link)->follower;
+		if (!f || !f->follow)
+			continue;
+		count++;
+		if (info.head > f->next && info.head - f->next > *ret_lag)
+			*ret_lag = info.head - f->next;
+	}
+	return count;
+}
+
 void follower_cut(struct admin *a, const struct MHD_Connection *connection)
 {
 	LIST_EACH(it, next, &a->requests)

@@ -206,6 +206,17 @@ void reply_error(struct request *rq, int err, const char *fmt, ...)
 	va_end(ap);
 }
 
+void reply_fault(struct request *rq, int err, const char *todo, const char *fmt, ...)
+{
+	char what[320];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	reply_problem(rq, err == ERR_FULL ? 507 : 503, err_word(err), "%s. %s", what, todo);
+}
+
 void request_done(void *ctx, const struct engine_result *result)
 {
 	struct request *rq = ctx;
@@ -217,6 +228,9 @@ void request_done(void *ctx, const struct engine_result *result)
 	rq->unchanged = result->unchanged;
 	if (result->err == ERR_STALE)
 		reply_stale(rq, result->why);
+	else if (err_is_fault(result->err))
+		reply_problem(rq, result->err == ERR_FULL ? 507 : 503, err_word(result->err), "%s",
+			      result->why && *result->why ? result->why : err_text(result->err));
 	else if (result->err)
 		reply_error(rq, result->err, "%s",
 			    result->why && *result->why ? result->why : err_text(result->err));
@@ -371,6 +385,10 @@ static enum MHD_Result request_answer(struct request *rq)
 {
 	if (rq->status >= 400 && rq->route && strcmp(rq->route->method, "GET") != 0)
 		log_refused(rq);
+	struct admin *main = rq->admin->conf.main ? rq->admin->conf.main : rq->admin;
+
+	if (rq->status >= 100 && rq->status < 100 + ADMIN_STATUSES)
+		main->answered[rq->status - 100]++;
 	if (rq->admin->draining)
 		reply_header(rq, MHD_HTTP_HEADER_CONNECTION, "close");
 	conns_at(rq->connection, CONN_WORKS);

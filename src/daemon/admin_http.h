@@ -38,8 +38,9 @@ struct admin {
 	bool again;	      /* libmicrohttpd has work that its epoll descriptor does not show */
 	bool draining;	      /* no new work, what is under way may end */
 	bool stopping;
-	struct backup *backup; /* the one being made or sent */
-	unsigned owed;	       /* answers of engine and images to come */
+	uint64_t answered[ADMIN_STATUSES]; /* by status - 100 */
+	struct backup *backup;		   /* the one being made or sent */
+	unsigned owed;			   /* answers of engine and images to come */
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 };
@@ -112,6 +113,9 @@ void reply_problem(struct request *rq, unsigned status, const char *code, const 
 /* The same with the status and the code of an error. */
 void reply_error(struct request *rq, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The machine fails, nobody's mistake: 507 or 503, and what to do. */
+void reply_fault(struct request *rq, int err, const char *todo, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 /* Adds a header to the answer that is set. */
 void reply_header(struct request *rq, const char *key, const char *value);
 unsigned status_of_err(int err);

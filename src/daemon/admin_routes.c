@@ -5,6 +5,8 @@
 
 /* clang-format off */
 static const struct route routes[] = {
+	{"GET",    "/metrics", "", BODY_JSON, NULL, metrics_get, false},
+	{"GET",    "/v1/health", "", BODY_JSON, NULL, health_get, false},
 	{"GET",    "/v1/openapi.json", "", BODY_JSON, NULL, contract_get, false},
 	{"GET",    "/v1/status", "", BODY_JSON, NULL, status_get, false},
 
@@ -85,6 +87,12 @@ static bool path_matches(struct request *rq, const char *pattern, char *names[2]
 	return rq->segments > 0 && !*pattern;
 }
 
+/* Anybody may ask for it who reaches the address of metrics-listen. */
+static bool is_open(const struct route *route)
+{
+	return route->run == metrics_get || route->run == health_get;
+}
+
 void route_find(struct request *rq, const char *method)
 {
 	const char *want = strcmp(method, "HEAD") == 0 ? "GET" : method;
@@ -93,6 +101,8 @@ void route_find(struct request *rq, const char *method)
 
 	for (size_t i = 0; i < ROUTE_COUNT; i++) {
 		char *names[2] = {NULL, NULL};
+		if (rq->admin->conf.main && !is_open(&routes[i]))
+			continue;
 		if (!path_matches(rq, routes[i].path, names))
 			continue;
 		if (strcmp(want, routes[i].method) == 0) {

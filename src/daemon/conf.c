@@ -31,6 +31,10 @@ static const struct conf_key keys[] = {
 	{"listen", CONF_TYPE_LISTEN, 0, "coaps://0.0.0.0:5684 coaps://[::]:5684",
 	 1, CONF_URI_MAX, false,
 	 "Address for devices, one a line: coaps://ADDR[:PORT] or coap://ADDR[:PORT]."},
+	{"metrics-listen", CONF_TYPE_TCP, AT(metrics_listen), "", 0, CONF_URI_MAX, false,
+	 "TCP address ADDR:PORT of /metrics and /v1/health beside the admin socket; empty: none."},
+	{"metrics-anywhere", CONF_TYPE_BOOL, AT(metrics_anywhere), "no", 1, 0, false,
+	 "Allow metrics-listen on an address that others can reach."},
 	{"plain-devices", CONF_TYPE_BOOL, AT(plain_devices), "no", 1, 0, false,
 	 "Serve devices added with --plain on coap:// addresses."},
 	{"plain-anywhere", CONF_TYPE_BOOL, AT(plain_anywhere), "no", 1, 0, false,
@@ -167,8 +171,10 @@ static void value_take(struct parser *p, int key, const char *start, size_t len,
 			comment ? " (a comment needs a line of its own)" : "");
 		return;
 	}
-	if (k->type == CONF_TYPE_LISTEN) {
-		struct conf_listen *l = &p->conf.listen[p->conf.listen_count - 1];
+	if (k->type == CONF_TYPE_LISTEN || k->type == CONF_TYPE_TCP) {
+		struct conf_listen *l = k->type == CONF_TYPE_TCP
+						? &p->conf.metrics_listen
+						: &p->conf.listen[p->conf.listen_count - 1];
 
 		l->text = p->text;
 		l->line = p->line;
@@ -299,6 +305,11 @@ static void rules_check(struct parser *p)
 				"coap:// is not encrypted and others can reach this address: use "
 				"coaps://, a loopback address, or say plain-anywhere = yes");
 	}
+	const struct conf_listen *m = &p->conf.metrics_listen;
+	if (m->uri[0] != '\0' && !conf_listen_is_loopback(m) && !p->conf.metrics_anywhere)
+		mistake(p, m->text, m->line, m->column, "metrics-listen",
+			"nobody is asked for a password there and others can reach this address: "
+			"use a loopback address, or say metrics-anywhere = yes");
 }
 
 int conf_parse(const struct conf_text *texts, unsigned count, struct conf *ret_conf,

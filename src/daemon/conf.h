@@ -54,7 +54,9 @@ struct conf {
 	char viewer_group[CONF_GROUP_MAX + 1]; /* a name or a number; "": none */
 	struct conf_listen listen[CONF_LISTEN_MAX];
 	unsigned listen_count;
-	bool listen_is_default; /* nobody named an address */
+	bool listen_is_default;		   /* nobody named an address */
+	struct conf_listen metrics_listen; /* TCP; uri "": none */
+	bool metrics_anywhere;
 	bool plain_devices;
 	bool plain_anywhere;
 	bool device_json;

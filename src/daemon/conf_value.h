@@ -11,6 +11,7 @@
 enum conf_type {
 	CONF_TYPE_PATH,	    /* char[max + 1], absolute */
 	CONF_TYPE_LISTEN,   /* appends to struct conf itself */
+	CONF_TYPE_TCP,	    /* struct conf_listen, uri is ADDR:PORT, "": none */
 	CONF_TYPE_BOOL,	    /* bool */
 	CONF_TYPE_PREFIX,   /* char[max + 1] */
 	CONF_TYPE_GROUP,    /* char[max + 1] */

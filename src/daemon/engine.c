@@ -197,8 +197,8 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	u->product = catalog_product(e, u->device.product);
 	if (!u->product)
 		return ERR_CORRUPT;
-	u->target = catalog_release(e, plan_target(&u->device, u->product, &why));
-	u->release = u->has_attempt ? catalog_release(e, u->attempt.release) : NULL;
+	u->target = catalog_release_now(e, plan_target(&u->device, u->product, &why));
+	u->release = u->has_attempt ? catalog_release_now(e, u->attempt.release) : NULL;
 	if (u->has_attempt && !u->release)
 		return ERR_CORRUPT;
 	u->attempt_history = (struct history){0};

@@ -22,7 +22,6 @@
 	X(HEALTH_IMAGES_WRITE, "images-write", true)                                               \
 	X(HEALTH_LOOP_LAG, "loop-lag", true)                                                       \
 	X(HEALTH_OPEN_FILES, "open-files", true)                                                   \
-	X(HEALTH_MEMORY, "memory", true)                                                           \
 	X(HEALTH_FLEET_SILENT, "fleet-silent", false)                                              \
 	X(HEALTH_DISK_SPACE, "disk-space", false)                                                  \
 	X(HEALTH_EVENT_READER, "event-reader", false)                                              \

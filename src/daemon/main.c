@@ -188,7 +188,7 @@ int main(int argc, char **argv)
 	if (conf_load(args.file, args.file_named, &conf, &errors) < 0) {
 		for (unsigned i = 0; i < errors.count; i++) {
 			if (args.mode == MODE_RUN)
-				log_err("%s", errors.text[i]);
+				conf_error_log(errors.text[i]);
 			else
 				(void)fprintf(stderr, "%s\n", errors.text[i]);
 		}

@@ -13,11 +13,11 @@
 
 enum {
 	LOOK_MS = 1000,
-	CHECKED_AT_ONCE = 64,	/* image files looked up in one turn */
-	MACHINE_MS = 10000,	/* between two looks at disk space and descriptors */
-	QUIET_MS = 2000,	/* without a failure before a fault is over */
-	DAMAGE_QUIET_MS = 60000, /* damage shows only where somebody looks */
-	LAG_MS = 1000,		/* a turn that comes so late */
+	CHECKED_AT_ONCE = 64,	 /* image files looked up in one turn */
+	MACHINE_MS = 10000,	 /* between two looks at disk space and descriptors */
+	QUIET_MS = 2000,	 /* without a failure before a fault is over */
+	DAMAGE_QUIET_MS = 20000, /* damage shows only where somebody looks */
+	LAG_MS = 1000,		 /* a turn that comes so late */
 	LAG_QUIET_MS = 30000,
 	CLOCK_SHOWN_MS = 600000,
 	QUEUE_LONG = 1000,     /* sets that wait for the disk */
@@ -79,7 +79,7 @@ static bool fault_look(struct fault *f, const struct store_fault *now, int64_t n
 	if (!f->failed_ms)
 		return false;
 	int64_t quiet_ms = f->err == ERR_CORRUPT ? DAMAGE_QUIET_MS : QUIET_MS;
-	if ((down && now->err) || now_ms - f->failed_ms < quiet_ms)
+	if (down || now_ms - f->failed_ms < quiet_ms)
 		return true;
 	f->failed_ms = 0;
 	return false;

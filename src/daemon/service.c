@@ -20,8 +20,10 @@
 #include "daemon/audit.h"
 #include "daemon/conf_load.h"
 #include "daemon/engine.h"
+#include "daemon/health.h"
 #include "daemon/images.h"
 #include "daemon/listen.h"
+#include "daemon/monitor.h"
 #include "daemon/offline.h"
 #include "daemon/service_key.h"
 #include "daemon/statedir.h"
@@ -50,6 +52,9 @@ struct service {
 	bool engine_started;
 	struct net *net;
 	struct admin *admin;
+	struct admin *metrics; /* the TCP address; NULL: none */
+	struct monitor *monitor;
+	struct health health;
 
 	struct listen listen;
 	bool stopping;
@@ -108,17 +113,29 @@ static void admin_stopped(void *ctx)
 		engine_stopped(s);
 }
 
-static void stop(struct service *s)
+static void metrics_stopped(void *ctx)
 {
-	s->stopping = true;
+	struct service *s = ctx;
+
 	if (s->admin)
 		admin_stop(s->admin, admin_stopped, s);
 	else
 		admin_stopped(s);
 }
 
+static void stop(struct service *s)
+{
+	s->stopping = true;
+	monitor_stop(s->monitor);
+	if (s->metrics)
+		admin_stop(s->metrics, metrics_stopped, s);
+	else
+		metrics_stopped(s);
+}
+
 static void release(struct service *s)
 {
+	admin_free(s->metrics);
 	admin_free(s->admin);
 	net_free(s->net);
 	engine_free(s->engine);
@@ -222,7 +239,7 @@ static void on_reload_signal(uv_signal_t *handle, int number)
 	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_read().now_ms * 1000);
 	if (conf_load(s->file, s->must_exist, &fresh, &errors) < 0) {
 		for (unsigned i = 0; i < errors.count; i++)
-			log_err("%s", errors.text[i]);
+			conf_error_log(errors.text[i]);
 		log_err("reload=failed file=%s do=\"correct it and reload again; the old "
 			"configuration stays\"",
 			s->file);
@@ -232,19 +249,40 @@ static void on_reload_signal(uv_signal_t *handle, int number)
 	(void)sd_notify(0, "READY=1");
 }
 
+/* One line for the service manager; the conditions that degrade come first. */
+static void tell_status(const struct service *s, const char *before)
+{
+	struct net_stats stats;
+
+	for (int id = 0; id < HEALTH_COUNT; id++) {
+		const struct health_condition *c = &s->health.list[id];
+		if (!c->is_set || !health_degrades((enum health_id)id))
+			continue;
+		(void)sd_notifyf(0, "%sSTATUS=Degraded: %s", before, c->what);
+		return;
+	}
+	net_stats_read(s->net, &stats);
+	(void)sd_notifyf(0, "%sSTATUS=Serving %" PRIu64 " sessions on %u addresses", before,
+			 stats.peers, s->listen.open_count);
+}
+
+static void on_health(void *ctx)
+{
+	const struct service *s = ctx;
+
+	if (s->net && !s->stopping)
+		tell_status(s, "");
+}
+
 static void on_feed(uv_timer_t *timer)
 {
 	struct service *s = timer->data;
-	struct net_stats stats;
 	struct store_stats store;
 	bool was_starving = s->watchdog.starving;
 
-	net_stats_read(s->net, &stats);
 	store_stats(s->store, &store);
 	if (watchdog_may_feed(&s->watchdog, store.queued, store.sets, clock_read().now_ms)) {
-		(void)sd_notifyf(0,
-				 "WATCHDOG=1\nSTATUS=Serving %" PRIu64 " sessions on %u addresses",
-				 stats.peers, s->listen.open_count);
+		tell_status(s, "WATCHDOG=1\n");
 	} else if (!was_starving) {
 		log_err("watchdog=starving store=stuck waiting=%" PRIu64 " error=\"nothing has "
 			"committed for %" PRId64 " ms\" do=\"look at the disk of the state "
@@ -346,6 +384,10 @@ static int start_store(struct service *s)
 	err = start_keys(s, s->database);
 	if (err)
 		return err;
+	if (!s->keys)
+		health_set(&s->health, HEALTH_KEYS_IN_CLEAR,
+			   "name a key of the service with key-file",
+			   "the keys of devices lie unsealed in the database");
 
 	(void)snprintf(path, sizeof(path), "%s/images", s->conf.state_dir);
 	err = images_new(&s->loop, path, s->conf.image_limit_bytes, &s->images);
@@ -419,6 +461,7 @@ static int start_admin(struct service *s)
 		.store = s->store,
 		.images = s->images,
 		.net = s->net,
+		.health = &s->health,
 		.database = s->database,
 		.keep_images = info.restored || offline_kept(s->conf.state_dir),
 		.socket_path = s->conf.admin_socket,
@@ -458,6 +501,52 @@ static int start_admin(struct service *s)
 	}
 }
 
+static int start_metrics(struct service *s)
+{
+	const struct conf_listen *l = &s->conf.metrics_listen;
+	struct admin_conf conf = {
+		.loop = &s->loop,
+		.engine = s->engine,
+		.store = s->store,
+		.images = s->images,
+		.net = s->net,
+		.health = &s->health,
+		.main = s->admin,
+		.version = PACKAGE_VERSION,
+		.started_ms = clock_read().wall_ms,
+	};
+	union conf_address bound = l->addr;
+	char uri[CONF_URI_MAX + 1];
+
+	if (l->uri[0] == '\0')
+		return 0;
+	int err = admin_tcp_open(&bound.storage, &conf.socket_fd);
+	if (!err)
+		err = admin_new(&conf, &s->metrics);
+	if (err)
+		return failed(err, "metrics-listen", l->uri,
+			      "name a free address of this machine with metrics-listen");
+	log_info("metrics on=http://%s", conf_uri(&bound, false, uri) + strlen("coap://"));
+	return 0;
+}
+
+static int start_monitor(struct service *s)
+{
+	struct monitor_conf conf = {
+		.loop = &s->loop,
+		.health = &s->health,
+		.store = s->store,
+		.images = s->images,
+		.engine = s->engine,
+		.net = s->net,
+		.admin = s->admin,
+		.state_dir = s->conf.state_dir,
+	};
+	int err = monitor_new(&conf, &s->monitor);
+
+	return err ? failed(err, "monitor", "health", "free memory") : 0;
+}
+
 static int start(struct service *s)
 {
 	int err = start_handles(s);
@@ -474,6 +563,10 @@ static int start(struct service *s)
 		err = start_net(s);
 	if (!err)
 		err = start_admin(s);
+	if (!err)
+		err = start_metrics(s);
+	if (!err)
+		err = start_monitor(s);
 	return err;
 }
 
@@ -505,6 +598,10 @@ int service_run(const struct conf *conf, const char *file, bool must_exist)
 	(void)umask(0077);
 	log_set_level(conf->log_level);
 	raise_files();
+	(void)signal(SIGXFSZ, SIG_IGN); /* a write says so: the disk is as good as full */
+	health_init(&s.health);
+	s.health.on_change = on_health;
+	s.health.ctx = &s;
 	err = start(&s);
 	if (err) {
 		stop(&s);

@@ -272,6 +272,33 @@ json_t *view_audit(const struct store_audit_row *row)
 	return o;
 }
 
+/* ---- health ---- */
+
+static json_t *condition_view(enum health_id id, const struct health_condition *c)
+{
+	json_t *o = json_object();
+
+	view_put(&o, "name", json_string(health_name(id)));
+	view_put(&o, "severity", json_string(health_degrades(id) ? "failure" : "warning"));
+	view_put_time(&o, "since", c->since_ms);
+	view_put(&o, "what", view_text(c->what));
+	view_put(&o, "do", view_text(c->todo));
+	return o;
+}
+
+json_t *view_health(const struct health *h)
+{
+	json_t *o = json_object();
+	json_t *list = json_array();
+
+	for (int id = 0; id < HEALTH_COUNT; id++)
+		if (h->list[id].is_set)
+			view_append(&list, condition_view((enum health_id)id, &h->list[id]));
+	view_put(&o, "health", json_string(health_word(h)));
+	view_put(&o, "conditions", list);
+	return o;
+}
+
 /* ---- problems ---- */
 
 const char *view_status_title(unsigned status)

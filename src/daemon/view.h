@@ -11,6 +11,7 @@
 
 #include "core/update.h"
 #include "daemon/engine.h"
+#include "daemon/health.h"
 #include "store/store.h"
 
 /* The payload of an event, merged into the stream's object (see postboot-api). `a` and `dg`
@@ -57,6 +58,8 @@ json_t *view_device_row(const struct engine_device *now);
 
 /* Why a device is not updated, what likely went wrong and what to do, in plain words. */
 json_t *view_explain(const struct view_device *v, int64_t now_ms);
+
+json_t *view_health(const struct health *h);
 
 /* RFC 9457. `code` is a machine's word, err_word() where there is an error. */
 json_t *view_problem(unsigned status, const char *code, const char *detail);

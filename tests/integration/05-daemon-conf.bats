@@ -31,14 +31,14 @@ teardown() {
 	echo 'log-level = loud' >"$D/b.conf"
 	run "$POSTBOOTD" -c "$D/b.conf"
 	[ "$status" -eq 1 ]
-	[ "$output" = "<3>$D/b.conf:1:13: log-level: must be err, warn, info or debug" ]
+	[ "$output" = "<3>conf error=\"$D/b.conf:1:13: log-level: must be err, warn, info or debug\"" ]
 }
 
 @test "on a terminal, where people read it, the log has no priorities" {
 	echo 'log-level = loud' >"$D/b.conf"
 	run script -qec "'$POSTBOOTD' -c '$D/b.conf'" "$D/typescript"
 	[ "$status" -eq 1 ]
-	[[ $output == "$D/b.conf:1:13: log-level: "* ]]
+	[[ $output == "conf error=\"$D/b.conf:1:13: log-level: "* ]]
 }
 
 @test "plain coap that others can reach must be meant" {
@@ -109,6 +109,8 @@ teardown() {
 		key-file = /etc/x.key
 		listen = coaps://[::1]:7000
 		listen = coap://127.0.0.1:5683
+		metrics-listen =
+		metrics-anywhere = no
 		plain-devices = yes
 		plain-anywhere = no
 		device-json = yes

@@ -24,6 +24,11 @@ static void do_expect(struct scenario *s)
 		(void)snprintf(got, sizeof(got), "%u.%02u", (unsigned)fake_reply.code >> 5,
 			       (unsigned)fake_reply.code & 31u);
 	expect_text(s, "answer", got, word(1));
+	if (word_total() > 2) { /* EXPECT 5.03 MAX-AGE */
+		char age[32];
+		(void)snprintf(age, sizeof(age), "%lld", (long long)fake_reply.max_age_s);
+		expect_text(s, "Max-Age", age, word(2));
+	}
 	if (strcmp(got, word(1)) != 0)
 		printf("#   payload: %.*s\n", (int)fake_reply.len,
 		       (const char *)fake_reply.payload);

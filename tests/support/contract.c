@@ -69,6 +69,7 @@ static json_t *words(void)
 #define ADD_MORE(name, word, ...) add_some(w, list, word);
 #define ADD_REASON(name, number, word, soft, hold) add_some(w, list, word);
 #define ADD_DATA(name, topic, word) add(w, list, word);
+#define ADD_CONDITION(name, word, degrades) add(w, list, word);
 #define ADD_ERR(name, value, word, text) add(w, list, word);
 	const char *list = "AttemptState";
 	ATTEMPT_STATE_LIST(ADD2)
@@ -100,6 +101,8 @@ static json_t *words(void)
 	LAST_STAGE_LIST(ADD_ALL)
 	list = "EventData";
 	EVENT_LIST(ADD_DATA)
+	list = "ConditionName";
+	HEALTH_LIST(ADD_CONDITION)
 	list = "ProblemCode";
 	ERR_LIST(ADD_ERR)
 	for (const char *const *word = problem_words; *word; word++)

@@ -116,7 +116,8 @@ class Judge:
         else:
             values = [text]
         for value in values:
-            self.judge(media["schema"], json.loads(value), where)
+            text = kind in ("text/plain", "application/openmetrics-text")
+            self.judge(media["schema"], value if text else json.loads(value), where)
 
     def answer(self, method, target, sent, status, headers, text):
         path, _, query = target.partition("?")
@@ -402,6 +403,9 @@ def drive_attempts(server, ids):
 def drive_events(server, ids):
     want = server.want
     want(200, "GET", "/v1/status")
+    want(200, "GET", "/v1/health")
+    want(200, "GET", "/metrics")
+    want(200, "GET", "/metrics", None, Accept="application/openmetrics-text")
     text = want(200, "GET", "/v1/events")
     cursor = json.loads(text.split("\n")[0])["cursor"]
     want(200, "GET", f"/v1/events?after={cursor}&limit=5&device={ids[0]}")
@@ -450,7 +454,7 @@ def golden(judge, folder):
     names = {
         "view-attempt-*": "Attempt", "view-device": "Device", "view-device-new": "Device",
         "view-device-row": "DeviceRow", "view-device-claims": "DeviceRow", "view-event-*": "Event", "view-cloudevent": "CloudEvent", "view-explain-[hn]e*": "Explanation",
-        "view-problem": "Problem", "view-product*": "Product", "view-release*": "Release",
+        "view-health": "Health", "view-problem": "Problem", "view-product*": "Product", "view-release*": "Release",
     }
     for pattern, schema in names.items():
         files = glob.glob(f"{folder}/{pattern}.json")

@@ -69,6 +69,7 @@ void rows_release(unsigned seed, int64_t product, struct release *ret)
 {
 	fill(ret, sizeof(*ret), seed);
 	ret->id = 0;
+	ret->unavailable = false; /* never stored */
 	ret->product = product;
 	TEXT(ret->version, seed);
 	ret->running_count = seed % (LIMIT_DIGEST_KINDS + 1);

@@ -211,6 +211,26 @@ static void test_lengths(void **state)
 		     "f:1:16: event-prefix: a value has at most 1023 bytes");
 }
 
+static void test_metrics_listen(void **state)
+{
+	struct conf c;
+
+	(void)state;
+	assert_int_equal(parse("metrics-listen = [::1]:0\n", &c), 0);
+	assert_string_equal(c.metrics_listen.uri, "[::1]:0");
+	assert_int_equal(parse("metrics-listen =\n", &c), 0);
+	assert_string_equal(c.metrics_listen.uri, "");
+	assert_int_equal(parse("metrics-listen = 0.0.0.0:9464\nmetrics-anywhere = yes\n", &c), 0);
+	assert_true(c.metrics_anywhere);
+	expect_error("metrics-listen = 0.0.0.0:9464",
+		     "f:1:18: metrics-listen: nobody is asked for a password there and others can "
+		     "reach this address: use a loopback address, or say metrics-anywhere = yes");
+	expect_error("metrics-listen = 127.0.0.1", "f:1:27: metrics-listen: needs :PORT");
+	expect_error("metrics-listen = http://127.0.0.1:1",
+		     "f:1:18: metrics-listen: not an address (IPv6 needs brackets, names are not "
+		     "looked up)");
+}
+
 static void test_listen_mistakes(void **state)
 {
 	(void)state;
@@ -428,6 +448,7 @@ int main(void)
 		cmocka_unit_test(test_mistakes_in_values_have_their_place),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_metrics_listen),
 		cmocka_unit_test(test_listen_mistakes),
 		cmocka_unit_test(test_plain_only_on_loopback_unless_meant),
 		cmocka_unit_test(test_too_many_addresses),

@@ -45,6 +45,24 @@ static void assert_golden(const char *name, json_t *json)
 	free(text);
 }
 
+static void test_health(void **state)
+{
+	static struct health h;
+
+	(void)state;
+	h.list[HEALTH_DATABASE_WRITE] = (struct health_condition){
+		.is_set = true,
+		.since_ms = T0,
+		.what = "the database cannot be written: no space left on the device",
+		.todo = "free space on its file system; postbootd goes on by itself",
+	};
+	h.list[HEALTH_CLOCK] = (struct health_condition){.is_set = true,
+							 .since_ms = T0 + 1000,
+							 .what = "the clock was set by 7 s",
+							 .todo = "see"};
+	assert_golden("health", view_health(&h));
+}
+
 static struct digest digest_of(unsigned kind, uint8_t first, uint8_t len)
 {
 	struct digest d = {.kind = (uint8_t)kind, .len = len};
@@ -665,6 +683,7 @@ static void test_view_explain_reads_the_verdict(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_health),
 		cmocka_unit_test(test_view_product),
 		cmocka_unit_test(test_view_release),
 		cmocka_unit_test(test_view_attempt),
