@@ -165,7 +165,7 @@ static bool follower_ended(const struct follower *f)
 {
 	if (f->limited && f->left == 0)
 		return true;
-	return !f->follow;
+	return !f->follow || f->rq->admin->draining;
 }
 
 static ssize_t follower_read(void *cls, uint64_t pos, char *dst, size_t max)
