@@ -31,13 +31,12 @@ static void keys(const struct output *o, const json_t *s)
 		return;
 	view_label(o, "keys");
 	if (strcmp(form, "sealed") == 0) {
-		out_text(o, "sealed in the database");
+		out_text(o, "sealed");
 		out_nl(o);
 		return;
 	}
 	out_style(o, STYLE_WARN);
-	out_wrap(o, VIEW_INDENT,
-		 "in clear in the database: give the service a key, see postbootd(8)");
+	out_wrap(o, VIEW_INDENT, "in clear: give the service a key, see postbootd(8)");
 	out_style(o, STYLE_PLAIN);
 }
 

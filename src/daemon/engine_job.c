@@ -60,10 +60,11 @@ static void job_decide(struct job *job)
 	}
 }
 
-/* An operator's; else it may be a sweep's, which follows from an act on a product. */
+/* An operator's; else it may be a sweep's, which follows from an act on a product, or of a
+ * database that was restored. */
 static bool job_is_act(const struct job *job)
 {
-	return job->kind == JOB_OPERATOR && job->in.op.done;
+	return job->kind == JOB_OPERATOR && job->in.op.done && job->in.op.act != OPERATOR_RESTORED;
 }
 
 /* Done before it began. Two operators may have wanted the same. */

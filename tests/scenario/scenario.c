@@ -23,6 +23,7 @@
  *   LOCK id version | UNLOCK id | FORCE id | UNFORCE id | HOLD id | UNHOLD id | REMOVE id |
  *   CANCEL id | REMOVE-RELEASE product version
  *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
+ *   BACKUP | RESTORE                      (of the last one, after a crash)
  *   STORE-FAIL n                          (the next n operations of the database)
  *   DELIVER off|on                        (commits happen, what follows them waits)
  *   REPEAT n ... END                      ('%' between them is the round)

@@ -44,6 +44,7 @@ struct scenario {
 	bool act_unchanged;
 	unsigned acts, acts_told, acts_done; /* begun, answered, of these with a change */
 	uint64_t events_seen;
+	uint64_t backup_head;
 	char events[4096];
 
 	bool deliver_off;	  /* commits happen, their results wait */

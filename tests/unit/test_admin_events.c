@@ -61,6 +61,60 @@ static void test_events_page_by_page_to_the_head(void **state)
 	assert_int_equal(ask(f, "GET", "/v1/events?after=201", NULL), 410);
 }
 
+static void retire_to(struct fixture *f, uint64_t left)
+{
+	const struct store_retire what = {.events_max = left};
+	struct store_set *set = store_set_new(NULL, NULL);
+
+	store_set_retire(set, &what);
+	store_submit(f->store, set);
+	store_flush(f->store);
+	(void)store_deliver(f->store);
+}
+
+static void test_events_that_are_no_longer_kept_are_gone(void **state)
+{
+	struct fixture *f = *state;
+
+	device_d(f);
+	make_events(f, 10);
+	retire_to(f, 6); /* 15 to 20 */
+	assert_int_equal(ask(f, "GET", "/v1/events", NULL), 200);
+	assert_int_equal(occurrences(f->answer, "\"topic\":"), 6);
+	assert_int_equal(ask(f, "GET", "/v1/events?after=0", NULL), 200);
+	assert_int_equal(occurrences(f->answer, "\"topic\":"), 6);
+	assert_int_equal(ask(f, "GET", "/v1/events?after=14", NULL), 200);
+	assert_int_equal(occurrences(f->answer, "\"topic\":"), 6);
+	assert_int_equal(ask(f, "GET", "/v1/events?after=13", NULL), 410);
+	assert_says(f, "events after the cursor are no longer kept");
+	assert_says(f, ":15\"");
+	assert_says(f, ":20\"");
+	assert_int_equal(ask(f, "GET", "/v1/events?after=13&device=other", NULL), 410);
+	retire_to(f, 1);
+	make_events(f, 1);
+	assert_int_equal(ask(f, "GET", "/v1/events?after=19", NULL), 200);
+	assert_int_equal(occurrences(f->answer, "\"topic\":"), 3);
+}
+
+/* A reader that stands still while its next events go is cut off, not led over a gap. */
+static void test_follower_behind_the_oldest_event_is_cut_off(void **state)
+{
+	struct fixture *f = *state;
+	static const char get[] = "GET /v1/events?after=0&follow=1 HTTP/1.1\r\nHost: x\r\n\r\n";
+
+	device_d(f);
+	make_events(f, 600); /* more than the socket between us holds */
+	int fd = client_open(f);
+	(void)client_send(f, fd, get, sizeof(get) - 1);
+	for (unsigned i = 0; i < 100; i++)
+		turn(f);
+	for (unsigned i = 0; i < 3; i++)
+		retire_to(f, 1);
+	assert_false(client_read(f, fd, "\"seq\":1200,"));
+	assert_says(f, "\"seq\":1,");
+	close(fd);
+}
+
 static void test_follower_gets_events_as_they_come(void **state)
 {
 	struct fixture *f = *state;
@@ -337,6 +391,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_CASE(test_events_page_by_page_to_the_head),
+		FIXTURE_CASE(test_events_that_are_no_longer_kept_are_gone),
+		FIXTURE_CASE(test_follower_behind_the_oldest_event_is_cut_off),
 		FIXTURE_CASE(test_follower_gets_events_as_they_come),
 		FIXTURE_CASE(test_follower_sse_resumes_by_last_event_id),
 		FIXTURE_CASE(test_followers_that_do_not_read_cost_nothing),
