@@ -384,7 +384,8 @@ def must(result, what):
 
 
 def set_up(daemon, folder, fleets, rng):
-    policy = {"backoff_s": 1, "backoff_max_s": 3, "stall_s": 20, "outage_grace_s": 5}
+    # Long enough that a healthy device on a busy machine gets on meanwhile.
+    policy = {"backoff_s": 1, "backoff_max_s": 3, "stall_s": 120, "outage_grace_s": 5}
     must(daemon.api("POST", "/v1/products",
                     {"name": "argon", "hardware": "argon", "policy": policy}), "product")
     for version in VERSIONS:
