@@ -197,13 +197,15 @@ static void loop_start(struct admin *a)
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	uint64_t every = a->conf.keep_alive_ms ? a->conf.keep_alive_ms : KEEP_ALIVE_MS;
 
-	a->poll.data = a->timer.data = a->keep_alive.data = a;
+	a->poll.data = a->timer.data = a->keep_alive.data = a->step.data = a;
 	(void)uv_timer_init(a->conf.loop, &a->timer);
 	(void)uv_timer_init(a->conf.loop, &a->keep_alive);
-	a->handles = 2;
+	(void)uv_timer_init(a->conf.loop, &a->step);
+	a->handles = 3;
 	(void)uv_timer_start(&a->keep_alive, keep_alive_due, every, every);
 	if (uv_poll_init(a->conf.loop, &a->poll, info->epoll_fd) == 0) {
 		a->handles++;
+		a->polls = true;
 		(void)uv_poll_start(&a->poll, UV_READABLE, poll_ready);
 	}
 	engine_on_events(a->conf.engine, events_committed, a);
@@ -235,6 +237,7 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 	a->listen_fd = conf->socket_fd;
 	a->socket_path = path;
 	list_init(&a->requests);
+	list_init(&a->verifying);
 	int err = socket_begin(a);
 	if (err) {
 		if (a->listen_fd >= 0)
@@ -303,7 +306,7 @@ void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
 	/* libmicrohttpd does not stop over sleeping connections. */
 	LIST_EACH(it, next, &a->requests)
 	request_resume(LIST_ENTRY(it, struct request, link));
-	if (a->handles == 3)
+	if (a->polls)
 		uv_close((uv_handle_t *)&a->poll, handle_closed);
 	MHD_stop_daemon(a->mhd); /* closes the listening socket, too */
 	a->mhd = NULL;
@@ -311,6 +314,7 @@ void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
 		(void)unlink(a->socket_path);
 	uv_close((uv_handle_t *)&a->timer, handle_closed);
 	uv_close((uv_handle_t *)&a->keep_alive, handle_closed);
+	uv_close((uv_handle_t *)&a->step, handle_closed);
 }
 
 void admin_free(struct admin *a)

@@ -10,6 +10,7 @@
 #ifndef DAEMON_ADMIN_H
 #define DAEMON_ADMIN_H
 
+#include <sys/types.h>
 #include <uv.h>
 
 #include "daemon/engine.h"
@@ -32,7 +33,9 @@ struct admin_conf {
 	int64_t started_ms;	   /* wall */
 	const char *const *listen; /* "coaps://127.0.0.1:5684", ends with NULL; NULL: none */
 	bool plain_devices;	   /* they are served */
-	unsigned keep_alive_ms;	   /* of the event stream; 0: 15 s */
+	bool has_viewers;	   /* members of this group may only read: */
+	gid_t viewers;
+	unsigned keep_alive_ms; /* of the event stream; 0: 15 s */
 };
 
 /* ERR_BUSY: another daemon answers on the socket. ERR_INVAL: the path is too long or names

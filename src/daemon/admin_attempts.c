@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /v1/attempts and /v1/status
+ * /v1/attempts, /v1/openapi.json and /v1/status
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/admin_args.h"
+#include "daemon/admin_match.h"
 #include "daemon/admin_routes.h"
+#include "daemon/contract.h"
 #include "daemon/view.h"
 
 void attempt_diagnoses(struct admin *a, struct attempt *at, struct diagnoses *ret)
@@ -64,9 +66,15 @@ static bool find_attempt(struct request *rq, uint64_t id, struct attempt *ret)
 void reply_attempt(struct request *rq, uint64_t id)
 {
 	struct attempt at;
+	struct device d;
 
-	if (find_attempt(rq, id, &at))
-		reply_json(rq, 200, attempt_json(rq, &at));
+	if (!find_attempt(rq, id, &at))
+		return;
+	/* An open attempt changes with its device, a closed one never. */
+	if (at.state == ATTEMPT_CLOSED || store_device(rq->admin->conf.store, at.device, &d))
+		d.rev = 0;
+	reply_row(rq, 200, d.rev, attempt_json(rq, &at), NULL);
+	explicit_bzero(&d, sizeof(d)); /* it holds the key */
 }
 
 void attempt_get(struct request *rq)
@@ -89,9 +97,9 @@ void attempt_cancel(struct request *rq)
 	if (!body_keys(rq, rq->json, "", "") || !attempt_id(rq, &rq->attempt) ||
 	    !find_attempt(rq, rq->attempt, &at))
 		return;
-	rq->after = attempt_cancelled;
+	rq->after = rq->show = attempt_cancelled;
 	request_owed(rq);
-	engine_attempt_cancel(rq->admin->conf.engine, rq->attempt, request_done, rq);
+	engine_attempt_cancel(rq->admin->conf.engine, &rq->actor, rq->attempt, request_done, rq);
 }
 
 struct rows {
@@ -152,6 +160,20 @@ void attempts_list(struct request *rq)
 	    (rows.count || !device[0] || device_exists(rq, device)))
 		reply_attempts(rq, &rows, limit);
 	free(rows.list);
+}
+
+/* ---- the contract ---- */
+
+void contract_get(struct request *rq)
+{
+	if (!body_keys(rq, rq->json, "", ""))
+		return;
+	/* libmicrohttpd has no const here; it only reads. */
+	reply_response(rq, 200,
+		       MHD_create_response_from_buffer(contract_json_len,
+						       (void *)(uintptr_t)contract_json,
+						       MHD_RESPMEM_PERSISTENT));
+	reply_header(rq, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
 }
 
 /* ---- status ---- */

@@ -9,13 +9,11 @@
 
 #include "base/clock.h"
 #include "daemon/admin_args.h"
+#include "daemon/admin_match.h"
 #include "daemon/admin_routes.h"
 #include "daemon/view.h"
 
-enum {
-	PSK_GENERATED = 32,   /* bytes */
-	DEVICES_AT_ONCE = 200 /* each row costs several reads: the rest is another page */
-};
+enum { PSK_GENERATED = 32 /* bytes */ };
 
 /* ---- GET ---- */
 
@@ -59,12 +57,12 @@ void reply_device(struct request *rq, unsigned status, const char *id)
 
 	if (!device_load(rq, id, &d))
 		return;
-	json_t *o = view_device(&d.view);
+	json_t *extra = json_object();
 	if (rq->psk_hex[0])
-		view_put(&o, "psk", json_string(rq->psk_hex));
+		view_put(&extra, "psk", json_string(rq->psk_hex));
 	if (rq->unchanged)
-		view_put(&o, "unchanged", json_true());
-	reply_json(rq, status, o);
+		view_put(&extra, "unchanged", json_true());
+	reply_row(rq, status, d.now.device.rev, view_device(&d.view), extra);
 	explicit_bzero(&d, sizeof(d)); /* it holds the key */
 	if (status != 201)
 		return;
@@ -130,8 +128,8 @@ void devices_list(struct request *rq)
 	    !query_number(rq, "limit", 1, LIMIT_PAGE, 100, &limit) ||
 	    !body_keys(rq, rq->json, "", "") || (product[0] && !find_product(rq, product, &p)))
 		return;
-	if (limit > DEVICES_AT_ONCE)
-		limit = DEVICES_AT_ONCE;
+	if (limit > LIMIT_DEVICE_ROWS)
+		limit = LIMIT_DEVICE_ROWS;
 	ids.list = calloc(limit, sizeof(ids.list[0]));
 	if (!ids.list) {
 		reply_error(rq, ERR_NOMEM, "out of memory");
@@ -233,7 +231,7 @@ void devices_add(struct request *rq)
 	if (device_key(rq, &d)) {
 		rq->after = device_added;
 		request_owed(rq);
-		engine_device_add(rq->admin->conf.engine, &d, request_done, rq);
+		engine_device_add(rq->admin->conf.engine, &rq->actor, &d, request_done, rq);
 	}
 	explicit_bzero(&d, sizeof(d));
 }
@@ -250,97 +248,66 @@ static void device_removed(struct request *rq)
 	reply_empty(rq, 204);
 }
 
-/* What an act has to know of its device; without the key. */
-struct device_facts {
-	int64_t product, lock;
-	bool force, held;
-};
-
-static bool device_facts(struct request *rq, struct device_facts *ret)
+/* The product of the device that the path names. */
+static bool device_product(struct request *rq, struct product *ret)
 {
 	struct engine_device now;
 	bool found = find_device(rq, rq->name[0], &now);
 
 	if (found)
-		*ret = (struct device_facts){.product = now.product.id,
-					     .lock = now.device.lock,
-					     .force = now.device.force,
-					     .held = now.device.hold != HOLD_NONE};
-	explicit_bzero(&now, sizeof(now));
+		*ret = now.product;
+	explicit_bzero(&now, sizeof(now)); /* it holds a key */
 	return found;
-}
-
-/* An act whose work is done already succeeds, and says that it was. */
-static void device_unchanged(struct request *rq)
-{
-	rq->unchanged = true;
-	reply_device(rq, 200, rq->name[0]);
 }
 
 void device_remove(struct request *rq)
 {
-	struct device_facts d;
+	struct product p;
 
-	if (!body_keys(rq, rq->json, "", "") || !device_facts(rq, &d))
+	if (!body_keys(rq, rq->json, "", "") || !device_product(rq, &p))
 		return;
 	rq->after = device_removed;
+	rq->show = device_acted;
 	request_owed(rq);
-	engine_device_remove(rq->admin->conf.engine, rq->name[0], request_done, rq);
+	engine_device_remove(rq->admin->conf.engine, &rq->actor, rq->name[0], request_done, rq);
 }
 
 void device_lock(struct request *rq)
 {
 	const char *version;
-	struct device_facts d;
 	struct release r;
 	struct product p;
 
 	if (!body_keys(rq, rq->json, "", " version ") ||
 	    !body_text(rq, "version", true, &version) || !check_version(rq, "version", version) ||
-	    !device_facts(rq, &d) ||
-	    !read_ok(rq, store_product(rq->admin->conf.store, d.product, &p)) ||
-	    !find_release(rq, &p, version, &r))
+	    !device_product(rq, &p) || !find_release(rq, &p, version, &r))
 		return;
-	rq->after = device_acted;
+	rq->after = rq->show = device_acted;
 	request_owed(rq);
-	engine_device_lock(rq->admin->conf.engine, rq->name[0], version, request_done, rq);
+	engine_device_lock(rq->admin->conf.engine, &rq->actor, rq->name[0], version, request_done,
+			   rq);
 }
 
 void device_unlock(struct request *rq)
 {
-	struct device_facts d;
+	struct product p;
 
-	if (!body_keys(rq, rq->json, "", "") || !device_facts(rq, &d))
+	if (!body_keys(rq, rq->json, "", "") || !device_product(rq, &p))
 		return;
-	if (!d.lock) {
-		device_unchanged(rq);
-		return;
-	}
-	rq->after = device_acted;
+	rq->after = rq->show = device_acted;
 	request_owed(rq);
-	engine_device_lock(rq->admin->conf.engine, rq->name[0], "", request_done, rq);
-}
-
-/* Force is never idle: it ends waits and drift, too. */
-static bool act_is_idle(enum operator_act act, const struct device_facts *d)
-{
-	return (act == OPERATOR_HOLD && d->held) || (act == OPERATOR_UNHOLD && !d->held) ||
-	       (act == OPERATOR_UNFORCE && !d->force);
+	engine_device_lock(rq->admin->conf.engine, &rq->actor, rq->name[0], "", request_done, rq);
 }
 
 static void device_act(struct request *rq, enum operator_act act)
 {
-	struct device_facts d;
+	struct product p;
 
-	if (!body_keys(rq, rq->json, "", "") || !device_facts(rq, &d))
+	if (!body_keys(rq, rq->json, "", "") || !device_product(rq, &p))
 		return;
-	if (act_is_idle(act, &d)) {
-		device_unchanged(rq);
-		return;
-	}
-	rq->after = device_acted;
+	rq->after = rq->show = device_acted;
 	request_owed(rq);
-	engine_device_act(rq->admin->conf.engine, rq->name[0], act, request_done, rq);
+	engine_device_act(rq->admin->conf.engine, &rq->actor, rq->name[0], act, request_done, rq);
 }
 
 void device_force(struct request *rq)

@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/admin_actor.h"
 #include "daemon/admin_args.h"
+#include "daemon/admin_match.h"
 #include "daemon/admin_routes.h"
 #include "daemon/view.h"
 
@@ -35,6 +36,7 @@ static void request_unref(struct request *rq)
 	list_remove(&rq->link);
 	release_upload_free(rq->upload);
 	follower_free(rq->follower);
+	verification_free(rq->verification);
 	if (rq->response)
 		MHD_destroy_response(rq->response);
 	json_decref(rq->json);
@@ -82,6 +84,8 @@ void request_resume(struct request *rq)
 
 /* ---- answers ---- */
 
+const char *const problem_words[] = {"gone", "length", "method", "stopping", NULL};
+
 unsigned status_of_err(int err)
 {
 	switch (err) {
@@ -99,6 +103,8 @@ unsigned status_of_err(int err)
 	case ERR_BUSY:
 	case ERR_CONFLICT:
 		return 409;
+	case ERR_STALE:
+		return 412;
 	case ERR_UNSUPPORTED:
 	case ERR_CRITICAL:
 	case ERR_VERSION:
@@ -207,7 +213,10 @@ void request_done(void *ctx, const struct engine_result *result)
 		(void)request_paid(rq);
 		return;
 	}
-	if (result->err)
+	rq->unchanged = result->unchanged;
+	if (result->err == ERR_STALE)
+		reply_stale(rq, result->why);
+	else if (result->err)
 		reply_error(rq, result->err, "%s",
 			    result->why && *result->why ? result->why : err_text(result->err));
 	else
@@ -331,6 +340,8 @@ static void request_head(struct request *rq, const char *url, const char *method
 	route_find(rq, method);
 	if (!rq->response)
 		(void)query_check(rq);
+	if (!rq->response && strcmp(rq->route->method, "GET") != 0)
+		(void)actor_take(rq);
 	if (!rq->response && rq->route->head)
 		rq->route->head(rq);
 }
@@ -346,24 +357,19 @@ static bool body_is_small(struct request *rq)
 	return !request_header(rq, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 }
 
-static void audit(struct request *rq)
+/* What is done has a line of the engine's with its place in the audit log. */
+static void log_refused(const struct request *rq)
 {
-	struct ucred who = {.pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1};
-	socklen_t len = sizeof(who);
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(rq->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-	if (info)
-		(void)getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
-	log_info("admin act=%s:%s name=\"%s\" sub=\"%s\" uid=%ld pid=%ld status=%u",
-		 rq->route->method, rq->route->path, rq->name[0] ? rq->name[0] : "",
-		 rq->name[1] ? rq->name[1] : "", (long)who.uid, (long)who.pid, rq->status);
+	log_info("admin refused=%u act=%s:%s name=\"%s\" sub=\"%s\" who=\"%s\" uid=%ld pid=%ld",
+		 rq->status, rq->route->method, rq->route->path, rq->name[0] ? rq->name[0] : "",
+		 rq->name[1] ? rq->name[1] : "", rq->actor.name, (long)rq->actor.uid,
+		 (long)rq->actor.pid);
 }
 
 static enum MHD_Result request_answer(struct request *rq)
 {
-	if (rq->route && strcmp(rq->route->method, "GET") != 0)
-		audit(rq);
+	if (rq->status >= 400 && rq->route && strcmp(rq->route->method, "GET") != 0)
+		log_refused(rq);
 	/* The response stays ours, too, until the request is completed. */
 	return MHD_queue_response(rq->connection, rq->status, rq->response);
 }

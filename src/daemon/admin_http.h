@@ -27,10 +27,13 @@ struct admin {
 	uv_poll_t poll;
 	uv_timer_t timer;      /* libmicrohttpd's */
 	uv_timer_t keep_alive; /* the event stream's */
+	uv_timer_t step;       /* verifications of the audit log go on */
+	struct list verifying; /* these */
 	unsigned handles;      /* open ones of these */
-	struct list requests;  /* all */
-	bool again;	       /* libmicrohttpd has work that its epoll descriptor does not show */
-	bool full;	       /* as many connections as there may be */
+	bool polls;
+	struct list requests; /* all */
+	bool again;	      /* libmicrohttpd has work that its epoll descriptor does not show */
+	bool full;	      /* as many connections as there may be */
 	bool stopping;
 	unsigned owed; /* answers of engine and images to come */
 	void (*stopped)(void *ctx);
@@ -48,11 +51,13 @@ struct route {
 	enum route_body body;
 	route_fn *head; /* called when the head is there, before any body; NULL: nothing */
 	route_fn *run;	/* called when all of the request is there */
+	bool matches;	/* a change that honours If-Match */
 };
 
 /* State of the routes that need some; freed with the request. */
 struct follower;
 struct release_upload;
+struct verification;
 
 struct request {
 	struct list link;
@@ -75,6 +80,9 @@ struct request {
 	unsigned status; /* of the answer; 0: none yet */
 	struct MHD_Response *response;
 
+	struct actor actor; /* who asks, of a request that changes something */
+	route_fn *show;	    /* answers with the row as it is now, for the tag of a 412 */
+
 	bool unchanged;	 /* the act found its work done */
 	route_fn *after; /* builds the answer once the engine has done its part */
 	union {
@@ -83,6 +91,7 @@ struct request {
 	};
 	struct release_upload *upload;
 	struct follower *follower;
+	struct verification *verification;
 };
 
 /* ---- answers: the first one counts ---- */
@@ -100,6 +109,8 @@ void reply_error(struct request *rq, int err, const char *fmt, ...)
 /* Adds a header to the answer that is set. */
 void reply_header(struct request *rq, const char *key, const char *value);
 unsigned status_of_err(int err);
+/* The codes of problems that are no words of errors; ends with NULL. */
+extern const char *const problem_words[];
 
 /* ---- sleeping ---- */
 

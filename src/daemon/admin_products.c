@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "daemon/admin_args.h"
+#include "daemon/admin_match.h"
 #include "daemon/admin_routes.h"
 #include "daemon/view.h"
 
@@ -46,7 +47,7 @@ static void reply_product(struct request *rq, unsigned status, const char *name)
 
 	if (!find_product(rq, name, &p))
 		return;
-	reply_json(rq, status, product_json(rq->admin, &p));
+	reply_row(rq, status, p.rev, product_json(rq->admin, &p), NULL);
 	if (status != 201)
 		return;
 	size_t len = strlen(location);
@@ -149,7 +150,7 @@ void products_add(struct request *rq)
 	(void)buf_copy_str(p.name, sizeof(p.name), name);
 	rq->after = product_added;
 	request_owed(rq);
-	engine_product_add(rq->admin->conf.engine, &p, request_done, rq);
+	engine_product_add(rq->admin->conf.engine, &rq->actor, &p, request_done, rq);
 }
 
 void product_patch(struct request *rq)
@@ -159,9 +160,9 @@ void product_patch(struct request *rq)
 	if (!body_keys(rq, rq->json, "", " hardware policy ") ||
 	    !find_product(rq, rq->name[0], &p) || !product_fields(rq, &p))
 		return;
-	rq->after = product_changed;
+	rq->after = rq->show = product_changed;
 	request_owed(rq);
-	engine_product_set(rq->admin->conf.engine, &p, request_done, rq);
+	engine_product_set(rq->admin->conf.engine, &rq->actor, &p, request_done, rq);
 }
 
 void product_target(struct request *rq)
@@ -178,7 +179,8 @@ void product_target(struct request *rq)
 		return;
 	if (version[0] && !find_release(rq, &p, version, &r))
 		return;
-	rq->after = product_changed;
+	rq->after = rq->show = product_changed;
 	request_owed(rq);
-	engine_product_target(rq->admin->conf.engine, p.name, version, request_done, rq);
+	engine_product_target(rq->admin->conf.engine, &rq->actor, p.name, version, request_done,
+			      rq);
 }

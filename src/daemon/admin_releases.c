@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "daemon/admin_args.h"
+#include "daemon/admin_match.h"
 #include "daemon/admin_routes.h"
 #include "daemon/view.h"
 
@@ -22,7 +23,7 @@ static void reply_release(struct request *rq, unsigned status, const struct prod
 
 	if (!find_release(rq, p, version, &r))
 		return;
-	reply_json(rq, status, view_release(&r, p->name, p->target == r.id));
+	reply_row(rq, status, r.id, view_release(&r, p->name, p->target == r.id), NULL);
 	if (status != 201)
 		return;
 	(void)snprintf(location, sizeof(location), "/v1/products/%s/releases/%s",
@@ -108,8 +109,10 @@ void release_remove(struct request *rq)
 	    !find_release(rq, &p, rq->name[1], &r))
 		return;
 	rq->after = release_removed;
+	rq->show = release_get;
 	request_owed(rq);
-	engine_release_remove(rq->admin->conf.engine, p.name, rq->name[1], request_done, rq);
+	engine_release_remove(rq->admin->conf.engine, &rq->actor, p.name, rq->name[1], request_done,
+			      rq);
 }
 
 /* ---- POST: the head ---- */
@@ -371,7 +374,8 @@ static void upload_done(void *ctx, int err, const uint8_t sha256[DIGEST_SHA256],
 				      "running: the image's SHA-256 is not the given file:HEX");
 	} else {
 		/* The debt passes from the pool to the engine. */
-		engine_release_add(rq->admin->conf.engine, &ru->release, release_done, rq);
+		engine_release_add(rq->admin->conf.engine, &rq->actor, &ru->release, release_done,
+				   rq);
 		return;
 	}
 	request_resume(rq);

@@ -5,41 +5,55 @@
 
 /* clang-format off */
 static const struct route routes[] = {
-	{"GET",    "/v1/status", "", BODY_JSON, NULL, status_get},
+	{"GET",    "/v1/openapi.json", "", BODY_JSON, NULL, contract_get, false},
+	{"GET",    "/v1/status", "", BODY_JSON, NULL, status_get, false},
 
-	{"GET",    "/v1/products", " after limit ", BODY_JSON, NULL, products_list},
-	{"POST",   "/v1/products", "", BODY_JSON, NULL, products_add},
-	{"GET",    "/v1/products/*", "", BODY_JSON, NULL, product_get},
-	{"PATCH",  "/v1/products/*", "", BODY_JSON, NULL, product_patch},
-	{"PUT",    "/v1/products/*/target", "", BODY_JSON, NULL, product_target},
+	{"GET",    "/v1/products", " after limit ", BODY_JSON, NULL, products_list, false},
+	{"POST",   "/v1/products", "", BODY_JSON, NULL, products_add, false},
+	{"GET",    "/v1/products/*", "", BODY_JSON, NULL, product_get, false},
+	{"PATCH",  "/v1/products/*", "", BODY_JSON, NULL, product_patch, true},
+	{"PUT",    "/v1/products/*/target", "", BODY_JSON, NULL, product_target, true},
 
-	{"GET",    "/v1/releases", " after limit ", BODY_JSON, NULL, releases_list},
-	{"GET",    "/v1/products/*/releases", " after limit ", BODY_JSON, NULL, releases_list},
+	{"GET",    "/v1/releases", " after limit ", BODY_JSON, NULL, releases_list, false},
+	{"GET",    "/v1/products/*/releases", " after limit ", BODY_JSON, NULL, releases_list, false},
 	{"POST",   "/v1/products/*/releases", " version running reports ", BODY_IMAGE,
-	 release_add_head, release_add},
-	{"GET",    "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_get},
-	{"DELETE", "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_remove},
+	 release_add_head, release_add, false},
+	{"GET",    "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_get, false},
+	{"DELETE", "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_remove, true},
 
-	{"GET",    "/v1/devices", " product after limit ", BODY_JSON, NULL, devices_list},
-	{"POST",   "/v1/devices", "", BODY_JSON, NULL, devices_add},
-	{"GET",    "/v1/devices/*", "", BODY_JSON, NULL, device_get},
-	{"DELETE", "/v1/devices/*", "", BODY_JSON, NULL, device_remove},
-	{"GET",    "/v1/devices/*/explain", "", BODY_JSON, NULL, device_explain},
-	{"POST",   "/v1/devices/*/lock", "", BODY_JSON, NULL, device_lock},
-	{"POST",   "/v1/devices/*/unlock", "", BODY_JSON, NULL, device_unlock},
-	{"POST",   "/v1/devices/*/force", "", BODY_JSON, NULL, device_force},
-	{"POST",   "/v1/devices/*/unforce", "", BODY_JSON, NULL, device_unforce},
-	{"POST",   "/v1/devices/*/hold", "", BODY_JSON, NULL, device_hold},
-	{"POST",   "/v1/devices/*/unhold", "", BODY_JSON, NULL, device_unhold},
+	{"GET",    "/v1/devices", " product after limit ", BODY_JSON, NULL, devices_list, false},
+	{"POST",   "/v1/devices", "", BODY_JSON, NULL, devices_add, false},
+	{"GET",    "/v1/devices/*", "", BODY_JSON, NULL, device_get, false},
+	{"DELETE", "/v1/devices/*", "", BODY_JSON, NULL, device_remove, true},
+	{"GET",    "/v1/devices/*/explain", "", BODY_JSON, NULL, device_explain, false},
+	{"POST",   "/v1/devices/*/lock", "", BODY_JSON, NULL, device_lock, true},
+	{"POST",   "/v1/devices/*/unlock", "", BODY_JSON, NULL, device_unlock, true},
+	{"POST",   "/v1/devices/*/force", "", BODY_JSON, NULL, device_force, true},
+	{"POST",   "/v1/devices/*/unforce", "", BODY_JSON, NULL, device_unforce, true},
+	{"POST",   "/v1/devices/*/hold", "", BODY_JSON, NULL, device_hold, true},
+	{"POST",   "/v1/devices/*/unhold", "", BODY_JSON, NULL, device_unhold, true},
 
-	{"GET",    "/v1/attempts", " device open before limit ", BODY_JSON, NULL, attempts_list},
-	{"GET",    "/v1/attempts/*", "", BODY_JSON, NULL, attempt_get},
-	{"POST",   "/v1/attempts/*/cancel", "", BODY_JSON, NULL, attempt_cancel},
+	{"GET",    "/v1/attempts", " device open before limit ", BODY_JSON, NULL, attempts_list, false},
+	{"GET",    "/v1/attempts/*", "", BODY_JSON, NULL, attempt_get, false},
+	{"POST",   "/v1/attempts/*/cancel", "", BODY_JSON, NULL, attempt_cancel, true},
 
-	{"GET",    "/v1/events", " after device follow limit ", BODY_JSON, NULL, events_get},
+	{"GET",    "/v1/events", " after device follow limit ", BODY_JSON, NULL, events_get, false},
+
+	{"GET",    "/v1/audit", " after before object limit ", BODY_JSON, NULL, audit_list, false},
+	{"GET",    "/v1/audit/verify", "", BODY_JSON, NULL, audit_verify, false},
 };
 /* clang-format on */
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
+
+size_t route_count(void)
+{
+	return ROUTE_COUNT;
+}
+
+const struct route *route_at(size_t i)
+{
+	return &routes[i];
+}
 
 /* Compares segment by segment; notes where the stars are. */
 static bool path_matches(struct request *rq, const char *pattern, char *names[2])

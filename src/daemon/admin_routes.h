@@ -11,13 +11,18 @@
  * 405 with Allow. */
 void route_find(struct request *rq, const char *method);
 
-route_fn status_get;
+/* The table, for whoever compares it. */
+size_t route_count(void);
+const struct route *route_at(size_t i);
+
+route_fn contract_get, status_get;
 route_fn products_list, products_add, product_get, product_patch, product_target;
 route_fn releases_list, release_get, release_remove, release_add_head, release_add;
 route_fn devices_list, devices_add, device_get, device_remove, device_explain;
 route_fn device_lock, device_unlock, device_force, device_unforce, device_hold, device_unhold;
 route_fn attempts_list, attempt_get, attempt_cancel;
 route_fn events_get;
+route_fn audit_list, audit_verify;
 
 /* Bytes of an image have come: how many were taken; 0 with rq suspended: none at present. */
 size_t release_upload_write(struct request *rq, const char *ptr, size_t len);
@@ -32,7 +37,8 @@ char *percent_encode(const char *name, char *dst, size_t cap);
 /* The diagnoses of an attempt, open or closed; none if they cannot be read. */
 void attempt_diagnoses(struct admin *a, struct attempt *at, struct diagnoses *ret);
 
-void follower_free(struct follower *f); /* NULL is fine */
+void follower_free(struct follower *f);		/* NULL is fine */
+void verification_free(struct verification *v); /* NULL is fine */
 void followers_wake(struct admin *a, bool keep_alive);
 
 #endif

@@ -40,36 +40,55 @@ void engine_on_events(struct engine *e, void (*fn)(void *ctx, uint64_t head), vo
 
 /* ---- operator acts ---- */
 
+/* Who acts, from the credentials of the peer, and what he has seen: with `conditional` an act is
+ * refused, ERR_STALE, unless at the moment it is applied its row has one of these revs (of a
+ * release: the id; of an attempt: the rev of its device). */
+struct actor {
+	uint32_t uid;
+	int32_t pid;
+	char name[LIMIT_ACTOR + 1]; /* the user's name, or "uid N" */
+	bool conditional;
+	unsigned rev_count;
+	int64_t revs[LIMIT_IF_MATCH];
+};
+
 struct engine_result {
-	int err;	 /* 0 done; ERR_NOENT, ERR_EXIST, ERR_BUSY, ERR_INVAL, ERR_CONFLICT, ... */
+	int err; /* 0 done; ERR_NOENT, ERR_EXIST, ERR_BUSY, ERR_INVAL, ERR_CONFLICT, ERR_STALE... */
 	const char *why; /* a sentence for people when err != 0; borrowed until return */
+	bool unchanged;	 /* all was as wanted already: nothing was stored */
 };
 typedef void engine_done(void *ctx, const struct engine_result *result);
 
 /* Each takes copies and calls `done` exactly once, after the commit, possibly before it
- * returns (refusals). */
-void engine_product_add(struct engine *e, const struct product *p, engine_done *done, void *ctx);
+ * returns (refusals). What is changed has a row in the audit log, in the same transaction. */
+void engine_product_add(struct engine *e, const struct actor *by, const struct product *p,
+			engine_done *done, void *ctx);
 /* Replaces hardware and policy of the product with p->name; rev 0 in `p` means "whatever". */
-void engine_product_set(struct engine *e, const struct product *p, engine_done *done, void *ctx);
+void engine_product_set(struct engine *e, const struct actor *by, const struct product *p,
+			engine_done *done, void *ctx);
 /* version "": no target. */
-void engine_product_target(struct engine *e, const char *product, const char *version,
-			   engine_done *done, void *ctx);
+void engine_product_target(struct engine *e, const struct actor *by, const char *product,
+			   const char *version, engine_done *done, void *ctx);
 /* The image file is in `images` already. ERR_EXIST if the label is taken. */
-void engine_release_add(struct engine *e, const struct release *r, engine_done *done, void *ctx);
+void engine_release_add(struct engine *e, const struct actor *by, const struct release *r,
+			engine_done *done, void *ctx);
 /* ERR_BUSY while a target, lock or open attempt uses it; removes the image file if it was
  * the last release with these bytes. */
-void engine_release_remove(struct engine *e, const char *product, const char *version,
-			   engine_done *done, void *ctx);
-void engine_device_add(struct engine *e, const struct device *d, engine_done *done, void *ctx);
-void engine_device_remove(struct engine *e, const char *id, engine_done *done, void *ctx);
+void engine_release_remove(struct engine *e, const struct actor *by, const char *product,
+			   const char *version, engine_done *done, void *ctx);
+void engine_device_add(struct engine *e, const struct actor *by, const struct device *d,
+		       engine_done *done, void *ctx);
+void engine_device_remove(struct engine *e, const struct actor *by, const char *id,
+			  engine_done *done, void *ctx);
 /* OPERATOR_FORCE, UNFORCE, HOLD, UNHOLD. */
-void engine_device_act(struct engine *e, const char *id, enum operator_act act, engine_done *done,
-		       void *ctx);
+void engine_device_act(struct engine *e, const struct actor *by, const char *id,
+		       enum operator_act act, engine_done *done, void *ctx);
 /* version "": unlock. */
-void engine_device_lock(struct engine *e, const char *id, const char *version, engine_done *done,
-			void *ctx);
+void engine_device_lock(struct engine *e, const struct actor *by, const char *id,
+			const char *version, engine_done *done, void *ctx);
 /* A verified attempt is cancelled at the gate: done at once, closed later. */
-void engine_attempt_cancel(struct engine *e, uint64_t attempt, engine_done *done, void *ctx);
+void engine_attempt_cancel(struct engine *e, const struct actor *by, uint64_t attempt,
+			   engine_done *done, void *ctx);
 
 /* ---- what only the engine knows, for views ---- */
 
@@ -92,7 +111,17 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret) E
 struct engine_stats {
 	uint64_t reports, statuses, blocks, bytes, causes_absent, shed;
 	unsigned cached_devices, sessions;
+	/* counted since the start, so that nothing has to be looked up */
+	uint64_t closed[VERDICT_COUNT]; /* attempts by verdict */
+	uint64_t products, releases, devices, online, held, open[ATTEMPT_STATE_COUNT];
+	/* how it goes */
+	bool store_down;       /* commits fail, or did just now */
+	bool fleet_silent;     /* devices are not judged by their silence */
+	int64_t clock_step_s;  /* the last one */
+	int64_t clock_step_at; /* monotonic, 0: never */
 };
 void engine_stats(const struct engine *e, struct engine_stats *ret_stats);
+/* Releases of the catalogue, in a fixed order; NULL beyond the last. */
+const struct release *engine_release_at(const struct engine *e, size_t index);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The catalogue (products and releases, all in memory) and the acts of operators.
+ * The acts of operators.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,167 +8,16 @@
 
 #include "daemon/engine_internal.h"
 
-enum { CATALOG_PAGE = 500 };
-
-/* ---- catalogue ---- */
-
-struct product *catalog_product(struct engine *e, int64_t id)
-{
-	for (size_t i = 0; i < e->product_count; i++)
-		if (e->products[i]->id == id)
-			return e->products[i];
-	return NULL;
-}
-
-struct product *catalog_product_named(struct engine *e, const char *name)
-{
-	for (size_t i = 0; i < e->product_count; i++)
-		if (strcmp(e->products[i]->name, name) == 0)
-			return e->products[i];
-	return NULL;
-}
-
-/* Ids rise with every insert, so the array is sorted. */
-struct release *catalog_release(struct engine *e, int64_t id)
-{
-	size_t low = 0, high = e->release_count;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (e->releases[mid]->id < id)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < e->release_count && e->releases[low]->id == id ? e->releases[low] : NULL;
-}
-
-struct release *catalog_release_named(struct engine *e, int64_t product, const char *version)
-{
-	for (size_t i = 0; i < e->release_count; i++)
-		if (e->releases[i]->product == product &&
-		    strcmp(e->releases[i]->version, version) == 0)
-			return e->releases[i];
-	return NULL;
-}
-
-static int catalog_add_product(struct engine *e, const struct product *p)
-{
-	struct product **grown =
-		reallocarray(e->products, e->product_count + 1, sizeof(*e->products));
-	struct product *copy = malloc(sizeof(*copy));
-
-	if (grown)
-		e->products = grown;
-	if (!grown || !copy) {
-		free(copy);
-		return ERR_NOMEM;
-	}
-	*copy = *p;
-	e->products[e->product_count++] = copy;
-	return 0;
-}
-
-static int catalog_add_release(struct engine *e, const struct release *r)
-{
-	struct release **grown =
-		reallocarray(e->releases, e->release_count + 1, sizeof(*e->releases));
-	struct release *copy = malloc(sizeof(*copy));
-	size_t at;
-
-	if (grown)
-		e->releases = grown;
-	if (!grown || !copy) {
-		free(copy);
-		return ERR_NOMEM;
-	}
-	*copy = *r;
-	for (at = e->release_count; at > 0 && e->releases[at - 1]->id > r->id; at--)
-		e->releases[at] = e->releases[at - 1];
-	e->releases[at] = copy;
-	e->release_count++;
-	return 0;
-}
-
-static void catalog_drop_release(struct engine *e, int64_t id)
-{
-	for (size_t i = 0; i < e->release_count; i++) {
-		if (e->releases[i]->id != id)
-			continue;
-		free(e->releases[i]);
-		memmove(&e->releases[i], &e->releases[i + 1],
-			(e->release_count - i - 1) * sizeof(e->releases[0]));
-		e->release_count--;
-		return;
-	}
-}
-
-struct loading {
-	struct engine *e;
-	int err;
-	unsigned rows;
-	int64_t last_id;
-	char last_name[LIMIT_PRODUCT_NAME + 1];
-};
-
-static bool load_product(void *ctx, const struct product *p)
-{
-	struct loading *l = ctx;
-
-	l->err = catalog_add_product(l->e, p);
-	l->rows++;
-	memcpy(l->last_name, p->name, sizeof(l->last_name));
-	return l->err == 0;
-}
-
-static bool load_release(void *ctx, const struct release *r)
-{
-	struct loading *l = ctx;
-
-	l->err = catalog_add_release(l->e, r);
-	l->rows++;
-	l->last_id = r->id;
-	return l->err == 0;
-}
-
-int catalog_load(struct engine *e)
-{
-	struct loading l = {.e = e};
-	int err;
-
-	do {
-		l.rows = 0;
-		err = store_products(e->conf.store, l.last_name, CATALOG_PAGE, load_product, &l);
-	} while (!err && !l.err && l.rows == CATALOG_PAGE);
-	while (!err && !l.err) {
-		l.rows = 0;
-		err = store_releases(e->conf.store, 0, l.last_id, CATALOG_PAGE, load_release, &l);
-		if (l.rows < CATALOG_PAGE)
-			break;
-	}
-	return err ? err : l.err;
-}
-
-void catalog_free(struct engine *e)
-{
-	for (size_t i = 0; i < e->release_count; i++)
-		free(e->releases[i]);
-	for (size_t i = 0; i < e->product_count; i++)
-		free(e->products[i]);
-	free(e->releases);
-	free(e->products);
-	e->releases = NULL;
-	e->products = NULL;
-	e->release_count = e->product_count = 0;
-}
-
-/* ---- acts on the catalogue and on device rows as a whole ---- */
+/* ---- on the catalogue and on device rows as a whole ---- */
 
 enum act_kind { ACT_PRODUCT_PUT, ACT_TARGET, ACT_RELEASE_ADD, ACT_RELEASE_REMOVE, ACT_DEVICE_ADD };
 
 struct act {
 	struct engine *e;
 	enum act_kind kind;
+	const char *name; /* in the audit log: "product set" */
+	char object[LIMIT_PRODUCT_NAME + 1 + LIMIT_VERSION + 1];
+	struct actor by;
 	struct product product;
 	struct release release;
 	engine_done *done;
@@ -182,17 +31,46 @@ static void answer(engine_done *done, void *ctx, int err, const char *why)
 	done(ctx, &result);
 }
 
+static void answer_unchanged(engine_done *done, void *ctx)
+{
+	const struct engine_result result = {.unchanged = true};
+
+	done(ctx, &result);
+}
+
+static const char stale_why[] =
+	"it is not as it was when you looked: somebody else changed it meanwhile; look again";
+
 static const char *store_why(int err)
 {
 	switch (err) {
+	case ERR_STALE:
+		return stale_why;
 	case ERR_EXIST:
 		return "it exists already";
 	case ERR_CONFLICT:
 		return "somebody else changed it meanwhile; look again";
 	case ERR_FULL:
-		return "the disk of the database is full; nothing was changed";
+		return "the disk of the database is full; nothing was changed. Free space there, "
+		       "and try again";
+	case ERR_READONLY:
+	case ERR_DENIED:
+		return "the database may not be written; nothing was changed. Let the daemon's "
+		       "user write it (mount, permissions, chattr), and try again";
+	case ERR_MOVED:
+		return "the database file was moved, replaced or removed; nothing was changed. Put "
+		       "it back, or restart postbootd on what is to count";
+	case ERR_CORRUPT:
+		return "the database is damaged; nothing was changed. Stop postbootd and restore a "
+		       "backup";
+	case ERR_BUSY:
+		return "another program holds the database locked; nothing was changed. Try again "
+		       "when it has ended";
+	case ERR_NOMEM:
+		return "out of memory; nothing was changed";
 	default:
-		return "the database could not store it; nothing was changed";
+		return "the database could not be written; nothing was changed. See "
+		       "\"postbootctl status\"";
 	}
 }
 
@@ -226,6 +104,7 @@ static int act_adopt(struct act *act, const struct store_result *result)
 			images_remove(e->conf.images, act->release.sha256);
 		break;
 	case ACT_DEVICE_ADD:
+		e->stats.devices++;
 		break;
 	}
 	return 0;
@@ -248,40 +127,91 @@ static void act_done(void *ctx, const struct store_result *result)
 	struct act *act = ctx;
 	int err = result->err;
 
-	if (!err)
+	if (err_is_fault(err))
+		engine_store_failed(act->e, "-", err);
+	if (err == ERR_CONFLICT && act->by.conditional)
+		err = ERR_STALE; /* a set was on its way when we looked */
+	if (!err) {
+		audit_log(&act->by, act->name, act->object, result);
 		err = act_adopt(act, result);
+	}
 	answer(act->done, act->ctx, err, err ? store_why(err) : NULL);
 	if (!err && act->kind == ACT_TARGET)
 		ring_product(act->e, act->product.id);
 	free(act);
 }
 
-static struct act *act_new(struct engine *e, enum act_kind kind, engine_done *done, void *ctx,
-			   struct store_set **ret_set)
+static struct act *act_new(struct engine *e, enum act_kind kind, const char *name,
+			   const struct actor *by, engine_done *done, void *ctx)
 {
 	struct act *act = calloc(1, sizeof(*act));
-	struct store_set *set = act ? store_set_new(act_done, act) : NULL;
 
-	if (!set) {
-		free(act);
+	if (!act) {
 		answer(done, ctx, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	*act = (struct act){.e = e, .kind = kind, .done = done, .ctx = ctx};
-	*ret_set = set;
+	*act = (struct act){
+		.e = e, .kind = kind, .name = name, .by = *by, .done = done, .ctx = ctx};
 	return act;
 }
 
-void engine_product_add(struct engine *e, const struct product *p, engine_done *done, void *ctx)
+/* Names have no spaces: "blinky 1.1.0" is one release. */
+static void act_object(struct act *act, const char *product, const char *version)
 {
-	struct store_set *set;
+	(void)snprintf(act->object, sizeof(act->object), "%s%s%s", product, version[0] ? " " : "",
+		       version);
+}
+
+/* What an act writes besides its row in the audit log. */
+typedef void act_put(struct store_set *set, const void *what);
+
+static void put_product(struct store_set *set, const void *what)
+{
+	store_set_product(set, what);
+}
+
+static void put_release(struct store_set *set, const void *what)
+{
+	store_set_release(set, what);
+}
+
+static void put_release_delete(struct store_set *set, const void *what)
+{
+	store_set_release_delete(set, ((const struct release *)what)->id);
+}
+
+static void put_device(struct store_set *set, const void *what)
+{
+	store_set_device(set, what);
+}
+
+/* Takes the act and the facts. */
+static void act_submit(struct act *act, act_put *put, const void *what, json_t *before,
+		       json_t *after)
+{
+	struct store_set *set = store_set_new(act_done, act);
+
+	if (set)
+		put(set, what);
+	if (!set || audit_put(set, &act->by, act->name, act->object, before, after)) {
+		store_set_free(set);
+		answer(act->done, act->ctx, ERR_NOMEM, "out of memory");
+		free(act);
+		return;
+	}
+	store_submit(act->e->conf.store, set);
+}
+
+void engine_product_add(struct engine *e, const struct actor *by, const struct product *p,
+			engine_done *done, void *ctx)
+{
 	struct act *act;
 
 	if (catalog_product_named(e, p->name)) {
 		answer(done, ctx, ERR_EXIST, "a product of this name exists already");
 		return;
 	}
-	act = act_new(e, ACT_PRODUCT_PUT, done, ctx, &set);
+	act = act_new(e, ACT_PRODUCT_PUT, "product add", by, done, ctx);
 	if (!act)
 		return;
 	act->product = *p;
@@ -289,40 +219,56 @@ void engine_product_add(struct engine *e, const struct product *p, engine_done *
 	act->product.rev = 0;
 	act->product.target = 0;
 	act->product.created_ms = clock_read().wall_ms;
-	store_set_product(set, &act->product);
-	store_submit(e->conf.store, set);
+	act_object(act, p->name, "");
+	act_submit(act, put_product, &act->product, json_null(), audit_product(e, &act->product));
 }
 
-void engine_product_set(struct engine *e, const struct product *p, engine_done *done, void *ctx)
+/* The product as it is to be goes out in act->product; only what differs is told. */
+static void product_submit(struct act *act, const struct product *old)
+{
+	json_t *before = audit_product(act->e, old);
+	json_t *after = audit_product(act->e, &act->product);
+
+	act_object(act, old->name, "");
+	if (before && after && !audit_differ(before, after)) {
+		json_decref(before);
+		json_decref(after);
+		answer_unchanged(act->done, act->ctx);
+		free(act);
+		return;
+	}
+	act_submit(act, put_product, &act->product, before, after);
+}
+
+void engine_product_set(struct engine *e, const struct actor *by, const struct product *p,
+			engine_done *done, void *ctx)
 {
 	const struct product *old = catalog_product_named(e, p->name);
-	struct store_set *set;
 	struct act *act;
 
 	if (!old) {
 		answer(done, ctx, ERR_NOENT, "no such product");
 		return;
 	}
-	if (p->rev && p->rev != old->rev) {
-		answer(done, ctx, ERR_CONFLICT, store_why(ERR_CONFLICT));
+	if (!actor_matches(by, old->rev) || (p->rev && p->rev != old->rev)) {
+		int err = by->conditional ? ERR_STALE : ERR_CONFLICT;
+		answer(done, ctx, err, store_why(err));
 		return;
 	}
-	act = act_new(e, ACT_PRODUCT_PUT, done, ctx, &set);
+	act = act_new(e, ACT_PRODUCT_PUT, "product set", by, done, ctx);
 	if (!act)
 		return;
 	act->product = *old;
 	memcpy(act->product.hardware, p->hardware, sizeof(p->hardware));
 	act->product.policy = p->policy;
-	store_set_product(set, &act->product);
-	store_submit(e->conf.store, set);
+	product_submit(act, old);
 }
 
-void engine_product_target(struct engine *e, const char *product, const char *version,
-			   engine_done *done, void *ctx)
+void engine_product_target(struct engine *e, const struct actor *by, const char *product,
+			   const char *version, engine_done *done, void *ctx)
 {
 	const struct product *p = catalog_product_named(e, product);
 	const struct release *r = NULL;
-	struct store_set *set;
 	struct act *act;
 
 	if (p && version[0])
@@ -332,36 +278,37 @@ void engine_product_target(struct engine *e, const char *product, const char *ve
 		       p ? "the product has no release of this version" : "no such product");
 		return;
 	}
-	if (p->target == (r ? r->id : 0)) {
-		answer(done, ctx, 0, NULL);
+	if (!actor_matches(by, p->rev)) {
+		answer(done, ctx, ERR_STALE, stale_why);
 		return;
 	}
-	act = act_new(e, ACT_TARGET, done, ctx, &set);
+	act = act_new(e, ACT_TARGET, "product target", by, done, ctx);
 	if (!act)
 		return;
 	act->product = *p;
 	act->product.target = r ? r->id : 0;
-	store_set_product(set, &act->product);
-	store_submit(e->conf.store, set);
+	product_submit(act, p);
 }
 
-void engine_release_add(struct engine *e, const struct release *r, engine_done *done, void *ctx)
+void engine_release_add(struct engine *e, const struct actor *by, const struct release *r,
+			engine_done *done, void *ctx)
 {
-	struct store_set *set;
+	const struct product *p = catalog_product(e, r->product);
 	struct act *act;
 
-	if (catalog_release_named(e, r->product, r->version)) {
-		answer(done, ctx, ERR_EXIST, "the product has a release of this version already");
+	if (!p || catalog_release_named(e, r->product, r->version)) {
+		answer(done, ctx, p ? ERR_EXIST : ERR_NOENT,
+		       p ? "the product has a release of this version already" : "no such product");
 		return;
 	}
-	act = act_new(e, ACT_RELEASE_ADD, done, ctx, &set);
+	act = act_new(e, ACT_RELEASE_ADD, "release add", by, done, ctx);
 	if (!act)
 		return;
 	act->release = *r;
 	act->release.id = 0;
 	act->release.created_ms = clock_read().wall_ms;
-	store_set_release(set, &act->release);
-	store_submit(e->conf.store, set);
+	act_object(act, p->name, r->version);
+	act_submit(act, put_release, &act->release, json_null(), audit_release(&act->release));
 }
 
 static bool lock_waits(const struct dev *d, int64_t release)
@@ -397,18 +344,21 @@ static bool release_in_flight(struct engine *e, int64_t release)
 	return false;
 }
 
-void engine_release_remove(struct engine *e, const char *product, const char *version,
-			   engine_done *done, void *ctx)
+void engine_release_remove(struct engine *e, const struct actor *by, const char *product,
+			   const char *version, engine_done *done, void *ctx)
 {
 	const struct product *p = catalog_product_named(e, product);
 	const struct release *r = p ? catalog_release_named(e, p->id, version) : NULL;
 	struct store_use use = {0};
-	struct store_set *set;
 	struct act *act;
 	char why[256];
 
 	if (!r) {
 		answer(done, ctx, ERR_NOENT, p ? "no such release" : "no such product");
+		return;
+	}
+	if (!actor_matches(by, r->id)) {
+		answer(done, ctx, ERR_STALE, stale_why);
 		return;
 	}
 	int err = store_release_use(e->conf.store, r->id, &use);
@@ -427,17 +377,18 @@ void engine_release_remove(struct engine *e, const char *product, const char *ve
 		answer(done, ctx, ERR_BUSY, why);
 		return;
 	}
-	act = act_new(e, ACT_RELEASE_REMOVE, done, ctx, &set);
+	act = act_new(e, ACT_RELEASE_REMOVE, "release remove", by, done, ctx);
 	if (!act)
 		return;
 	act->release = *r;
-	store_set_release_delete(set, r->id);
-	store_submit(e->conf.store, set);
+	act_object(act, product, version);
+	act_submit(act, put_release_delete, &act->release, audit_release(r), json_null());
 }
 
-void engine_device_add(struct engine *e, const struct device *d, engine_done *done, void *ctx)
+void engine_device_add(struct engine *e, const struct actor *by, const struct device *d,
+		       engine_done *done, void *ctx)
 {
-	struct store_set *set;
+	struct act *act;
 	struct device fresh = *d;
 
 	if (!catalog_product(e, d->product)) {
@@ -450,12 +401,14 @@ void engine_device_add(struct engine *e, const struct device *d, engine_done *do
 		       "another device has this key; every device needs its own");
 		return;
 	}
-	if (!act_new(e, ACT_DEVICE_ADD, done, ctx, &set))
+	act = act_new(e, ACT_DEVICE_ADD, "device add", by, done, ctx);
+	if (!act)
 		return;
 	fresh.rev = 0;
 	fresh.created_ms = clock_read().wall_ms;
-	store_set_device(set, &fresh);
-	store_submit(e->conf.store, set);
+	act_object(act, d->id, "");
+	act_submit(act, put_device, &fresh, json_null(), audit_device(e, &fresh, NULL));
+	explicit_bzero(&fresh, sizeof(fresh)); /* it holds the key */
 }
 
 /* ---- acts on one device: causes like any other ---- */
@@ -470,20 +423,25 @@ void job_answer_operator(struct job *job, int err)
 		why = "no such device";
 	if (!job->in.op.done)
 		return; /* a sweep */
+	if (job->unchanged && !err) {
+		answer_unchanged(job->in.op.done, job->in.op.ctx);
+		return;
+	}
 	if (!err && job->in.op.act != OPERATOR_REMOVE)
 		dev_ring(job->e, job->dev);
 	answer(job->in.op.done, job->in.op.ctx, err, why);
 }
 
-static void device_act(struct engine *e, const char *id, enum operator_act act, int64_t arg,
-		       uint64_t attempt, engine_done *done, void *ctx)
+static void device_act(struct engine *e, const struct actor *by, const char *id,
+		       enum operator_act act, int64_t arg, uint64_t attempt, engine_done *done,
+		       void *ctx)
 {
 	struct dev *d;
 	struct job *job;
 	int err = dev_get(e, id, &d);
 
 	if (err) {
-		answer(done, ctx, err, err == ERR_NOENT ? "no such device" : err_text(err));
+		answer(done, ctx, err, err == ERR_NOENT ? "no such device" : store_why(err));
 		return;
 	}
 	job = job_new(e, d, JOB_OPERATOR);
@@ -494,15 +452,17 @@ static void device_act(struct engine *e, const char *id, enum operator_act act, 
 	job->in.op.act = act;
 	job->in.op.arg = arg;
 	job->in.op.attempt = attempt;
+	job->in.op.by = *by;
 	job->in.op.done = done;
 	job->in.op.ctx = ctx;
 	if (job_submit(job))
 		answer(done, ctx, ERR_BUSY, "too many requests for this device wait; try again");
 }
 
-void engine_device_remove(struct engine *e, const char *id, engine_done *done, void *ctx)
+void engine_device_remove(struct engine *e, const struct actor *by, const char *id,
+			  engine_done *done, void *ctx)
 {
-	device_act(e, id, OPERATOR_REMOVE, 0, 0, done, ctx);
+	device_act(e, by, id, OPERATOR_REMOVE, 0, 0, done, ctx);
 }
 
 static bool newest_number(void *ctx, const struct attempt *a)
@@ -511,8 +471,8 @@ static bool newest_number(void *ctx, const struct attempt *a)
 	return false;
 }
 
-void engine_device_act(struct engine *e, const char *id, enum operator_act act, engine_done *done,
-		       void *ctx)
+void engine_device_act(struct engine *e, const struct actor *by, const char *id,
+		       enum operator_act act, engine_done *done, void *ctx)
 {
 	int64_t number = 0;
 
@@ -523,18 +483,18 @@ void engine_device_act(struct engine *e, const char *id, enum operator_act act, 
 			return;
 		}
 	}
-	device_act(e, id, act, number, 0, done, ctx);
+	device_act(e, by, id, act, number, 0, done, ctx);
 }
 
-void engine_device_lock(struct engine *e, const char *id, const char *version, engine_done *done,
-			void *ctx)
+void engine_device_lock(struct engine *e, const struct actor *by, const char *id,
+			const char *version, engine_done *done, void *ctx)
 {
 	const struct release *r = NULL;
 	struct dev *d;
 	int err = dev_get(e, id, &d);
 
 	if (err) {
-		answer(done, ctx, err, err == ERR_NOENT ? "no such device" : err_text(err));
+		answer(done, ctx, err, err == ERR_NOENT ? "no such device" : store_why(err));
 		return;
 	}
 	if (version[0])
@@ -544,10 +504,11 @@ void engine_device_lock(struct engine *e, const char *id, const char *version, e
 		answer(done, ctx, ERR_NOENT, "the device's product has no release of this version");
 		return;
 	}
-	device_act(e, id, OPERATOR_LOCK, r ? r->id : 0, 0, done, ctx);
+	device_act(e, by, id, OPERATOR_LOCK, r ? r->id : 0, 0, done, ctx);
 }
 
-void engine_attempt_cancel(struct engine *e, uint64_t attempt, engine_done *done, void *ctx)
+void engine_attempt_cancel(struct engine *e, const struct actor *by, uint64_t attempt,
+			   engine_done *done, void *ctx)
 {
 	struct attempt a;
 	int err = store_attempt(e->conf.store, attempt, &a);
@@ -560,5 +521,5 @@ void engine_attempt_cancel(struct engine *e, uint64_t attempt, engine_done *done
 		answer(done, ctx, ERR_BUSY, "the attempt is closed already");
 		return;
 	}
-	device_act(e, a.device, OPERATOR_CANCEL, 0, attempt, done, ctx);
+	device_act(e, by, a.device, OPERATOR_CANCEL, 0, attempt, done, ctx);
 }

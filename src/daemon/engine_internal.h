@@ -10,6 +10,8 @@
 #ifndef DAEMON_ENGINE_INTERNAL_H
 #define DAEMON_ENGINE_INTERNAL_H
 
+#include <jansson.h>
+
 #include "base/list.h"
 #include "base/log.h"
 #include "core/outage.h"
@@ -21,6 +23,7 @@ enum {
 	ENGINE_IDLE_DEVICES = 4096,
 	DESIRED_TAG = 1,
 	STORE_RETRY_MS = 1000, /* what we do by ourselves waits so long after a failed commit */
+	STORE_GAP_MS = 5000,   /* a fault of the store shorter than this moves no deadline */
 };
 
 struct session {
@@ -84,6 +87,7 @@ struct job {
 			enum operator_act act;
 			int64_t arg;
 			uint64_t attempt; /* cancel */
+			struct actor by;
 			engine_done *done;
 			void *ctx;
 		} op;
@@ -97,7 +101,8 @@ struct job {
 	/* the work */
 	struct update u;
 	struct outcome out;
-	bool inserts; /* the open attempt is new */
+	bool inserts;	/* the open attempt is new */
+	bool unchanged; /* an act that found all as wanted */
 };
 
 struct engine {
@@ -124,6 +129,9 @@ struct engine {
 	int64_t store_retry_ms;		  /* monotonic; timers pause after a failed commit */
 	int64_t store_log_ms;		  /* monotonic */
 	unsigned store_failures;	  /* since they were last told of */
+	int64_t store_down_ms;		  /* monotonic; since when the store fails, 0: it works */
+	int64_t store_probe_ms;		  /* monotonic; when it is tried next */
+	bool store_works;		  /* a probe has committed */
 	struct list sweeps;
 	void (*on_events)(void *ctx, uint64_t head);
 	void *on_events_ctx;
@@ -147,8 +155,22 @@ void dev_reset_served(struct dev *d);
 int dev_context(struct engine *e, struct dev *d, struct update *u) ERR_CHECK;
 /* The cache and the store differ: the store is right. */
 void dev_reload(struct engine *e, struct dev *d);
-/* Timers pause for a moment; told in the log once in a while. */
+
+/* engine_count.c */
+int engine_count_load(struct engine *e) ERR_CHECK;
+/* A commit made `after` of `before`; NULL: the device was removed. */
+void engine_count_moved(struct engine *e, const struct update *before, const struct update *after);
+
+/* engine_store.c */
+/* Timers pause for a moment. `id` is for the log. */
 void engine_store_failed(struct engine *e, const char *id, int err);
+/* Each tick: while the store fails it is tried again and again; what devices could not tell us
+ * meanwhile is not held against them. True while it fails. */
+bool engine_store_look(struct engine *e, const struct clock *now);
+/* How long a device that was refused should wait. */
+int64_t engine_shed_age_s(const struct engine *e);
+/* The reason for a device that was refused, a few words. */
+const char *engine_shed_text(int err);
 
 /* engine_job.c */
 struct job *job_new(struct engine *e, struct dev *d, enum job_kind kind);
@@ -160,8 +182,34 @@ void job_answer(struct job *job, int err);
 
 /* engine_admin.c */
 void job_answer_operator(struct job *job, int err);
+
+/* engine_audit.c: what the audit log says of an act. Facts are JSON objects of what acts are
+ * about, never a key; new references, NULL without memory. */
+json_t *audit_product(struct engine *e, const struct product *p);
+json_t *audit_release(const struct release *r);
+json_t *audit_device(struct engine *e, const struct device *d, const struct attempt *open);
+json_t *audit_attempt(const struct attempt *a);
+/* Removes from both what is equal; true if something is left. */
+bool audit_differ(json_t *before, json_t *after);
+/* Takes the facts; json_null(): there was, is nothing. */
+int audit_put(struct store_set *set, const struct actor *by, const char *act, const char *object,
+	      json_t *before, json_t *after) ERR_CHECK;
+/* The journal keeps the head of the log, too: once it is committed. */
+void audit_log(const struct actor *by, const char *act, const char *object,
+	       const struct store_result *result);
+/* Is this the row that he has seen? */
+bool actor_matches(const struct actor *by, int64_t rev);
+/* The same for an act on one device. */
+bool audit_job_changes(const struct job *job);
+int audit_job_put(const struct job *job, struct store_set *set) ERR_CHECK;
+void audit_job_log(const struct job *job, const struct store_result *result);
+
+/* engine_catalog.c */
 int catalog_load(struct engine *e) ERR_CHECK;
 void catalog_free(struct engine *e);
+int catalog_add_product(struct engine *e, const struct product *p) ERR_CHECK;
+int catalog_add_release(struct engine *e, const struct release *r) ERR_CHECK;
+void catalog_drop_release(struct engine *e, int64_t id);
 struct product *catalog_product(struct engine *e, int64_t id);
 struct product *catalog_product_named(struct engine *e, const char *name);
 struct release *catalog_release(struct engine *e, int64_t id);
@@ -174,6 +222,8 @@ void timer_stop(struct engine *e);
 void engine_tick(struct engine *e);
 /* Writes one device's last contact, before it leaves the cache. */
 void timer_flush_one(struct engine *e, struct dev *d);
+/* We have heard nobody for a while that ends now. */
+void engine_was_deaf(struct engine *e, int64_t gap_ms);
 /* A device was heard: ends a silence of the fleet. Returns the time of it. */
 struct clock engine_heard(struct engine *e);
 

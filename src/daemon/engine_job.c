@@ -60,6 +60,21 @@ static void job_decide(struct job *job)
 	}
 }
 
+/* An operator's; else it may be a sweep's, which follows from an act on a product. */
+static bool job_is_act(const struct job *job)
+{
+	return job->kind == JOB_OPERATOR && job->in.op.done;
+}
+
+/* Done before it began. Two operators may have wanted the same. */
+static bool job_is_idle(const struct job *job)
+{
+	bool held = job->u.device.hold != HOLD_NONE;
+
+	return job_is_act(job) && ((job->in.op.act == OPERATOR_HOLD && held) ||
+				   (job->in.op.act == OPERATOR_UNHOLD && !held));
+}
+
 static bool job_deletes(const struct job *job)
 {
 	return job->kind == JOB_OPERATOR && job->in.op.act == OPERATOR_REMOVE;
@@ -86,8 +101,8 @@ static int job_put_event(struct job *job, struct store_set *set, unsigned i)
 	const struct release *left = out->events[i].kind == EVENT_DEVICE_DRIFT
 					     ? catalog_release(job->e, job->u.device.settled)
 					     : NULL;
-	if (payload && left)
-		(void)json_object_set_new(payload, "expected", json_string(left->version));
+	if (left)
+		view_event_expected(&payload, left->version);
 	char *text = payload ? json_dumps(payload, JSON_COMPACT) : NULL;
 	json_decref(payload);
 	if (!text)
@@ -130,6 +145,8 @@ static int job_store(struct job *job)
 	}
 	for (unsigned i = 0; i < out->event_count && !err; i++)
 		err = job_put_event(job, set, i);
+	if (job_is_act(job) && !err)
+		err = audit_job_put(job, set);
 	if (err) {
 		store_set_free(set);
 		return err;
@@ -201,6 +218,9 @@ static void job_adopt(struct job *job, const struct store_result *result)
 		job->u.device.rev++;
 	if (job->inserts && result && result->id_count)
 		job->u.attempt.number = (uint64_t)result->ids[result->id_count - 1];
+	engine_count_moved(job->e, &d->u, job_deletes(job) ? NULL : &job->u);
+	if (job->out.has_closed)
+		job->e->stats.closed[job->out.closed.verdict]++;
 	if (!result) /* only what may be lost has changed: keep both sides' newest */
 		d->seen_dirty = true;
 	d->u = job->u;
@@ -280,6 +300,8 @@ static void job_done(void *ctx, const struct store_result *result)
 		job_finish(job, result->err);
 		return;
 	}
+	if (job_is_act(job))
+		audit_job_log(job, result);
 	job_adopt(job, result);
 	if (result->event_count && e->on_events)
 		e->on_events(e->on_events_ctx, result->first_event + result->event_count - 1);
@@ -330,11 +352,26 @@ static void job_run(struct job *job)
 		job_finish(job, err);
 		return;
 	}
+	if (job_is_act(job) && !actor_matches(&job->in.op.by, job->u.device.rev)) {
+		job_finish(job, ERR_STALE);
+		return;
+	}
+	if (job_is_idle(job)) {
+		job->unchanged = true;
+		job_finish(job, 0);
+		return;
+	}
 	job_decide(job);
 	if (out->stepped && !out->cause_known)
 		e->stats.causes_absent++;
 	if (out->err) {
 		job_finish(job, out->err);
+		return;
+	}
+	if (job_is_act(job) && !job_deletes(job) && !out->event_count && !out->has_closed &&
+	    !audit_job_changes(job)) {
+		job->unchanged = true;
+		job_finish(job, 0);
 		return;
 	}
 	if (!out->device_changed && !out->attempt_changed && !out->has_closed &&

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "daemon/admin.h"
+#include "daemon/audit.h"
 #include "daemon/conf_load.h"
 #include "daemon/engine.h"
 #include "daemon/images.h"
@@ -296,7 +297,7 @@ static const char *store_todo(int err)
 static int start_store(struct service *s)
 {
 	char path[CONF_PATH_MAX + 32];
-	struct store_conf conf = {.path = path, .wake = wake, .wake_ctx = s};
+	struct store_conf conf = {.path = path, .wake = wake, .wake_ctx = s, .hash = audit_sha256};
 
 	(void)snprintf(path, sizeof(path), "%s/postboot.db", s->conf.state_dir);
 	int err = store_open(&conf, &s->store);

@@ -189,6 +189,11 @@ json_t *view_event_payload(enum event_kind kind, const struct device *d, const s
 	return o;
 }
 
+void view_event_expected(json_t **payload, const char *version)
+{
+	view_put_text(payload, "expected", version);
+}
+
 json_t *view_event(const char *stream, const struct store_event_row *e)
 {
 	json_t *o = json_object();
@@ -216,6 +221,34 @@ json_t *view_event(const char *stream, const struct store_event_row *e)
 	return o;
 }
 
+/* ---- audit ---- */
+
+static void put_facts(json_t **o, const char *key, const char *text)
+{
+	json_t *facts = text[0] ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+	if (facts)
+		view_put(o, key, facts);
+	else
+		view_put_text(o, key, text); /* somebody's work; shown as it is */
+}
+
+json_t *view_audit(const struct store_audit_row *row)
+{
+	json_t *o = json_object();
+
+	view_put(&o, "seq", json_integer((json_int_t)row->seq));
+	view_put_time(&o, "time", row->what.at_ms);
+	view_put(&o, "at_ms", json_integer(row->what.at_ms));
+	view_put(&o, "who", view_text(row->what.who));
+	view_put(&o, "act", view_text(row->what.act));
+	view_put(&o, "object", view_text(row->what.object));
+	put_facts(&o, "before", row->what.before);
+	put_facts(&o, "after", row->what.after);
+	view_put(&o, "hash", view_hex(row->hash, STORE_HASH));
+	return o;
+}
+
 /* ---- problems ---- */
 
 const char *view_status_title(unsigned status)
@@ -233,6 +266,7 @@ const char *view_status_title(unsigned status)
 		{409, "Conflict"},
 		{410, "Gone"},
 		{411, "Length Required"},
+		{412, "Precondition Failed"},
 		{413, "Content Too Large"},
 		{414, "URI Too Long"},
 		{415, "Unsupported Media Type"},

@@ -18,6 +18,9 @@
 json_t *view_event_payload(enum event_kind kind, const struct device *d, const struct product *p,
 			   const struct attempt *a, const struct diagnoses *dg);
 
+/* Adds what a device that drifted was expected to run. */
+void view_event_expected(json_t **payload, const char *version);
+
 /* One event of the stream. A stored payload that is no JSON object is left out. */
 json_t *view_event(const char *stream, const struct store_event_row *e);
 
@@ -30,6 +33,9 @@ json_t *view_release(const struct release *r, const char *product, bool target);
 /* dg NULL: none. `now`: its device, NULL where it is not at hand. */
 json_t *view_attempt(const struct attempt *a, const char *product, const struct diagnoses *dg,
 		     const struct engine_device *now);
+
+/* A row of the audit log: `before` and `after` as objects, none where there was, is nothing. */
+json_t *view_audit(const struct store_audit_row *row);
 
 /* What a device's view is made of. */
 struct view_device {
@@ -72,6 +78,8 @@ bool view_attempt_deferred(const struct attempt *a);
 const char *view_attempt_means(const struct attempt *a); /* of a closed one */
 /* "in-sync", "updating", "waiting", "held", "new" or "no-target" */
 const char *view_device_state(const struct engine_device *now);
+extern const char *const view_device_states[]; /* all of them; ends with NULL */
+extern const char *const view_capabilities[];  /* the same */
 
 /* ---- advice: what applies to this device as it is ---- */
 

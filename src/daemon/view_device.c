@@ -4,6 +4,9 @@
 const char view_plain_warning[] = "this server does not serve plain devices: set plain-devices = "
 				  "yes in postbootd.conf, or add it with a key";
 
+const char *const view_device_states[] = {"in-sync", "updating",  "waiting", "held",
+					  "new",     "no-target", NULL};
+
 const char *view_device_state(const struct engine_device *now)
 {
 	if (now->has_attempt)
@@ -75,22 +78,17 @@ static void put_number(json_t **o, const char *key, int64_t value)
 		view_put(o, key, json_integer(value));
 }
 
+/* In the order of their bits, CAP_RESUME first. */
+const char *const view_capabilities[] = {"resume", "fresh",	      "gate",	"observe",
+					 "delta",  "reports-confirm", "window", NULL};
+
 static json_t *report_capabilities(uint32_t bits)
 {
-	static const struct {
-		uint32_t bit;
-		const char *word;
-	} words[] = {
-		{CAP_RESUME, "resume"}, {CAP_FRESH, "fresh"},
-		{CAP_GATE, "gate"},	{CAP_OBSERVE, "observe"},
-		{CAP_DELTA, "delta"},	{CAP_REPORTS_CONFIRM, "reports-confirm"},
-		{CAP_WINDOW, "window"},
-	};
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (bits & words[i].bit)
-			view_append(&list, json_string(words[i].word));
+	for (unsigned i = 0; view_capabilities[i]; i++)
+		if (bits & 1u << i)
+			view_append(&list, json_string(view_capabilities[i]));
 	return list;
 }
 

@@ -100,7 +100,8 @@ static void cut(struct net_response *r, const struct net_question *q)
 	r->block.szx = szx;
 	r->block.num = (uint32_t)(at >> (szx + 4));
 	r->block.more = left > size;
-	r->payload.ptr += at;
+	if (at > 0) /* an empty payload may be NULL */
+		r->payload.ptr += at;
 	r->payload.len = r->block.more ? size : left;
 }
 

@@ -67,6 +67,10 @@ static int end(struct query *q, int err)
 static int bad_row(struct query *q, int err)
 {
 	db_note(&q->store->reader, q->id, err, "a row that cannot be read");
+	if (err_is_fault(err)) {
+		q->store->reader.fault_err = err;
+		q->store->reader.fault_count++;
+	}
 	memcpy(q->store->error, q->store->reader.error, sizeof(q->store->error));
 	return err;
 }
@@ -378,6 +382,65 @@ int store_events(struct store *s, uint64_t after, const char *device, unsigned l
 	return end(&q, found < 0 ? found : 0);
 }
 
+/* ---- audit log ---- */
+
+/* Texts that go on behind a NUL, or a hash that is none, are somebody's work. */
+static bool audit_is_whole(struct query *q)
+{
+	enum { FIRST_TEXT = 2, HASH = 7 };
+
+	for (int i = FIRST_TEXT; i < HASH; i++)
+		if (strlen(text(q, i)) != (size_t)sqlite3_column_bytes(q->stmt, i))
+			return false;
+	return sqlite3_column_bytes(q->stmt, HASH) == STORE_HASH;
+}
+
+static int each_audit(struct query *q, store_audit_fn *fn, void *ctx)
+{
+	int found;
+
+	while ((found = step(q)) > 0) {
+		struct store_audit_row row = {
+			.seq = (uint64_t)sqlite3_column_int64(q->stmt, 0),
+			.what = {.at_ms = sqlite3_column_int64(q->stmt, 1),
+				 .who = text(q, 2),
+				 .act = text(q, 3),
+				 .object = text(q, 4),
+				 .before = text(q, 5),
+				 .after = text(q, 6)},
+		};
+		if (audit_is_whole(q)) /* else zeros, which never fit */
+			memcpy(row.hash, sqlite3_column_blob(q->stmt, 7), STORE_HASH);
+		if (!fn(ctx, &row))
+			break;
+	}
+	return end(q, found < 0 ? found : 0);
+}
+
+int store_audits(struct store *s, const char *object, uint64_t after, unsigned limit,
+		 store_audit_fn *fn, void *ctx)
+{
+	struct query q = query(s, *object ? STMT_AUDITS_OF : STMT_AUDITS);
+
+	if (*object)
+		with_str(&q, object);
+	with_u64(&q, after);
+	with_int(&q, limit);
+	return each_audit(&q, fn, ctx);
+}
+
+int store_audits_before(struct store *s, const char *object, uint64_t before, unsigned limit,
+			store_audit_fn *fn, void *ctx)
+{
+	struct query q = query(s, *object ? STMT_AUDITS_BEFORE_OF : STMT_AUDITS_BEFORE);
+
+	if (*object)
+		with_str(&q, object);
+	with_u64(&q, before ? before : INT64_MAX);
+	with_int(&q, limit);
+	return each_audit(&q, fn, ctx);
+}
+
 /* ---- what hangs on what ---- */
 
 /* The first row's name between two pieces of text; ERR_NOENT if there is none. */
@@ -442,5 +505,24 @@ int store_counts(struct store *s, struct store_counts *ret)
 			.updated = (uint64_t)sqlite3_column_int64(q.stmt, 6),
 			.failed = (uint64_t)sqlite3_column_int64(q.stmt, 7),
 		};
+	return end(&q, err);
+}
+
+int store_open_states(struct store *s, uint64_t ret_counts[ATTEMPT_STATE_COUNT])
+{
+	struct query q = query(s, STMT_OPEN_STATES);
+	uint64_t counts[ATTEMPT_STATE_COUNT] = {0};
+	int found, err = 0;
+
+	while (!err && (found = step(&q)) != 0) {
+		enum attempt_state state;
+		err = found < 0 ? found : attempt_state_from_name(text(&q, 0), &state);
+		if (!err)
+			counts[state] = (uint64_t)sqlite3_column_int64(q.stmt, 1);
+		else if (found > 0)
+			err = bad_row(&q, ERR_CORRUPT);
+	}
+	if (!err)
+		memcpy(ret_counts, counts, sizeof(counts));
 	return end(&q, err);
 }

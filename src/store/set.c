@@ -144,6 +144,40 @@ void store_set_event(struct store_set *set, const struct store_event *e)
 	copy->json = put(&end, e->json);
 }
 
+/* The canonical form is lines: a text of several would be ambiguous. */
+static int audit_text(const char *str)
+{
+	size_t n = 0;
+
+	for (; str[n]; n++)
+		if ((unsigned char)str[n] < ' ')
+			return ERR_INVAL;
+	return n > LIMIT_AUDIT_TEXT ? ERR_LIMIT : 0;
+}
+
+void store_set_audit(struct store_set *set, const struct store_audit *a)
+{
+	const char *const texts[] = {a->who, a->act, a->object, a->before, a->after};
+	size_t size = sizeof(*a);
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		int err = audit_text(texts[i]);
+		if (err && !set->err)
+			set->err = err;
+		size += strlen(texts[i]) + 1;
+	}
+	struct store_audit *copy = add(set, OP_AUDIT, size);
+	if (!copy)
+		return;
+	char *end = (char *)(copy + 1);
+	*copy = *a;
+	copy->who = put(&end, a->who);
+	copy->act = put(&end, a->act);
+	copy->object = put(&end, a->object);
+	copy->before = put(&end, a->before);
+	copy->after = put(&end, a->after);
+}
+
 void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 		    int64_t offline_at_ms)
 {

@@ -19,6 +19,7 @@ enum op_kind {
 	OP_EVENT,	   /* struct store_event, its strings behind it */
 	OP_SEEN,	   /* struct op_seen */
 	OP_ALIVE,	   /* int64_t */
+	OP_AUDIT,	   /* struct store_audit, its strings behind it */
 };
 
 struct op {

@@ -20,6 +20,8 @@
 #define ATTEMPT_SELECT "SELECT number" ATTEMPT_FIXED(NAME) ATTEMPT_COLUMNS(NAME) " FROM attempt "
 #define EVENT_SELECT "SELECT seq, at_ms, topic, data, device, attempt, json FROM event "
 
+#define AUDIT_SELECT "SELECT seq, at_ms, who, act, object, before, after, hash FROM audit "
+
 #define WRITE(id, text) [id] = {.name = #id, .sql = (text), .writes = true}
 #define READ(id, text) [id] = {.name = #id, .sql = (text)}
 #define READ_SCAN(id, text) [id] = {.name = #id, .sql = (text), .may_scan = true}
@@ -82,8 +84,14 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"INSERT INTO event (seq, at_ms, topic, data, device, attempt, json) "
 		"VALUES (?, ?, ?, ?, ?, ?, ?)"),
 
+	WRITE(STMT_AUDIT_INSERT,
+		"INSERT INTO audit (seq, at_ms, who, act, object, before, after, hash) "
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+
 	READ(STMT_META, "SELECT value FROM meta WHERE key = ?"),
 	READ(STMT_EVENT_LAST, "SELECT seq FROM event WHERE seq > ? ORDER BY seq DESC LIMIT 1"),
+
+	READ(STMT_AUDIT_LAST, "SELECT seq FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1"),
 
 	READ(STMT_PRODUCT, PRODUCT_SELECT "WHERE id = ?"),
 	READ(STMT_PRODUCT_BY_NAME, PRODUCT_SELECT "WHERE name = ?"),
@@ -122,6 +130,10 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"AND verdict = 'updated'), "
 		"(SELECT COUNT(*) FROM attempt WHERE state = 'closed' AND charged = 1)"),
 
+	READ_SCAN(STMT_OPEN_STATES, /* once, at the start */
+		"SELECT state, COUNT(*) FROM attempt INDEXED BY attempt_due "
+		"WHERE state <> 'closed' GROUP BY state"),
+
 	READ(STMT_PRODUCTS, PRODUCT_SELECT "WHERE name > ? ORDER BY name LIMIT ?"),
 	READ(STMT_RELEASES, RELEASE_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),
 	READ(STMT_RELEASES_OF, RELEASE_SELECT "WHERE product = ? AND id > ? ORDER BY id LIMIT ?"),
@@ -145,5 +157,11 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	READ(STMT_EVENTS, EVENT_SELECT "WHERE seq > ? ORDER BY seq LIMIT ?"),
 	READ(STMT_EVENTS_OF,
 		EVENT_SELECT "WHERE device = ? AND device <> '' AND seq > ? ORDER BY seq LIMIT ?"),
+	READ(STMT_AUDITS, AUDIT_SELECT "WHERE seq > ? ORDER BY seq LIMIT ?"),
+	READ(STMT_AUDITS_OF, AUDIT_SELECT "WHERE object = ? AND seq > ? ORDER BY seq LIMIT ?"),
+	READ(STMT_AUDITS_BEFORE, AUDIT_SELECT "WHERE seq > 0 AND seq < ? ORDER BY seq DESC LIMIT ?"),
+	READ(STMT_AUDITS_BEFORE_OF,
+		AUDIT_SELECT "WHERE object = ? AND seq > 0 AND seq < ? "
+		"ORDER BY seq DESC LIMIT ?"),
 };
 /* clang-format on */

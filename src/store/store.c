@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/audit.h"
 #include "store/migrate.h"
 #include "store/private.h"
 
@@ -89,7 +90,7 @@ static int run_set(struct store *s, struct store_set *set, char *why, size_t why
 	err = db_run(db, STMT_SAVEPOINT, NULL);
 	bool inside = !err;
 	if (!err)
-		err = write_set(db, set, &s->state);
+		err = write_set(db, s->conf.hash, set, &s->state);
 	if (!err)
 		err = db_run(db, STMT_RELEASE, NULL);
 	if (!err)
@@ -102,20 +103,22 @@ static int run_set(struct store *s, struct store_set *set, char *why, size_t why
 	return 0;
 }
 
-static void commit(struct store *s, struct queue *batch, char *why, size_t why_cap)
+static int commit(struct store *s, struct queue *batch, char *why, size_t why_cap)
 {
 	struct db *db = &s->writer;
 	struct write_state before = s->state;
-	int err = db_run(db, STMT_BEGIN, NULL);
+	int err = store_writer_ready(s);
 
+	if (!err)
+		err = db_run(db, STMT_BEGIN, NULL);
 	for (struct store_set *set = batch->first; set && !err; set = set->next)
 		err = run_set(s, set, why, why_cap);
-	if (!err && s->state.head != before.head)
-		err = write_head(db, s->state.head);
+	if (!err)
+		err = write_heads(db, &before, &s->state);
 	if (!err)
 		err = db_run(db, STMT_COMMIT, NULL);
 	if (!err)
-		return;
+		return 0;
 	buf_copy_str(why, why_cap, db->error);
 	if (!sqlite3_get_autocommit(db->handle) && db_undo(db, STMT_ROLLBACK))
 		log_err("store=rollback error=\"%s\"", db->error);
@@ -123,6 +126,23 @@ static void commit(struct store *s, struct queue *batch, char *why, size_t why_c
 	for (struct store_set *set = batch->first; set; set = set->next)
 		if (!set->result.err)
 			fail(set, err);
+	return err;
+}
+
+/* What the machine has made of the batch: 0 if it works, 1 if nobody could tell. */
+static int verdict(const struct queue *batch, int err)
+{
+	int all = 1;
+
+	if (err)
+		return err_is_fault(err) || err == ERR_BUSY ? err : 1;
+	for (const struct store_set *set = batch->first; set; set = set->next) {
+		if (err_is_fault(set->result.err) && !set->err)
+			return set->result.err;
+		if (!set->result.err)
+			all = 0;
+	}
+	return all;
 }
 
 /* Moves up to BATCH_MAX waiting sets to `batch`. With the mutex held. */
@@ -159,8 +179,13 @@ static void run_batch(struct store *s)
 
 	take_batch(s, &batch);
 	pthread_mutex_unlock(&s->mutex);
-	commit(s, &batch, why, sizeof(why));
+	uint64_t start_us = store_clock_us();
+	int err = verdict(&batch, commit(s, &batch, why, sizeof(why)));
+	uint64_t took_us = store_clock_us() - start_us;
 	pthread_mutex_lock(&s->mutex);
+	store_count_commit(&s->stats, took_us);
+	if (err <= 0)
+		store_note_commit(s, err, why);
 	finish_batch(s, &batch, why);
 }
 
@@ -283,7 +308,7 @@ static int random_hex(char *dst, size_t digits)
 	return 0;
 }
 
-static int configure(struct db *db, bool in_memory)
+int store_configure(struct db *db, bool in_memory)
 {
 	static const char pragmas[] = "PRAGMA synchronous = FULL;"
 				      "PRAGMA foreign_keys = ON;"
@@ -305,7 +330,7 @@ static int open_writer(struct store *s, const char *name, bool in_memory)
 	int err = db_init(&s->writer, name, flags);
 
 	if (!err)
-		err = configure(&s->writer, in_memory);
+		err = store_configure(&s->writer, in_memory);
 	if (!err)
 		err = migrate_run(&s->writer);
 	if (!err)
@@ -321,8 +346,7 @@ static int open_reader(struct store *s, const char *name, bool in_memory)
 	return err ? err : db_prepare(&s->reader, false);
 }
 
-/* The value of a key in meta: as a number, or as text of exactly cap - 1 bytes. */
-static int meta(struct store *s, const char *key, int64_t *ret, char *text, size_t cap)
+int store_meta(struct store *s, const char *key, int64_t *ret, char *text, size_t cap)
 {
 	struct db *db = &s->reader;
 	sqlite3_stmt *stmt = db->stmt[STMT_META];
@@ -362,7 +386,7 @@ static int check_head(struct store *s)
 static int load_meta(struct store *s)
 {
 	int64_t head = 0, alive_ms = 0;
-	int err = meta(s, "stream", NULL, s->stream, sizeof(s->stream));
+	int err = store_meta(s, "stream", NULL, s->stream, sizeof(s->stream));
 
 	if (err == ERR_NOENT) {
 		err = random_hex(s->stream, sizeof(s->stream) - 1);
@@ -371,14 +395,16 @@ static int load_meta(struct store *s)
 	}
 	if (err)
 		return err;
-	err = meta(s, "head", &head, NULL, 0);
+	err = store_meta(s, "head", &head, NULL, 0);
 	if (err && err != ERR_NOENT)
 		return err;
-	err = meta(s, "alive_ms", &alive_ms, NULL, 0);
+	err = store_meta(s, "alive_ms", &alive_ms, NULL, 0);
 	if (err && err != ERR_NOENT)
 		return err;
-	s->state = s->committed = (struct write_state){(uint64_t)head, alive_ms};
-	return check_head(s);
+	struct write_state state = {.head = (uint64_t)head, .alive_ms = alive_ms};
+	err = audit_load(s, &state.audit);
+	s->state = s->committed = state;
+	return err ? err : check_head(s);
 }
 
 static int open_databases(struct store *s, const char *path)
@@ -398,6 +424,8 @@ static int open_databases(struct store *s, const char *path)
 	}
 	if (!err)
 		err = open_writer(s, path, in_memory);
+	if (!err && !in_memory)
+		err = store_place_init(s, path);
 	if (!err)
 		err = open_reader(s, path, in_memory);
 	if (!err)
@@ -471,5 +499,6 @@ void store_close(struct store *s)
 	pthread_cond_destroy(&s->idle);
 	pthread_cond_destroy(&s->work);
 	pthread_mutex_destroy(&s->mutex);
+	free(s->path);
 	free(s);
 }

@@ -27,6 +27,15 @@
 struct store;
 struct store_set;
 
+enum { STORE_HASH = 32 };
+typedef int store_hash(const void *ptr, size_t len, uint8_t ret_hash[STORE_HASH]);
+
+/* The last row of the audit log. seq 0: there is none, and the hash is all zeros. */
+struct store_audit_head {
+	uint64_t seq;
+	uint8_t hash[STORE_HASH];
+};
+
 struct store_conf {
 	const char *path;   /* database file, or ":memory:" (shared between connections) */
 	bool inline_commit; /* tests: no thread, store_submit() commits at once and the
@@ -35,6 +44,8 @@ struct store_conf {
 	 * must not call the store */
 	void (*wake)(void *wake_ctx);
 	void *wake_ctx;
+	/* SHA-256, for the audit log; called on both threads. NULL: nothing can be audited */
+	store_hash *hash;
 	/* tests: called before every database operation of a write, each statement, savepoint,
 	 * BEGIN and COMMIT, counted from 1 at store_open(); a non-zero return is the error of
 	 * that operation (or the hook does not return). What takes a failed transaction back
@@ -71,6 +82,7 @@ struct store_result {
 	unsigned event_count;
 	unsigned id_count;
 	int64_t ids[8];
+	struct store_audit_head audit; /* its audit row, seq 0: none */
 };
 typedef void store_done(void *ctx, const struct store_result *result);
 
@@ -109,6 +121,17 @@ void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 		    int64_t offline_at_ms);
 void store_set_alive(struct store_set *set, int64_t wall_ms);
 
+/* One row of the audit log, without its number and hash. No text has control characters or is
+ * longer than LIMIT_AUDIT_TEXT: ERR_INVAL, ERR_LIMIT. */
+struct store_audit {
+	int64_t at_ms;		    /* wall */
+	const char *who;	    /* "alice", "uid 1000" */
+	const char *act;	    /* "device lock" */
+	const char *object;	    /* "desk-1", "blinky 1.1.0" */
+	const char *before, *after; /* JSON objects, compact; "" if there was, is nothing */
+};
+void store_set_audit(struct store_set *set, const struct store_audit *a);
+
 /* Takes the set, always; `done` is called exactly once, by store_deliver(). */
 void store_submit(struct store *s, struct store_set *set);
 /* Calls the done functions of finished sets, on the caller's thread. Returns how many. */
@@ -116,11 +139,31 @@ unsigned store_deliver(struct store *s);
 /* Waits until everything submitted is finished (not delivered). For shutdown and tests. */
 void store_flush(struct store *s);
 
+/* Upper bounds of the latencies counted. */
+enum { STORE_LATENCIES = 11 };
+extern const unsigned store_latency_us[STORE_LATENCIES];
+
 struct store_stats {
 	uint64_t sets, commits, failed_sets, operations;
-	uint64_t queued; /* now */
+	uint64_t queued;			    /* now */
+	uint64_t latency_count[STORE_LATENCIES + 1]; /* commits by what they took; last: longer */
+	uint64_t latency_sum_us;
 };
 void store_stats(struct store *s, struct store_stats *ret_stats);
+
+/* ---- faults of the machine: disk full, read-only, I/O, damage, a file that was moved ----
+ *
+ * A commit that fails leaves nothing, and the next one is tried on a connection that was opened
+ * anew where that can help. A reading connection waits for store_probe(). */
+
+struct store_fault {
+	int err;	   /* of the newest commit (or read) that the machine decided; 0: it works */
+	uint64_t failures; /* ever */
+	char what[200];	   /* the last one, for people */
+};
+void store_faults(struct store *s, struct store_fault *ret_write, struct store_fault *ret_read);
+/* Tries again to read after a failure; harmless and cheap when there was none. */
+int store_probe(struct store *s) ERR_CHECK;
 
 /* ---- reading: ERR_NOENT when there is no such row; ret untouched on failure ---- */
 
@@ -171,6 +214,34 @@ typedef bool store_event_fn(void *ctx, const struct store_event_row *e);
 int store_events(struct store *s, uint64_t after, const char *device, unsigned limit,
 		 store_event_fn *fn, void *ctx) ERR_CHECK;
 
+/* ---- audit log: store/audit.h says what a row's hash is ---- */
+
+struct store_audit_row {
+	uint64_t seq;
+	struct store_audit what;
+	uint8_t hash[STORE_HASH];
+};
+typedef bool store_audit_fn(void *ctx, const struct store_audit_row *row);
+/* Rows with seq > after, ascending; object "" is all. */
+int store_audits(struct store *s, const char *object, uint64_t after, unsigned limit,
+		 store_audit_fn *fn, void *ctx) ERR_CHECK;
+/* Rows with seq < before (0: from the newest), descending. */
+int store_audits_before(struct store *s, const char *object, uint64_t before, unsigned limit,
+			store_audit_fn *fn, void *ctx) ERR_CHECK;
+
+/* A walk over the whole log that recomputes each hash; zero to begin with. `at` is the last row
+ * found right. When done, `bad` is 0, or the first row that is wrong and `why` says how. */
+struct store_audit_check {
+	struct store_audit_head at;
+	uint64_t wanted; /* a head seen before: all rows up to it must be there */
+	bool done;
+	uint64_t bad;
+	char why[200];
+};
+/* The next rows, at most `limit`; acts may be committed in between. An error is one of reading
+ * and the same step can be tried again. */
+int store_audit_check(struct store *s, unsigned limit, struct store_audit_check *c) ERR_CHECK;
+
 /* Who uses a release: target of a product, lock of a device, open attempt (first found). */
 struct store_use {
 	bool used;
@@ -186,5 +257,7 @@ struct store_counts {
 	uint64_t updated, failed; /* closed attempts: success, charged failures */
 };
 int store_counts(struct store *s, struct store_counts *ret) ERR_CHECK;
+/* Open attempts by state; looks at all of them. */
+int store_open_states(struct store *s, uint64_t ret_counts[ATTEMPT_STATE_COUNT]) ERR_CHECK;
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/write.h"
 
+#include "store/audit.h"
 #include "store/row.h"
 
 static int bind_int(sqlite3_stmt *stmt, int index, int64_t value)
@@ -222,6 +223,39 @@ static int write_event(struct db *db, struct store_set *set, const struct store_
 	return 0;
 }
 
+static int write_audit(struct db *db, store_hash *hash, struct store_set *set,
+		       const struct store_audit *a, struct write_state *state)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_AUDIT_INSERT];
+	struct store_audit_head next = {.seq = state->audit.seq + 1};
+	int err = audit_hash(hash, state->audit.hash, next.seq, a, next.hash);
+
+	if (err)
+		return db_note(db, STMT_AUDIT_INSERT, err, "the hash of the row");
+	err = bind_u64(stmt, 1, next.seq);
+	if (!err)
+		err = bind_int(stmt, 2, a->at_ms);
+	if (!err)
+		err = bind_str(stmt, 3, a->who);
+	if (!err)
+		err = bind_str(stmt, 4, a->act);
+	if (!err)
+		err = bind_str(stmt, 5, a->object);
+	if (!err)
+		err = bind_str(stmt, 6, a->before);
+	if (!err)
+		err = bind_str(stmt, 7, a->after);
+	if (!err && sqlite3_bind_blob(stmt, 8, next.hash, STORE_HASH, SQLITE_TRANSIENT))
+		err = ERR_NOMEM;
+	if (!err)
+		err = db_run(db, STMT_AUDIT_INSERT, NULL);
+	if (err)
+		return err;
+	state->audit = next;
+	set->result.audit = next;
+	return 0;
+}
+
 /* A device that was removed meanwhile is nobody's error. */
 static int write_seen(struct db *db, const struct op_seen *op)
 {
@@ -245,22 +279,34 @@ static int meta_number(struct db *db, const char *key, int64_t value)
 	return err ? err : db_run(db, STMT_META_PUT, NULL);
 }
 
-int write_head(struct db *db, uint64_t head)
+static int meta_text(struct db *db, const char *key, const char *value)
 {
-	return meta_number(db, "head", (int64_t)head);
+	sqlite3_stmt *stmt = db->stmt[STMT_META_PUT];
+	int err = bind_str(stmt, 1, key);
+
+	if (!err)
+		err = bind_str(stmt, 2, value);
+	return err ? err : db_run(db, STMT_META_PUT, NULL);
+}
+
+int write_heads(struct db *db, const struct write_state *before, const struct write_state *now)
+{
+	char text[AUDIT_HEAD_TEXT + 1];
+	int err = 0;
+
+	if (now->head != before->head)
+		err = meta_number(db, "head", (int64_t)now->head);
+	if (!err && now->audit.seq != before->audit.seq)
+		err = meta_text(db, "audit_head", audit_head_text(&now->audit, text));
+	return err;
 }
 
 int write_stream(struct db *db, const char *stream)
 {
-	sqlite3_stmt *stmt = db->stmt[STMT_META_PUT];
-	int err = bind_str(stmt, 1, "stream");
-
-	if (!err)
-		err = bind_str(stmt, 2, stream);
-	return err ? err : db_run(db, STMT_META_PUT, NULL);
+	return meta_text(db, "stream", stream);
 }
 
-static int write_op(struct db *db, struct store_set *set, const struct op *op,
+static int write_op(struct db *db, store_hash *hash, struct store_set *set, const struct op *op,
 		    struct write_state *state)
 {
 	const void *data = op->data;
@@ -290,15 +336,17 @@ static int write_op(struct db *db, struct store_set *set, const struct op *op,
 		if (!err)
 			state->alive_ms = *(const int64_t *)data;
 		return err;
+	case OP_AUDIT:
+		return write_audit(db, hash, set, data, state);
 	}
 	return ERR_INVAL;
 }
 
-int write_set(struct db *db, struct store_set *set, struct write_state *state)
+int write_set(struct db *db, store_hash *hash, struct store_set *set, struct write_state *state)
 {
 	int err = 0;
 
 	for (const struct op *op = set->first; op && !err; op = op->next)
-		err = write_op(db, set, op, state);
+		err = write_op(db, hash, set, op, state);
 	return err;
 }

@@ -13,13 +13,16 @@
 struct write_state {
 	uint64_t head; /* sequence of the last event */
 	int64_t alive_ms;
+	struct store_audit_head audit;
 };
 
-/* All operations of `set` until one fails; fills set->result on the way. */
-int write_set(struct db *db, struct store_set *set, struct write_state *state) ERR_CHECK;
+/* The database's own facts of a batch, before COMMIT: what has changed since `before`. */
+int write_heads(struct db *db, const struct write_state *before,
+		const struct write_state *now) ERR_CHECK;
 
-/* The head of the events, before COMMIT. */
-int write_head(struct db *db, uint64_t head) ERR_CHECK;
+/* All operations of `set` until one fails; fills set->result on the way. */
+int write_set(struct db *db, store_hash *hash, struct store_set *set,
+	      struct write_state *state) ERR_CHECK;
 
 int write_stream(struct db *db, const char *stream) ERR_CHECK;
 

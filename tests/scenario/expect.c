@@ -303,7 +303,11 @@ bool run_expect(struct scenario *s, const char *verb)
 	if (strcmp(verb, "EXPECT") == 0)
 		do_expect(s);
 	else if (strcmp(verb, "EXPECT-ACT") == 0)
-		expect_text(s, "act", s->act_err ? err_word(s->act_err) : "0", word(1));
+		expect_text(s, "act",
+			    s->act_err	       ? err_word(s->act_err)
+			    : s->act_unchanged ? "unchanged"
+					       : "0",
+			    word(1));
 	else if (strcmp(verb, "EXPECT-DIRECTIVE") == 0)
 		do_expect_directive(s);
 	else if (strcmp(verb, "EXPECT-EVENTS") == 0)
@@ -399,4 +403,5 @@ void expect_invariants(struct scenario *s)
 			fail(s, "I5: attempt %llu", (unsigned long long)a->id);
 		check_events(s, a);
 	}
+	expect_audit(s);
 }

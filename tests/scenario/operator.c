@@ -8,6 +8,15 @@
 
 #include "scenario.h"
 
+/* Who begins one act more. */
+static const struct actor *somebody(struct scenario *s)
+{
+	static const struct actor actor = {.uid = 1000, .pid = 1, .name = "somebody"};
+
+	s->acts++;
+	return &actor;
+}
+
 static void no_room(void *ctx)
 {
 	(void)ctx; /* the loop below tries again anyway */
@@ -18,6 +27,9 @@ static void act_done(void *ctx, const struct engine_result *result)
 	struct scenario *s = ctx;
 
 	s->act_err = result->err;
+	s->act_unchanged = result->unchanged;
+	s->acts_told++;
+	s->acts_done += !result->err && !result->unchanged;
 }
 
 static void do_product(struct scenario *s)
@@ -41,9 +53,9 @@ static void do_product(struct scenario *s)
 			fail(s, "%s is no setting", word(i));
 	}
 	if (strcmp(word(0), "PRODUCT") == 0)
-		engine_product_add(s->engine, &p, act_done, s);
+		engine_product_add(s->engine, somebody(s), &p, act_done, s);
 	else
-		engine_product_set(s->engine, &p, act_done, s);
+		engine_product_set(s->engine, somebody(s), &p, act_done, s);
 }
 
 struct stored {
@@ -96,7 +108,7 @@ static void do_release(struct scenario *s)
 		r.no_digest |= strcmp(word(i), "no-digest") == 0;
 		r.no_confirm |= strcmp(word(i), "no-confirm") == 0;
 	}
-	engine_release_add(s->engine, &r, act_done, s);
+	engine_release_add(s->engine, somebody(s), &r, act_done, s);
 	settle(s);
 	images_unpin(s->images, r.sha256);
 }
@@ -113,7 +125,7 @@ static void do_device(struct scenario *s)
 		d.psk_len = 0;
 	(void)snprintf((char *)d.psk, sizeof(d.psk), "a-key-of-%.32s", d.id);
 	d.product = p->id;
-	engine_device_add(s->engine, &d, act_done, s);
+	engine_device_add(s->engine, somebody(s), &d, act_done, s);
 	settle(s);
 	(void)session_new(s, word(1), word(1), d.plain);
 }
@@ -123,12 +135,12 @@ static void do_cancel(struct scenario *s)
 	struct device d;
 
 	if (store_device(s->store, word(1), &d) == 0)
-		engine_attempt_cancel(s->engine, d.attempt, act_done, s);
+		engine_attempt_cancel(s->engine, somebody(s), d.attempt, act_done, s);
 }
 
 static void do_device_act(struct scenario *s, enum operator_act act)
 {
-	engine_device_act(s->engine, word(1), act, act_done, s);
+	engine_device_act(s->engine, somebody(s), word(1), act, act_done, s);
 }
 
 static bool run_once(struct scenario *s, const char *verb)
@@ -140,12 +152,12 @@ static bool run_once(struct scenario *s, const char *verb)
 	else if (strcmp(verb, "DEVICE") == 0)
 		do_device(s);
 	else if (strcmp(verb, "TARGET") == 0)
-		engine_product_target(s->engine, word(1), strcmp(word(2), "none") ? word(2) : "",
-				      act_done, s);
+		engine_product_target(s->engine, somebody(s), word(1),
+				      strcmp(word(2), "none") ? word(2) : "", act_done, s);
 	else if (strcmp(verb, "REMOVE-RELEASE") == 0)
-		engine_release_remove(s->engine, word(1), word(2), act_done, s);
+		engine_release_remove(s->engine, somebody(s), word(1), word(2), act_done, s);
 	else if (strcmp(verb, "LOCK") == 0 || strcmp(verb, "UNLOCK") == 0)
-		engine_device_lock(s->engine, word(1), word(2), act_done, s);
+		engine_device_lock(s->engine, somebody(s), word(1), word(2), act_done, s);
 	else if (strcmp(verb, "FORCE") == 0)
 		do_device_act(s, OPERATOR_FORCE);
 	else if (strcmp(verb, "UNFORCE") == 0)
@@ -155,7 +167,7 @@ static bool run_once(struct scenario *s, const char *verb)
 	else if (strcmp(verb, "UNHOLD") == 0)
 		do_device_act(s, OPERATOR_UNHOLD);
 	else if (strcmp(verb, "REMOVE") == 0)
-		engine_device_remove(s->engine, word(1), act_done, s);
+		engine_device_remove(s->engine, somebody(s), word(1), act_done, s);
 	else if (strcmp(verb, "CANCEL") == 0)
 		do_cancel(s);
 	else

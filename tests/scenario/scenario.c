@@ -30,7 +30,7 @@
  *   FAIL-EACH                             (the file runs again and again, with operation 1, 2, ...
  *                                          of the database failing; who gets 5.03 repeats)
  *   EXPECT code | EXPECT-ANSWERS code...  (all since DELIVER or the last EXPECT-ANSWERS)
- *   EXPECT-ACT 0|err-word
+ *   EXPECT-ACT 0|unchanged|err-word
  *   EXPECT-DIRECTIVE none|pending|update [fresh=0|1] [force=0|1] [version=V] [soon=0|1]
  *   EXPECT-EVENTS topic[:data]...         (exactly these since the last EXPECT-EVENTS;
  *                                          device/online and device/offline are left out)
@@ -42,7 +42,7 @@
  *   EXPECT-RINGS session n                EXPECT-CLOSED session 0|1
  *
  * What a line of a scenario does is checked where it is said; anything unknown fails. I1, I2
- * and I5 are checked at the end of each.
+ * and I5 are checked at the end of each, and the audit log against what the acts left.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -34,6 +34,8 @@ struct scenario {
 	struct unit units[SESSIONS_MAX];
 	unsigned unit_count;
 	int act_err;
+	bool act_unchanged;
+	unsigned acts, acts_told, acts_done; /* begun, answered, of these with a change */
 	uint64_t events_seen;
 	char events[4096];
 
@@ -86,5 +88,8 @@ bool run_operator(struct scenario *s, const char *verb);
 bool run_expect(struct scenario *s, const char *verb);
 /* What holds at the end of every scenario: I2, I3 and I5 over all rows and events. */
 void expect_invariants(struct scenario *s);
+
+/* audit.c: the audit log is whole, and what it tells is what the acts left behind. */
+void expect_audit(struct scenario *s);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/audit.h"
 #include "scenario.h"
 
 static int fault(void *ctx, unsigned long operation)
@@ -27,8 +28,11 @@ static int fault(void *ctx, unsigned long operation)
 void world_start(struct scenario *s)
 {
 	char path[128];
-	struct store_conf conf = {
-		.path = path, .inline_commit = true, .fault = fault, .fault_ctx = s};
+	struct store_conf conf = {.path = path,
+				  .inline_commit = true,
+				  .fault = fault,
+				  .fault_ctx = s,
+				  .hash = audit_sha256};
 	struct engine_conf engine = {.loop = &s->loop, .device_json = true, .plain_devices = true};
 
 	(void)snprintf(path, sizeof(path), "%s/images", s->dir);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "daemon/audit.h"
 #include "support/admin_fixture.h"
 
 /* ---- the daemon ---- */
@@ -37,7 +38,8 @@ static void deliver(uv_async_t *wake)
 
 void daemon_up(struct fixture *f)
 {
-	const struct store_conf sc = {.path = f->db, .wake = on_wake, .wake_ctx = f};
+	const struct store_conf sc = {
+		.path = f->db, .wake = on_wake, .wake_ctx = f, .hash = audit_sha256};
 	assert_int_equal(uv_loop_init(&f->loop), 0);
 	assert_int_equal(uv_async_init(&f->loop, &f->wake, deliver), 0);
 	f->wake.data = f;

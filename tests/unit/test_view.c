@@ -253,6 +253,11 @@ static void test_view_attempt(void **state)
 	assert_golden("attempt-open", view_attempt(&open, "blinky", NULL, NULL));
 	assert_golden("attempt-updated", view_attempt(&good, "blinky", NULL, NULL));
 	assert_golden("attempt-reverted", view_attempt(&bad, "blinky", &dg, NULL));
+	bad.verdict = VERDICT_REFUSED;
+	bad.reason = REASON_LOW_POWER;
+	bad.charged = false;
+	bad.served_bytes = 3 * bad.size_bytes + 1;
+	assert_golden("attempt-deferred", view_attempt(&bad, "blinky", NULL, NULL));
 }
 
 static void test_view_device(void **state)
@@ -278,6 +283,10 @@ static void test_view_device(void **state)
 		.now = &now, .has_last = true, .last = &last, .last_diagnoses = &dg};
 	assert_golden("device", view_device(&v));
 	assert_golden("device-row", view_device_row(&now));
+	now.device.unbooted_claim = true;
+	strcpy(now.device.claimed, "1.1.0");
+	strcpy(now.device.report.last.detail, "flash is worn out");
+	assert_golden("device-claims", view_device_row(&now));
 }
 
 static void test_view_device_never_shows_the_key(void **state)
@@ -322,13 +331,18 @@ static json_t *event_of(enum event_kind kind, const struct device *d, const stru
 {
 	struct product p = product_full();
 	json_t *payload = view_event_payload(kind, d, &p, a, dg);
+	if (kind == EVENT_DEVICE_DRIFT)
+		view_event_expected(&payload, "1.1.0");
 	char *json = json_dumps(payload, JSON_COMPACT);
 	struct store_event_row row = {.seq = 12,
 				      .at_ms = T0,
 				      .topic = event_topic(kind),
 				      .data = event_data(kind),
 				      .device = d->id,
-				      .attempt = a ? a->id : 0,
+				      .attempt = a ? a->id
+						 : kind == EVENT_DEVICE_CONVERGED
+							 ? attempt_open().id
+							 : 0,
 				      .json = json};
 	json_t *o = view_event("0123456789abcdef0123456789abcdef", &row);
 
@@ -352,6 +366,38 @@ static void test_view_event(void **state)
 	d->hold = HOLD_REVERTS;
 	assert_golden("event-held", event_of(EVENT_DEVICE_HELD, d, NULL, NULL));
 	assert_golden("event-drift", event_of(EVENT_DEVICE_DRIFT, d, NULL, NULL));
+}
+
+/* As the engine calls it: postboot-events(7) shows each of these. */
+static void test_view_event_of_every_kind(void **state)
+{
+	static const struct {
+		enum event_kind kind;
+		const char *name;
+	} rows[] = {
+		{EVENT_UPDATES_PENDING, "event-pending"},
+		{EVENT_UPDATES_NOT_PENDING, "event-not-pending"},
+		{EVENT_UPDATES_ENABLED, "event-enabled"},
+		{EVENT_UPDATES_DISABLED, "event-disabled"},
+		{EVENT_UPDATES_FORCED, "event-forced"},
+		{EVENT_UPDATES_NOT_FORCED, "event-not-forced"},
+		{EVENT_DEVICE_ONLINE, "event-online"},
+		{EVENT_DEVICE_OFFLINE, "event-offline"},
+		{EVENT_DEVICE_UNHELD, "event-unheld"},
+		{EVENT_DEVICE_CONVERGED, "event-converged"},
+	};
+	struct engine_device now = device_full();
+	struct attempt open = attempt_open(), closed = attempt_open();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_golden(rows[i].name, event_of(rows[i].kind, &now.device, NULL, NULL));
+	assert_golden("event-progress", event_of(EVENT_FLASH_PROGRESS, &now.device, &open, NULL));
+	closed.state = ATTEMPT_CLOSED;
+	closed.verdict = VERDICT_SUPERSEDED;
+	closed.closed_ms = closed.created_ms + 4000;
+	closed.received_bytes = closed.served_bytes = 0;
+	assert_golden("event-closed", event_of(EVENT_ATTEMPT_CLOSED, &now.device, &closed, NULL));
 }
 
 static void test_view_event_survives_a_damaged_payload(void **state)
@@ -606,6 +652,7 @@ int main(void)
 		cmocka_unit_test(test_view_device_never_shows_the_key),
 		cmocka_unit_test(test_view_device_state_words),
 		cmocka_unit_test(test_view_event),
+		cmocka_unit_test(test_view_event_of_every_kind),
 		cmocka_unit_test(test_view_event_survives_a_damaged_payload),
 		cmocka_unit_test(test_view_problem),
 		cmocka_unit_test(test_view_explain),

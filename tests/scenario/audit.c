@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The audit log of a scenario: its chain holds, it has a row for each act that changed
+ * something and no other, and played back from its first row it gives the catalogue and what
+ * operators set of the devices, as they are stored.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scenario.h"
+
+struct replay {
+	struct scenario *s;
+	json_t *objects; /* "device desk-1": its facts, as told so far */
+	uint64_t last;
+};
+
+/* Takes the facts of `before` away and puts those of `after` there. */
+static void facts_apply(json_t *facts, const json_t *before, const json_t *after)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)before, key, value)
+	{
+		if (!json_is_object(value))
+			(void)json_object_del(facts, key);
+	}
+	json_object_foreach((json_t *)(uintptr_t)after, key, value)
+	{
+		json_t *inner = json_object_get(facts, key);
+		if (json_is_object(value) && json_is_object(inner))
+			facts_apply(inner, json_object_get(before, key), value);
+		else
+			(void)json_object_set_new(facts, key, json_deep_copy(value));
+	}
+}
+
+static bool replay_row(void *ctx, const struct store_audit_row *row)
+{
+	struct replay *r = ctx;
+	json_t *before = json_loads(row->what.before, 0, NULL);
+	json_t *after = json_loads(row->what.after, 0, NULL);
+	char name[256];
+
+	r->last = row->seq;
+	(void)snprintf(name, sizeof(name), "%.*s %s", (int)strcspn(row->what.act, " "),
+		       row->what.act, row->what.object);
+	if (strncmp(row->what.act, "attempt ", 8) == 0) {
+		/* history, not a thing of the catalogue */
+	} else if (strstr(row->what.act, " add")) {
+		if (json_object_get(r->objects, name) || before || !after)
+			fail(r->s, "audit: %s is there already", name);
+		(void)json_object_set(r->objects, name, after);
+	} else if (strstr(row->what.act, " remove")) {
+		if (json_object_del(r->objects, name) || !before || after)
+			fail(r->s, "audit: %s was not there", name);
+	} else {
+		json_t *facts = json_object_get(r->objects, name);
+		if (!facts || !before || !after)
+			fail(r->s, "audit: %s of nothing: %s", row->what.act, name);
+		facts_apply(facts, before, after);
+	}
+	if (strcmp(row->what.who, "somebody") != 0)
+		fail(r->s, "audit: row %llu is by %s", (unsigned long long)row->seq, row->what.who);
+	json_decref(before);
+	json_decref(after);
+	return true;
+}
+
+/* Only `keys` of the facts, if there are any. */
+static void expect_facts(struct replay *r, const char *kind, const char *name, json_t *is,
+			 const char *const *keys)
+{
+	char object[256];
+
+	(void)snprintf(object, sizeof(object), "%s %s", kind, name);
+	json_t *told = json_object_get(r->objects, object);
+	bool same = told && !keys && json_equal(told, is);
+	for (size_t i = 0; told && keys && keys[i]; i++) {
+		json_t *a = json_object_get(told, keys[i]), *b = json_object_get(is, keys[i]);
+		same = (!a && !b) || json_equal(a, b);
+		if (!same)
+			break;
+	}
+	if (!same) {
+		char *a = json_dumps(told, JSON_COMPACT | JSON_ENCODE_ANY);
+		char *b = json_dumps(is, JSON_COMPACT);
+		fail(r->s, "audit: %s is %s, its rows tell %s", object, b, a ? a : "nothing");
+		free(a);
+		free(b);
+	}
+	(void)json_object_del(r->objects, object);
+	json_decref(is);
+}
+
+static bool replay_device(void *ctx, const struct device *d)
+{
+	static const char *const keys[] = {"product", "plain", "lock", "force", NULL};
+	struct replay *r = ctx;
+
+	expect_facts(r, "device", d->id, audit_device(r->s->engine, d, NULL), keys);
+	return true;
+}
+
+static void replay_compare(struct replay *r)
+{
+	struct engine *e = r->s->engine;
+	const char *left;
+	json_t *value;
+
+	for (size_t i = 0; i < e->release_count; i++) {
+		const struct release *rel = e->releases[i];
+		char name[160];
+		(void)snprintf(name, sizeof(name), "%s %s", catalog_product(e, rel->product)->name,
+			       rel->version);
+		expect_facts(r, "release", name, audit_release(rel), NULL);
+	}
+	for (size_t i = 0; i < e->product_count; i++)
+		expect_facts(r, "product", e->products[i]->name, audit_product(e, e->products[i]),
+			     NULL);
+	if (store_devices(r->s->store, 0, "", 1000, replay_device, r))
+		fail(r->s, "devices cannot be read");
+	json_object_foreach(r->objects, left, value)
+	{
+		fail(r->s, "audit: its rows tell of %s, which is not there", left);
+	}
+}
+
+void expect_audit(struct scenario *s)
+{
+	struct store_audit_check check = {0};
+	struct replay r = {.s = s, .objects = json_object()};
+	uint64_t before;
+
+	while (!check.done)
+		if (store_audit_check(s->store, 7, &check)) {
+			fail(s, "the audit log cannot be read");
+			break;
+		}
+	if (check.bad)
+		fail(s, "audit: %s", check.why);
+	/* What was begun and never answered, because of a crash, may have been done. */
+	if (check.at.seq < s->acts_done || check.at.seq > s->acts_done + (s->acts - s->acts_told))
+		fail(s, "audit: %llu rows of %u acts", (unsigned long long)check.at.seq,
+		     s->acts_done);
+	do {
+		before = r.last;
+		if (store_audits(s->store, "", r.last, 100, replay_row, &r))
+			fail(s, "the audit log cannot be read");
+	} while (r.last != before);
+	replay_compare(&r);
+	json_decref(r.objects);
+}

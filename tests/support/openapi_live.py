@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drives every operation of a server and holds each answer against docs/openapi.json."""
+import glob
+import http.client
+import json
+import re
+import socket
+import urllib.parse
+
+from jsonschema import Draft202012Validator
+
+from openapi_file import Wrong, body_kind, deref, operations
+
+# ---- answers: strict, and with a note of what was seen ----
+
+
+def strict(node):
+    """The same schemas, but no object may have a key that is not told."""
+    if isinstance(node, list):
+        return [strict(n) for n in node]
+    if not isinstance(node, dict):
+        return node
+    made = {k: strict(v) for k, v in node.items()}
+    if made.get("type") == "object" and "properties" in made:
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+class Judge:
+    def __init__(self, doc):
+        self.doc = doc
+        self.strict = strict(doc["components"])
+        self.seen = set()  # (id of a schema, key)
+        self.statuses = set()  # (operationId, status)
+        self.made = {}
+
+    def valid(self, schema, value):
+        key = json.dumps(schema, sort_keys=True)
+        if key not in self.made:
+            self.made[key] = Draft202012Validator({**strict(schema), "components": self.strict})
+        return list(self.made[key].iter_errors(value))
+
+    def note(self, schema, value):
+        schema = deref(self.doc, schema)
+        if not isinstance(schema, dict):
+            return
+        for branch in schema.get("anyOf", []) + schema.get("oneOf", []):
+            if not self.valid(branch, value):
+                self.note(branch, value)
+        if isinstance(value, dict):
+            for key, item in value.items():
+                if key in schema.get("properties", {}):
+                    self.seen.add((id(schema), key))
+                    self.note(schema["properties"][key], item)
+        if isinstance(value, list):
+            for item in value:
+                self.note(schema.get("items"), item)
+
+    def judge(self, schema, value, where):
+        errors = self.valid(schema, value)
+        if errors:
+            lines = [f"  {e.json_path}: {e.message[:300]}" for e in errors]
+            lines += [f"    {c.json_path}: {c.message[:200]}" for e in errors for c in e.context or []]
+            raise Wrong(f"{where}:\n" + "\n".join(lines[:20]))
+        self.note(schema, value)
+
+    def find(self, method, path):
+        """The operation, None; or the methods that the path has."""
+        want = path.split("/")
+        found = []
+        for template, item in self.doc["paths"].items():
+            have = template.split("/")
+            if len(have) == len(want) and all(
+                h == w or (h.startswith("{") and w) for h, w in zip(have, want)
+            ):
+                found.append((sum(h.startswith("{") for h in have), template, item))
+        if not found:
+            return None, []
+        item = min(found, key=lambda row: row[0])[2]
+        return item.get(method.lower()), [m.upper() for m in item]
+
+    def judge_query(self, op, query, where):
+        params = {p["name"]: deref(self.doc, p) for p in op.get("parameters", []) if p["in"] == "query"}
+        for name, values in urllib.parse.parse_qs(query).items():
+            schema = deref(self.doc, params[name]["schema"])
+            for value in values:
+                if schema.get("type") == "integer":
+                    self.judge(schema, int(value), f"{where} query {name}")
+                elif schema.get("type") == "array":
+                    parts = [value] if params[name].get("explode") else value.split(",")
+                    self.judge(schema, parts, f"{where} query {name}")
+                else:
+                    self.judge(schema, value, f"{where} query {name}")
+
+    def judge_body(self, response, kind, text, where):
+        content = response.get("content", {})
+        if not content:
+            if text:
+                raise Wrong(f"{where}: a body where none is told")
+            return
+        if kind not in content:
+            raise Wrong(f"{where}: {kind} is not in {list(content)}")
+        media = content[kind]
+        each = media.get("x-each")
+        if each == "line":
+            values = [line for line in text.split("\n") if line]
+        elif each == "data":
+            values = re.findall(r"^data: (.*)$", text, re.M)
+            if not re.fullmatch(r"(id: [0-9a-f]{32}:\d+\nevent: \S+\ndata: .*\n\n|: .*\n\n)*", text):
+                raise Wrong(f"{where}: not Server-Sent Events: {text[:200]}")
+        else:
+            values = [text]
+        for value in values:
+            self.judge(media["schema"], json.loads(value), where)
+
+    def answer(self, method, target, sent, status, headers, text):
+        path, _, query = target.partition("?")
+        path = path.split("#")[0]
+        where = f"{method} {target[:120]} -> {status}"
+        op, methods = self.find(method, path)
+        kind = headers.get("content-type", "").split(";")[0]
+        problem = {"$ref": "#/components/schemas/Problem"}
+        if op is None:
+            want = 405 if methods else 404
+            if status not in (want, 414) or kind != "application/problem+json":
+                raise Wrong(f"{where}: not in the file, so {want} is wanted")
+            if status == 405 and sorted(headers["allow"].split(", ")) != sorted(methods):
+                raise Wrong(f"{where}: Allow: {headers['allow']}, the file has {methods}")
+            self.judge(problem, json.loads(text), where)
+            return
+        if str(status) not in op["responses"]:
+            raise Wrong(f"{where}: this status is not told: {text[:300]}")
+        self.statuses.add((op["operationId"], str(status)))
+        response = deref(self.doc, op["responses"][str(status)])
+        self.judge_body(response, kind, text, where)
+        if status >= 400 and json.loads(text)["status"] != status:
+            raise Wrong(f"{where}: says status {json.loads(text)['status']}")
+        for name, header in response.get("headers", {}).items():
+            value = headers.get(name.lower())
+            if value is None and header.get("required"):
+                raise Wrong(f"{where}: no header {name}")
+            if value is not None:
+                whole = deref(self.doc, header["schema"]).get("type") == "integer"
+                self.judge(header["schema"], int(value) if whole else value, f"{where} {name}")
+        if status < 300:
+            self.judge_query(op, query, where)
+        schema = op.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+        if isinstance(sent, dict) and status < 300:
+            self.judge(schema if schema else {"const": {}}, sent, f"{where} request")
+
+    def unseen(self):
+        """Keys of answers that no answer had."""
+        names = []
+
+        def walk(schema, where, path):
+            if isinstance(schema, dict) and "$ref" in schema:
+                where = schema["$ref"].split("/")[-1]
+            schema = deref(self.doc, schema)
+            if not isinstance(schema, dict) or id(schema) in path:
+                return
+            path = path | {id(schema)}
+            for key, value in schema.get("properties", {}).items():
+                if schema.get("type") == "object" and (id(schema), key) not in self.seen:
+                    names.append(f"{where}.{key}")
+                walk(value, f"{where}.{key}", path)
+            for branch in schema.get("anyOf", []) + schema.get("oneOf", []):
+                walk(branch, where, path)
+            walk(schema.get("items"), where, path)
+
+        for method, path, op in operations(self.doc):
+            for response in op["responses"].values():
+                for media in deref(self.doc, response).get("content", {}).values():
+                    walk(media["schema"], f"{method} {path}", frozenset())
+        return sorted(set(names))
+
+
+class Server:
+    def __init__(self, path, judge):
+        self.path, self.judge = path, judge
+        self.count = 0
+
+    def ask(self, method, target, body=None, headers=None, judge=True):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(60)
+        sock.connect(self.path)
+        conn = http.client.HTTPConnection("localhost")
+        conn.sock = sock
+        head = dict(headers or {})
+        data = body
+        if isinstance(body, (dict, list)):
+            data = json.dumps(body).encode()
+            head.setdefault("Content-Type", "application/json")
+        if method != "GET" or data:
+            head.setdefault("Content-Length", str(len(data or b"")))
+        conn.putrequest(method, target)
+        for name, value in head.items():
+            if value is not None:
+                conn.putheader(name, value)
+        conn.endheaders(data)
+        answer = conn.getresponse()
+        text = answer.read().decode()
+        got = {k.lower(): v for k, v in answer.getheaders()}
+        conn.close()
+        self.count += 1
+        if judge:
+            self.judge.answer(method, target, body, answer.status, got, text)
+        whole = got.get("content-type", "").endswith(("/json", "+json"))
+        return answer.status, json.loads(text) if whole else text
+
+    def want(self, status, method, target, body=None, **headers):
+        got, value = self.ask(method, target, body, {k.replace("_", "-"): v for k, v in headers.items()})
+        if got != status:
+            raise Wrong(f"{method} {target[:120]}: {status} is wanted, got {got}: {value}")
+        return value
+
+
+def refusals(doc, server):
+    """What every operation refuses in the same way."""
+    for method, path, op in operations(doc):
+        names = re.sub(r"{attempt}", "4503599627370496", path)
+        names = re.sub(r"{[^}]*}", "nobody", names)
+        m = method.upper()
+        image = body_kind(op) == "image"
+        server.want(400, m, names + "?no-such-key=1")
+        if "{" in path:
+            server.want(404, m, names + ("?version=1" if image else ""), *([b"x"] if image else body_of(doc, op)))
+            server.want(414, m, re.sub(r"{[^}]*}", "n" * 2100, path))
+        if not image:
+            server.want(413, m, names, b" " * 65537, Content_Type="application/json")
+            server.want(415, m, names, b"{}", Content_Type="text/plain")
+    for path in doc["paths"]:
+        server.want(405, "BREW", re.sub(r"{[^}]*}", "x", path))
+    for path in ("/", "/v1", "/v1/nothing", "/v2/status", "/v1/status/"):
+        server.want(404, "GET", path)
+
+
+def body_of(doc, op):
+    """A body of the right form, so that the name in the path is what is wrong."""
+    content = op.get("requestBody", {}).get("content", {}).get("application/json")
+    if not content:
+        return []
+    schema = deref(doc, content["schema"])
+    return [{k: "1" for k in schema.get("required", []) if k in ("version",)}]
+
+
+def drive_products(server):
+    want = server.want
+    want(200, "GET", "/v1/openapi.json")
+    want(201, "POST", "/v1/products", {"name": "p%1", "hardware": "h", "policy": {"stall_s": 60}})
+    want(409, "POST", "/v1/products", {"name": "p%1"})
+    want(201, "POST", "/v1/products", {"name": "bare"})
+    want(200, "PATCH", "/v1/products/p%251", {"hardware": "", "policy": {"backoff_s": 1}})
+    want(200, "GET", "/v1/products/p%251")
+    page = want(200, "GET", "/v1/products?limit=1")
+    want(200, "GET", "/v1/products?limit=1000&after=" + page["next"])
+    for bad in ({}, {"name": "a b"}, {"name": "x", "policy": {"window": 0}}, {"x": 1}, []):
+        want(400, "POST", "/v1/products", bad)
+    add = "/v1/products/p%251/releases"
+    want(201, "POST", add + "?version=1&running=mcuboot:00112233&running=vendor-7:aabbccdd&reports=no-digest,no-confirm", b"one")
+    want(201, "POST", add + "?version=2", b"two", Content_Type="application/octet-stream")
+    want(409, "POST", add + "?version=2", b"two")
+    want(400, "POST", add + "?version=3&running=x", b"3")
+    want(400, "POST", add + "?version=3&running=file:" + "00" * 32, b"3")
+    want(400, "POST", add + "?version=", b"3")
+    want(400, "POST", add + "?version=3", b"")
+    want(415, "POST", add + "?version=3", b"3", Content_Type="text/plain")
+    want(413, "POST", add + "?version=3", None, Content_Length="99999999999")
+    want(411, "POST", add + "?version=3", None, Content_Length=None)
+    want(200, "GET", add + "/2")
+    want(200, "GET", add + "?limit=1")
+    page = want(200, "GET", "/v1/releases?limit=1")
+    want(200, "GET", f"/v1/releases?after={page['next']}")
+    want(200, "GET", f"{add}?after={page['next']}&limit=1")
+    want(200, "PUT", "/v1/products/p%251/target", {"version": "1"})
+    want(409, "DELETE", add + "/1")
+    want(200, "PUT", "/v1/products/p%251/target", {"version": None})
+    want(404, "PUT", "/v1/products/p%251/target", {"version": "9"})
+    want(204, "DELETE", add + "/2")
+
+
+def drive_devices(server, ids):
+    want = server.want
+    want(201, "POST", "/v1/devices", {"id": "d%1", "product": "p%1", "psk_generate": True})
+    want(201, "POST", "/v1/devices", {"id": "d2", "product": "p%1", "psk": "0a" * 16})
+    want(201, "POST", "/v1/devices", {"id": "d3", "product": "p%1", "plain": True})
+    want(409, "POST", "/v1/devices", {"id": "d4", "product": "p%1", "psk": "0A" * 16})
+    want(404, "POST", "/v1/devices", {"id": "d4", "product": "none", "plain": True})
+    want(400, "POST", "/v1/devices", {"id": "d4", "product": "p%1"})
+    one = "/v1/devices/d%251"
+    for act in ("lock", "force", "hold", "hold", "unhold", "unhold", "unforce", "unforce", "unlock", "unlock"):
+        want(200, "POST", f"{one}/{act}", {"version": "1"} if act == "lock" else None)
+        want(200, "GET", one)
+        want(200, "GET", one + "/explain")
+        want(200, "GET", "/v1/devices?product=p%251")
+    page = want(200, "GET", "/v1/devices?limit=1")
+    want(200, "GET", "/v1/devices?after=" + urllib.parse.quote(page["next"]))
+    want(404, "GET", "/v1/devices?product=none")
+    want(204, "DELETE", one)
+    for device in ids:
+        want(200, "GET", f"/v1/devices/{device}")
+        want(200, "GET", f"/v1/devices/{device}/explain")
+
+
+def drive_attempts(server, ids):
+    want = server.want
+    rows = want(200, "GET", "/v1/attempts?limit=1000")["attempts"]
+    if {a["device"] for a in rows} != set(ids):
+        raise Wrong(f"attempts of {ids} are wanted, there are {[a['device'] for a in rows]}")
+    for row in rows:
+        want(200, "GET", f"/v1/attempts/{row['id']}")
+        if row["state"] == "closed":
+            want(409, "POST", f"/v1/attempts/{row['id']}/cancel")
+    page = want(200, "GET", "/v1/attempts?limit=1")
+    want(200, "GET", f"/v1/attempts?before={page['next']}")
+    want(200, "GET", f"/v1/attempts?device={ids[0]}")
+    want(404, "GET", "/v1/attempts?device=nobody")
+    for row in want(200, "GET", "/v1/attempts?open=1")["attempts"]:
+        want(200, "POST", f"/v1/attempts/{row['id']}/cancel")
+
+
+def drive_events(server, ids):
+    want = server.want
+    want(200, "GET", "/v1/status")
+    text = want(200, "GET", "/v1/events")
+    cursor = json.loads(text.split("\n")[0])["cursor"]
+    want(200, "GET", f"/v1/events?after={cursor}&limit=5&device={ids[0]}")
+    want(200, "GET", "/v1/events", None, Accept="text/event-stream", Last_Event_ID=cursor)
+    want(410, "GET", "/v1/events?after=99999999")
+    want(410, "GET", "/v1/events?after=" + "0" * 32 + ":1")
+    want(400, "GET", "/v1/events?after=x")
+
+
+# What cannot be had from a healthy server by asking.
+NOT_DRIVEN = {"503": None, "507": None}
+# A device's queue that is full; rows that change between two steps of one act.
+NOT_DRIVEN["409"] = {
+    "changeProduct", "setTarget", "removeDevice", "lockDevice", "unlockDevice", "forceDevice",
+    "unforceDevice", "holdDevice", "unholdDevice",
+}
+
+
+def golden(judge, folder):
+    """The golden files are answers, too: of states that are hard to bring about."""
+    names = {
+        "view-attempt-*": "Attempt", "view-device": "Device", "view-device-new": "Device",
+        "view-device-row": "DeviceRow", "view-device-claims": "DeviceRow", "view-event-*": "Event", "view-explain-[hn]e*": "Explanation",
+        "view-problem": "Problem", "view-product*": "Product", "view-release*": "Release",
+    }
+    for pattern, schema in names.items():
+        files = glob.glob(f"{folder}/{pattern}.json")
+        if not files:
+            raise Wrong(f"{folder}/{pattern}.json: no such file")
+        for name in files:
+            with open(name, encoding="utf-8") as f:
+                judge.judge({"$ref": f"#/components/schemas/{schema}"}, json.load(f), name)
+
+
+def live(doc, path, folder, ids):
+    judge = Judge(doc)
+    server = Server(path, judge)
+    golden(judge, folder)
+    drive_products(server)
+    drive_devices(server, ids)
+    drive_attempts(server, ids)
+    drive_events(server, ids)
+    refusals(doc, server)
+    served = server.want(200, "GET", "/v1/openapi.json")
+    if served != doc:
+        raise Wrong("GET /v1/openapi.json: not the file")
+    missing = []
+    for _, _, op in operations(doc):
+        for status in op["responses"]:
+            free = NOT_DRIVEN.get(status, set())
+            if (op["operationId"], status) not in judge.statuses and free is not None \
+                    and op["operationId"] not in free:
+                missing.append(f"{op['operationId']} {status}")
+    if missing:
+        raise Wrong(f"told, but never answered: {missing}")
+    unseen = judge.unseen()
+    if unseen:
+        raise Wrong(f"told, but never seen: {unseen}")
+    return f"{server.count} answers"
