@@ -20,7 +20,7 @@ class Acts(Reports):
             if code is not None:
                 self.answered(code, "4.03", "I7")
             return
-        if a.served >= 3 * a.release.size and (a.served >= 3 * a.release.size + 1024 or
+        if a.served >= 3 * a.release.size and (a.served_surely >= 3 * a.release.size + 1024 or
                                                self.choose("at-three-times-the-size") == 0):
             if code is not None:
                 self.answered(code, "4.03", "4: 3 times the size")
@@ -33,6 +33,7 @@ class Acts(Reports):
                 raise Mismatch("the block is not the image's")
         self.heard_of_attempt()
         a.served += length
+        a.served_surely += length
         self.start(late=True)
         if a.served >= 3 * a.release.size and a.state in ("offered", "transferring") and \
                 self.choose("ends-at-three-times-the-size"):
@@ -68,7 +69,7 @@ class Acts(Reports):
             self.boot["gap"] = 1
             if self.running:
                 self.tell("device/boot", cite="3 Boots", boot_seq=self.boot_seq,
-                          reset=frozenset(("unknown", words.RESETS[self.facts.get(5, 0)])), running=self.running[0])
+                          reset=frozenset(("unknown", words.RESETS[self.facts.get(5, 0)])), running=self.shown_running)
         self.heard_of_attempt()
         want = self._step(a, s)
         if code is not None:
@@ -200,9 +201,9 @@ class Acts(Reports):
         if self.hold is not None:
             self.hold = None
             self.tell("device/held", "none", cite="man EVENTS")
-            self.wait = None
         elif not self.drifted:
             return
+        self.wait = None
         self.failures, self.reverts, self.in_a_row = {}, {}, 0
         self.drifted, self.strikes, self.base_changes = False, 0, 0
 
@@ -221,15 +222,15 @@ class Acts(Reports):
         """status: of the HTTP answer."""
         a = self.attempt
         if a is None or not self.bind(a.index, number):
-            self.answered(status // 100, 4, "a closed attempt never changes (I4)")
+            self.answered(status and status // 100, status and 4, "a closed attempt never changes (I4)")
         elif a.state in ("offered", "transferring"):
-            self.answered(status, 200, "man cancel")
+            self.answered(status or 200, 200, "man cancel")
             self.close("cancelled", "4 cancel")
         elif a.state == "verified":
-            self.answered(status, 200, "man cancel")
+            self.answered(status or 200, 200, "man cancel")
             a.cancelling = True
         else:
-            self.answered(status, 409, "4 cancel of applying is refused")
+            self.answered(status or 409, 409, "4 cancel of applying is refused")
 
     def set_policy(self, changes):
         self.product["policy"].update(changes)
@@ -238,7 +239,7 @@ class Acts(Reports):
         """seen: the device as the API shows it."""
         want = {"held": self.hold is not None, "force": self.forced, "drifted": self.drifted,
                 "lock": self.lock, "online": self.online,
-                "running": self.running and self.running[0]}
+                "running": self.shown_running}
         have = {"held": "hold" in seen, "force": seen.get("force", False),
                 "drifted": seen.get("drifted", False), "lock": seen.get("lock"),
                 "online": seen["online"], "running": seen.get("running", {}).get("version")}
@@ -267,7 +268,9 @@ class Acts(Reports):
 
     def restarted(self, gap, late):
         """The server was away for gap = (least, most) seconds."""
+        self.back = (self.now[1] + gap[1], gap)
         if self.attempt:
+            self.attempt.served_surely = 0
             grace = self.product["policy"]["outage_grace_s"]
             lo, hi = self.attempt.stall
             self.attempt.stall = (lo + gap[0] + grace, hi + gap[1] + grace)

@@ -47,7 +47,7 @@ class Boots(World):
     def replaced_again(self, key, session_at):
         """A replaced id never becomes current again; on a session handshaken after its
         replacement it is a clone or a restored snapshot, if it happens twice."""
-        if session_at is None or session_at[1] < self.replaced[key][0]:
+        if self.plain or session_at[1] < self.replaced[key][0]:
             return
         if session_at[0] <= self.replaced[key][1] and self.choose("session-or-replacement-first"):
             return
@@ -78,5 +78,6 @@ class Boots(World):
             gap = count - self.boot["count"]
         self._rise(key, count, report.get(5, 0), report[2])
         self.boot["gap"] = gap
+        self.shown_running = report[2]
         self.tell("device/boot", cite="3 Boots", boot_seq=self.boot_seq,
                   reset=words.RESETS[report.get(5, 0)], running=report[2])

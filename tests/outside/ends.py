@@ -16,6 +16,8 @@ class Ends(Boots):
         if seconds is None:
             seconds = (policy["stall_s"], policy["stall_s"])
         lo, hi = self.now[0] + seconds[0], self.now[1] + seconds[1]
+        if lo < self.back[0]:           # or the gap was added after this
+            hi += self.back[1][1] + policy["outage_grace_s"]
         if keep and a.stall:
             lo, hi = min(lo, a.stall[0]), max(hi, a.stall[1])
         a.stall = (lo, hi)
@@ -116,7 +118,7 @@ class Ends(Boots):
         a = self.attempt
         after = a.handed_over
         if charged is None:
-            charged = verdict not in words.UNCHARGED and not a.external
+            charged = verdict not in words.UNCHARGED and not (a.external and grade)
             if reason in words.SOFT:
                 charged = False
         fields = dict(verdict=verdict, charged=charged, version=a.release.version,
@@ -124,7 +126,7 @@ class Ends(Boots):
         fields["from"] = a.baseline["version"]
         fields["reason"] = reason if reason not in (None, "none") else None
         fields["grade"] = grade
-        if verdict == "updated":
+        if grade:
             fields["via"] = "external" if a.external else "ota"
             fields["evidence"] = list(a.shown)
         if a.started and self._start_is_late(a) and verdict != "updated" and \

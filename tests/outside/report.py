@@ -127,14 +127,14 @@ class Reports(Ends):
             a.on_target_at = self.now
         a.shown = self._items(a, r, image)
         a.confirm_said = r.get(4)
+        if a.unclean >= self.product["policy"]["unstable_resets"]:
+            self.close("unstable", "5 k unclean resets in probation")
+            return
         grade = self._grade(a)
         weak_refused = grade == "weak" and not self.product["policy"]["allow_weak"]
         if mode == words.APPLICATION and all(item in a.shown for item in a.required):
             self.close("unproven" if weak_refused else "updated",
                        "3 one report shows every required item", grade=grade)
-            return
-        if a.unclean >= self.product["policy"]["unstable_resets"]:
-            self.close("unstable", "5 k unclean resets in probation")
             return
         self.enter("probation")
 
@@ -197,8 +197,6 @@ class Reports(Ends):
                 self.drifted = True
                 self.tell("device/drift", cite="5 leaves its release without an attempt",
                           running=image[0])
-        if self.drifted and self.product["policy"]["on_drift_reapply"]:
-            self.drifted = False
 
     # -- the directive
 
@@ -213,7 +211,7 @@ class Reports(Ends):
             return ["in-sync"]
         if self.hold:
             out.append("held")
-        if self.drifted:
+        if self.drifted and not self.product["policy"]["on_drift_reapply"]:
             out.append("drifted")
         if self.product["hardware"] and r.get(12) not in (None, "", self.product["hardware"]):
             out.append("hardware-mismatch")
@@ -234,7 +232,8 @@ class Reports(Ends):
         return policy == -1 and image[1] is not None and "no-digest" not in target.reports
 
     def _unprovable(self, target, image):
-        if image[0] == target.version and not self.comparable(target, image):
+        if image[0] == target.version and (not self.comparable(target, image) or
+                                           "no-digest" in target.reports):
             return True
         return self._needs_digest(target, image) and image[1] is not None and \
             image[1][0] not in target.running
@@ -288,8 +287,8 @@ class Reports(Ends):
 
     def _check_directive(self, d):
         want = 2 if self.attempt else 1 if self.pending else 0
-        if self.attempt and (self.attempt.state == "probation" or self.attempt.cancelling):
-            want = 0                    # it has done what it was told, or it is to be stopped
+        if self.attempt and self.attempt.state == "probation":
+            want = 0                    # it has done what it was told
         if d.get(0) != want:
             raise Mismatch("directive %d, expected %d" % (d.get(0), want))
         if want == 0:

@@ -161,9 +161,7 @@ class Script(Device):
     async def do_wake(self):
         if self.naming == "count":
             return
-        seq = self.seq
         self.reboot(self.on, reset=words.WAKE, unlisted=None if self.on else self.image)
-        self.seq = seq
         self.old_reports.pop() if self.old_reports else None
         self.old_boots.pop()
         await self.check_in("wakes")

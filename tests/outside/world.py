@@ -41,7 +41,7 @@ class Attempt:
         self.external = False
         self.fresh = False
         self.cancelling = False
-        self.served = 0
+        self.served = self.served_surely = 0    # a kill may forget some
         self.served_top = 0
         self.received = 0
         self.quarter = 0
@@ -71,6 +71,8 @@ class World:
         self.strikes = 0
         self.backwards = False
         self.running = None
+        self.changed_from = None
+        self.shown_running = None
         self.enabled = None
         self.forced = False
         self.pending = False
@@ -92,6 +94,7 @@ class World:
         self.attempt = None
         self.ids = []                   # attempt ids by index; None: not known yet
         self.closed = []                # (index, verdict, charged)
+        self.back = (0, (0, 0))         # the server came back then, after such a gap
         self.supersedes, self.aimed = False, None
         # the act under way
         self.now = (0, 0)
