@@ -231,7 +231,9 @@ static void unhold(struct update *u, int64_t last_number, struct outcome *out)
 		update_emit(out, EVENT_DEVICE_UNHELD, ABOUT_DEVICE, 0);
 	d->hold = HOLD_NONE;
 	d->held_ms = 0;
-	d->fail_mark = (uint64_t)last_number;
+	/* One that is still open has not failed yet. */
+	d->fail_mark = u->has_attempt && u->attempt.number ? u->attempt.number - 1
+							   : (uint64_t)last_number;
 	d->backoff_count = 0;
 	d->retry_at_ms = 0;
 	d->base_changes = 0;

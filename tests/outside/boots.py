@@ -67,7 +67,7 @@ class Boots(World):
         a boot only if the image changed."""
         key, count = report.get(0), report.get(1)
         image = (report[2], tuple(report[3]) if 3 in report else None)
-        if report.get(5) == words.WAKE and self.boot and self.running == image:
+        if report.get(5) == words.WAKE and self.boot and self.shown_image == image:
             self.replaced[self.boot["key"]] = self.now
             self.boot["key"], self.boot["count"] = key, count
             return
@@ -78,6 +78,5 @@ class Boots(World):
             gap = count - self.boot["count"]
         self._rise(key, count, report.get(5, 0), report[2])
         self.boot["gap"] = gap
-        self.shown_running = report[2]
         self.tell("device/boot", cite="3 Boots", boot_seq=self.boot_seq,
                   reset=words.RESETS[report.get(5, 0)], running=report[2])

@@ -106,11 +106,6 @@ class Cell:
             if event["topic"] == "device/offline" and not self.worlds:
                 return
             kept, reasons = self._take(event)
-            if not kept:
-                # Nothing asked for it: a deadline, perhaps.
-                self.tick((time.time(), time.time()))
-                kept, more = self._take(event)
-                reasons += more
             self.note("    event %d %s %s %s" % (event["seq"], event["topic"], event["data"],
                                                  {k: v for k, v in event.items() if k in (
                                                      "attempt", "verdict", "charged", "via",
@@ -122,14 +117,20 @@ class Cell:
             self.place += 1
 
     def _take(self, event):
-        kept, reasons = [], []
-        for world in explore(self.worlds, lambda w: w.batches.pop())[0]:
-            try:
-                world.saw(event)
-                kept.append(world)
-            except Mismatch as e:
-                reasons.append("%s%s" % (e, world.choices()))
-        return kept, reasons
+        """The worlds that can have told it: for what was asked of them, or by a deadline."""
+        def step(world):
+            if world.choose("told-by-itself"):
+                world.now = (time.time(), time.time())
+                before = len(world.batches)
+                world.pass_time(LATE_S)
+                if len(world.batches) == before:
+                    raise Mismatch("and nothing happens by itself")
+            else:
+                world.batches.pop()
+            world.saw(event)
+
+        worlds, reasons = explore(self.worlds, step)
+        return worlds, reasons
 
     async def sync(self):
         """Everything that was committed has been taken; worlds that expect more are none."""

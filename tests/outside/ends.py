@@ -58,7 +58,7 @@ class Ends(Boots):
                 return "cancelled"
             return "never-applied" if a.heard else "never-came-back"
         if a.state == "applying":
-            return "never-rebooted" if a.heard else "never-came-back"
+            return "never-rebooted" if a.heard and self.boot_seq <= a.base_boot else "never-came-back"
         if not a.heard:
             return "lost-in-probation"
         if "confirmed" in a.required and "confirmed" not in a.shown and a.confirm_said is False:

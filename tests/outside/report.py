@@ -38,6 +38,8 @@ class Reports(Ends):
         self._facts(r)
         image = (r[2], tuple(r[3]) if 3 in r else None)
         mode = r.get(16, words.APPLICATION)
+        if self.boot["first"] in (None, image):
+            self.shown_image = image
         believed = mode != words.UPDATER
         if believed:
             if self.boot["first"] is None:
@@ -48,6 +50,8 @@ class Reports(Ends):
                 image = self.boot["first"]
         had_attempt = self.attempt is not None
         self.heard_of_attempt()
+        if self.unseen_target and (self.wait or self.in_a_row) and self.choose("target-seen-now"):
+            self.in_a_row, self.wait, self.fresh_next, self.failed_attempt = 0, None, False, None
         self.supersede()
         if believed and self.attempt:
             self._judge(r, image, mode)
@@ -240,6 +244,7 @@ class Reports(Ends):
 
     def _plan(self, r, image, mode, believed, had_attempt, answer):
         self.told, self.aside = self.target(), None
+        self.unseen_target = False
         code, directive = answer
         if code is None:                # the answer was lost
             directive = None

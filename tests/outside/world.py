@@ -72,7 +72,7 @@ class World:
         self.backwards = False
         self.running = None
         self.changed_from = None
-        self.shown_running = None
+        self.shown_image = None
         self.enabled = None
         self.forced = False
         self.pending = False
@@ -88,6 +88,7 @@ class World:
         self.deferred = False
         self.told = None                # the target at its last report
         self.aside = None
+        self.unseen_target = False
         self.failed_attempt = None      # (index, sha): "converged" may follow
         self.deferring_since = None
         self.seqs = {}
