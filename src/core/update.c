@@ -173,7 +173,7 @@ static void update_closed(struct update *u, struct outcome *out)
 	update_emit(out, kind, ABOUT_CLOSED, a->id);
 	if (a->via == VIA_EXTERNAL)
 		d->settled = a->release; /* that it runs it is sure, whoever brought it there */
-	else if (a->verdict == VERDICT_BASE_CHANGED ||
+	else if (a->verdict == VERDICT_BASE_CHANGED || a->verdict == VERDICT_ROLLED_BACK ||
 		 (a->rung_ms[RUNG_APPLYING] && a->verdict != VERDICT_REVERTED))
 		d->settled = 0; /* what it runs now is for its next report to say, not a drift */
 	if (a->verdict == VERDICT_UPDATED)

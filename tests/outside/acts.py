@@ -32,7 +32,7 @@ class Acts(Reports):
             self.answered(code, "2.05", "PROTOCOL")
             if not right:
                 raise Mismatch("the block is not the image's")
-        self.heard_of_attempt()
+        self.heard_of_attempt(block=True)
         a.served += length
         a.served_surely += length
         self.start(late=True)
@@ -45,7 +45,7 @@ class Acts(Reports):
         if a.state == "offered":
             self.enter("transferring")
         elif a.state == "transferring" and further:
-            self.arm(keep=offset + length <= a.received)
+            self.arm(keep=offset + length <= a.received, block=True)
 
     # -- status
 
@@ -72,7 +72,6 @@ class Acts(Reports):
             if self.running:
                 self.tell("device/boot", cite="3 Boots", boot_seq=self.boot_seq,
                           reset=frozenset(("unknown", words.RESETS[self.facts.get(5, 0)])), running=self.shown_image[0])
-        self.heard_of_attempt()
         want = self._step(a, s)
         if code is not None:
             self.answered(code, want, "PROTOCOL status")
@@ -86,6 +85,7 @@ class Acts(Reports):
                     return "4.09"
                 return "2.04"
             self.seqs[a.index, s[7]] = s[8]
+        self.heard_of_attempt()         # what is ignored is not heard
         state = s[1]
         if state in (words.DOWNLOADING, words.VERIFIED, words.APPLYING):
             return self._forward(a, s, state)
@@ -276,8 +276,11 @@ class Acts(Reports):
         self.back = (self.now[1] + gap[1], gap)
         if self.attempt:
             self.attempt.served_surely = 0
+            if self.attempt.heard and not self.attempt.heard_surely:
+                self.attempt.heard = self.choose("kill-forgets-that-a-block-was-heard") == 0
             grace = self.product["policy"]["outage_grace_s"]
             lo, hi = self.attempt.stall
+            lo = self.attempt.stall_surely or lo
             self.attempt.stall = (lo + gap[0] + grace, hi + gap[1] + grace)
 
     def remove(self):

@@ -13,10 +13,12 @@ class Boots(World):
             self.online = True
             self.tell("device/online", cite="8")
 
-    def heard_of_attempt(self):
-        """Heard of since its state began; of one that is to apply, in the same boot."""
+    def heard_of_attempt(self, block=False):
+        """Heard of since its state began; of one that is to apply, in the same boot. A kill may
+        forget it where it was but a block."""
         a = self.attempt
-        if a and (a.state in ("offered", "transferring", "verified") or
+        a.heard_surely = a.heard_surely or not block
+        if (a.state in ("offered", "transferring", "verified") or
                   a.state == "applying" and self.boot_seq <= a.base_boot):
             a.heard = True
 

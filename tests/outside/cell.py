@@ -156,15 +156,15 @@ class Cell:
         """A stop of the server is an act like others, of nobody's."""
         await self.server.up.wait()
         while self.outages < len(self.server.outages):
-            if self.server.outages[self.outages][1] is None:
+            if self.server.outages[self.outages][2] is None:
                 await asyncio.sleep(0.02)
                 continue
-            gone, back = self.server.outages[self.outages]
+            gone, dead, back = self.server.outages[self.outages]
             self.outages += 1
             self.note("the server stopped, and was back %.3f s later" % (back - gone))
 
-            def step(world, gone=gone, back=back):
-                world.now = (gone, gone)
+            def step(world, gone=gone, dead=dead, back=back):
+                world.now = (gone, dead)
                 world.pass_time(LATE_S)
                 world.restarted((0, back - gone + HEARTBEAT_S), LATE_S)
             self.worlds = explore(self.worlds, step)[0]

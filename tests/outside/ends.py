@@ -10,8 +10,9 @@ from world import Mismatch
 class Ends(Boots):
     # -- deadlines
 
-    def arm(self, seconds=None, keep=False):
-        """The stall deadline begins anew; with keep it may as well have stayed as it was."""
+    def arm(self, seconds=None, keep=False, block=False):
+        """The stall deadline begins anew; with keep it may as well have stayed as it was. What
+        a block moved need not be on the disk when the server is killed."""
         a, policy = self.attempt, self.product["policy"]
         if seconds is None:
             seconds = (policy["stall_s"], policy["stall_s"])
@@ -20,6 +21,10 @@ class Ends(Boots):
             hi += self.back[1][1] + policy["outage_grace_s"]
         if keep and a.stall:
             lo, hi = min(lo, a.stall[0]), max(hi, a.stall[1])
+        if block and a.stall_surely is None:
+            a.stall_surely = a.stall[0]
+        elif not block:
+            a.stall_surely = None
         a.stall = (lo, hi)
 
     def deadline(self):
@@ -33,7 +38,7 @@ class Ends(Boots):
         if a.state == state:
             return
         a.state = state
-        a.heard = False
+        a.heard = a.heard_surely = False
         if state == "probation":
             policy = self.product["policy"]
             longest = max(policy["stall_s"], 2 * self.interval())

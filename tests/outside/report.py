@@ -49,7 +49,8 @@ class Reports(Ends):
                 believed = False        # claim-without-reboot
                 image = self.boot["first"]
         had_attempt = self.attempt is not None
-        self.heard_of_attempt()
+        if self.attempt:
+            self.heard_of_attempt()
         if self.unseen_target and (self.wait or self.in_a_row) and self.choose("target-seen-now"):
             self.in_a_row, self.wait, self.fresh_next, self.failed_attempt = 0, None, False, None
         self.supersede()
@@ -119,11 +120,14 @@ class Reports(Ends):
 
     def _on_target(self, a, r, image, mode, newer):
         if image[0] != a.release.version:
-            self.close("label-mismatch", "5 the digest is the target's, the label differs")
+            if a.handed_over or a.state == "probation":
+                self.close("label-mismatch", "5 the digest is the target's, the label differs")
+            else:
+                self.close("base-changed", "5 earlier it is base-changed")
             return
         was = a.state
         if was == "probation":
-            a.heard = True
+            a.heard = a.heard_surely = True
         if newer and was == "probation" and r.get(5) in words.UNCLEAN:
             a.unclean += self.boot["gap"]
             a.on_target_at = None

@@ -77,7 +77,7 @@ class Server:
         self.process = None
         self.up = asyncio.Event()
         self.links = set()
-        self.outages = []       # (last answer possible, ready again) of each stop
+        self.outages = []       # (signal, end, ready again) of each stop
         self.lines = open(self.folder + "/log", "ab")
 
     async def start(self):
@@ -101,8 +101,8 @@ class Server:
                     self.secure = int(uri.rsplit(":", 1)[1])
                 elif uri.startswith("coap:"):
                     self.plain = int(uri.rsplit(":", 1)[1])
-            if self.outages and self.outages[-1][1] is None:
-                self.outages[-1] = (self.outages[-1][0], time.time())
+            if self.outages and self.outages[-1][2] is None:
+                self.outages[-1] = (*self.outages[-1][:2], time.time())
             self.up.set()
             return status
         raise RuntimeError("the server does not start:\n" + self.log())
@@ -110,9 +110,11 @@ class Server:
     async def stop(self, how):
         """SIGKILL or SIGTERM, at once, whatever is under way."""
         self.up.clear()
-        self.outages.append((time.time(), None))
+        start = time.time()
+        self.outages.append((start, start, None))
         self.process.send_signal(how)
         code = await self.process.wait()
+        self.outages[-1] = (start, time.time(), None)
         for link in list(self.links):
             link.lost("the server stopped")
         self.http.forget()

@@ -47,8 +47,8 @@ class Attempt:
         self.quarter = 0
         self.interruptions = 0
         self.judged_boot = baseline["boot_seq"]
-        self.heard = False
-        self.stall = self.total = None
+        self.heard = self.heard_surely = False
+        self.stall = self.total = self.stall_surely = None
         self.shown = []
         self.confirm_said = None
         self.on_target_at = None
@@ -197,7 +197,11 @@ class World:
         return [want for batch in self.batches for want in batch if late or not want["late"]]
 
 
-def explore(worlds, act, limit=64):
+class TooMany(Exception):
+    """The script is too near the edges: nothing more can be said of it."""
+
+
+def explore(worlds, act, limit=200):
     """All worlds that the act may lead to, and why the others are impossible."""
     out, reasons, seen = [], [], set()
     for world in worlds:
@@ -221,10 +225,11 @@ def explore(worlds, act, limit=64):
                 continue
             w.history = getattr(w, "history", []) + [t for t in w.taken if t[2] > 1]
             w.prefix, w.taken = [], []
-            key = pickle.dumps({k: v for k, v in vars(w).items() if k != "history"}, -1)
+            key = pickle.dumps({k: v for k, v in vars(w).items() if k not in ("history", "now")},
+                               -1)
             if key not in seen:
                 seen.add(key)
                 out.append(w)
     if len(out) > limit:
-        raise RuntimeError("%d worlds: the script is too near the edges" % len(out))
+        raise TooMany("%d worlds" % len(out))
     return out, reasons
