@@ -252,13 +252,18 @@ static int globals_parse(struct ctl *c, struct globals *g, int argc, char **argv
 static int run(struct ctl *c, const struct globals *g, const struct args *a)
 {
 	const char *socket = g->socket, *env = getenv("POSTBOOT_SOCKET");
+	int64_t rev = 0;
 	int code;
 
+	if (!ctl_number(c, a, "if-rev", 0, &rev))
+		return CTL_USAGE;
 	if (socket == NULL)
 		socket = env != NULL && env[0] != '\0' ? env : SOCKET_DEFAULT;
 	out_init(&c->out, g->no_color);
 	c->out.json = g->json;
 	c->http = http_new(socket);
+	if (rev > 0)
+		http_if_rev(c->http, rev);
 	code = c->command->run(c, a);
 	http_free(c->http);
 	if (out_flush()) {

@@ -21,7 +21,7 @@ enum {
 	CONNECTION_MEMORY = 64 * 1024, /* head and read buffer of one connection */
 	CONNECTION_IDLE_S = 30,
 	KEEP_ALIVE_MS = 15000,
-	BACKLOG = 64,
+	BACKLOG = 4096, /* cut to what the system allows */
 };
 #define SOCKET_GROUP "postboot"
 
@@ -108,18 +108,6 @@ static void poll_ready(uv_poll_t *poll, int status, int events)
 	admin_turn(poll->data);
 }
 
-/* A full daemon stops listening, and begins again in the turn after one that made room: which
- * no descriptor announces. */
-static bool admin_has_room_again(struct admin *a)
-{
-	const union MHD_DaemonInfo *info =
-		MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-	bool was_full = a->full;
-
-	a->full = info && info->num_connections >= LIMIT_ADMIN_CONNECTIONS;
-	return was_full && !a->full;
-}
-
 static void admin_turn(struct admin *a)
 {
 	MHD_UNSIGNED_LONG_LONG ms = 0;
@@ -132,7 +120,7 @@ static void admin_turn(struct admin *a)
 		return;
 	/* What it has left over (edge-triggered sockets) is due at once; through the timer, so
 	 * that the network gets its turn in between. */
-	if (admin_has_room_again(a) || a->again)
+	if (a->again)
 		admin_again(a);
 	else if (MHD_get_timeout(a->mhd, &ms) == MHD_YES)
 		(void)uv_timer_start(&a->timer, timer_due, ms, 0);
@@ -173,9 +161,11 @@ static void mhd_log(void *cls, const char *fmt, va_list ap)
 static int mhd_start(struct admin *a)
 {
 	a->mhd = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-		request_handle, a, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, a, MHD_OPTION_LISTEN_SOCKET,
-		a->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIMIT_ADMIN_CONNECTIONS,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+			MHD_USE_NO_LISTEN_SOCKET,
+		0, NULL, NULL, request_handle, a, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, a,
+		MHD_OPTION_NOTIFY_CONNECTION, conns_notify, &a->conns, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)(2 * LIMIT_ADMIN_CONNECTIONS), /* with those about to be closed */
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S,
 		MHD_OPTION_NOTIFY_COMPLETED, request_completed, a, MHD_OPTION_UNESCAPE_CALLBACK,
@@ -213,10 +203,10 @@ static void loop_start(struct admin *a)
 
 static int socket_begin(struct admin *a)
 {
-	if (a->listen_fd < 0)
-		return socket_listen(a->socket_path, &a->listen_fd);
-	int flags = fcntl(a->listen_fd, F_GETFL);
-	if (flags < 0 || fcntl(a->listen_fd, F_SETFL, flags | O_NONBLOCK))
+	if (a->conns.listen_fd < 0)
+		return socket_listen(a->socket_path, &a->conns.listen_fd);
+	int flags = fcntl(a->conns.listen_fd, F_GETFL);
+	if (flags < 0 || fcntl(a->conns.listen_fd, F_SETFL, flags | O_NONBLOCK))
 		return err_from_errno(errno);
 	return 0;
 }
@@ -234,14 +224,15 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 		return ERR_NOMEM;
 	}
 	a->conf = *conf;
-	a->listen_fd = conf->socket_fd;
+	a->conns.listen_fd = conf->socket_fd;
+	list_init(&a->conns.all);
 	a->socket_path = path;
 	list_init(&a->requests);
 	list_init(&a->verifying);
 	int err = socket_begin(a);
 	if (err) {
-		if (a->listen_fd >= 0)
-			close(a->listen_fd);
+		if (a->conns.listen_fd >= 0)
+			close(a->conns.listen_fd);
 		admin_free(a);
 		return err;
 	}
@@ -249,10 +240,14 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 	if (err)
 		log_warn("images sweep=failed error=\"%s\"", err_text(err));
 	err = mhd_start(a);
+	if (!err)
+		err = conns_start(&a->conns, a);
 	if (err) {
+		if (a->mhd)
+			MHD_stop_daemon(a->mhd);
 		if (a->socket_path[0])
 			(void)unlink(a->socket_path);
-		close(a->listen_fd);
+		close(a->conns.listen_fd);
 		admin_free(a);
 		return err;
 	}
@@ -265,7 +260,7 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 
 void admin_settle(struct admin *a)
 {
-	if (!a->stopping || a->owed || a->handles || !a->stopped)
+	if (!a->stopping || a->owed || a->handles || a->conns.handles || !a->stopped)
 		return;
 	void (*stopped)(void *ctx) = a->stopped;
 	a->stopped = NULL;
@@ -309,7 +304,8 @@ void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
 	request_resume(LIST_ENTRY(it, struct request, link));
 	if (a->polls)
 		uv_close((uv_handle_t *)&a->poll, handle_closed);
-	MHD_stop_daemon(a->mhd); /* closes the listening socket, too */
+	conns_stop(&a->conns);
+	MHD_stop_daemon(a->mhd);
 	a->mhd = NULL;
 	if (a->socket_path[0])
 		(void)unlink(a->socket_path);
@@ -322,6 +318,7 @@ void admin_free(struct admin *a)
 {
 	if (!a)
 		return;
+	conns_free(&a->conns);
 	free(a->socket_path);
 	free(a);
 }

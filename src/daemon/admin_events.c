@@ -175,6 +175,19 @@ void followers_wake(struct admin *a, bool keep_alive)
 	}
 }
 
+void follower_cut(struct admin *a, const struct MHD_Connection *connection)
+{
+	LIST_EACH(it, next, &a->requests)
+	{
+		struct request *rq = LIST_ENTRY(it, struct request, link);
+		if (rq->connection != connection || !rq->follower || !rq->follower->waiting)
+			continue;
+		rq->follower->failed = true;
+		rq->follower->waiting = false;
+		request_resume(rq);
+	}
+}
+
 /* ---- where to begin ---- */
 
 /* 410 with the ends of what there is. */

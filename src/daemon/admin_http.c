@@ -85,7 +85,7 @@ void request_resume(struct request *rq)
 
 /* ---- answers ---- */
 
-const char *const problem_words[] = {"gone", "length", "method", "stopping", NULL};
+const char *const problem_words[] = {"forbidden", "gone", "length", "method", "stopping", NULL};
 
 unsigned status_of_err(int err)
 {
@@ -371,6 +371,7 @@ static enum MHD_Result request_answer(struct request *rq)
 {
 	if (rq->status >= 400 && rq->route && strcmp(rq->route->method, "GET") != 0)
 		log_refused(rq);
+	conns_at(rq->connection, CONN_WORKS);
 	/* The response stays ours, too, until the request is completed. */
 	return MHD_queue_response(rq->connection, rq->status, rq->response);
 }
@@ -378,6 +379,7 @@ static enum MHD_Result request_answer(struct request *rq)
 static void request_run(struct request *rq)
 {
 	rq->ran = true;
+	conns_at(rq->connection, CONN_WORKS);
 	if (rq->route->body == BODY_JSON && !body_parse(rq))
 		return;
 	rq->route->run(rq);
@@ -397,6 +399,7 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
 			return MHD_NO;
 		*con_cls = rq;
 		request_head(rq, url, method);
+		conns_at(connection, rq->upload ? CONN_IMAGE : CONN_BODY);
 		return rq->response && !body_is_small(rq) ? request_answer(rq) : MHD_YES;
 	}
 	if (*upload_data_size)
@@ -417,9 +420,9 @@ void request_completed(void *cls, struct MHD_Connection *connection, void **con_
 	struct request *rq = *con_cls;
 
 	(void)cls;
-	(void)connection;
 	(void)toe;
 	*con_cls = NULL;
+	conns_at(connection, CONN_WAITS);
 	if (!rq)
 		return;
 	rq->connection = NULL;

@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "daemon/admin.h"
+#include "daemon/admin_conns.h"
 
 enum {
 	LIMIT_ADMIN_PATH = 2048,    /* bytes of a path */
@@ -23,7 +24,7 @@ struct admin {
 	struct admin_conf conf;
 	char *socket_path; /* "" if inherited */
 	struct MHD_Daemon *mhd;
-	int listen_fd;
+	struct conns conns;
 	uv_poll_t poll;
 	uv_timer_t timer;      /* libmicrohttpd's */
 	uv_timer_t keep_alive; /* the event stream's */
@@ -33,7 +34,6 @@ struct admin {
 	bool polls;
 	struct list requests; /* all */
 	bool again;	      /* libmicrohttpd has work that its epoll descriptor does not show */
-	bool full;	      /* as many connections as there may be */
 	bool stopping;
 	struct backup *backup; /* the one being made or sent */
 	unsigned owed;	       /* answers of engine and images to come */

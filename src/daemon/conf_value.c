@@ -118,6 +118,10 @@ static bool path_parse(const struct conf_key *key, const char *value, char *dst,
 {
 	size_t len = strlen(value);
 
+	if (len == 0 && key->min == 0) {
+		dst[0] = '\0';
+		return true;
+	}
 	if (value[0] != '/')
 		return fault_at(fault, 0, "must be an absolute path (it begins with /)");
 	while (len > 1 && value[len - 1] == '/')
@@ -141,6 +145,25 @@ static bool prefix_parse(const struct conf_key *key, const char *value, char *ds
 
 	if (value[good] != '\0')
 		return fault_at(fault, good, "only letters, digits, '.', '_', '-' and '/'");
+	if (len > (size_t)key->max)
+		return fault_at(fault, 0, "must be at most %" PRId64 " bytes long", key->max);
+	memcpy(dst, value, len + 1);
+	return true;
+}
+
+/* A name or a number; whether there is such a group is not known here. */
+static bool group_parse(const struct conf_key *key, const char *value, char *dst,
+			struct conf_fault *fault)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789._-";
+	size_t len = strlen(value), good = strspn(value, allowed);
+
+	if (value[0] == '-')
+		good = 0;
+	if (value[good] != '\0')
+		return fault_at(fault, good,
+				"a group is a number, or letters, digits, '.', '_' and '-'");
 	if (len > (size_t)key->max)
 		return fault_at(fault, 0, "must be at most %" PRId64 " bytes long", key->max);
 	memcpy(dst, value, len + 1);
@@ -305,6 +328,8 @@ bool conf_value_parse(const struct conf_key *key, const char *value, struct conf
 		return bool_parse(value, member, fault);
 	case CONF_TYPE_PREFIX:
 		return prefix_parse(key, value, member, fault);
+	case CONF_TYPE_GROUP:
+		return group_parse(key, value, member, fault);
 	case CONF_TYPE_SIZE:
 		return number_parse(key, value, sizes, COUNT(sizes), member, fault);
 	case CONF_TYPE_LEVEL:
@@ -332,6 +357,7 @@ void conf_value_print(const struct conf_key *key, const struct conf *conf, unsig
 	switch (key->type) {
 	case CONF_TYPE_PATH:
 	case CONF_TYPE_PREFIX:
+	case CONF_TYPE_GROUP:
 		buf_put_str(out, member);
 		break;
 	case CONF_TYPE_LISTEN:

@@ -13,6 +13,7 @@ enum conf_type {
 	CONF_TYPE_LISTEN,   /* appends to struct conf itself */
 	CONF_TYPE_BOOL,	    /* bool */
 	CONF_TYPE_PREFIX,   /* char[max + 1] */
+	CONF_TYPE_GROUP,    /* char[max + 1] */
 	CONF_TYPE_SIZE,	    /* int64_t, bytes */
 	CONF_TYPE_LEVEL,    /* enum log_level */
 	CONF_TYPE_DURATION, /* int64_t, ms */

@@ -41,6 +41,7 @@ static void test_empty_gives_defaults(void **state)
 	(void)state;
 	assert_int_equal(parse("", &c), 0);
 	assert_string_equal(c.event_prefix, "");
+	assert_string_equal(c.viewer_group, "");
 	assert_int_equal(c.listen_count, 2);
 	assert_string_equal(c.listen[0].uri, "coaps://0.0.0.0:5684");
 	assert_string_equal(c.listen[1].uri, "coaps://[::]:5684");
@@ -77,6 +78,7 @@ static void test_every_key_is_taken(void **state)
 			       "log-level = debug\n"
 			       "session-idle = 90s\n"
 			       "handshakes-per-second = 1\n"
+			       "viewer-group = web-ui_1.x\n"
 			       "max-sessions = 7",
 			       &c),
 			 0);
@@ -94,6 +96,7 @@ static void test_every_key_is_taken(void **state)
 	assert_true(c.plain_devices);
 	assert_false(c.device_json);
 	assert_string_equal(c.event_prefix, "spark/");
+	assert_string_equal(c.viewer_group, "web-ui_1.x");
 	assert_int_equal(c.image_limit_bytes, 3072);
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(c.session_idle_ms, 90000);
@@ -137,6 +140,10 @@ static void test_mistakes_in_values_have_their_place(void **state)
 					"with /)");
 	expect_error("state-dir = /x //", "f:1:15: state-dir: the name of a folder or file may not "
 					  "end in a space");
+	expect_error("viewer-group = a b", "f:1:17: viewer-group: a group is a number, or letters, "
+					   "digits, '.', '_' and '-'");
+	expect_error("viewer-group = -x", "f:1:16: viewer-group: a group is a number, or letters, "
+					  "digits, '.', '_' and '-'");
 	expect_error("event-prefix = spark/*", "f:1:22: event-prefix: only letters, digits, '.', "
 					       "'_', '-' and '/'");
 	expect_error("image-limit = much", "f:1:15: image-limit: needs a number");
@@ -194,6 +201,9 @@ static void test_lengths(void **state)
 	assert_int_equal(parse(long_line("state-dir = /", 'a', CONF_PATH_MAX - 1), &c), 0);
 	expect_error(long_line("state-dir = /", 'a', CONF_PATH_MAX),
 		     "f:1:13: state-dir: must be at most 512 bytes long");
+	assert_int_equal(parse(long_line("viewer-group = ", 'a', CONF_GROUP_MAX), &c), 0);
+	expect_error(long_line("viewer-group = ", 'a', CONF_GROUP_MAX + 1),
+		     "f:1:16: viewer-group: must be at most 32 bytes long");
 	assert_int_equal(parse(long_line("event-prefix = ", 'a', CONF_PREFIX_MAX), &c), 0);
 	expect_error(long_line("event-prefix = ", 'a', CONF_PREFIX_MAX + 1),
 		     "f:1:16: event-prefix: must be at most 32 bytes long");
@@ -340,6 +350,7 @@ static void test_print_reads_back(void **state)
 
 	(void)state;
 	round_trip("");
+	round_trip("viewer-group = 65534");
 	round_trip("event-prefix = spark/\nimage-limit = 1000001\nsession-idle = 3601s\n"
 		   "log-level = warn\nlisten = coap://[::1]:0\nlisten = coap://127.0.0.1:0\n");
 	round_trip("session-idle = 48h\nimage-limit = 2048K");
