@@ -232,8 +232,8 @@ static void unhold(struct update *u, int64_t last_number, struct outcome *out)
 	d->hold = HOLD_NONE;
 	d->held_ms = 0;
 	/* One that is still open has not failed yet. */
-	d->fail_mark = u->has_attempt && u->attempt.number ? u->attempt.number - 1
-							   : (uint64_t)last_number;
+	d->fail_mark =
+		u->has_attempt && u->attempt.number ? u->attempt.number - 1 : (uint64_t)last_number;
 	d->backoff_count = 0;
 	d->retry_at_ms = 0;
 	d->base_changes = 0;

@@ -80,9 +80,8 @@ class Acts(Reports):
         """The accepted status; its answer."""
         if 8 in s:
             if s[8] <= self.seqs.get((a.index, s[7]), -1):
-                if s[1] == words.APPLYING and a.state not in ("applying", "probation") and \
-                        self.choose("an-ignored-applying"):
-                    return "4.09"
+                if s[1] == words.APPLYING and a.state != "applying":
+                    return "4.09"       # 2.04 would be the leave to apply
                 return "2.04"
             self.seqs[a.index, s[7]] = s[8]
         self.heard_of_attempt()         # what is ignored is not heard

@@ -56,7 +56,7 @@ class Reports(Ends):
         self.supersede()
         if believed and self.attempt:
             self._judge(r, image, mode)
-        if believed:
+        if mode != words.UPDATER and self.boot["first"] is not None:
             self._settle(image, had_attempt)
         self._plan(r, image, mode, believed, had_attempt, answer)
 

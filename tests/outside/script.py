@@ -94,7 +94,7 @@ class Script(Device):
 
     def menu(self):
         common = (("check_in", 6), ("operator", 9), ("session", 2), ("wrong", 3), ("pause", 2),
-                  ("reboot_same", 3), ("late", 1), ("clone", 1), ("wake", 1), ("foreign_get", 1),
+                  ("reboot_same", 3), ("late", 2), ("clone", 2), ("wake", 1), ("foreign_get", 1),
                   ("toggle", 1), ("cable", 1))
         if self.directive is None:
             return common + (("check_in", 25), ("leave", 2))
@@ -155,8 +155,10 @@ class Script(Device):
     async def do_clone(self):
         """A second unit with the same key."""
         if self.old_reports and self.key:
-            await self.reconnect()
-            await self.report(await self.current(), self.rng.choice(self.old_reports), "clone")
+            for _ in range(self.rng.choice((1, 2, 3))):
+                await self.reconnect()
+                await self.report(await self.current(), self.rng.choice(self.old_reports), "clone")
+                await self.check_in("the first unit")
 
     async def do_wake(self):
         if self.naming == "count":
