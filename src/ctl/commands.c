@@ -30,11 +30,23 @@ static const struct option_row device_key_options[] = {
 };
 static const struct option_row device_list_options[] = {
 	{"product", "P", "only devices of this product"},
+	{"state", "S", "only in this state: held, waiting, updating, in-sync, new, no-target"},
+	{"hold", "R", "only held for this reason; any: for whatever"},
+	{"online", NULL, "only devices that are online"},
+	{"offline", NULL, "only devices that are not"},
+	{"version", "V", "only devices that run this version, as they say"},
+	{"drifted", NULL, "only devices that left their release by themselves"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row attempt_list_options[] = {
 	{"device", "ID", "only attempts of this device"},
+	{"product", "P", "only attempts of this product"},
+	{"release", "V", "only attempts to this release of --product"},
+	{"verdict", "W", "only attempts that ended so"},
+	{"charged", NULL, "only attempts that count as a failure"},
 	{"open", NULL, "only attempts without a verdict"},
+	{"since", "T", "created at this time or later: 2026-11-22T23:51:07Z, or 24h for ago"},
+	{"until", "T", "created before this time"},
 	{"limit", "N", "the newest N [50]"},
 	{NULL, NULL, NULL},
 };
@@ -45,12 +57,15 @@ static const struct option_row attempt_watch_options[] = {
 static const struct option_row event_list_options[] = {
 	{"after", "N", "events after this number or cursor, oldest first"},
 	{"device", "ID", "only events of this device"},
+	{"attempt", "A", "only events of this attempt"},
+	{"topic", "T", "only this topic, without the server's prefix"},
 	{"limit", "N", "at most N; without --after the newest N [50]"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row event_follow_options[] = {
 	{"after", "N", "begin after this number or cursor; 0: the beginning [now]"},
 	{"device", "ID", "only events of this device"},
+	{"attempt", "A", "only events of this attempt"},
 	{"topic", "T", "only this topic, without the server's prefix; may be repeated"},
 	{NULL, NULL, NULL},
 };
@@ -116,7 +131,7 @@ const struct command commands[] = {
 
 	{"device", "add", "ID --product P [--psk-file F | --psk-generate [--psk-out F] | --plain]", 1, 1,
 	 "create a device", device_add_options, device_add, key_text},
-	{"device", "list", "[--product P]", 0, 0,
+	{"device", "list", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted]", 0, 0,
 	 "all devices", device_list_options, device_list, NULL},
 	{"device", "show", "ID", 1, 1,
 	 "what it runs, what it should run, its last attempt", NULL, device_show, NULL},
@@ -137,7 +152,7 @@ const struct command commands[] = {
 	{"device", "remove", "ID [--if-rev N]", 1, 1,
 	 "delete a device; its open attempt is cancelled", act_options, device_remove, NULL},
 
-	{"attempt", "list", "[--device ID] [--open] [--limit N]", 0, 0,
+	{"attempt", "list", "[--device ID] [--product P [--release V]] [--verdict W] [--charged] [--open] [--since T] [--until T] [--limit N]", 0, 0,
 	 "attempts, newest first", attempt_list_options, attempt_list, NULL},
 	{"attempt", "show", "ATTEMPT", 1, 1,
 	 "how far it came, what proves it, what went wrong", NULL, attempt_show, NULL},
@@ -146,9 +161,9 @@ const struct command commands[] = {
 	{"attempt", "watch", "ATTEMPT|DEVICE [--wait]", 1, 1,
 	 "follow it to its verdict", attempt_watch_options, attempt_watch, watch_text},
 
-	{"event", "list", "[--after N] [--device ID] [--limit N]", 0, 0,
+	{"event", "list", "[--after N] [--device ID] [--attempt A] [--topic T] [--limit N]", 0, 0,
 	 "what has happened", event_list_options, event_list, NULL},
-	{"event", "follow", "[--after N] [--device ID] [--topic T]...", 0, 0,
+	{"event", "follow", "[--after N] [--device ID] [--attempt A] [--topic T]...", 0, 0,
 	 "what happens, as it happens", event_follow_options, event_follow, follow_text},
 
 	{"audit", "list", "[--object X] [--limit N]", 0, 0,

@@ -21,7 +21,8 @@ enum {
 	CONNECTION_MEMORY = 64 * 1024, /* head and read buffer of one connection */
 	CONNECTION_IDLE_S = 30,
 	KEEP_ALIVE_MS = 15000,
-	BACKLOG = 4096, /* cut to what the system allows */
+	BACKLOG = 4096,	 /* cut to what the system allows */
+	DRAIN_MS = 5000, /* for what is under way when we stop */
 };
 #define SOCKET_GROUP "postboot"
 
@@ -95,10 +96,17 @@ static int socket_listen(const char *path, int *ret_fd)
 /* ---- libmicrohttpd in the loop ---- */
 
 static void admin_turn(struct admin *a);
+static void admin_end(struct admin *a);
 
 static void timer_due(uv_timer_t *timer)
 {
 	admin_turn(timer->data);
+}
+
+static void soon_due(uv_idle_t *soon)
+{
+	(void)uv_idle_stop(soon);
+	admin_turn(soon->data);
 }
 
 static void poll_ready(uv_poll_t *poll, int status, int events)
@@ -118,14 +126,19 @@ static void admin_turn(struct admin *a)
 	(void)MHD_run(a->mhd);
 	if (a->stopping)
 		return;
-	/* What it has left over (edge-triggered sockets) is due at once; through the timer, so
-	 * that the network gets its turn in between. */
+	if (a->draining && list_empty(&a->requests)) {
+		admin_end(a);
+		return;
+	}
+	/* What it has left over (edge-triggered sockets) is due at once, but not before the
+	 * network had its turn: a timer of 0 ms started by a timer would be. */
+	(void)uv_timer_stop(&a->timer);
 	if (a->again)
 		admin_again(a);
-	else if (MHD_get_timeout(a->mhd, &ms) == MHD_YES)
+	else if (MHD_get_timeout(a->mhd, &ms) == MHD_YES && ms == 0)
+		(void)uv_idle_start(&a->soon, soon_due);
+	else if (ms)
 		(void)uv_timer_start(&a->timer, timer_due, ms, 0);
-	else
-		(void)uv_timer_stop(&a->timer);
 }
 
 /* Without a thread of its own libmicrohttpd does not signal a resumed connection. */
@@ -133,7 +146,7 @@ void admin_again(struct admin *a)
 {
 	a->again = true;
 	if (!a->stopping)
-		(void)uv_timer_start(&a->timer, timer_due, 0, 0);
+		(void)uv_idle_start(&a->soon, soon_due);
 }
 
 static void keep_alive_due(uv_timer_t *timer)
@@ -187,11 +200,14 @@ static void loop_start(struct admin *a)
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	uint64_t every = a->conf.keep_alive_ms ? a->conf.keep_alive_ms : KEEP_ALIVE_MS;
 
-	a->poll.data = a->timer.data = a->keep_alive.data = a->step.data = a;
+	a->poll.data = a->timer.data = a->keep_alive.data = a->step.data = a->soon.data =
+		a->drain.data = a;
 	(void)uv_timer_init(a->conf.loop, &a->timer);
 	(void)uv_timer_init(a->conf.loop, &a->keep_alive);
-	(void)uv_timer_init(a->conf.loop, &a->step);
-	a->handles = 3;
+	(void)uv_idle_init(a->conf.loop, &a->step);
+	(void)uv_idle_init(a->conf.loop, &a->soon);
+	(void)uv_timer_init(a->conf.loop, &a->drain);
+	a->handles = 5;
 	(void)uv_timer_start(&a->keep_alive, keep_alive_due, every, every);
 	if (uv_poll_init(a->conf.loop, &a->poll, info->epoll_fd) == 0) {
 		a->handles++;
@@ -275,6 +291,15 @@ static void handle_closed(uv_handle_t *handle)
 	admin_settle(a);
 }
 
+/* No shutdown(2) of an inherited socket: the service manager may keep it and let clients wait for
+ * the next of us. */
+static void listening_end(struct admin *a)
+{
+	if (a->socket_path[0])
+		(void)unlink(a->socket_path);
+	conns_drain(&a->conns);
+}
+
 /* Who waits is told: a connection that just ends says nothing. */
 static void sleepers_answer(struct admin *a)
 {
@@ -291,12 +316,9 @@ static void sleepers_answer(struct admin *a)
 	(void)MHD_run(a->mhd);
 }
 
-void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
+static void admin_end(struct admin *a)
 {
-	assert(!a->stopping);
 	a->stopping = true;
-	a->stopped = stopped;
-	a->stopped_ctx = ctx;
 	engine_on_events(a->conf.engine, NULL, NULL);
 	sleepers_answer(a);
 	/* libmicrohttpd does not stop over sleeping connections. */
@@ -307,11 +329,34 @@ void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
 	conns_stop(&a->conns);
 	MHD_stop_daemon(a->mhd);
 	a->mhd = NULL;
-	if (a->socket_path[0])
-		(void)unlink(a->socket_path);
 	uv_close((uv_handle_t *)&a->timer, handle_closed);
 	uv_close((uv_handle_t *)&a->keep_alive, handle_closed);
 	uv_close((uv_handle_t *)&a->step, handle_closed);
+	uv_close((uv_handle_t *)&a->soon, handle_closed);
+	uv_close((uv_handle_t *)&a->drain, handle_closed);
+}
+
+static void drain_due(uv_timer_t *timer)
+{
+	struct admin *a = timer->data;
+	unsigned cut = 0;
+
+	LIST_EACH(it, next, &a->requests)
+	cut++;
+	log_warn("admin stop=late cut=%u", cut);
+	admin_end(a);
+}
+
+void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
+{
+	assert(!a->draining);
+	a->draining = true;
+	a->stopped = stopped;
+	a->stopped_ctx = ctx;
+	listening_end(a);
+	(void)uv_timer_start(&a->drain, drain_due, DRAIN_MS, 0);
+	followers_wake(a, false); /* their streams end here */
+	admin_again(a);
 }
 
 void admin_free(struct admin *a)

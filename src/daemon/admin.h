@@ -44,7 +44,9 @@ struct admin_conf {
 /* ERR_BUSY: another daemon answers on the socket. ERR_INVAL: the path is too long or names
  * something that is no socket. A stale socket is replaced. */
 int admin_new(const struct admin_conf *conf, struct admin **ret_admin) ERR_CHECK;
-/* Closes all connections; `stopped` comes when the last act has ended. Once. */
+/* Takes no new connection and no new request. What is under way has some seconds to end, event
+ * streams end at once; then all connections are closed, and `stopped` comes when the last act
+ * has ended. Once. */
 void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx);
 void admin_free(struct admin *a); /* after `stopped`; NULL is fine */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /v1/attempts, /v1/openapi.json and /v1/status
+ * /v1/attempts/ID, /v1/openapi.json and /v1/status
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,7 @@ void attempt_diagnoses(struct admin *a, struct attempt *at, struct diagnoses *re
 	explicit_bzero(&now, sizeof(now));
 }
 
-static json_t *attempt_json(struct request *rq, const struct attempt *at)
+json_t *attempt_json(struct request *rq, const struct attempt *at)
 {
 	struct attempt now = *at;
 	struct diagnoses dg;
@@ -100,66 +100,6 @@ void attempt_cancel(struct request *rq)
 	rq->after = rq->show = attempt_cancelled;
 	request_owed(rq);
 	engine_attempt_cancel(rq->admin->conf.engine, &rq->actor, rq->attempt, request_done, rq);
-}
-
-struct rows {
-	struct attempt *list;
-	unsigned count;
-};
-
-static bool attempts_row(void *ctx, const struct attempt *a)
-{
-	struct rows *rows = ctx;
-
-	rows->list[rows->count++] = *a;
-	return true;
-}
-
-static void reply_attempts(struct request *rq, const struct rows *rows, uint64_t limit)
-{
-	json_t *o = json_object();
-	json_t *list = json_array();
-
-	for (unsigned i = 0; i < rows->count; i++)
-		view_append(&list, attempt_json(rq, &rows->list[i]));
-	view_put(&o, "attempts", list);
-	if (rows->count == limit)
-		view_put(&o, "next", json_integer((json_int_t)rows->list[rows->count - 1].number));
-	reply_json(rq, 200, o);
-}
-
-static bool device_exists(struct request *rq, const char *id)
-{
-	struct engine_device now;
-	bool found = find_device(rq, id, &now);
-
-	explicit_bzero(&now, sizeof(now)); /* it holds a key */
-	return found;
-}
-
-void attempts_list(struct request *rq)
-{
-	char device[LIMIT_DEVICE_ID + 1];
-	struct rows rows = {0};
-	uint64_t before, limit;
-	bool open_only;
-
-	if (!query_text(rq, "device", sizeof(device), device) ||
-	    !query_flag(rq, "open", &open_only) ||
-	    !query_number(rq, "before", 0, INT64_MAX, 0, &before) ||
-	    !query_number(rq, "limit", 1, LIMIT_PAGE, 100, &limit) ||
-	    !body_keys(rq, rq->json, "", ""))
-		return;
-	rows.list = calloc(limit, sizeof(*rows.list));
-	if (!rows.list) {
-		reply_error(rq, ERR_NOMEM, "out of memory");
-		return;
-	}
-	if (read_ok(rq, store_attempts(rq->admin->conf.store, device, open_only, before,
-				       (unsigned)limit, attempts_row, &rows)) &&
-	    (rows.count || !device[0] || device_exists(rq, device)))
-		reply_attempts(rq, &rows, limit);
-	free(rows.list);
 }
 
 /* ---- the contract ---- */

@@ -274,7 +274,8 @@ static void sweep_due(uv_timer_t *timer)
 			conn_go(n);
 	}
 	linger_end(c, now - GRACE_MS, CONNS_LINGER);
-	(void)uv_poll_start(&c->listen, UV_READABLE, listen_ready);
+	if (!c->draining)
+		(void)uv_poll_start(&c->listen, UV_READABLE, listen_ready);
 }
 
 /* ---- what becomes of them ---- */
@@ -353,6 +354,12 @@ static void conns_closed(uv_handle_t *handle)
 	if (--c->handles == 0)
 		close(c->listen_fd);
 	admin_settle(c->admin);
+}
+
+void conns_drain(struct conns *c)
+{
+	c->draining = true;
+	(void)uv_poll_stop(&c->listen);
 }
 
 void conns_stop(struct conns *c)

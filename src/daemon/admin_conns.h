@@ -34,6 +34,7 @@ struct conns {
 	uint64_t refused_told; /* how many of them the log has heard of */
 	int64_t told_ms;
 	unsigned handles; /* of the two above */
+	bool draining;
 	unsigned linger_first, linger_count;
 	struct {
 		int fd;
@@ -43,7 +44,9 @@ struct conns {
 
 /* Begins to accept from c->listen_fd, which is taken. */
 int conns_start(struct conns *c, struct admin *admin) ERR_CHECK;
-/* Accepts no more; admin_settle() is called when the handles are closed. */
+/* Accepts no more; those there are keep their times. */
+void conns_drain(struct conns *c);
+/* The end of that, too; admin_settle() is called when the handles are closed. */
 void conns_stop(struct conns *c);
 void conns_free(struct conns *c); /* after libmicrohttpd has stopped */
 

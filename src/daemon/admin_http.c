@@ -371,6 +371,8 @@ static enum MHD_Result request_answer(struct request *rq)
 {
 	if (rq->status >= 400 && rq->route && strcmp(rq->route->method, "GET") != 0)
 		log_refused(rq);
+	if (rq->admin->draining)
+		reply_header(rq, MHD_HTTP_HEADER_CONNECTION, "close");
 	conns_at(rq->connection, CONN_WORKS);
 	/* The response stays ours, too, until the request is completed. */
 	return MHD_queue_response(rq->connection, rq->status, rq->response);
@@ -398,7 +400,10 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
 		if (!rq)
 			return MHD_NO;
 		*con_cls = rq;
-		request_head(rq, url, method);
+		if (a->draining) /* a connection that was kept open */
+			reply_problem(rq, 503, "stopping", "the server is stopping");
+		else
+			request_head(rq, url, method);
 		conns_at(connection, rq->upload ? CONN_IMAGE : CONN_BODY);
 		return rq->response && !body_is_small(rq) ? request_answer(rq) : MHD_YES;
 	}

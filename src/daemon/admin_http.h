@@ -27,13 +27,16 @@ struct admin {
 	struct conns conns;
 	uv_poll_t poll;
 	uv_timer_t timer;      /* libmicrohttpd's */
+	uv_idle_t soon;	       /* the same, due at once */
 	uv_timer_t keep_alive; /* the event stream's */
-	uv_timer_t step;       /* verifications of the audit log go on */
+	uv_idle_t step;	       /* verifications of the audit log go on, once a turn */
 	struct list verifying; /* these */
+	uv_timer_t drain;      /* the end of patience in admin_stop() */
 	unsigned handles;      /* open ones of these */
 	bool polls;
 	struct list requests; /* all */
 	bool again;	      /* libmicrohttpd has work that its epoll descriptor does not show */
+	bool draining;	      /* no new work, what is under way may end */
 	bool stopping;
 	struct backup *backup; /* the one being made or sent */
 	unsigned owed;	       /* answers of engine and images to come */

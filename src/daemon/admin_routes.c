@@ -21,7 +21,8 @@ static const struct route routes[] = {
 	{"GET",    "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_get, false},
 	{"DELETE", "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_remove, true},
 
-	{"GET",    "/v1/devices", " product after limit ", BODY_JSON, NULL, devices_list, false},
+	{"GET",    "/v1/devices", " product state hold online version drifted after limit ",
+	 BODY_JSON, NULL, devices_list, false},
 	{"POST",   "/v1/devices", "", BODY_JSON, NULL, devices_add, false},
 	{"GET",    "/v1/devices/*", "", BODY_JSON, NULL, device_get, false},
 	{"DELETE", "/v1/devices/*", "", BODY_JSON, NULL, device_remove, true},
@@ -35,11 +36,14 @@ static const struct route routes[] = {
 	{"POST",   "/v1/devices/*/hold", "", BODY_JSON, NULL, device_hold, true},
 	{"POST",   "/v1/devices/*/unhold", "", BODY_JSON, NULL, device_unhold, true},
 
-	{"GET",    "/v1/attempts", " device open before limit ", BODY_JSON, NULL, attempts_list, false},
+	{"GET",    "/v1/attempts",
+	 " device product release verdict charged since until open before limit ", BODY_JSON, NULL,
+	 attempts_list, false},
 	{"GET",    "/v1/attempts/*", "", BODY_JSON, NULL, attempt_get, false},
 	{"POST",   "/v1/attempts/*/cancel", "", BODY_JSON, NULL, attempt_cancel, true},
 
-	{"GET",    "/v1/events", " after device follow limit ", BODY_JSON, NULL, events_get, false},
+	{"GET",    "/v1/events", " after device topic attempt format follow limit ", BODY_JSON,
+	 NULL, events_get, false},
 
 	{"GET",    "/v1/audit", " after before object limit ", BODY_JSON, NULL, audit_list, false},
 	{"GET",    "/v1/audit/verify", "", BODY_JSON, NULL, audit_verify, false},

@@ -37,6 +37,7 @@ void reply_attempt(struct request *rq, uint64_t id);
 /* A name as one segment of a path. dst: 3 bytes for each of the name's, and 1. */
 char *percent_encode(const char *name, char *dst, size_t cap);
 /* The diagnoses of an attempt, open or closed; none if they cannot be read. */
+json_t *attempt_json(struct request *rq, const struct attempt *at);
 void attempt_diagnoses(struct admin *a, struct attempt *at, struct diagnoses *ret);
 
 void backup_stop(struct backup *b); /* its request has ended; NULL is fine */

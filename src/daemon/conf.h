@@ -91,6 +91,9 @@ void conf_print(const struct conf *conf, struct buf *out);
 /* "coaps://192.0.2.1:5684", "coap://[::1]:5683". Returns dst. */
 char *conf_uri(const union conf_address *addr, bool secure, char dst[CONF_URI_MAX + 1]);
 
+/* 127.0.0.0/8 or ::1. */
+bool conf_listen_is_loopback(const struct conf_listen *listen);
+
 /* ---- the table of keys ---- */
 
 struct conf_key;
@@ -101,5 +104,7 @@ const char *conf_key_name(const struct conf_key *key);
 const char *conf_key_help(const struct conf_key *key);
 bool conf_key_reloads(const struct conf_key *key); /* takes effect on SIGHUP */
 bool conf_key_same(const struct conf_key *key, const struct conf *a, const struct conf *b);
+/* Not for `listen`. */
+void conf_key_copy(const struct conf_key *key, struct conf *dst, const struct conf *src);
 
 #endif

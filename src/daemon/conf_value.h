@@ -45,7 +45,4 @@ bool conf_value_parse(const struct conf_key *key, const char *value, struct conf
 void conf_value_print(const struct conf_key *key, const struct conf *conf, unsigned index,
 		      struct buf *out);
 
-/* 127.0.0.0/8 or ::1. */
-bool conf_listen_is_loopback(const struct conf_listen *listen);
-
 #endif

@@ -262,6 +262,15 @@ int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
 	return 0;
 }
 
+void engine_conf_set(struct engine *e, const struct engine_conf *conf)
+{
+	e->conf.device_json = conf->device_json;
+	e->conf.event_prefix = conf->event_prefix;
+	e->conf.keep_events_ms = conf->keep_events_ms;
+	e->conf.keep_attempts_ms = conf->keep_attempts_ms;
+	e->conf.max_events = conf->max_events;
+}
+
 void engine_free(struct engine *e)
 {
 	if (!e)

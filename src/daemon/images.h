@@ -29,6 +29,7 @@ int images_new(uv_loop_t *loop, const char *dir, int64_t limit_bytes,
 /* NULL is fine. Uploads still on the thread pool end on their own while the loop runs. */
 void images_free(struct images *im);
 int64_t images_limit(const struct images *im);
+void images_limit_set(struct images *im, int64_t limit_bytes); /* of uploads to come */
 
 /* Removes every image for which `used` says no: at start, what a crash between an upload's end
  * and its release's commit has left. */

@@ -221,6 +221,29 @@ json_t *view_event(const char *stream, const struct store_event_row *e)
 	return o;
 }
 
+static void put_same(json_t **o, const char *key, const json_t *event, const char *of)
+{
+	json_t *value = json_object_get(event, of);
+
+	if (value)
+		view_put(o, key, json_incref(value));
+}
+
+json_t *view_cloudevent(const char *stream, json_t *event)
+{
+	json_t *o = event ? json_object() : NULL;
+
+	view_put(&o, "specversion", json_string("1.0"));
+	put_same(&o, "id", event, "cursor");
+	view_put(&o, "source", json_sprintf("/postboot/%s", stream));
+	put_same(&o, "type", event, "topic");
+	put_same(&o, "subject", event, "device");
+	put_same(&o, "time", event, "time");
+	view_put(&o, "datacontenttype", json_string("application/json"));
+	view_put(&o, "data", event);
+	return o;
+}
+
 /* ---- audit ---- */
 
 static void put_facts(json_t **o, const char *key, const char *text)

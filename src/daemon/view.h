@@ -21,6 +21,9 @@ json_t *view_event_payload(enum event_kind kind, const struct device *d, const s
 /* Adds what a device that drifted was expected to run. */
 void view_event_expected(json_t **payload, const char *version);
 
+/* The event in an envelope of CloudEvents 1.0; takes it. */
+json_t *view_cloudevent(const char *stream, json_t *event);
+
 /* One event of the stream. A stored payload that is no JSON object is left out. */
 json_t *view_event(const char *stream, const struct store_event_row *e);
 

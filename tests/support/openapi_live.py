@@ -348,6 +348,12 @@ def drive_devices(server, ids):
     page = want(200, "GET", "/v1/devices?limit=1")
     want(200, "GET", "/v1/devices?after=" + urllib.parse.quote(page["next"]))
     want(404, "GET", "/v1/devices?product=none")
+    for query in ("state=updating", "hold=any", "hold=reverts", "online=1", "drifted=1", "version=1.1.0"):
+        want(200, "GET", "/v1/devices?" + query)
+    for query in ("state=x", "hold=none", "hold=x", "online=2", "drifted=", "version=" + "x" * 65):
+        problem = want(400, "GET", "/v1/devices?" + query)
+        if query.split("=")[0] not in problem["detail"]:
+            raise Wrong(f"{query}: {problem['detail']} does not name it")
     want(204, "DELETE", one)
     for device in ids:
         want(200, "GET", f"/v1/devices/{device}")
@@ -367,6 +373,28 @@ def drive_attempts(server, ids):
     want(200, "GET", f"/v1/attempts?before={page['next']}")
     want(200, "GET", f"/v1/attempts?device={ids[0]}")
     want(404, "GET", "/v1/attempts?device=nobody")
+    want(404, "GET", "/v1/attempts?product=nobody")
+    filters = {
+        "product=argon&release=1.1.0": lambda a: a["version"] == "1.1.0",
+        "product=argon&release=9": lambda a: False,
+        "verdict=reverted": lambda a: a.get("verdict") == "reverted",
+        "verdict=updated&device=" + ids[0]: lambda a: a["device"] == ids[0],
+        "charged=1": lambda a: a.get("charged") is True,
+        "charged=0": lambda a: a.get("charged") is False,
+        "since=" + rows[1]["created"]: lambda a: a["created"] >= rows[1]["created"],
+        "until=" + rows[0]["created"]: lambda a: a["created"] < rows[0]["created"],
+        "since=2100-01-01T00:00:00Z": lambda a: False,
+    }
+    for query, fits in filters.items():
+        got = want(200, "GET", "/v1/attempts?limit=1000&" + query)["attempts"]
+        mine = [a["id"] for a in rows if fits(a) and ("device=" not in query or a["device"] in query)]
+        if [a["id"] for a in got] != mine:
+            raise Wrong(f"attempts?{query}: {[a['id'] for a in got]} instead of {mine}")
+    for query in ("verdict=none", "verdict=x", "charged=2", "since=now", "until=2026-13-01T00:00:00Z",
+                  "since=2026-11-22T23:51:07", "release=1", "open=7"):
+        problem = want(400, "GET", "/v1/attempts?" + query)
+        if query.split("=")[0] not in problem["detail"]:
+            raise Wrong(f"{query}: {problem['detail']} does not name it")
     for row in want(200, "GET", "/v1/attempts?open=1")["attempts"]:
         want(200, "POST", f"/v1/attempts/{row['id']}/cancel")
 
@@ -378,6 +406,27 @@ def drive_events(server, ids):
     cursor = json.loads(text.split("\n")[0])["cursor"]
     want(200, "GET", f"/v1/events?after={cursor}&limit=5&device={ids[0]}")
     want(200, "GET", "/v1/events", None, Accept="text/event-stream", Last_Event_ID=cursor)
+    events = [json.loads(line) for line in text.split("\n") if line]
+    attempt = next(e["attempt"] for e in events if "attempt" in e)
+    filters = {
+        f"attempt={attempt}": lambda e: e.get("attempt") == attempt,
+        "topic=device/boot": lambda e: e["topic"].endswith("device/boot"),
+        "topic=spark/device/boot": lambda e: e["topic"] == "spark/device/boot",
+        "topic=boot": lambda e: e["topic"].endswith("/boot"),
+        "topic=oot": lambda e: False,
+        f"topic=device/boot&device={ids[0]}": lambda e: e["topic"].endswith("device/boot") and e["device"] == ids[0],
+    }
+    for query, fits in filters.items():
+        got = [json.loads(line)["seq"] for line in want(200, "GET", "/v1/events?" + query).split("\n") if line]
+        mine = [e["seq"] for e in events if fits(e)]
+        if got != mine:
+            raise Wrong(f"events?{query}: {got} instead of {mine}")
+    clouds = want(200, "GET", "/v1/events?format=cloudevents")
+    if [json.loads(line)["data"] for line in clouds.split("\n") if line] != events:
+        raise Wrong("CloudEvents carry other events")
+    want(200, "GET", "/v1/events?format=cloudevents", None, Accept="text/event-stream")
+    want(400, "GET", "/v1/events?format=x")
+    want(404, "GET", "/v1/events?attempt=4503599627370496")
     want(410, "GET", "/v1/events?after=99999999")
     want(410, "GET", "/v1/events?after=" + "0" * 32 + ":1")
     want(400, "GET", "/v1/events?after=x")
@@ -400,7 +449,7 @@ def golden(judge, folder):
     """The golden files are answers, too: of states that are hard to bring about."""
     names = {
         "view-attempt-*": "Attempt", "view-device": "Device", "view-device-new": "Device",
-        "view-device-row": "DeviceRow", "view-device-claims": "DeviceRow", "view-event-*": "Event", "view-explain-[hn]e*": "Explanation",
+        "view-device-row": "DeviceRow", "view-device-claims": "DeviceRow", "view-event-*": "Event", "view-cloudevent": "CloudEvent", "view-explain-[hn]e*": "Explanation",
         "view-problem": "Problem", "view-product*": "Product", "view-release*": "Release",
     }
     for pattern, schema in names.items():

@@ -387,6 +387,38 @@ static void test_same_sees_each_difference(void **state)
 	assert_int_equal(different, 2);
 }
 
+static void test_copy_takes_each_key_that_reloads_and_no_other(void **state)
+{
+	struct conf a, b;
+
+	(void)state;
+	assert_int_equal(parse("", &a), 0);
+	assert_int_equal(parse("log-level = debug\nevent-prefix = spark/\ndevice-json = no\n"
+			       "image-limit = 1K\nsession-idle = 61s\nmax-sessions = 5\n"
+			       "handshakes-per-second = 7\nplain-devices = yes\n"
+			       "keep-events = 30d\nkeep-attempts = forever\nmax-events = any\n",
+			       &b),
+			 0);
+	for (unsigned i = 0; i < conf_key_count(); i++) {
+		const struct conf_key *k = conf_key(i);
+
+		if (!conf_key_reloads(k))
+			continue;
+		conf_key_copy(k, &a, &b);
+		assert_true(conf_key_same(k, &a, &b));
+	}
+	assert_int_equal(a.session_idle_ms, 61000);
+	assert_int_equal(a.image_limit_bytes, 1024);
+	assert_string_equal(a.event_prefix, "spark/");
+	assert_false(a.plain_devices); /* waits for a restart */
+	/* and back to an empty text */
+	assert_int_equal(parse("", &b), 0);
+	for (unsigned i = 0; i < conf_key_count(); i++)
+		if (conf_key_reloads(conf_key(i)))
+			conf_key_copy(conf_key(i), &a, &b);
+	assert_string_equal(a.event_prefix, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_a_rule_names_the_right_text),
 		cmocka_unit_test(test_print_reads_back),
 		cmocka_unit_test(test_same_sees_each_difference),
+		cmocka_unit_test(test_copy_takes_each_key_that_reloads_and_no_other),
 	};
 
 	return cmocka_run_group_tests_name("conf", tests, NULL, NULL);

@@ -446,6 +446,30 @@ static void test_peers_at_limit_one_more_evicts_the_longest_silent(void **state)
 	rig_free(r);
 }
 
+static void test_limits_made_smaller_bring_the_peers_down(void **state)
+{
+	struct net_conf conf = plain_conf;
+	struct client *c[8];
+
+	(void)state;
+	struct rig *r = rig_new(conf, "127.0.0.1", true);
+	for (unsigned i = 0; i < 5; i++)
+		c[i] = client_up(r, "dev");
+	conf.max_peers = 3;
+	net_limits_set(r->net, &conf);
+	assert_int_equal(rig_stats(r).peers, 5); /* nobody is thrown out for nobody */
+	c[5] = client_up(r, "dev");
+	assert_int_equal(r->gones[NET_GONE_EVICTED], 2);
+	c[6] = client_up(r, "dev");
+	assert_int_equal(rig_stats(r).peers, 3);
+	c[7] = client_up(r, "dev");
+	assert_int_equal(rig_stats(r).peers, 3);
+	assert_int_equal(r->gones[NET_GONE_EVICTED], 5);
+	for (unsigned i = 0; i < 8; i++)
+		client_free(c[i]);
+	rig_free(r);
+}
+
 static void test_net_close_ends_all_peers_with_notice(void **state)
 {
 	struct rig *r = rig_new(plain_conf, "127.0.0.1", true);
@@ -539,6 +563,7 @@ int main(void)
 		cmocka_unit_test(test_peer_closed_in_request_gets_its_answer_first),
 		cmocka_unit_test(test_silent_session_is_closed_after_its_time),
 		cmocka_unit_test(test_peers_at_limit_one_more_evicts_the_longest_silent),
+		cmocka_unit_test(test_limits_made_smaller_bring_the_peers_down),
 		cmocka_unit_test(test_net_close_ends_all_peers_with_notice),
 		cmocka_unit_test(test_half_open_at_limit_one_more_waits_for_a_stale_one),
 		cmocka_unit_test(test_handshakes_beyond_the_budget_are_dropped),

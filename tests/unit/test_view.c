@@ -399,6 +399,25 @@ static void test_view_event_of_every_kind(void **state)
 	closed.closed_ms = closed.created_ms + 4000;
 	closed.received_bytes = closed.served_bytes = 0;
 	assert_golden("event-closed", event_of(EVENT_ATTEMPT_CLOSED, &now.device, &closed, NULL));
+	const struct store_event_row restored = {
+		.seq = 1,
+		.at_ms = T0,
+		.topic = event_topic(EVENT_STORE_RESTORED),
+		.data = "",
+		.device = "",
+		.json = "{\"stream_before\":\"fedcba9876543210fedcba9876543210\"}"};
+	assert_golden("event-restored", view_event("0123456789abcdef0123456789abcdef", &restored));
+}
+
+static void test_view_cloudevent(void **state)
+{
+	struct engine_device now = device_full();
+
+	(void)state;
+	assert_golden("cloudevent",
+		      view_cloudevent("0123456789abcdef0123456789abcdef",
+				      event_of(EVENT_DEVICE_BOOT, &now.device, NULL, NULL)));
+	assert_null(view_cloudevent("s", NULL));
 }
 
 static void test_view_event_survives_a_damaged_payload(void **state)
@@ -654,6 +673,7 @@ int main(void)
 		cmocka_unit_test(test_view_device_state_words),
 		cmocka_unit_test(test_view_event),
 		cmocka_unit_test(test_view_event_of_every_kind),
+		cmocka_unit_test(test_view_cloudevent),
 		cmocka_unit_test(test_view_event_survives_a_damaged_payload),
 		cmocka_unit_test(test_view_problem),
 		cmocka_unit_test(test_view_explain),
