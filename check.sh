@@ -107,6 +107,7 @@ elif [ "$fast" = no ]; then
 	step "make distcheck" quietly build/distcheck.log make -C build -j "$(nproc)" distcheck TESTS=
 fi
 if [ "$all" = yes ]; then
+	step "tests/outside, long" quietly build/outside.log env OUTSIDE_COUNT=2500 tests/outside/run.sh
 	if command -v clang >/dev/null; then
 		step "build with clang" env CC=clang sh -c '. build-aux/common.sh && build_in build-clang --enable-werror'
 	fi
