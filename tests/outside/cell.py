@@ -136,11 +136,13 @@ class Cell:
         """Everything that was committed has been taken; worlds that expect more are none."""
         while True:
             try:
-                _, status = await self.http.call("GET", "status")
-                break
+                code, status = await self.http.call("GET", "status")
+                if code == 200:
+                    break
             except Lost:
-                await self.server.up.wait()
-                await asyncio.sleep(0.05)
+                pass
+            await self.server.up.wait()     # it is stopping, or has stopped
+            await asyncio.sleep(0.05)
         limit = time.time() + 30
         while self.stream.seq < status["head"] and time.time() < limit:
             await self.stream.more(1)

@@ -121,6 +121,8 @@ class Device(Cell):
         if directive is None:
             return
         if directive.get(0) != 2:
+            if self.phase == "new" and self.rng.random() < 0.85:
+                return                  # in probation, as far as it knows
             if self.directive:
                 self.past.append(self.directive[1])
             self.directive = None

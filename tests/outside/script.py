@@ -7,6 +7,7 @@ import time
 import words
 from cell import Play
 from device import Device
+from server import Lost
 
 POLICIES = {
     "probation_s": ((0, 70), (1, 20), (2, 10)),
@@ -56,7 +57,6 @@ class Script(Device):
 
     async def must(self, method, path, body=None, binary=None):
         """Setting up: repeated over restarts; what exists already exists by us."""
-        from server import Lost
         while True:
             await self.server.up.wait()
             try:
@@ -297,7 +297,10 @@ class Script(Device):
 
     async def operator_look(self):
         async def call():
-            return (await self.http.call("GET", "devices/" + self.name))[1]
+            status, seen = await self.http.call("GET", "devices/" + self.name)
+            if status != 200:
+                raise Lost(str(status))
+            return seen
 
         await self.act("operator: looks", lambda w, a: w.look(a) if a else None, call,
                        lambda a: {k: a.get(k) for k in ("state", "hold", "drifted", "attempt")

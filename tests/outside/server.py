@@ -92,8 +92,10 @@ class Server:
             if self.process.returncode is not None:
                 break
             try:
-                _, status = await self.http.call("GET", "status")
+                code, status = await self.http.call("GET", "status")
             except Lost:
+                code = 0
+            if code != 200:
                 await asyncio.sleep(0.025)
                 continue
             for uri in status["listen"]:
