@@ -109,6 +109,7 @@ fi
 if [ "$all" = yes ]; then
 	step "every fault at every operation" quietly build/fault.log \
 		env FAULT_LONG=1 build/tests/fault/test_fault
+	step "tests/outside, long" quietly build/outside.log env OUTSIDE_COUNT=2500 tests/outside/run.sh
 	if command -v clang >/dev/null; then
 		step "build with clang" env CC=clang sh -c '. build-aux/common.sh && build_in build-clang --enable-werror'
 	fi
