@@ -151,7 +151,7 @@ nowhere() {
 	printf 'secret-word' >"$KEY"
 	refused a
 	[[ $output == *"service-key=$KEY "*"11 bytes, neither 32 bytes nor 64 hex digits"* ]]
-	[[ $output == *"head -c 32 /dev/urandom"* ]]
+	[[ $output == *"postbootd --make-key=FILE"* ]]
 	[[ $output != *secret* ]]
 	run "$POSTBOOTD" -t -c "$D/a.conf"
 	[ "$status" -eq 1 ]

@@ -69,7 +69,7 @@ more_handshakes() { # WHICH THAN
 	cp "$LAB/next.psk" "$LAB/argon-1.psk"
 	device_start argon-1 1.0.0
 	until_true 60 has_slots current
-	grep -q 'dev=argon-1 key=next is the current one now' "$LAB/postbootd.log"
+	grep -q 'dev=argon-1 key=next->current' "$LAB/postbootd.log"
 	mark
 	wait_device 20 argon-1 '.sessions == 1'
 	device_stop argon-1

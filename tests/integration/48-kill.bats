@@ -64,7 +64,7 @@ put() { # PATH BODY
 	judge ': success of ' "UPDATE attempt SET sha256 = zeroblob(32) WHERE verdict = 'updated'"
 	judge 'the gate opened for ' 'UPDATE attempt SET rung_applying_ms = 0'
 	judge ' runs: ' "UPDATE device SET report_version = '9' WHERE has_report = 1"
-	judge ', which is not there' 'DELETE FROM attempt WHERE number = 3'
+	judge ', which is not there' 'DELETE FROM attempt WHERE number = (SELECT MIN(number) FROM attempt WHERE started = 1)'
 }
 
 # judge WORDS SQL: once the SQL has spoiled the database, the verdict has the words.
