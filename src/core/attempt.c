@@ -201,9 +201,17 @@ void attempt_rebase(struct attempt *a, int64_t step_ms)
 		a->target_ms += step_ms;
 }
 
+int64_t attempt_serve_max(const struct attempt *a)
+{
+	int64_t times = ATTEMPT_SERVE_FACTOR * a->size_bytes;
+	int64_t floor = a->size_bytes + ATTEMPT_SERVE_FLOOR;
+
+	return times > floor ? times : floor;
+}
+
 bool attempt_overserved(const struct attempt *a)
 {
-	return a->served_bytes > ATTEMPT_SERVE_FACTOR * a->size_bytes;
+	return a->served_bytes > attempt_serve_max(a);
 }
 
 void attempt_rung(struct attempt *a, enum rung r, int64_t now_ms)

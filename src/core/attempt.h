@@ -253,8 +253,11 @@ void attempt_wait_until(struct attempt *a, int64_t at_ms);
 /* The wall clock jumped by step_ms: stored deadlines keep their moment in real time. */
 void attempt_rebase(struct attempt *a, int64_t step_ms);
 
-/* More was served than an attempt may cost: ATTEMPT_SERVE_FACTOR times its image. */
-enum { ATTEMPT_SERVE_FACTOR = 3 };
+/* What an attempt may cost: ATTEMPT_SERVE_FACTOR times its image, or the image and
+ * ATTEMPT_SERVE_FLOOR bytes if that is more, as of a tiny image a few retransmissions are much. */
+enum { ATTEMPT_SERVE_FACTOR = 3, ATTEMPT_SERVE_FLOOR = 65536 };
+int64_t attempt_serve_max(const struct attempt *a);
+/* More was served than that. */
 bool attempt_overserved(const struct attempt *a);
 
 /* Notes a rung's first time. */
