@@ -34,11 +34,39 @@ case ${1-} in
 	;;
 esac
 
-packages='gcc libc6-dev make autoconf automake autoconf-archive pkgconf
-	libuv1-dev libsqlite3-dev libmicrohttpd-dev libjansson-dev libcbor-dev libcoap3-dev
-	libssl-dev libcurl4-gnutls-dev libsystemd-dev
-	libcmocka-dev bats libcoap3-bin curl jq python3 python3-jsonschema openssl sqlite3 nxt-firmware
-	shellcheck mandoc codespell git xz-utils'
+# To build; to test.
+packages='
+	gcc
+	libc6-dev
+	make
+	autoconf
+	automake
+	autoconf-archive
+	pkgconf
+	libuv1-dev
+	libsqlite3-dev
+	libmicrohttpd-dev
+	libjansson-dev
+	libcbor-dev
+	libcoap3-dev
+	libssl-dev
+	libcurl4-gnutls-dev
+	libsystemd-dev
+	libcmocka-dev
+	bats
+	libcoap3-bin
+	curl
+	jq
+	python3
+	python3-jsonschema
+	openssl
+	sqlite3
+	nxt-firmware
+	shellcheck
+	mandoc
+	codespell
+	git
+	xz-utils'
 
 # shellcheck disable=SC1091
 release=$(. /etc/os-release && echo "${VERSION_CODENAME-}")

@@ -49,8 +49,9 @@ int err_from_errno(int errno_value)
 		return ERR_EXIST;
 	case EACCES:
 	case EPERM:
-	case EROFS:
 		return ERR_DENIED;
+	case EROFS:
+		return ERR_READONLY;
 	case ENOSPC:
 	case EDQUOT:
 		return ERR_FULL;
@@ -62,5 +63,21 @@ int err_from_errno(int errno_value)
 		return ERR_TIMEOUT;
 	default:
 		return ERR_IO;
+	}
+}
+
+bool err_is_fault(int err)
+{
+	switch (err) {
+	case ERR_NOMEM:
+	case ERR_IO:
+	case ERR_FULL:
+	case ERR_CORRUPT:
+	case ERR_DENIED:
+	case ERR_READONLY:
+	case ERR_MOVED:
+		return true;
+	default:
+		return false;
 	}
 }

@@ -8,6 +8,8 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
+#include <stdbool.h>
+
 /* X(name, value, word for machines, text for people) */
 #define ERR_LIST(X)                                                                                \
 	X(ERR_NOMEM, -1, "no-memory", "out of memory")                                             \
@@ -31,7 +33,9 @@
 	X(ERR_UNSUPPORTED, -19, "unsupported", "not supported")                                    \
 	X(ERR_CRITICAL, -20, "critical", "a critical element is not understood")                   \
 	X(ERR_SYNTAX, -21, "syntax", "not well-formed")                                            \
-	X(ERR_STALE, -22, "precondition-failed", "not the state that was expected")
+	X(ERR_STALE, -22, "precondition-failed", "not the state that was expected")                \
+	X(ERR_READONLY, -23, "read-only", "it may only be read")                                   \
+	X(ERR_MOVED, -24, "moved", "the file was moved, replaced or removed")
 
 enum err {
 #define ERR_ENUM(name, value, word, text) name = (value),
@@ -46,6 +50,10 @@ const char *err_text(int err);
 
 /* Stable word for machines ("not-found"), with the same promises. */
 const char *err_word(int err);
+
+/* The machine's, nobody's mistake: disk full, read-only, I/O, damage, no memory, a file that has
+ * moved. */
+bool err_is_fault(int err);
 
 /* Maps a positive errno value; ERR_IO where nothing fits better. */
 int err_from_errno(int errno_value);

@@ -53,6 +53,7 @@ enum {
 	LIMIT_UPLOADS = 8,	    /* images coming in at once */
 	LIMIT_IMAGES_OPEN = 16,	    /* image files kept open for reading */
 	LIMIT_IMAGE_STRETCHES = 64, /* pieces of 64 KiB of images kept in memory */
+	LIMIT_IMAGES_BAD = 32,	    /* images that cannot be read, remembered */
 };
 
 #define LIMIT_IMAGE_DEFAULT ((long long)64 * 1024 * 1024) /* bytes; configurable */

@@ -365,7 +365,9 @@ static void answer(struct update *u, const struct plan *plan, struct outcome *ou
 
 	v->retry_after_s = -1;
 	v->next_check_in_s = next_check_in_s(u);
-	if (u->has_attempt && a->state != ATTEMPT_PROBATION && !a->cancel_requested) {
+	/* Also of one that is to be cancelled: it brings the device to the gate, where it hears so.
+	 */
+	if (u->has_attempt && a->state != ATTEMPT_PROBATION) {
 		v->action = DIRECTIVE_UPDATE;
 		v->attempt = a->id;
 		directive_release(v, a->version, a->size_bytes, a->sha256);

@@ -136,6 +136,7 @@ void dev_reload(struct engine *e, struct dev *d)
 		d->removed = true;
 	if (err)
 		return;
+	engine_count_moved(e, &d->u, &fresh);
 	d->u = fresh;
 	dev_reset_served(d);
 }
@@ -229,6 +230,8 @@ int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
 	list_init(&e->idle);
 	list_init(&e->sweeps);
 	int err = catalog_load(e);
+	if (!err)
+		err = engine_count_load(e);
 	if (err) {
 		catalog_free(e);
 		free(e);
@@ -296,21 +299,6 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
 	timer_stop(e);
 }
 
-void engine_store_failed(struct engine *e, const char *id, int err)
-{
-	const int64_t quiet_ms = 10000;
-	int64_t now_ms = clock_read().now_ms;
-
-	e->store_retry_ms = now_ms + STORE_RETRY_MS;
-	e->store_failures++;
-	if (now_ms < e->store_log_ms)
-		return;
-	log_err("dev=%s store error=%s failures=%u: %s", id, err_word(err), e->store_failures,
-		store_error(e->conf.store));
-	e->store_log_ms = now_ms + quiet_ms;
-	e->store_failures = 0;
-}
-
 void engine_on_events(struct engine *e, void (*fn)(void *ctx, uint64_t head), void *ctx)
 {
 	e->on_events = fn;
@@ -361,11 +349,4 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 	}
 	dev_release(e, d);
 	return err;
-}
-
-void engine_stats(const struct engine *e, struct engine_stats *ret_stats)
-{
-	*ret_stats = e->stats;
-	ret_stats->cached_devices = e->dev_count;
-	ret_stats->sessions = e->session_count;
 }

@@ -111,7 +111,17 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret) E
 struct engine_stats {
 	uint64_t reports, statuses, blocks, bytes, causes_absent, shed;
 	unsigned cached_devices, sessions;
+	/* counted since the start, so that nothing has to be looked up */
+	uint64_t closed[VERDICT_COUNT]; /* attempts by verdict */
+	uint64_t products, releases, devices, online, held, open[ATTEMPT_STATE_COUNT];
+	/* how it goes */
+	bool store_down;       /* commits fail, or did just now */
+	bool fleet_silent;     /* devices are not judged by their silence */
+	int64_t clock_step_s;  /* the last one */
+	int64_t clock_step_at; /* monotonic, 0: never */
 };
 void engine_stats(const struct engine *e, struct engine_stats *ret_stats);
+/* Releases of the catalogue, in a fixed order; NULL beyond the last. */
+const struct release *engine_release_at(const struct engine *e, size_t index);
 
 #endif

@@ -51,9 +51,26 @@ static const char *store_why(int err)
 	case ERR_CONFLICT:
 		return "somebody else changed it meanwhile; look again";
 	case ERR_FULL:
-		return "the disk of the database is full; nothing was changed";
+		return "the disk of the database is full; nothing was changed. Free space there, "
+		       "and try again";
+	case ERR_READONLY:
+	case ERR_DENIED:
+		return "the database may not be written; nothing was changed. Let the daemon's "
+		       "user write it (mount, permissions, chattr), and try again";
+	case ERR_MOVED:
+		return "the database file was moved, replaced or removed; nothing was changed. Put "
+		       "it back, or restart postbootd on what is to count";
+	case ERR_CORRUPT:
+		return "the database is damaged; nothing was changed. Stop postbootd and restore a "
+		       "backup";
+	case ERR_BUSY:
+		return "another program holds the database locked; nothing was changed. Try again "
+		       "when it has ended";
+	case ERR_NOMEM:
+		return "out of memory; nothing was changed";
 	default:
-		return "the database could not store it; nothing was changed";
+		return "the database could not be written; nothing was changed. See "
+		       "\"postbootctl status\"";
 	}
 }
 
@@ -87,6 +104,7 @@ static int act_adopt(struct act *act, const struct store_result *result)
 			images_remove(e->conf.images, act->release.sha256);
 		break;
 	case ACT_DEVICE_ADD:
+		e->stats.devices++;
 		break;
 	}
 	return 0;
@@ -109,6 +127,8 @@ static void act_done(void *ctx, const struct store_result *result)
 	struct act *act = ctx;
 	int err = result->err;
 
+	if (err_is_fault(err))
+		engine_store_failed(act->e, "-", err);
 	if (err == ERR_CONFLICT && act->by.conditional)
 		err = ERR_STALE; /* a set was on its way when we looked */
 	if (!err) {
@@ -421,7 +441,7 @@ static void device_act(struct engine *e, const struct actor *by, const char *id,
 	int err = dev_get(e, id, &d);
 
 	if (err) {
-		answer(done, ctx, err, err == ERR_NOENT ? "no such device" : err_text(err));
+		answer(done, ctx, err, err == ERR_NOENT ? "no such device" : store_why(err));
 		return;
 	}
 	job = job_new(e, d, JOB_OPERATOR);
@@ -474,7 +494,7 @@ void engine_device_lock(struct engine *e, const struct actor *by, const char *id
 	int err = dev_get(e, id, &d);
 
 	if (err) {
-		answer(done, ctx, err, err == ERR_NOENT ? "no such device" : err_text(err));
+		answer(done, ctx, err, err == ERR_NOENT ? "no such device" : store_why(err));
 		return;
 	}
 	if (version[0])

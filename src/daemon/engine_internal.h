@@ -23,6 +23,7 @@ enum {
 	ENGINE_IDLE_DEVICES = 4096,
 	DESIRED_TAG = 1,
 	STORE_RETRY_MS = 1000, /* what we do by ourselves waits so long after a failed commit */
+	STORE_GAP_MS = 5000,   /* a fault of the store shorter than this moves no deadline */
 };
 
 struct session {
@@ -128,6 +129,9 @@ struct engine {
 	int64_t store_retry_ms;		  /* monotonic; timers pause after a failed commit */
 	int64_t store_log_ms;		  /* monotonic */
 	unsigned store_failures;	  /* since they were last told of */
+	int64_t store_down_ms;		  /* monotonic; since when the store fails, 0: it works */
+	int64_t store_probe_ms;		  /* monotonic; when it is tried next */
+	bool store_works;		  /* a probe has committed */
 	struct list sweeps;
 	void (*on_events)(void *ctx, uint64_t head);
 	void *on_events_ctx;
@@ -151,8 +155,22 @@ void dev_reset_served(struct dev *d);
 int dev_context(struct engine *e, struct dev *d, struct update *u) ERR_CHECK;
 /* The cache and the store differ: the store is right. */
 void dev_reload(struct engine *e, struct dev *d);
-/* Timers pause for a moment; told in the log once in a while. */
+
+/* engine_count.c */
+int engine_count_load(struct engine *e) ERR_CHECK;
+/* A commit made `after` of `before`; NULL: the device was removed. */
+void engine_count_moved(struct engine *e, const struct update *before, const struct update *after);
+
+/* engine_store.c */
+/* Timers pause for a moment. `id` is for the log. */
 void engine_store_failed(struct engine *e, const char *id, int err);
+/* Each tick: while the store fails it is tried again and again; what devices could not tell us
+ * meanwhile is not held against them. True while it fails. */
+bool engine_store_look(struct engine *e, const struct clock *now);
+/* How long a device that was refused should wait. */
+int64_t engine_shed_age_s(const struct engine *e);
+/* The reason for a device that was refused, a few words. */
+const char *engine_shed_text(int err);
 
 /* engine_job.c */
 struct job *job_new(struct engine *e, struct dev *d, enum job_kind kind);
@@ -204,6 +222,8 @@ void timer_stop(struct engine *e);
 void engine_tick(struct engine *e);
 /* Writes one device's last contact, before it leaves the cache. */
 void timer_flush_one(struct engine *e, struct dev *d);
+/* We have heard nobody for a while that ends now. */
+void engine_was_deaf(struct engine *e, int64_t gap_ms);
 /* A device was heard: ends a silence of the fleet. Returns the time of it. */
 struct clock engine_heard(struct engine *e);
 

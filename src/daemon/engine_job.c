@@ -218,6 +218,9 @@ static void job_adopt(struct job *job, const struct store_result *result)
 		job->u.device.rev++;
 	if (job->inserts && result && result->id_count)
 		job->u.attempt.number = (uint64_t)result->ids[result->id_count - 1];
+	engine_count_moved(job->e, &d->u, job_deletes(job) ? NULL : &job->u);
+	if (job->out.has_closed)
+		job->e->stats.closed[job->out.closed.verdict]++;
 	if (!result) /* only what may be lost has changed: keep both sides' newest */
 		d->seen_dirty = true;
 	d->u = job->u;

@@ -11,7 +11,6 @@
 
 enum {
 	CF_OCTETS = 42,
-	SHED_MAX_AGE_S = 5,
 	DESIRED_MAX_AGE_S = 300, /* while the device's interval is unknown */
 	UNIT_BYTES = 1024,
 };
@@ -24,7 +23,7 @@ static void reply_text(struct engine *e, struct net_exchange x, uint8_t code, co
 
 	reply.payload = (struct bytes){(const uint8_t *)text, strlen(text)};
 	if (code == NET_CODE(5, 3))
-		reply.max_age_s = SHED_MAX_AGE_S;
+		reply.max_age_s = engine_shed_age_s(e);
 	net_reply(e->net, x, &reply);
 }
 
@@ -57,7 +56,7 @@ void job_answer(struct job *job, int err)
 	if (err == ERR_NOENT)
 		reply_text(e, job->exchange, NET_CODE(4, 3), "no such device");
 	else if (err)
-		reply_text(e, job->exchange, NET_CODE(5, 3), err_text(err));
+		reply_text(e, job->exchange, NET_CODE(5, 3), engine_shed_text(err));
 	else if (job->kind == JOB_REPORT)
 		reply_directive(job);
 	else if (job->out.accepted)
@@ -85,8 +84,11 @@ static size_t psk_of(struct engine *e, struct bytes identity, uint8_t *key, size
 		return 0;
 	if (d)
 		found = &d->u.device;
-	else if (store_device(e->conf.store, id, &device))
-		return 0;
+	else {
+		int err = store_device(e->conf.store, id, &device);
+		if (err)
+			return err == ERR_NOENT ? 0 : NET_PSK_LATER;
+	}
 	if (found->plain || found->psk_len == 0 || found->psk_len > cap)
 		return 0;
 	memcpy(key, found->psk, found->psk_len);
@@ -201,8 +203,10 @@ static struct session *session_plain(struct engine *e, struct net_peer *peer,
 	id[ep.len] = 0;
 	if (s && strcmp(s->dev->u.device.id, id) == 0 && !s->dev->removed)
 		return s;
-	if (dev_get(e, id, &d)) {
-		reply_text(e, x, NET_CODE(4, 3), "no such plain device");
+	int err = dev_get(e, id, &d);
+	if (err) {
+		reply_text(e, x, err == ERR_NOENT ? NET_CODE(4, 3) : NET_CODE(5, 3),
+			   err == ERR_NOENT ? "no such plain device" : engine_shed_text(err));
 		return NULL;
 	}
 	if (!d->u.device.plain) {

@@ -63,8 +63,7 @@ static void due_start(struct engine *e, const char *id, enum job_kind kind)
 
 /* ---- absences ---- */
 
-/* We have heard nobody for a while that ends now. */
-static void was_deaf(struct engine *e, int64_t gap_ms)
+void engine_was_deaf(struct engine *e, int64_t gap_ms)
 {
 	const struct clock *now = &e->last_tick;
 	bool sums = e->listening_ms && now->wall_ms - gap_ms - e->listening_ms < DEAF_SUM_MS;
@@ -81,9 +80,11 @@ static void tick_clock(struct engine *e, const struct clock *now)
 	e->last_tick = *now;
 	if (step_ms > -STEP_MS && step_ms < STEP_MS)
 		return;
+	e->stats.clock_step_s = step_ms / 1000;
+	e->stats.clock_step_at = now->now_ms;
 	log_warn("clock step_s=%lld: deadlines move with it", (long long)step_ms / 1000);
 	if (step_ms > 0)
-		was_deaf(e, step_ms);
+		engine_was_deaf(e, step_ms);
 	sweep_outage(e, JOB_CLOCK_STEP, step_ms);
 }
 
@@ -126,7 +127,7 @@ struct clock engine_heard(struct engine *e)
 	if (e->silence == SILENCE_OURS) {
 		log_warn("silence over gap_s=%lld: stall deadlines are extended",
 			 (long long)gap_ms / 1000);
-		was_deaf(e, gap_ms);
+		engine_was_deaf(e, gap_ms);
 		sweep_outage(e, JOB_OUTAGE, gap_ms);
 	}
 	e->silence = SILENCE_UNKNOWN;
@@ -207,7 +208,8 @@ static unsigned flush_buckets(struct engine *e, struct store_set *set, unsigned 
  * still to be moved by our last absence, a crash must find it again: then we are not. */
 static void tick_flush(struct engine *e, const struct clock *now, unsigned most)
 {
-	bool alive = now->now_ms >= e->alive_at_ms && !sweeps_move_deadlines(e);
+	bool alive = now->now_ms >= e->alive_at_ms && !sweeps_move_deadlines(e) &&
+		     (!e->store_down_ms || now->now_ms - e->store_down_ms < STORE_GAP_MS);
 
 	if (now->now_ms >= e->flush_at_ms) {
 		e->flush_at_ms = now->now_ms + FLUSH_MS;
@@ -234,6 +236,8 @@ void engine_tick(struct engine *e)
 
 	tick_clock(e, &now);
 	look_at_silence(e, now.now_ms);
+	if (engine_store_look(e, &now))
+		return; /* nobody is judged by what we cannot take down */
 	sweeps_step(e);
 	tick_due(e, &now);
 	tick_flush(e, &now, FLUSH_ROWS);
@@ -254,7 +258,7 @@ int timer_start(struct engine *e)
 	e->flush_at_ms = now.now_ms + FLUSH_MS;
 	e->flush_bucket = ENGINE_BUCKETS;
 	if (info.alive_ms && info.alive_ms < now.wall_ms) {
-		was_deaf(e, now.wall_ms - info.alive_ms);
+		engine_was_deaf(e, now.wall_ms - info.alive_ms);
 		sweep_outage(e, JOB_OUTAGE, now.wall_ms - info.alive_ms);
 	} else if (info.alive_ms) {
 		sweep_outage(e, JOB_CLOCK_STEP, now.wall_ms - info.alive_ms);

@@ -17,24 +17,9 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "daemon/images_read.h"
+#include "daemon/images_inner.h"
 
-enum { CHUNK_BYTES = 128 * 1024, NAME_CAP = 80 };
-#define TMP_PREFIX ".tmp-"
-
-struct images {
-	uv_loop_t *loop;
-	int dir; /* folder's descriptor */
-	int64_t limit_bytes;
-	unsigned refs; /* owner and work on the pool */
-	unsigned uploads;
-	uint64_t serial; /* of temporary names */
-	struct image_reader reader;
-	unsigned pins;
-	struct {
-		uint8_t sha256[DIGEST_SHA256];
-	} pin[LIMIT_UPLOADS];
-};
+enum { CHUNK_BYTES = 128 * 1024 };
 
 enum job { JOB_NONE, JOB_WRITE, JOB_SYNC, JOB_RENAME, JOB_ABORT };
 
@@ -65,7 +50,7 @@ struct images_upload {
 	uint8_t chunk[2][CHUNK_BYTES];
 };
 
-static char *image_name(const uint8_t sha256[DIGEST_SHA256], char dst[NAME_CAP])
+char *image_name(const uint8_t sha256[DIGEST_SHA256], char dst[NAME_CAP])
 {
 	struct buf b = buf_writer(dst, NAME_CAP);
 
@@ -84,12 +69,13 @@ static bool image_from_name(const char *name, uint8_t sha256[DIGEST_SHA256])
 	return strcmp(image_name(sha256, ours), name) == 0; /* capitals are not ours to remove */
 }
 
-static void images_unref(struct images *im)
+void images_unref(struct images *im)
 {
 	assert(im->refs > 0);
 	if (--im->refs)
 		return;
 	close(im->dir);
+	free(im->path);
 	free(im);
 }
 
@@ -133,10 +119,14 @@ int images_new(uv_loop_t *loop, const char *dir, int64_t limit_bytes, struct ima
 	if (fd < 0)
 		return err_from_errno(errno);
 	struct images *im = calloc(1, sizeof(*im));
-	if (!im) {
+	char *path = strdup(dir);
+	if (!im || !path) {
 		close(fd);
+		free(path);
+		free(im);
 		return ERR_NOMEM;
 	}
+	im->path = path;
 	im->loop = loop;
 	im->dir = fd;
 	im->limit_bytes = limit_bytes;
@@ -217,7 +207,9 @@ static int pool_open(struct images_upload *up)
 	if (up->fd >= 0)
 		return 0;
 	up->fd = openat(up->im->dir, up->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	return up->fd < 0 ? err_from_errno(errno) : 0;
+	if (up->fd < 0)
+		return errno == ENOENT ? ERR_MOVED : err_from_errno(errno);
+	return 0;
 }
 
 static int pool_write(struct images_upload *up)
@@ -259,7 +251,7 @@ static int pool_rename(struct images_upload *up)
 
 	/* Over a file of the same name, too: the same bytes, but these are known to be whole. */
 	if (renameat(up->im->dir, up->tmp, up->im->dir, image_name(up->sha256, name)))
-		return err_from_errno(errno);
+		return errno == ENOENT ? ERR_MOVED : err_from_errno(errno);
 	up->tmp[0] = 0;
 	return fsync(up->im->dir) ? err_from_errno(errno) : 0;
 }
@@ -305,6 +297,12 @@ static void upload_free(struct images_upload *up)
 
 static void upload_next(struct images_upload *up);
 
+/* How long the image is, as far as it is known. */
+static int64_t up_bytes(const struct images_upload *up)
+{
+	return up->expected_bytes > up->taken_bytes ? up->expected_bytes : up->taken_bytes;
+}
+
 static void after_work(uv_work_t *work, int status)
 {
 	struct images_upload *up = work->data;
@@ -313,8 +311,10 @@ static void after_work(uv_work_t *work, int status)
 	up->job = JOB_NONE;
 	if (status) /* cancelled: nobody does, but then the job has not run */
 		up->job_err = ERR_IO;
-	if (!up->err)
+	if (!up->err && up->job_err) {
 		up->err = up->job_err;
+		image_write_note(&up->im->faults, up->err, up_bytes(up));
+	}
 	if (job == JOB_ABORT) {
 		if (up->done)
 			up->done(up->done_ctx, up->err, up->sha256, up->taken_bytes);
@@ -331,6 +331,8 @@ static void after_work(uv_work_t *work, int status)
 	} else if (job == JOB_RENAME && !up->err) {
 		image_reader_forget(&up->im->reader,
 				    up->sha256); /* the name may lead to another file now */
+		image_bad_drop(&up->im->faults, up->sha256);
+		image_write_note(&up->im->faults, 0, 0);
 	} else if (job == JOB_RENAME && up->err) {
 		images_unpin(up->im, up->sha256);
 		up->im->uploads++; /* the place is the upload's again */
@@ -463,8 +465,11 @@ int images_read(struct images *im, const uint8_t sha256[DIGEST_SHA256], int64_t 
 
 	if (offset < 0)
 		return ERR_RANGE;
-	return image_reader_read(&im->reader, im->dir, image_name(sha256, name), sha256, offset,
-				 dst, len);
+	int err = image_reader_read(&im->reader, im->dir, image_name(sha256, name), sha256, offset,
+				    dst, len);
+	if (err && len)
+		image_bad_note(&im->faults, sha256, err, offset + (int64_t)len - 1);
+	return err;
 }
 
 bool images_has(struct images *im, const uint8_t sha256[DIGEST_SHA256])
@@ -508,6 +513,7 @@ void images_remove(struct images *im, const uint8_t sha256[DIGEST_SHA256])
 	image_name(sha256, name);
 	if (images_pinned(im, sha256))
 		return;
+	image_bad_drop(&im->faults, sha256);
 	image_reader_forget(&im->reader, sha256);
 	r = calloc(1, sizeof(*r));
 	if (!r) {

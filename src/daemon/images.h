@@ -59,4 +59,23 @@ int images_read(struct images *im, const uint8_t sha256[DIGEST_SHA256], int64_t 
 bool images_has(struct images *im, const uint8_t sha256[DIGEST_SHA256]);
 void images_remove(struct images *im, const uint8_t sha256[DIGEST_SHA256]);
 
+/* ---- faults: files that are missing, cut short or unreadable; a folder that takes none ---- */
+
+struct images_faults {
+	unsigned unreadable; /* images, at most LIMIT_IMAGES_BAD; a wrong one stays until it is good */
+	int read_err;	     /* of the first of them: ERR_NOENT, ERR_TRUNC, ERR_EXTRA, ERR_IO */
+	uint8_t sha256[DIGEST_SHA256];
+	int write_err; /* of the last upload, or of a try since; 0: it can be written */
+};
+/* Once a second or so: tries again what has failed, and makes a lost folder anew. */
+void images_look(struct images *im, struct images_faults *ret_faults);
+/* Compares the file with what it should be; no byte of it is read. */
+void images_check(struct images *im, const uint8_t sha256[DIGEST_SHA256], int64_t size_bytes);
+bool images_is_bad(struct images *im, const uint8_t sha256[DIGEST_SHA256]);
+
+struct images_stats {
+	uint64_t reads, hits; /* blocks; of them from memory */
+};
+void images_stats(const struct images *im, struct images_stats *ret_stats);
+
 #endif

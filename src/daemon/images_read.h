@@ -24,6 +24,7 @@ struct image_fd {
 
 struct image_reader {
 	uint64_t serial; /* age of the descriptors */
+	uint64_t reads, hits;
 	struct image_fd open[LIMIT_IMAGES_OPEN];
 	struct image_stretch *stretch[LIMIT_IMAGE_STRETCHES]; /* by hash; NULL: never used */
 };

@@ -196,6 +196,12 @@ static int set_seed(struct emu_conf *conf, const char *value)
 	return emu_parse_uint(value, UINT64_MAX, &conf->seed);
 }
 
+static int set_journal(struct emu_conf *conf, const char *value)
+{
+	conf->journal = value;
+	return 0;
+}
+
 static int set_json(struct emu_conf *conf, const char *value)
 {
 	(void)value;
@@ -264,6 +270,7 @@ static const struct conf_row conf_rows[] = {
 	{"--json", NULL, set_json, "speak the JSON twin instead of CBOR"},
 	{"--until", "WHAT", set_until, "exit 0 when WHAT has come; repeated: one after the other"},
 	{"--exit-after", "S", set_exit_after, "exit after S seconds (1 if --until did not come)"},
+	{"--journal", "FILE", set_journal, "append each event to FILE as a line of JSON"},
 	{"--quiet", NULL, set_quiet, "no console"},
 	{"--seed", "N", set_seed, "seed of jitter and link faults (1)"},
 };

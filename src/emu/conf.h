@@ -77,6 +77,7 @@ struct emu_conf {
 	uint16_t max_retransmit;
 	uint32_t exit_after_s; /* 0: never */
 	uint64_t seed;
+	const char *journal; /* NULL: none */
 	bool json;
 	bool quiet;
 	struct emu_faults faults;

@@ -13,6 +13,7 @@
 
 struct emu_console {
 	FILE *out;
+	FILE *journal; /* NULL: none; see journal.h */
 	bool quiet;
 	bool fleet;
 	bool terminal;

@@ -43,6 +43,8 @@
 	X(WRONG_DIGEST, "wrong-digest", NONE, "", "an updated image reports another digest")       \
 	X(POWER_CUT, "power-cut", UINT, "BYTE",                                                    \
 	  "once: RAM is lost when BYTE bytes of a download are there")                             \
+	X(POWER_LOSS, "power-loss", UINT, "S",                                                     \
+	  "again and again, at random, every S seconds on average: RAM is lost")                   \
 	X(BROWN_OUT, "brown-out", WORD, "before|after",                                            \
 	  "once: resets before or after the hand-over to the boot loader")                         \
 	X(BAD_FLASH, "bad-flash", UINT, "OFFSET",                                                  \

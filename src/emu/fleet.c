@@ -2,6 +2,7 @@
 #include "emu/fleet.h"
 
 #include "base/clock.h"
+#include "emu/journal.h"
 #include "emu/unit.h"
 
 #include <errno.h>
@@ -121,6 +122,8 @@ static void fleet_done(struct fleet *fleet)
 	}
 	free(fleet->shards);
 	free(fleet->fds);
+	if (fleet->console.journal)
+		(void)fclose(fleet->console.journal);
 	if (fleet->lock >= 0)
 		close(fleet->lock);
 }
@@ -274,7 +277,8 @@ int emu_fleet_run(const struct emu_conf *conf, struct emu_signals *signals)
 	int err;
 
 	fleet_files();
-	if (fleet_state(&fleet) == 0) {
+	if (fleet_state(&fleet) == 0 &&
+	    emu_journal_open(conf->journal, &fleet.console.journal) == 0) {
 		err = fleet_units(&fleet, now_ms);
 		if (!err)
 			status = fleet_loop(&fleet, signals);

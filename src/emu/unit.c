@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "emu/unit.h"
 
+#include "emu/journal.h"
 #include "emu/text.h"
 
 #include <openssl/rand.h>
@@ -26,6 +27,7 @@ void emu_unit_event(struct emu_unit *unit, enum emu_event event)
 {
 	const struct emu_until *until = &unit->conf->until[unit->until_pos];
 
+	emu_journal_event(unit->console->journal, unit, event);
 	if (unit->until_pos < unit->conf->until_len && until->is_event && until->event == event)
 		unit->until_pos++;
 	/* After each event that could be the last thing missing: does the version asked for run? */
@@ -256,6 +258,7 @@ static void unit_boot(struct emu_unit *unit)
 {
 	struct emu_ram *ram = &unit->ram;
 	const struct emu_fault *rollback = emu_unit_fault(unit, EMU_FAULT_ROLLBACK_AFTER);
+	const struct emu_fault *loss = emu_unit_fault(unit, EMU_FAULT_POWER_LOSS);
 	struct emu_image previous;
 	enum emu_boot_result result;
 
@@ -280,6 +283,9 @@ static void unit_boot(struct emu_unit *unit)
 	emu_unit_save_nvram(unit);
 	if (rollback && emu_image_load(&unit->flash, EMU_SLOT_PREVIOUS, &previous) == 0)
 		ram->rollback_at = unit->now + (int64_t)rollback->value * 1000;
+	if (loss)
+		ram->power_loss_at =
+			unit->now + (int64_t)(emu_rng_next(&unit->rng) % (loss->value * 2000 + 1));
 	unit_connect(unit);
 }
 
@@ -291,6 +297,7 @@ static void unit_ram_clear(struct emu_unit *unit)
 	unit->ram.report_at = EMU_NEVER;
 	unit->ram.reset_at = EMU_NEVER;
 	unit->ram.crash_at = EMU_NEVER;
+	unit->ram.power_loss_at = EMU_NEVER;
 	unit->ram.rollback_at = EMU_NEVER;
 	unit->ram.bell_at = EMU_NEVER;
 	unit->ram.token = (uint32_t)emu_rng_next(&unit->rng);
@@ -335,6 +342,10 @@ static void unit_fate(struct emu_unit *unit)
 	if (unit->now >= unit->ram.crash_at) {
 		unit->ram.crash_at = EMU_NEVER;
 		unit_crash(unit);
+	}
+	if (unit->now >= unit->ram.power_loss_at) {
+		unit->ram.power_loss_at = EMU_NEVER;
+		emu_unit_reset_at(unit, EMU_RESET_POWER_ON, unit->now);
 	}
 	if (unit->now >= unit->ram.rollback_at) {
 		unit->ram.rollback_at = EMU_NEVER;
@@ -415,6 +426,7 @@ int64_t emu_unit_next_ms(const struct emu_unit *unit)
 		next = sooner(next, emu_link_next_ms(unit->link));
 	if (ram->phase != EMU_PHASE_SILENT) {
 		next = sooner(next, ram->crash_at);
+		next = sooner(next, ram->power_loss_at);
 		next = sooner(next, ram->rollback_at);
 	}
 	if (ram->phase == EMU_PHASE_UP)

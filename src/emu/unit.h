@@ -62,6 +62,7 @@ struct emu_ram {
 	bool boot_reported;    /* in this boot */
 	bool confirmed_sent;   /* the report in flight says confirmed */
 	int64_t crash_at;
+	int64_t power_loss_at;
 	int64_t rollback_at;
 	uint32_t bell_token;
 	int64_t bell_at;

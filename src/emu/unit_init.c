@@ -141,6 +141,7 @@ int emu_unit_init(struct emu_unit *unit, const struct emu_conf *conf, const stru
 	unit->ram.reset_at = now_ms; /* power comes */
 	unit->ram.reset_wanted = EMU_RESET_POWER_ON;
 	unit->ram.crash_at = EMU_NEVER;
+	unit->ram.power_loss_at = EMU_NEVER;
 	unit->ram.rollback_at = EMU_NEVER;
 	unit->ram.phase = EMU_PHASE_WAIT;
 	unit->ram.phase_until = EMU_NEVER;

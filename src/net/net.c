@@ -242,6 +242,10 @@ int net_listen_fd_take(struct net *net, int fd, bool secure)
 		free(socket);
 		return err;
 	}
+	int bytes = net_udp_receive_buffer(fd);
+	if (!net->stats.receive_buffer_bytes || (uint64_t)bytes < net->stats.receive_buffer_bytes)
+		net->stats.receive_buffer_bytes = (uint64_t)bytes;
+	net->stats.receive_buffer_wanted = NET_UDP_BUFFER;
 	socket->net = net;
 	socket->fd = fd;
 	socket->secure = secure;

@@ -80,17 +80,22 @@ struct net_reply {
 /* CoAP codes as bytes on the wire: NET_CODE(4, 4) is 4.04. */
 #define NET_CODE(class_, detail_) ((uint8_t)((class_) << 5 | (detail_)))
 
+#define NET_PSK_LATER SIZE_MAX
+
 enum net_gone {
 	NET_GONE_CLOSED,   /* close_notify or fatal alert of the peer */
 	NET_GONE_IDLE,	   /* session-idle time-out */
 	NET_GONE_REPLACED, /* a new handshake from the same address finished */
 	NET_GONE_EVICTED,  /* the longest silent one, when max_peers is reached */
 	NET_GONE_LOCAL,	   /* net_peer_close() or net_close() */
+	NET_GONE_COUNT
 };
 
 struct net_callbacks {
 	/* The PSK of an identity: copies at most `cap` bytes, returns the length, 0 if unknown
-	 * (net then goes on with a pseudo-random key and fails at Finished like a wrong key). */
+	 * (net then goes on with a pseudo-random key and fails at Finished like a wrong key), or
+	 * NET_PSK_LATER if nobody can tell at present: the handshake then ends without a word, as
+	 * if its messages were lost, and the device tries again. */
 	size_t (*psk)(void *ctx, struct bytes identity, uint8_t *key, size_t cap);
 	/* Handshake finished; identity is borrowed. Returns false to refuse the session. */
 	bool (*peer_up)(void *ctx, struct net_peer *peer, struct bytes identity);
@@ -119,6 +124,12 @@ struct net_stats {
 	uint64_t handshakes_ok, handshakes_failed, cookies_sent;
 	uint64_t requests, duplicates, retransmissions, notifications;
 	uint64_t peers, half_open;
+	uint64_t handshakes_gone[NET_GONE_COUNT]; /* those that failed, by why they ended */
+	/* handshakes that were not begun or not gone on with: too many a moment, or no room */
+	uint64_t hellos_shed, handshakes_shed, half_open_shed;
+	uint64_t responses[256]; /* by code, as on the wire */
+	/* the smallest of all sockets, in the kernel's count, and what was asked; 0: no socket */
+	uint64_t receive_buffer_bytes, receive_buffer_wanted;
 };
 
 /* The loop is borrowed and must outlive the net. */

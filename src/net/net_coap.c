@@ -100,6 +100,7 @@ void net_coap_answer(struct net_coap *c, struct net_coap_session *s, const struc
 
 	size_t len = net_response_encode(&r, q, con ? WIRE_ACK : WIRE_NON,
 					 con ? q->mid : net_coap_next_mid(s), -1, c->scratch);
+	c->stats->responses[c->scratch[1]]++;
 	net_coap_send(c, s, (struct bytes){c->scratch, len});
 }
 

@@ -154,6 +154,7 @@ static void handshake_datagram(struct net_peer *peer, const struct net_udp_in *i
 
 	if (!time_left(net, origin)) {
 		net->stats.dropped++;
+		net->stats.handshakes_shed++;
 		return;
 	}
 	peer->local = in->to; /* not seen: nobody has proved anything, and its time runs */
@@ -189,6 +190,7 @@ static void ask_for_cookie(struct net_socket *socket, const struct net_udp_in *i
 
 	if (!cookie_take(net)) {
 		net->stats.dropped++;
+		net->stats.hellos_shed++;
 		return;
 	}
 	size_t len = net_dtls_cookie_make(&net->dtls, client, cookie, sizeof(cookie));
@@ -218,6 +220,7 @@ static void client_hello(struct net_socket *socket, const struct net_udp_in *in,
 	}
 	if (!handshake_take(net, net_origin(net, &in->from))) {
 		net->stats.dropped++;
+		net->stats.handshakes_shed++;
 		return;
 	}
 	if (half) /* it began anew */
@@ -225,6 +228,7 @@ static void client_hello(struct net_socket *socket, const struct net_udp_in *in,
 	half = net_peer_new_half_open(socket, in);
 	if (!half) {
 		net->stats.dropped++;
+		net->stats.half_open_shed++;
 		return;
 	}
 	half->hello_print = print;

@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "base/list.h"
+#include "net/net.h"
 
 enum {
 	RETRANSMIT_FIRST_MS = 1000, /* RFC 6347 4.2.4.1 */
@@ -63,6 +64,10 @@ static int find_psk(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *id
 	tls->identity_len = id_len;
 	if (id_len > 0 && id_len <= LIMIT_PSK_IDENTITY)
 		len = d->ops->psk(d->ctx, identity, key, sizeof(key));
+	if (len == NET_PSK_LATER) {
+		tls->mute = true;
+		return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+	}
 	if (len == 0)
 		len = unknown_key(d, identity, key);
 
@@ -159,7 +164,8 @@ static int send_record(void *ctx, const unsigned char *data, size_t len)
 {
 	struct net_tls *tls = ctx;
 
-	tls->dtls->ops->send(tls->peer, (struct bytes){data, len});
+	if (!tls->mute)
+		tls->dtls->ops->send(tls->peer, (struct bytes){data, len});
 	return (int)len;
 }
 

@@ -281,6 +281,7 @@ void net_coap_reply(struct net_coap *c, struct net_exchange exchange, const stru
 	uint16_t mid = piggyback ? q->mid : net_coap_next_mid(s);
 	enum wire_coap_type type = separate ? WIRE_CON : piggyback ? WIRE_ACK : WIRE_NON;
 	size_t len = net_response_encode(&r, q, type, mid, observe, c->scratch);
+	c->stats->responses[c->scratch[1]]++;
 
 	pending_free(c, p);
 	if (!separate) {

@@ -330,6 +330,7 @@ void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote)
 	if (peer->state == NET_PEER_HALF_OPEN) {
 		half_open_leave(peer);
 		net->stats.handshakes_failed++;
+		net->stats.handshakes_gone[why]++;
 	} else {
 		table_remove(net, &net->peers, peer);
 		if (peer->tls)

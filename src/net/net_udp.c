@@ -61,6 +61,15 @@ static void buffer_grow(int fd, int force, int plain, const char *which)
 			 got, NET_UDP_BUFFER, plain == SO_RCVBUF ? "rmem" : "wmem");
 }
 
+int net_udp_receive_buffer(int fd)
+{
+	int got = 0;
+	socklen_t len = sizeof(got);
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &len);
+	return got / 2;
+}
+
 /* A socket bound to one address sends from it anyway. */
 static bool is_wildcard(const struct sockaddr_storage *bound)
 {

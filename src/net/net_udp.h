@@ -55,6 +55,8 @@ int net_udp_open(const struct sockaddr *addr, int *ret_fd) ERR_CHECK;
 /* Large buffers, and on a wildcard address the destination of each datagram. Makes ours a socket
  * that somebody else bound, too. */
 int net_udp_adopt(int fd) ERR_CHECK;
+/* Bytes of datagrams that the kernel keeps for us. */
+int net_udp_receive_buffer(int fd);
 int net_udp_bound(int fd, struct sockaddr_storage *ret) ERR_CHECK;
 
 struct net_udp_rx *net_udp_rx_new(void);

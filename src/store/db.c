@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/db.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ int err_from_sqlite(int rc)
 	case SQLITE_FULL:
 		return ERR_FULL;
 	case SQLITE_READONLY:
+		return ERR_READONLY;
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
 		return ERR_DENIED;
@@ -42,11 +44,38 @@ int err_from_sqlite(int rc)
 	}
 }
 
+/* What sqlite calls an I/O error may be a full quota or a file system that turned read-only. */
+static int err_from_system(struct db *db, int rc)
+{
+	int err = err_from_sqlite(rc);
+
+	if ((rc & 0xff) != SQLITE_IOERR || err == ERR_NOMEM || !db->handle)
+		return err;
+	switch (sqlite3_system_errno(db->handle)) {
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG: /* RLIMIT_FSIZE */
+		return ERR_FULL;
+	case EROFS:
+	case EPERM:
+	case EACCES:
+		return ERR_READONLY;
+	default:
+		return err;
+	}
+}
+
 static int note(struct db *db, const char *what, int rc)
 {
+	int err = err_from_system(db, rc);
+
 	snprintf(db->error, sizeof(db->error), "%s: %s", what,
 		 db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
-	return err_from_sqlite(rc);
+	if (err_is_fault(err)) {
+		db->fault_err = err;
+		db->fault_count++;
+	}
+	return err;
 }
 
 int db_note(struct db *db, enum stmt_id id, int err, const char *what)
@@ -173,4 +202,26 @@ int db_step(struct db *db, enum stmt_id id)
 void db_reset(struct db *db, enum stmt_id id)
 {
 	sqlite3_reset(db->stmt[id]); /* repeats the error of the last step, which was told */
+}
+
+static bool has_moved(sqlite3_file *file)
+{
+	int moved = 0;
+
+	return file && file->pMethods &&
+	       file->pMethods->xFileControl(file, SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+	       moved;
+}
+
+int db_check_place(struct db *db)
+{
+	sqlite3_file *file = NULL, *wal = NULL;
+
+	(void)sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	(void)sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+	if (!has_moved(file) && !has_moved(wal))
+		return 0;
+	snprintf(db->error, sizeof(db->error), "the %s was moved, replaced or removed",
+		 has_moved(file) ? "database" : "write-ahead log (postboot.db-wal)");
+	return ERR_MOVED;
 }

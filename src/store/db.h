@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "store/stmt.h"
@@ -20,6 +21,8 @@ struct db {
 	void *fault_ctx;
 	unsigned long operations; /* db_run() since it was opened */
 	char error[200];	  /* what failed last, for the log */
+	int fault_err;		  /* the newest error that is the machine's, not a statement's; 0: none */
+	uint64_t fault_count;	  /* how many, ever */
 };
 
 /* An sqlite result, extended or not; 0 for OK, ROW and DONE. */
@@ -46,6 +49,10 @@ int db_undo(struct db *db, enum stmt_id id) ERR_CHECK;
 /* Steps a bound statement: 1 for a row, 0 at its end, or an error. Reset it in any case. */
 int db_step(struct db *db, enum stmt_id id) ERR_CHECK;
 void db_reset(struct db *db, enum stmt_id id);
+
+/* ERR_MOVED when the path of the database, or of its log, leads to another file than the open one
+ * or to none: what is committed then is lost with the process. */
+int db_check_place(struct db *db) ERR_CHECK;
 
 /* Notes `what` for the log and gives err back. */
 int db_note(struct db *db, enum stmt_id id, int err, const char *what);

@@ -10,6 +10,7 @@
 #define STORE_PRIVATE_H
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include "store/db.h"
 #include "store/set.h"
@@ -23,6 +24,10 @@ struct queue {
 struct store {
 	struct store_conf conf; /* path is not kept */
 	char stream[33];
+
+	char *path; /* NULL: in memory */
+	dev_t file_dev; /* of the file that was opened */
+	ino_t file_ino;
 
 	struct db writer;
 	struct write_state state;
@@ -43,7 +48,21 @@ struct store {
 	struct write_state committed;
 	struct store_stats stats;
 	char write_error[200]; /* of the last set that failed */
+	struct store_fault write_fault;
 };
+
+/* store.c */
+int store_configure(struct db *db, bool in_memory) ERR_CHECK;
+
+/* fault.c */
+int store_place_init(struct store *s, const char *path) ERR_CHECK;
+/* Before a transaction: opens the connection anew if its last error asks for that, and looks
+ * whether the file is still where it was. */
+int store_writer_ready(struct store *s) ERR_CHECK;
+/* After one, with the mutex: `err` is what the machine made fail, or 0. */
+void store_note_commit(struct store *s, int err, const char *why);
+uint64_t store_clock_us(void);
+void store_count_commit(struct store_stats *stats, uint64_t us);
 
 /* The value of a key in meta: as a number, or as text of exactly cap - 1 bytes. */
 int store_meta(struct store *s, const char *key, int64_t *ret, char *text, size_t cap) ERR_CHECK;

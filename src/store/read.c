@@ -67,6 +67,10 @@ static int end(struct query *q, int err)
 static int bad_row(struct query *q, int err)
 {
 	db_note(&q->store->reader, q->id, err, "a row that cannot be read");
+	if (err_is_fault(err)) {
+		q->store->reader.fault_err = err;
+		q->store->reader.fault_count++;
+	}
 	memcpy(q->store->error, q->store->reader.error, sizeof(q->store->error));
 	return err;
 }
@@ -501,5 +505,24 @@ int store_counts(struct store *s, struct store_counts *ret)
 			.updated = (uint64_t)sqlite3_column_int64(q.stmt, 6),
 			.failed = (uint64_t)sqlite3_column_int64(q.stmt, 7),
 		};
+	return end(&q, err);
+}
+
+int store_open_states(struct store *s, uint64_t ret_counts[ATTEMPT_STATE_COUNT])
+{
+	struct query q = query(s, STMT_OPEN_STATES);
+	uint64_t counts[ATTEMPT_STATE_COUNT] = {0};
+	int found, err = 0;
+
+	while (!err && (found = step(&q)) != 0) {
+		enum attempt_state state;
+		err = found < 0 ? found : attempt_state_from_name(text(&q, 0), &state);
+		if (!err)
+			counts[state] = (uint64_t)sqlite3_column_int64(q.stmt, 1);
+		else if (found > 0)
+			err = bad_row(&q, ERR_CORRUPT);
+	}
+	if (!err)
+		memcpy(ret_counts, counts, sizeof(counts));
 	return end(&q, err);
 }

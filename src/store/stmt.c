@@ -130,6 +130,10 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"AND verdict = 'updated'), "
 		"(SELECT COUNT(*) FROM attempt WHERE state = 'closed' AND charged = 1)"),
 
+	READ_SCAN(STMT_OPEN_STATES, /* once, at the start */
+		"SELECT state, COUNT(*) FROM attempt INDEXED BY attempt_due "
+		"WHERE state <> 'closed' GROUP BY state"),
+
 	READ(STMT_PRODUCTS, PRODUCT_SELECT "WHERE name > ? ORDER BY name LIMIT ?"),
 	READ(STMT_RELEASES, RELEASE_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),
 	READ(STMT_RELEASES_OF, RELEASE_SELECT "WHERE product = ? AND id > ? ORDER BY id LIMIT ?"),

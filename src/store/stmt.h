@@ -53,6 +53,7 @@ enum stmt_id {
 	STMT_USE_ATTEMPT,
 	STMT_IMAGE_USED,
 	STMT_COUNTS,
+	STMT_OPEN_STATES,
 	/* reading many */
 	STMT_PRODUCTS,
 	STMT_RELEASES,

@@ -103,12 +103,14 @@ static int run_set(struct store *s, struct store_set *set, char *why, size_t why
 	return 0;
 }
 
-static void commit(struct store *s, struct queue *batch, char *why, size_t why_cap)
+static int commit(struct store *s, struct queue *batch, char *why, size_t why_cap)
 {
 	struct db *db = &s->writer;
 	struct write_state before = s->state;
-	int err = db_run(db, STMT_BEGIN, NULL);
+	int err = store_writer_ready(s);
 
+	if (!err)
+		err = db_run(db, STMT_BEGIN, NULL);
 	for (struct store_set *set = batch->first; set && !err; set = set->next)
 		err = run_set(s, set, why, why_cap);
 	if (!err)
@@ -116,7 +118,7 @@ static void commit(struct store *s, struct queue *batch, char *why, size_t why_c
 	if (!err)
 		err = db_run(db, STMT_COMMIT, NULL);
 	if (!err)
-		return;
+		return 0;
 	buf_copy_str(why, why_cap, db->error);
 	if (!sqlite3_get_autocommit(db->handle) && db_undo(db, STMT_ROLLBACK))
 		log_err("store=rollback error=\"%s\"", db->error);
@@ -124,6 +126,23 @@ static void commit(struct store *s, struct queue *batch, char *why, size_t why_c
 	for (struct store_set *set = batch->first; set; set = set->next)
 		if (!set->result.err)
 			fail(set, err);
+	return err;
+}
+
+/* What the machine has made of the batch: 0 if it works, 1 if nobody could tell. */
+static int verdict(const struct queue *batch, int err)
+{
+	int all = 1;
+
+	if (err)
+		return err_is_fault(err) || err == ERR_BUSY ? err : 1;
+	for (const struct store_set *set = batch->first; set; set = set->next) {
+		if (err_is_fault(set->result.err) && !set->err)
+			return set->result.err;
+		if (!set->result.err)
+			all = 0;
+	}
+	return all;
 }
 
 /* Moves up to BATCH_MAX waiting sets to `batch`. With the mutex held. */
@@ -160,8 +179,13 @@ static void run_batch(struct store *s)
 
 	take_batch(s, &batch);
 	pthread_mutex_unlock(&s->mutex);
-	commit(s, &batch, why, sizeof(why));
+	uint64_t start_us = store_clock_us();
+	int err = verdict(&batch, commit(s, &batch, why, sizeof(why)));
+	uint64_t took_us = store_clock_us() - start_us;
 	pthread_mutex_lock(&s->mutex);
+	store_count_commit(&s->stats, took_us);
+	if (err <= 0)
+		store_note_commit(s, err, why);
 	finish_batch(s, &batch, why);
 }
 
@@ -284,7 +308,7 @@ static int random_hex(char *dst, size_t digits)
 	return 0;
 }
 
-static int configure(struct db *db, bool in_memory)
+int store_configure(struct db *db, bool in_memory)
 {
 	static const char pragmas[] = "PRAGMA synchronous = FULL;"
 				      "PRAGMA foreign_keys = ON;"
@@ -306,7 +330,7 @@ static int open_writer(struct store *s, const char *name, bool in_memory)
 	int err = db_init(&s->writer, name, flags);
 
 	if (!err)
-		err = configure(&s->writer, in_memory);
+		err = store_configure(&s->writer, in_memory);
 	if (!err)
 		err = migrate_run(&s->writer);
 	if (!err)
@@ -400,6 +424,8 @@ static int open_databases(struct store *s, const char *path)
 	}
 	if (!err)
 		err = open_writer(s, path, in_memory);
+	if (!err && !in_memory)
+		err = store_place_init(s, path);
 	if (!err)
 		err = open_reader(s, path, in_memory);
 	if (!err)
@@ -473,5 +499,6 @@ void store_close(struct store *s)
 	pthread_cond_destroy(&s->idle);
 	pthread_cond_destroy(&s->work);
 	pthread_mutex_destroy(&s->mutex);
+	free(s->path);
 	free(s);
 }

@@ -139,11 +139,31 @@ unsigned store_deliver(struct store *s);
 /* Waits until everything submitted is finished (not delivered). For shutdown and tests. */
 void store_flush(struct store *s);
 
+/* Upper bounds of the latencies counted. */
+enum { STORE_LATENCIES = 11 };
+extern const unsigned store_latency_us[STORE_LATENCIES];
+
 struct store_stats {
 	uint64_t sets, commits, failed_sets, operations;
-	uint64_t queued; /* now */
+	uint64_t queued;			    /* now */
+	uint64_t latency_count[STORE_LATENCIES + 1]; /* commits by what they took; last: longer */
+	uint64_t latency_sum_us;
 };
 void store_stats(struct store *s, struct store_stats *ret_stats);
+
+/* ---- faults of the machine: disk full, read-only, I/O, damage, a file that was moved ----
+ *
+ * A commit that fails leaves nothing, and the next one is tried on a connection that was opened
+ * anew where that can help. A reading connection waits for store_probe(). */
+
+struct store_fault {
+	int err;	   /* of the newest commit (or read) that the machine decided; 0: it works */
+	uint64_t failures; /* ever */
+	char what[200];	   /* the last one, for people */
+};
+void store_faults(struct store *s, struct store_fault *ret_write, struct store_fault *ret_read);
+/* Tries again to read after a failure; harmless and cheap when there was none. */
+int store_probe(struct store *s) ERR_CHECK;
 
 /* ---- reading: ERR_NOENT when there is no such row; ret untouched on failure ---- */
 
@@ -237,5 +257,7 @@ struct store_counts {
 	uint64_t updated, failed; /* closed attempts: success, charged failures */
 };
 int store_counts(struct store *s, struct store_counts *ret) ERR_CHECK;
+/* Open attempts by state; looks at all of them. */
+int store_open_states(struct store *s, uint64_t ret_counts[ATTEMPT_STATE_COUNT]) ERR_CHECK;
 
 #endif

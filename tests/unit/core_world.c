@@ -416,8 +416,7 @@ void world_send(struct world *w, enum boot_kind kind, struct report *r)
 	if (w->u.has_attempt && current) {
 		const struct directive *v = &world_out.directive;
 		bool told = v->action == DIRECTIVE_UPDATE;
-		CHECK(told ==
-		      (w->u.attempt.state != ATTEMPT_PROBATION && !w->u.attempt.cancel_requested));
+		CHECK(told == (w->u.attempt.state != ATTEMPT_PROBATION));
 		CHECK(!told || v->attempt == w->u.attempt.id);
 	} else {
 		CHECK(world_out.directive.action != DIRECTIVE_UPDATE);

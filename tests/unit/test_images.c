@@ -349,7 +349,7 @@ static void test_lost_folder_is_an_error_at_the_end(void **state)
 	uint8_t *p = bytes_new(10, 10);
 
 	assert_int_equal(rmdir(f->sub), 0);
-	assert_int_equal(upload(f, p, 10, 10, 10), ERR_NOENT);
+	assert_int_equal(upload(f, p, 10, 10, 10), ERR_MOVED);
 	assert_int_equal(mkdir(f->sub, 0700), 0);
 	free(p);
 }

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * When the machine below fails: what failed is kept for those who watch, and connections are
+ * opened anew, as sqlite goes on trusting what an old one has seen.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "store/private.h"
+
+const unsigned store_latency_us[STORE_LATENCIES] = {1000,   2500,   5000,   10000,   25000,  50000,
+						    100000, 250000, 500000, 1000000, 2500000};
+
+uint64_t store_clock_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void store_count_commit(struct store_stats *stats, uint64_t us)
+{
+	unsigned at = 0;
+
+	while (at < STORE_LATENCIES && us > store_latency_us[at])
+		at++;
+	stats->latency_count[at]++;
+	stats->latency_sum_us += us;
+}
+
+/* ---- the file that was opened ---- */
+
+static bool is_ours(const struct store *s)
+{
+	struct stat st;
+
+	return stat(s->path, &st) == 0 && st.st_dev == s->file_dev && st.st_ino == s->file_ino;
+}
+
+int store_place_init(struct store *s, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return ERR_IO;
+	s->path = strdup(path);
+	s->file_dev = st.st_dev;
+	s->file_ino = st.st_ino;
+	return s->path ? 0 : ERR_NOMEM;
+}
+
+/* ---- opening anew ---- */
+
+static bool needs_reopening(int err)
+{
+	return err == ERR_IO || err == ERR_CORRUPT || err == ERR_READONLY || err == ERR_DENIED;
+}
+
+/* The new connection takes the place of the old one, if it is good and of the same file. */
+static int reopen(struct store *s, struct db *db, bool writes)
+{
+	struct db fresh;
+
+	if (!is_ours(s))
+		return db_check_place(db) ? ERR_MOVED : ERR_IO;
+	int err = db_init(&fresh, s->path, writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+	if (!err && writes)
+		err = store_configure(&fresh, false);
+	if (!err)
+		err = db_prepare(&fresh, writes);
+	if (err) {
+		memcpy(db->error, fresh.error, sizeof(db->error));
+		db_done(&fresh);
+		return err;
+	}
+	fresh.fault = db->fault;
+	fresh.fault_ctx = db->fault_ctx;
+	fresh.operations = db->operations;
+	fresh.fault_count = db->fault_count;
+	db_done(db);
+	*db = fresh;
+	return 0;
+}
+
+int store_writer_ready(struct store *s)
+{
+	struct db *db = &s->writer;
+	int err = 0;
+
+	if (!s->path) /* in memory */
+		return 0;
+	if (needs_reopening(db->fault_err))
+		err = reopen(s, db, true);
+	if (!err)
+		err = db_check_place(db);
+	if (err) {
+		db->fault_count++;
+		return err;
+	}
+	db->fault_err = 0;
+	return 0;
+}
+
+int store_probe(struct store *s)
+{
+	struct db *db = &s->reader;
+	int64_t head;
+	int err = 0;
+
+	if (!db->fault_err)
+		return 0;
+	if (s->path && needs_reopening(db->fault_err))
+		err = reopen(s, db, false);
+	if (!err)
+		err = store_meta(s, "head", &head, NULL, 0);
+	if (err && err != ERR_NOENT)
+		return err;
+	db->fault_err = 0;
+	return 0;
+}
+
+/* ---- telling ---- */
+
+void store_note_commit(struct store *s, int err, const char *why)
+{
+	struct store_fault *f = &s->write_fault;
+
+	f->err = err;
+	if (!err)
+		return;
+	f->failures++;
+	buf_copy_str(f->what, sizeof(f->what), why);
+}
+
+void store_faults(struct store *s, struct store_fault *ret_write, struct store_fault *ret_read)
+{
+	pthread_mutex_lock(&s->mutex);
+	*ret_write = s->write_fault;
+	pthread_mutex_unlock(&s->mutex);
+	ret_read->err = s->reader.fault_err;
+	ret_read->failures = s->reader.fault_count;
+	buf_copy_str(ret_read->what, sizeof(ret_read->what), s->reader.error);
+}

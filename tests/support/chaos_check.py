@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Judges a run of chaos.py from outside: chaos_check.py DIR.
+
+Reads the database with its own SQLite, what the follower of the events got, what the operator
+was told, and the devices' journals of what really ran. Prints every contradiction; exits with 1
+if there is any, or if too little happened to say anything.
+"""
+import bisect
+import datetime
+import glob
+import hashlib
+import json
+import sqlite3
+import sys
+
+# The device writes its journal after the answer, the server its time before the commit, and a
+# report may wait behind a commit.
+SLACK_MS = 3000
+FINAL = ("success", "failed")
+
+
+class Judge:
+    def __init__(self, folder):
+        self.dir = folder
+        self.wrong = []
+        self.db = sqlite3.connect(f"file:{folder}/state/postboot.db?mode=ro", uri=True)
+        self.db.row_factory = sqlite3.Row
+        self.events = [json.loads(line) for line in open(folder + "/events", encoding="utf-8")]
+        self.attempts = {r["id"]: r for r in self.db.execute("SELECT * FROM attempt")}
+        self.journal = {}
+        for path in glob.glob(folder + "/*.journal"):
+            for line in open(path, encoding="utf-8"):
+                if line.endswith("}\n"):  # the last one may have met a power cut
+                    entry = json.loads(line)
+                    self.journal.setdefault(entry["device"], []).append(entry)
+
+    def say(self, text):
+        self.wrong.append(text)
+
+    def same(self, what, a, b):
+        if a != b:
+            self.say(f"{what}: {a!r}, should be {b!r}")
+
+    def database(self):
+        for pragma in ("integrity_check", "foreign_key_check"):
+            rows = [tuple(r) for r in self.db.execute(f"PRAGMA {pragma}")]
+            self.same(pragma, rows, [("ok",)] if pragma == "integrity_check" else [])
+
+    def sequence(self):
+        """No gap, no double; what was followed is what is stored."""
+        stored = list(self.db.execute("SELECT * FROM event ORDER BY seq"))
+        head = self.db.execute("SELECT value FROM meta WHERE key = 'head'").fetchone()[0]
+        self.same("stored events", [r["seq"] for r in stored], list(range(1, head + 1)))
+        self.same("followed events", [e["seq"] for e in self.events], list(range(1, head + 1)))
+        self.same("streams", len({e["stream"] for e in self.events}), 1)
+        for row, e in zip(stored, self.events):
+            told = (e["topic"], e["data"], e.get("device", ""), e.get("attempt", 0))
+            kept = (row["topic"], row["data"], row["device"], row["attempt"])
+            self.same(f"event {row['seq']}", told, kept)
+            for key, value in json.loads(row["json"]).items():
+                self.same(f"event {row['seq']} {key}", e.get(key), value)
+
+    def verdicts(self):
+        """Every started is followed by exactly one end of its attempt, and one at a time."""
+        started, ended, open_of = {}, {}, {}
+        for e in self.events:
+            if e["topic"] not in ("flash/status", "attempt/closed"):
+                continue
+            a, d = e["attempt"], e["device"]
+            if e["data"] == "started":
+                if a in started or a in ended:
+                    self.say(f"attempt {a} started twice, or after its end")
+                if d in open_of:
+                    self.say(f"{d}: attempt {a} started while {open_of[d]} was open")
+                started[a] = e
+                open_of[d] = a
+                continue
+            if a in ended:
+                self.say(f"attempt {a} has two ends")
+            if (e["topic"] == "flash/status") != (a in started):
+                self.say(f"attempt {a} ended as {e['topic']}, started: {a in started}")
+            ended[a] = e
+            open_of.pop(d, None)
+        for a, row in self.attempts.items():
+            end = ended.get(a)
+            self.same(f"attempt {a} closed", row["state"] == "closed", end is not None)
+            if end:
+                self.same(f"attempt {a} verdict", end["verdict"], row["verdict"])
+                self.same(f"attempt {a} success", end["data"] == "success",
+                          row["verdict"] == "updated")
+        for a in ended:
+            if a not in self.attempts:
+                self.say(f"attempt {a} has an end and no row")
+        return started, ended
+
+    def answers(self):
+        """What a device was told is in the database."""
+        count = 0
+        for device, entries in self.journal.items():
+            for e in entries:
+                a, row = e.get("attempt"), self.attempts.get(e.get("attempt"))
+                if e["event"] not in ("offered", "applying", "refused", "deferred", "failed"):
+                    continue
+                count += 1
+                if not row or row["device"] != device:
+                    self.say(f"{device}: {e['event']} of attempt {a}, which is not there")
+                elif e["event"] == "applying" and not row["rung_applying_ms"]:
+                    self.say(f"{device}: the gate opened for {a}, and nobody knows")
+                elif e["event"] in ("refused", "deferred", "failed") and row["state"] != "closed":
+                    self.say(f"{device}: {a} was {e['event']}, and is {row['state']}")
+        return count
+
+    def successes(self):
+        """No success but of an image that really ran then, in a boot after the offer."""
+        boots, offers, count = {}, {}, 0
+        for device, entries in self.journal.items():
+            boots[device] = [e for e in entries if e["event"] == "boot"]
+            offers.update({e["attempt"]: e for e in entries if e["event"] == "offered"})
+        for e in self.events:
+            if e["topic"] != "flash/status" or e["data"] != "success":
+                continue
+            count += 1
+            device, a = e["device"], e["attempt"]
+            at = millis(e["time"])
+            mine = boots.get(device, [])
+            last = bisect.bisect_right([b["at_ms"] for b in mine], at) - 1
+            near = mine[max(last, 0):last + 1]
+            if last > 0 and mine[last]["at_ms"] > at - SLACK_MS:
+                near = mine[last - 1:last + 1]  # it rebooted while its report was judged
+            sha256 = self.attempts[a]["sha256"].hex()
+            offered = offers[a]["at_ms"] if a in offers else 0
+            if not any(b.get("sha256") == sha256 and b["at_ms"] > offered for b in near):
+                self.say(f"{device}: success of {a} at {at}, but there ran " +
+                         str([(b["version"], b["at_ms"]) for b in near]))
+        return count
+
+    def running(self):
+        """At the end the server knows of each device what it really runs."""
+        for row in self.db.execute("SELECT * FROM device WHERE has_report = 1"):
+            last = [e for e in self.journal.get(row["id"], []) if e["event"] == "boot"][-1:]
+            if not last:
+                self.say(f"{row['id']} has reported, and never booted")
+                continue
+            self.same(f"{row['id']} runs", row["report_version"], last[0]["version"])
+            self.same(f"{row['id']} boot id", row["report_boot_id"].hex(), last[0]["boot_id"])
+            self.same(f"{row['id']} image", row["report_digest"].hex(), last[0]["sha256"])
+
+    def healthy(self, ended):
+        """Devices that saw only the server die were never blamed for it."""
+        count = 0
+        for a, e in ended.items():
+            fleet = int(e["device"][1:].split("-")[0]) if e["device"][0] == "f" else 1
+            count += fleet % 2 == 0
+            if fleet % 2 == 0 and e["charged"]:
+                self.say(f"{e['device']}: healthy, and {a} ended as {e['verdict']}")
+        return count
+
+    def acts(self):
+        """Every act that was acknowledged is in the audit log, once and in order."""
+        acts = [json.loads(line) for line in open(self.dir + "/acts", encoding="utf-8")]
+        for row in self.db.execute("SELECT version, sha256 FROM release"):
+            path = f"{self.dir}/state/images/{row['sha256'].hex()}"
+            with open(path, "rb") as f:
+                self.same(f"image of {row['version']}",
+                          hashlib.sha256(f.read()).hexdigest(), row["sha256"].hex())
+        return acts
+
+
+def millis(text):
+    t = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return round(t.timestamp() * 1000)
+
+
+def main():
+    j = Judge(sys.argv[1])
+    j.database()
+    j.sequence()
+    started, ended = j.verdicts()
+    answers = j.answers()
+    successes = j.successes()
+    j.running()
+    healthy = j.healthy(ended)
+    acts = j.acts()
+    for text in j.wrong[:20]:
+        print(f"wrong: {text}")
+    if len(j.wrong) > 20:
+        print(f"... and {len(j.wrong) - 20} more")
+    kinds = {}
+    for e in ended.values():
+        kinds[e["verdict"]] = kinds.get(e["verdict"], 0) + 1
+    print(f"events={len(j.events)} started={len(started)} ended={len(ended)} "
+          f"successes={successes} healthy_ends={healthy} answers={answers} "
+          f"acts={sum(a['status'] is not None for a in acts)} "
+          f"acts_unanswered={sum(a['status'] is None for a in acts)} wrong={len(j.wrong)}")
+    print(" ".join(f"{k}={v}" for k, v in sorted(kinds.items(), key=lambda kv: -kv[1])))
+    if not (started and successes and answers and healthy):
+        print("wrong: too little happened")
+        return 1
+    return 1 if j.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
