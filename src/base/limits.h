@@ -41,11 +41,14 @@ enum {
 	LIMIT_DEVICE_QUEUE = 8,	   /* causes waiting for a device's commit */
 	LIMIT_DEVICE_SESSIONS = 8, /* of one identity; the oldest is closed for one more */
 
+	/* store */
+	LIMIT_RETIRE = 500, /* rows of a kind that one step of retention looks at */
+
 	/* admin */
-	LIMIT_ACTOR = 32,	 /* bytes of a user's name; longer ones go by their number */
-	LIMIT_AUDIT_TEXT = 8192, /* bytes of one text of an audit row */
-	LIMIT_AUDIT_STEP = 200,	 /* rows that are verified before others get their turn */
-	LIMIT_IF_MATCH = 8,	 /* entity tags of one If-Match or If-None-Match */
+	LIMIT_ACTOR = 32,	  /* bytes of a user's name; longer ones go by their number */
+	LIMIT_AUDIT_TEXT = 8192,  /* bytes of one text of an audit row */
+	LIMIT_AUDIT_STEP = 200,	  /* rows that are verified before others get their turn */
+	LIMIT_IF_MATCH = 8,	  /* entity tags of one If-Match or If-None-Match */
 	LIMIT_ADMIN_BODY = 65536, /* bytes of a JSON request */
 	LIMIT_ADMIN_CONNECTIONS = 256,
 	LIMIT_PAGE = 1000,	    /* rows of one answer */

@@ -25,7 +25,8 @@
 	X(EVENT_DEVICE_DRIFT, "device/drift", "")                                                  \
 	X(EVENT_DEVICE_HELD, "device/held", "")                                                    \
 	X(EVENT_DEVICE_UNHELD, "device/held", "none")                                              \
-	X(EVENT_DEVICE_CONVERGED, "device/converged", "")
+	X(EVENT_DEVICE_CONVERGED, "device/converged", "")                                          \
+	X(EVENT_STORE_RESTORED, "store/restored", "")
 
 enum event_kind {
 #define EVENT_ENUM(name, topic, data) name,

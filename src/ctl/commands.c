@@ -62,6 +62,10 @@ static const char watch_text[] =
 static const char follow_text[] =
 	"Goes on after a lost connection where it stopped. With -o json: one event a line.";
 
+static const char backup_text[] =
+	"FILE appears when it is whole, with mode 0600: it holds keys of devices. - writes to\n"
+	"standard output. Images are not in it. To restore: postbootd --restore FILE.";
+
 /* clang-format off */
 const struct command commands[] = {
 	{"product", "add", "NAME [--hardware H] [KEY=VALUE...]", 1, ARGS_MAX,
@@ -121,6 +125,8 @@ const struct command commands[] = {
 
 	{"explain", NULL, "DEVICE", 1, 1,
 	 "in plain words: why is this device not updated, what to do", NULL, device_explain, NULL},
+	{"backup", NULL, "FILE", 1, 1,
+	 "write a copy of the database, while the server runs", NULL, server_backup, backup_text},
 	{"status", NULL, "", 0, 0,
 	 "how the server is", NULL, server_status, NULL},
 	{"version", NULL, "", 0, 0,

@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "ctl/text.h"
 
 enum {
 	CONNECT_S = 5,
 	ANSWER_S = 60,	      /* an answer, or a step of an upload, takes longer: give up */
+	COPY_S = 3600,	      /* a database is copied before its first byte comes */
 	SILENCE_S = 45,	      /* a stream says something every 15 s */
 	ANSWER_MAX = 1 << 26, /* bytes of one answer */
 	LINE_MAX_BYTES = 1 << 20,
@@ -32,6 +34,12 @@ struct http {
 	http_object_fn fn;
 	void *fn_arg;
 	bool done, bad;
+
+	/* download */
+	int fd, fd_errno;
+	int64_t written;
+	char *first;
+	size_t first_cap;
 
 	/* upload */
 	http_progress_fn progress;
@@ -214,6 +222,7 @@ static int refused(struct http *h)
 	const char *title = json_string_value(json_object_get(p, "title"));
 	const char *code = json_string_value(json_object_get(p, "code"));
 	const char *head = json_string_value(json_object_get(p, "head"));
+	const char *oldest = json_string_value(json_object_get(p, "oldest"));
 
 	if (detail == NULL || detail[0] == '\0')
 		detail = title;
@@ -221,7 +230,7 @@ static int refused(struct http *h)
 	if (detail == NULL)
 		say(h, "postbootd refused without a reason (HTTP %ld)", h->status);
 	else if (h->status == 410 && head != NULL)
-		say(h, "%s (the stream's newest event is %s)", detail, head);
+		say(h, "%s (there are events %s to %s)", detail, oldest ? oldest : "?", head);
 	else
 		say(h, "%s", detail);
 	json_decref(p);
@@ -365,6 +374,65 @@ int http_stream(struct http *h, const char *path, http_object_fn fn, void *arg)
 	err = perform(h);
 	if (err == 0 && h->got_len > 0 && !h->done)
 		take_line(h, h->got, h->got_len);
+	curl_slist_free_all(headers);
+	return err;
+}
+
+static size_t on_download(char *data, size_t size, size_t n, void *arg)
+{
+	struct http *h = arg;
+	size_t len = size * n, done = 0;
+	long status = 0;
+
+	(void)curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status >= 300)
+		return keep(h, data, len, ANSWER_MAX) ? len : 0;
+	if ((size_t)h->written < h->first_cap) {
+		size_t take = h->first_cap - (size_t)h->written;
+		memcpy(h->first + h->written, data, len < take ? len : take);
+	}
+	while (done < len) {
+		ssize_t put = write(h->fd, data + done, len - done);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0) {
+			h->fd_errno = errno;
+			return 0;
+		}
+		done += (size_t)put;
+		h->written += put;
+	}
+	return len;
+}
+
+int http_download(struct http *h, const char *path, int fd, char *first, size_t cap,
+		  int64_t *ret_bytes)
+{
+	struct curl_slist *headers = NULL;
+	int err;
+
+	begin(h, path);
+	h->fd = fd;
+	h->fd_errno = 0;
+	h->written = 0;
+	h->first = first;
+	h->first_cap = cap;
+	headers = curl_slist_append(headers, "Content-Type:");
+	(void)curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
+	(void)curl_easy_setopt(h->curl, CURLOPT_POST, 1L);
+	(void)curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE, 0L);
+	(void)curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, "");
+	(void)curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, on_download);
+	/* the copy is made first: no limit on the whole, a long one on standing still */
+	(void)curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	(void)curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_TIME, (long)COPY_S);
+	err = perform(h);
+	if (h->fd_errno) {
+		say(h, "writing it: %s", strerror(h->fd_errno));
+		err = err_from_errno(h->fd_errno);
+	}
+	if (err == 0)
+		*ret_bytes = h->written;
 	curl_slist_free_all(headers);
 	return err;
 }

@@ -31,6 +31,10 @@ typedef void (*http_progress_fn)(int64_t done, int64_t total, void *arg);
 int http_upload(struct http *h, const char *path, FILE *file, int64_t size,
 		http_progress_fn progress, void *arg, json_t **ret) ERR_CHECK;
 
+/* POST without a body; what comes is written to `fd`, its first `cap` bytes to `first`, too. */
+int http_download(struct http *h, const char *path, int fd, char *first, size_t cap,
+		  int64_t *ret_bytes) ERR_CHECK;
+
 /* One object of a stream, borrowed; false ends the stream. */
 typedef bool (*http_object_fn)(const json_t *object, void *arg);
 

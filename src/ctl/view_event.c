@@ -26,7 +26,7 @@ static enum style event_style(const json_t *e)
 		       : strcmp(data, "failed") == 0 ? STYLE_BAD
 						     : STYLE_INFO;
 	if (topic_is(topic, "device/held") || topic_is(topic, "device/drift") ||
-	    topic_is(topic, "updates/pending"))
+	    topic_is(topic, "updates/pending") || topic_is(topic, "store/restored"))
 		return STYLE_WARN;
 	return STYLE_PLAIN;
 }
@@ -96,6 +96,9 @@ static void details(const struct output *o, const json_t *e, char dst[DETAILS_MA
 	else if (topic_is(topic, "device/drift"))
 		(void)snprintf(dst, DETAILS_MAX, "runs %.64s, expected %.64s", runs,
 			       get_str(e, "expected"));
+	else if (topic_is(topic, "store/restored"))
+		(void)snprintf(dst, DETAILS_MAX, "new stream, before %.64s",
+			       get_str(e, "stream_before"));
 	else if (strcmp(get_str(e, "reason"), get_str(e, "data")) != 0)
 		(void)snprintf(dst, DETAILS_MAX, "%.64s", get_str(e, "reason"));
 }

@@ -245,7 +245,7 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 		admin_free(a);
 		return err;
 	}
-	err = images_sweep(conf->images, image_used, a);
+	err = conf->keep_images ? 0 : images_sweep(conf->images, image_used, a);
 	if (err)
 		log_warn("images sweep=failed error=\"%s\"", err_text(err));
 	err = mhd_start(a);
@@ -286,6 +286,7 @@ static void sleepers_answer(struct admin *a)
 	LIST_EACH(it, next, &a->requests)
 	{
 		struct request *rq = LIST_ENTRY(it, struct request, link);
+		backup_stop(rq->backup);
 		if (!rq->suspended || rq->response)
 			continue;
 		reply_problem(rq, 503, "stopping",

@@ -29,6 +29,8 @@ struct admin_conf {
 	const char *socket_path; /* made here, mode 0660, group `postboot` if there is one */
 	int socket_fd;		 /* >= 0: a listening socket of the service manager, taken, whatever
 				  * admin_new says; else -1 */
+	const char *database;	 /* its path, for backups; NULL: none are made */
+	bool keep_images;	 /* also those that no release names */
 	const char *version;
 	int64_t started_ms;	   /* wall */
 	const char *const *listen; /* "coaps://127.0.0.1:5684", ends with NULL; NULL: none */

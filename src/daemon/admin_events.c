@@ -95,6 +95,15 @@ static bool page_row(void *ctx, const struct store_event_row *e)
 	return f->len < PAGE_BYTES;
 }
 
+/* Have events between the last one sent and this page gone meanwhile (retention)? Asked after
+ * the page was read: what was there then, was there before. */
+static bool page_has_gap(struct follower *f, uint64_t before)
+{
+	uint64_t first = 0;
+
+	return store_events_first(f->rq->admin->conf.store, &first) || before + 1 < first;
+}
+
 /* Reads the next page; empty when there is nothing (more) to tell. */
 static void page_read(struct follower *f)
 {
@@ -107,9 +116,10 @@ static void page_read(struct follower *f)
 		rows = (unsigned)f->left;
 	if (rows == 0 || (!f->follow && f->next >= f->last))
 		return;
+	uint64_t before = f->next;
 	store_info(store, &info); /* before the page: what is not in it by then is not for us */
 	if (strcmp(info.stream, f->stream) != 0 ||
-	    store_events(store, f->next, f->device, rows, page_row, f))
+	    store_events(store, f->next, f->device, rows, page_row, f) || page_has_gap(f, before))
 		f->failed = true;
 	else if (f->len == 0 && f->device[0] && f->next < info.head)
 		f->next = info.head;
@@ -167,9 +177,28 @@ void followers_wake(struct admin *a, bool keep_alive)
 
 /* ---- where to begin ---- */
 
-/* "stream:seq" or "seq". False after a problem. */
+/* 410 with the ends of what there is. */
+static void reply_gone(struct request *rq, const struct store_info *info, uint64_t first,
+		       const char *detail)
+{
+	json_t *o = view_problem(410, "gone", detail);
+
+	view_put(&o, "head", json_sprintf("%s:%llu", info->stream, (unsigned long long)info->head));
+	view_put(&o, "oldest", json_sprintf("%s:%llu", info->stream, (unsigned long long)first));
+	char *body = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	struct MHD_Response *r =
+		body ? MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE)
+		     : NULL;
+	if (!r)
+		free(body);
+	reply_response(rq, 410, r);
+	reply_header(rq, MHD_HTTP_HEADER_CONTENT_TYPE, "application/problem+json");
+}
+
+/* "stream:seq" or "seq"; 0 is before the oldest event there is. False after a problem. */
 static bool cursor_parse(struct request *rq, const char *text, const struct store_info *info,
-			 uint64_t *ret_seq)
+			 uint64_t first, uint64_t *ret_seq)
 {
 	const char *colon = strrchr(text, ':');
 	const char *number = colon ? colon + 1 : text;
@@ -180,26 +209,16 @@ static bool cursor_parse(struct request *rq, const char *text, const struct stor
 			      text);
 		return false;
 	}
-	bool foreign = colon && (strlen(info->stream) != (size_t)(colon - text) ||
-				 memcmp(text, info->stream, (size_t)(colon - text)) != 0);
-	if (!foreign && seq <= info->head) {
-		*ret_seq = seq;
-		return true;
-	}
-	json_t *o = view_problem(410, "gone",
-				 foreign ? "the cursor is of another event stream"
-					 : "the cursor is past the newest event");
-	view_put(&o, "head", json_sprintf("%s:%llu", info->stream, (unsigned long long)info->head));
-	char *body = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	json_decref(o);
-	struct MHD_Response *r =
-		body ? MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE)
-		     : NULL;
-	if (!r)
-		free(body);
-	reply_response(rq, 410, r);
-	reply_header(rq, MHD_HTTP_HEADER_CONTENT_TYPE, "application/problem+json");
-	return false;
+	if (colon && (strlen(info->stream) != (size_t)(colon - text) ||
+		      memcmp(text, info->stream, (size_t)(colon - text)) != 0))
+		reply_gone(rq, info, first, "the cursor is of another event stream");
+	else if (seq > info->head)
+		reply_gone(rq, info, first, "the cursor is past the newest event");
+	else if (seq && seq + 1 < first)
+		reply_gone(rq, info, first, "events after the cursor are no longer kept");
+	else
+		*ret_seq = seq ? seq : first - 1;
+	return rq->response == NULL;
 }
 
 static bool follower_begin(struct request *rq, struct follower *f)
@@ -207,18 +226,25 @@ static bool follower_begin(struct request *rq, struct follower *f)
 	const char *last_id =
 		MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, "Last-Event-ID");
 	struct store_info info;
+	uint64_t first = 0;
 	char after[96];
 
+	/* the head after the first: it is not below it then */
+	int err = store_events_first(rq->admin->conf.store, &first);
+	if (err) {
+		reply_error(rq, err, "%s", err_text(err));
+		return false;
+	}
 	store_info(rq->admin->conf.store, &info);
 	(void)buf_copy_str(f->stream, sizeof(f->stream), info.stream);
 	f->last = info.head;
 	if (!query_text(rq, "after", sizeof(after), after))
 		return false;
 	if (last_id && *last_id) /* a browser that comes back repeats the first query, too */
-		return cursor_parse(rq, last_id, &info, &f->next);
+		return cursor_parse(rq, last_id, &info, first, &f->next);
 	if (after[0])
-		return cursor_parse(rq, after, &info, &f->next);
-	f->next = f->follow ? info.head : 0;
+		return cursor_parse(rq, after, &info, first, &f->next);
+	f->next = f->follow ? info.head : first - 1;
 	return true;
 }
 

@@ -36,6 +36,7 @@ static void request_unref(struct request *rq)
 	list_remove(&rq->link);
 	release_upload_free(rq->upload);
 	follower_free(rq->follower);
+	backup_free(rq->backup);
 	verification_free(rq->verification);
 	if (rq->response)
 		MHD_destroy_response(rq->response);
@@ -425,5 +426,6 @@ void request_completed(void *cls, struct MHD_Connection *connection, void **con_
 	rq->suspended = false;
 	if (rq->upload)
 		release_upload_abort(rq->upload);
+	backup_stop(rq->backup);
 	request_unref(rq);
 }

@@ -35,7 +35,8 @@ struct admin {
 	bool again;	      /* libmicrohttpd has work that its epoll descriptor does not show */
 	bool full;	      /* as many connections as there may be */
 	bool stopping;
-	unsigned owed; /* answers of engine and images to come */
+	struct backup *backup; /* the one being made or sent */
+	unsigned owed;	       /* answers of engine and images to come */
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 };
@@ -57,6 +58,7 @@ struct route {
 /* State of the routes that need some; freed with the request. */
 struct follower;
 struct release_upload;
+struct backup;
 struct verification;
 
 struct request {
@@ -91,6 +93,7 @@ struct request {
 	};
 	struct release_upload *upload;
 	struct follower *follower;
+	struct backup *backup;
 	struct verification *verification;
 };
 

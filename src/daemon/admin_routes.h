@@ -22,6 +22,7 @@ route_fn devices_list, devices_add, device_get, device_remove, device_explain;
 route_fn device_lock, device_unlock, device_force, device_unforce, device_hold, device_unhold;
 route_fn attempts_list, attempt_get, attempt_cancel;
 route_fn events_get;
+route_fn backup_make;
 route_fn audit_list, audit_verify;
 
 /* Bytes of an image have come: how many were taken; 0 with rq suspended: none at present. */
@@ -36,6 +37,9 @@ void reply_attempt(struct request *rq, uint64_t id);
 char *percent_encode(const char *name, char *dst, size_t cap);
 /* The diagnoses of an attempt, open or closed; none if they cannot be read. */
 void attempt_diagnoses(struct admin *a, struct attempt *at, struct diagnoses *ret);
+
+void backup_stop(struct backup *b); /* its request has ended; NULL is fine */
+void backup_free(struct backup *b); /* NULL is fine */
 
 void follower_free(struct follower *f);		/* NULL is fine */
 void verification_free(struct verification *v); /* NULL is fine */

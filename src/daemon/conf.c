@@ -11,7 +11,8 @@
 
 #define KIB ((int64_t)1024)
 #define SECOND ((int64_t)1000)
-#define DAY (86400 * SECOND)
+#define HOUR (3600 * SECOND)
+#define DAY (24 * HOUR)
 
 #define AT(member) offsetof(struct conf, member)
 
@@ -46,6 +47,12 @@ static const struct conf_key keys[] = {
 	 "New sessions a second from all addresses together."},
 	{"max-sessions", CONF_TYPE_COUNT, AT(max_sessions), "131072", 1, LIMIT_PEERS, false,
 	 "Sessions at the same time."},
+	{"keep-events", CONF_TYPE_KEEP, AT(keep_events_ms), "90d", HOUR, 36500 * DAY, false,
+	 "Older events go; a number with s, m, h or d, or forever."},
+	{"keep-attempts", CONF_TYPE_KEEP, AT(keep_attempts_ms), "365d", HOUR, 36500 * DAY, false,
+	 "Attempts closed longer ago go; a number with s, m, h or d, or forever."},
+	{"max-events", CONF_TYPE_MAX, AT(max_events), "10000000", 1000, 1000000000000, false,
+	 "Of more events the oldest go; a number, or any."},
 };
 /* clang-format on */
 

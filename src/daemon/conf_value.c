@@ -102,6 +102,15 @@ static bool number_parse(const struct conf_key *key, const char *value, const st
 	return true;
 }
 
+/* A word in the place of a number: 0. */
+static bool word_parse(const char *value, const char *word, int64_t *dst)
+{
+	if (strcmp(value, word) != 0)
+		return false;
+	*dst = 0;
+	return true;
+}
+
 /* ---- strings ---- */
 
 static bool path_parse(const struct conf_key *key, const char *value, char *dst,
@@ -304,6 +313,12 @@ bool conf_value_parse(const struct conf_key *key, const char *value, struct conf
 		return number_parse(key, value, durations, COUNT(durations), member, fault);
 	case CONF_TYPE_COUNT:
 		return number_parse(key, value, counts, COUNT(counts), member, fault);
+	case CONF_TYPE_KEEP:
+		return word_parse(value, "forever", member) ||
+		       number_parse(key, value, durations, COUNT(durations), member, fault);
+	case CONF_TYPE_MAX:
+		return word_parse(value, "any", member) ||
+		       number_parse(key, value, counts, COUNT(counts), member, fault);
 	}
 	assert(!"a type without a parser");
 	return false;
@@ -336,6 +351,18 @@ void conf_value_print(const struct conf_key *key, const struct conf *conf, unsig
 		break;
 	case CONF_TYPE_COUNT:
 		number_print(*(const int64_t *)member, counts, COUNT(counts), out);
+		break;
+	case CONF_TYPE_KEEP:
+		if (*(const int64_t *)member)
+			number_print(*(const int64_t *)member, durations, COUNT(durations), out);
+		else
+			buf_put_str(out, "forever");
+		break;
+	case CONF_TYPE_MAX:
+		if (*(const int64_t *)member)
+			number_print(*(const int64_t *)member, counts, COUNT(counts), out);
+		else
+			buf_put_str(out, "any");
 		break;
 	}
 }

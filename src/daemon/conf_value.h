@@ -17,6 +17,8 @@ enum conf_type {
 	CONF_TYPE_LEVEL,    /* enum log_level */
 	CONF_TYPE_DURATION, /* int64_t, ms */
 	CONF_TYPE_COUNT,    /* int64_t */
+	CONF_TYPE_KEEP,	    /* int64_t, ms; 0 is "forever" */
+	CONF_TYPE_MAX,	    /* int64_t; 0 is "any" */
 };
 
 struct conf_key {

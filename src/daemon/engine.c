@@ -289,7 +289,9 @@ const struct net_callbacks *engine_net_callbacks(void)
 
 int engine_start(struct engine *e)
 {
-	return timer_start(e);
+	int err = keep_restored(e);
+
+	return err ? err : timer_start(e);
 }
 
 void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)

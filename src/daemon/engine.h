@@ -21,6 +21,9 @@ struct engine_conf {
 	bool plain_devices;	  /* `?ep=ID` on plain coap names a --plain device */
 	bool device_json;	  /* Content-Format 50 is understood */
 	const char *event_prefix; /* before every topic, "" or e.g. "spark/" */
+	/* retention; 0: for ever, any number */
+	int64_t keep_events_ms, keep_attempts_ms;
+	uint64_t max_events;
 };
 
 int engine_new(const struct engine_conf *conf, struct engine **ret_engine) ERR_CHECK;
@@ -31,7 +34,8 @@ const struct net_callbacks *engine_net_callbacks(void);
 const char *engine_well_known(void);
 void engine_set_net(struct engine *e, struct net *net);
 
-/* Timers: deadlines, silences, outage detection. `start` closes the books of our absence. */
+/* Timers: deadlines, silences, outage detection, retention. `start` closes the books of our
+ * absence, and those of a restore: it waits for these commits, so the net comes after it. */
 int engine_start(struct engine *e) ERR_CHECK;
 void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx);
 
@@ -89,6 +93,8 @@ void engine_device_lock(struct engine *e, const struct actor *by, const char *id
 /* A verified attempt is cancelled at the gate: done at once, closed later. */
 void engine_attempt_cancel(struct engine *e, const struct actor *by, uint64_t attempt,
 			   engine_done *done, void *ctx);
+/* Notes in the audit log that a copy of the database is handed out; before it is made. */
+void engine_backup(struct engine *e, const struct actor *by, engine_done *done, void *ctx);
 
 /* ---- what only the engine knows, for views ---- */
 

@@ -14,6 +14,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "core/event.h"
 #include "core/outage.h"
 #include "daemon/engine.h"
 #include "proto/native.h"
@@ -133,6 +134,9 @@ struct engine {
 	int64_t store_probe_ms;		  /* monotonic; when it is tried next */
 	bool store_works;		  /* a probe has committed */
 	struct list sweeps;
+	int64_t retire_at_ms, retire_age_ms; /* monotonic */
+	bool retire_waits;		     /* a step of retention is on its way */
+	uint64_t retired;		     /* rows, since the last look began */
 	void (*on_events)(void *ctx, uint64_t head);
 	void *on_events_ctx;
 	struct engine_stats stats;
@@ -226,6 +230,15 @@ void timer_flush_one(struct engine *e, struct dev *d);
 void engine_was_deaf(struct engine *e, int64_t gap_ms);
 /* A device was heard: ends a silence of the fleet. Returns the time of it. */
 struct clock engine_heard(struct engine *e);
+
+/* engine_keep.c */
+/* The database is an older copy: says so and closes its open attempts, before anybody is served.
+ * Waits for its commits. */
+int keep_restored(struct engine *e) ERR_CHECK;
+/* Retention: one step, if it is time for one. */
+void keep_step(struct engine *e, const struct clock *now);
+/* The clock was set, or we have just started: ages are not believed for a while. */
+void keep_clock_set(struct engine *e);
 
 /* engine_sweep.c: walks over many devices in steps that never hold the loop, running a job of
  * the kind on each that is concerned. */

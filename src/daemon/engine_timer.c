@@ -78,6 +78,8 @@ static void tick_clock(struct engine *e, const struct clock *now)
 		(now->wall_ms - e->last_tick.wall_ms) - (now->now_ms - e->last_tick.now_ms);
 
 	e->last_tick = *now;
+	if (step_ms <= -STEP_MS || step_ms >= STEP_MS)
+		keep_clock_set(e);
 	if (step_ms > -STEP_MS && step_ms < STEP_MS)
 		return;
 	e->stats.clock_step_s = step_ms / 1000;
@@ -241,6 +243,7 @@ void engine_tick(struct engine *e)
 	sweeps_step(e);
 	tick_due(e, &now);
 	tick_flush(e, &now, FLUSH_ROWS);
+	keep_step(e, &now);
 }
 
 static void tick(uv_timer_t *timer)
@@ -255,6 +258,7 @@ int timer_start(struct engine *e)
 
 	store_info(e->conf.store, &info);
 	e->last_tick = now;
+	keep_clock_set(e);
 	e->flush_at_ms = now.now_ms + FLUSH_MS;
 	e->flush_bucket = ENGINE_BUCKETS;
 	if (info.alive_ms && info.alive_ms < now.wall_ms) {

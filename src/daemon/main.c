@@ -6,9 +6,13 @@
 #include <unistd.h>
 
 #include "daemon/conf_load.h"
+#include "daemon/offline.h"
 #include "daemon/service.h"
 
 #define CONF_FILE SYSCONFDIR "/postboot/postbootd.conf"
+
+/* Options without a letter. */
+enum { OPTION_CHECK = 256, OPTION_DEEP, OPTION_RESTORE };
 
 /* Usage, and the letters and words of getopt_long, come from here. */
 static const struct {
@@ -18,29 +22,35 @@ static const struct {
 	{'c', "config", "FILE", "read FILE, then conf.d/*.conf beside it [" CONF_FILE "]"},
 	{'t', "test", NULL, "check the configuration and exit: 0 if it is good, else 1"},
 	{'T', "print", NULL, "print the effective configuration and exit"},
+	{OPTION_CHECK, "check-db", NULL, "check database and images and exit: 0 if they are good"},
+	{OPTION_DEEP, "deep", NULL, "with --check-db: read all images, too"},
+	{OPTION_RESTORE, "restore", "FILE", "put a backup in the place of the database and exit"},
 	{'h', "help", NULL, "print this help and exit"},
 	{'V', "version", NULL, "print the version and exit"},
 };
 
 enum { OPTIONS = sizeof(options) / sizeof(options[0]), EXIT_USAGE = 2 };
 
-enum mode { MODE_RUN, MODE_TEST, MODE_PRINT };
+enum mode { MODE_RUN, MODE_TEST, MODE_PRINT, MODE_CHECK, MODE_RESTORE };
 
 struct arguments {
 	enum mode mode;
 	const char *file;
 	bool file_named;
+	bool deep;
+	const char *backup;
 };
 
 static void usage(FILE *to)
 {
 	(void)fputs("Usage: postbootd [OPTION]...\nThe Postboot update server.\n\n", to);
 	for (int i = 0; i < OPTIONS; i++) {
-		char left[32];
+		char left[32], letter[8] = "    ";
 
-		(void)snprintf(left, sizeof(left), "-%c, --%s%s%s", options[i].letter,
-			       options[i].word, options[i].arg ? "=" : "",
-			       options[i].arg ? options[i].arg : "");
+		if (options[i].letter < OPTION_CHECK)
+			(void)snprintf(letter, sizeof(letter), "-%c, ", options[i].letter);
+		(void)snprintf(left, sizeof(left), "%s--%s%s%s", letter, options[i].word,
+			       options[i].arg ? "=" : "", options[i].arg ? options[i].arg : "");
 		(void)fprintf(to, "  %-20s %s\n", left, options[i].help);
 	}
 	(void)fputs("\nIt stays in the foreground and logs to stderr. See postbootd(8) and\n"
@@ -70,6 +80,8 @@ static int arguments_parse(int argc, char **argv, struct arguments *ret)
 		longs[i].name = options[i].word;
 		longs[i].has_arg = options[i].arg ? required_argument : no_argument;
 		longs[i].val = options[i].letter;
+		if (options[i].letter >= OPTION_CHECK)
+			continue;
 		shorts[n++] = (char)options[i].letter;
 		if (options[i].arg)
 			shorts[n++] = ':';
@@ -86,6 +98,16 @@ static int arguments_parse(int argc, char **argv, struct arguments *ret)
 		case 'T':
 			ret->mode = MODE_PRINT;
 			break;
+		case OPTION_CHECK:
+			ret->mode = MODE_CHECK;
+			break;
+		case OPTION_DEEP:
+			ret->deep = true;
+			break;
+		case OPTION_RESTORE:
+			ret->mode = MODE_RESTORE;
+			ret->backup = optarg;
+			break;
 		case 'h':
 			usage(stdout);
 			return output_end();
@@ -101,6 +123,10 @@ static int arguments_parse(int argc, char **argv, struct arguments *ret)
 		(void)fprintf(stderr, "postbootd: %s: there are no arguments, only options\n",
 			      argv[optind]);
 		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (ret->deep && ret->mode != MODE_CHECK) {
+		(void)fputs("postbootd: --deep goes with --check-db\n", stderr);
 		return EXIT_USAGE;
 	}
 	return -1;
@@ -140,6 +166,10 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	case MODE_PRINT:
 		return print_conf(&conf);
+	case MODE_CHECK:
+		return offline_check(&conf, args.deep) ? EXIT_SUCCESS : EXIT_FAILURE;
+	case MODE_RESTORE:
+		return offline_restore(&conf, args.backup) ? EXIT_SUCCESS : EXIT_FAILURE;
 	case MODE_RUN:
 		break;
 	}

@@ -19,6 +19,7 @@
 #include "daemon/conf_load.h"
 #include "daemon/engine.h"
 #include "daemon/images.h"
+#include "daemon/offline.h"
 #include "daemon/statedir.h"
 #include "net/net.h"
 #include "store/store.h"
@@ -35,6 +36,7 @@ struct service {
 	bool has_handles;
 
 	int lock_fd;
+	char database[CONF_PATH_MAX + 32];
 	struct store *store;
 	struct images *images;
 	struct engine *engine;
@@ -284,7 +286,8 @@ static const char *store_todo(int err)
 		return "a newer postbootd wrote it: install that version, or restore a backup of "
 		       "this one";
 	case ERR_CORRUPT:
-		return "restore a backup; this file was left as it is";
+		return "look with postbootd --check-db, then restore a backup with postbootd "
+		       "--restore FILE; this file was left as it is";
 	case ERR_FULL:
 		return "free space on its file system";
 	case ERR_DENIED:
@@ -297,12 +300,13 @@ static const char *store_todo(int err)
 static int start_store(struct service *s)
 {
 	char path[CONF_PATH_MAX + 32];
-	struct store_conf conf = {.path = path, .wake = wake, .wake_ctx = s, .hash = audit_sha256};
+	struct store_conf conf = {
+		.path = s->database, .wake = wake, .wake_ctx = s, .hash = audit_sha256};
 
-	(void)snprintf(path, sizeof(path), "%s/postboot.db", s->conf.state_dir);
+	(void)snprintf(s->database, sizeof(s->database), "%s/postboot.db", s->conf.state_dir);
 	int err = store_open(&conf, &s->store);
 	if (err)
-		return failed(err, "database", path, store_todo(err));
+		return failed(err, "database", s->database, store_todo(err));
 
 	(void)snprintf(path, sizeof(path), "%s/images", s->conf.state_dir);
 	err = images_new(&s->loop, path, s->conf.image_limit_bytes, &s->images);
@@ -320,6 +324,9 @@ static int start_engine(struct service *s)
 		.plain_devices = s->conf.plain_devices,
 		.device_json = s->conf.device_json,
 		.event_prefix = s->conf.event_prefix,
+		.keep_events_ms = s->conf.keep_events_ms,
+		.keep_attempts_ms = s->conf.keep_attempts_ms,
+		.max_events = (uint64_t)s->conf.max_events,
 	};
 	int err = engine_new(&conf, &s->engine);
 
@@ -435,12 +442,17 @@ static int socket_folder(const char *path)
 
 static int start_admin(struct service *s)
 {
+	struct store_info info;
+
+	store_info(s->store, &info);
 	struct admin_conf conf = {
 		.loop = &s->loop,
 		.engine = s->engine,
 		.store = s->store,
 		.images = s->images,
 		.net = s->net,
+		.database = s->database,
+		.keep_images = info.restored || offline_kept(s->conf.state_dir),
 		.socket_path = s->conf.admin_socket,
 		.socket_fd = s->admin_fd,
 		.version = PACKAGE_VERSION,

@@ -84,10 +84,10 @@ int db_note(struct db *db, enum stmt_id id, int err, const char *what)
 	return err;
 }
 
-int db_init(struct db *db, const char *name, int flags)
+int db_init(struct db *db, const char *name, int flags, const char *vfs)
 {
 	*db = (struct db){0};
-	int rc = sqlite3_open_v2(name, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	int rc = sqlite3_open_v2(name, &db->handle, flags | SQLITE_OPEN_NOMUTEX, vfs);
 	if (rc)
 		return note(db, "open", rc);
 	sqlite3_extended_result_codes(db->handle, 1);

@@ -21,16 +21,16 @@ struct db {
 	void *fault_ctx;
 	unsigned long operations; /* db_run() since it was opened */
 	char error[200];	  /* what failed last, for the log */
-	int fault_err;		  /* the newest error that is the machine's, not a statement's; 0: none */
-	uint64_t fault_count;	  /* how many, ever */
+	int fault_err; /* the newest error that is the machine's, not a statement's; 0: none */
+	uint64_t fault_count; /* how many, ever */
 };
 
 /* An sqlite result, extended or not; 0 for OK, ROW and DONE. */
 int err_from_sqlite(int rc);
 
-/* `name` is a path, or a URI with SQLITE_OPEN_URI among the flags. On failure db->error says
- * what; db_done() is right in any case. */
-int db_init(struct db *db, const char *name, int flags) ERR_CHECK;
+/* `name` is a path, or a URI with SQLITE_OPEN_URI among the flags; `vfs` NULL: the usual one. On
+ * failure db->error says what; db_done() is right in any case. */
+int db_init(struct db *db, const char *name, int flags, const char *vfs) ERR_CHECK;
 int db_prepare(struct db *db, bool writes) ERR_CHECK;
 void db_done(struct db *db);
 

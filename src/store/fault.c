@@ -66,7 +66,8 @@ static int reopen(struct store *s, struct db *db, bool writes)
 
 	if (!is_ours(s))
 		return db_check_place(db) ? ERR_MOVED : ERR_IO;
-	int err = db_init(&fresh, s->path, writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+	int flags = writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+	int err = db_init(&fresh, s->path, flags, s->conf.vfs);
 	if (!err && writes)
 		err = store_configure(&fresh, false);
 	if (!err)

@@ -57,7 +57,7 @@ static int path_uri(const char *path, const char *query, char dst[URI_MAX])
 	return 0;
 }
 
-static int check(struct db *db)
+int migrate_check(struct db *db)
 {
 	long long version = 0, application = 0, tables = 0;
 	int err = db_query_number(db, "PRAGMA user_version", &version);
@@ -81,25 +81,33 @@ static int check(struct db *db)
 	return 0;
 }
 
-int migrate_look(const char *path, char *error, size_t error_cap)
+int migrate_open_quietly(struct db *db, const char *path, const char *vfs, bool alone)
 {
 	char uri[URI_MAX];
-	struct db db = {0};
+	/* What is not yet in the file itself counts too. Without a WAL there is no such thing,
+	 * and `immutable` keeps sqlite from making one. */
+	bool has_wal = !alone || file_size(path, "-wal") > 0;
+	int err = path_uri(path, has_wal ? "?mode=ro" : "?mode=ro&immutable=1", uri);
+
+	*db = (struct db){0};
+	if (!err)
+		err = db_init(db, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, vfs);
+	if (!err)
+		sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	return err;
+}
+
+int migrate_look(const char *path, const char *vfs, char *error, size_t error_cap)
+{
+	struct db db;
 
 	/* A rollback journal is there only if the very first start died while it made the
 	 * file: only opening it for writing puts that right, and migrate_run() looks again. */
 	if (file_size(path, "") <= 0 || file_size(path, "-journal") > 0)
 		return 0;
-	/* What is not yet in the file itself counts too. Without a WAL there is no such thing,
-	 * and `immutable` keeps sqlite from making one. */
-	bool has_wal = file_size(path, "-wal") > 0;
-	int err = path_uri(path, has_wal ? "?mode=ro" : "?mode=ro&immutable=1", uri);
+	int err = migrate_open_quietly(&db, path, vfs, true);
 	if (!err)
-		err = db_init(&db, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
-	if (!err) {
-		sqlite3_db_config(db.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-		err = check(&db);
-	}
+		err = migrate_check(&db);
 	if (err)
 		buf_copy_str(error, error_cap, db.error);
 	db_done(&db);
@@ -128,7 +136,7 @@ static int apply(struct db *db, const struct schema_step *step)
 int migrate_run(struct db *db)
 {
 	long long version = 0;
-	int err = check(db);
+	int err = migrate_check(db);
 
 	if (!err)
 		err = db_query_number(db, "PRAGMA user_version", &version);

@@ -2,8 +2,8 @@
  *
  * The store inside, for store.c (life, thread, group commit) and read.c (queries).
  *
- * Who touches what: `writer`, `state` and what a batch holds: the store's thread only (the
- * caller's with inline_commit). `reader` and `error`: the caller's thread only. All under
+ * Who touches what: `writer`, `state`, the mark and what a batch holds: the store's thread only
+ * (the caller's with inline_commit). `reader` and `error`: the caller's thread only. All under
  * `mutex`: both.
  */
 #ifndef STORE_PRIVATE_H
@@ -24,13 +24,19 @@ struct queue {
 struct store {
 	struct store_conf conf; /* path is not kept */
 	char stream[33];
+	enum store_restored restored;
+	char stream_before[33];
 
-	char *path; /* NULL: in memory */
+	char *path;	/* NULL: in memory */
 	dev_t file_dev; /* of the file that was opened */
 	ino_t file_ino;
 
 	struct db writer;
 	struct write_state state;
+	int mark_fd; /* < 0: none */
+	uint64_t marked_serial;
+	int64_t marked_ms; /* monotonic */
+	bool mark_failed;
 
 	struct db reader;
 	char error[200];

@@ -382,6 +382,18 @@ int store_events(struct store *s, uint64_t after, const char *device, unsigned l
 	return end(&q, found < 0 ? found : 0);
 }
 
+int store_events_first(struct store *s, uint64_t *ret_seq)
+{
+	struct query q = query(s, STMT_EVENT_FIRST);
+	struct store_info info;
+
+	store_info(s, &info); /* before: what comes meanwhile is not older */
+	int found = step(&q);
+	if (found >= 0)
+		*ret_seq = found ? (uint64_t)sqlite3_column_int64(q.stmt, 0) : info.head + 1;
+	return end(&q, found < 0 ? found : 0);
+}
+
 /* ---- audit log ---- */
 
 /* Texts that go on behind a NUL, or a hash that is none, are somebody's work. */

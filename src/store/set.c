@@ -191,3 +191,13 @@ void store_set_alive(struct store_set *set, int64_t wall_ms)
 {
 	add_copy(set, OP_ALIVE, &wall_ms, sizeof(wall_ms));
 }
+
+void store_set_retire(struct store_set *set, const struct store_retire *what)
+{
+	add_copy(set, OP_RETIRE, what, sizeof(*what));
+}
+
+void store_set_restored(struct store_set *set, enum store_restored step)
+{
+	add_copy(set, OP_RESTORED, &step, sizeof(step));
+}

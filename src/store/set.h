@@ -19,6 +19,8 @@ enum op_kind {
 	OP_EVENT,	   /* struct store_event, its strings behind it */
 	OP_SEEN,	   /* struct op_seen */
 	OP_ALIVE,	   /* int64_t */
+	OP_RETIRE,	   /* struct store_retire */
+	OP_RESTORED,	   /* enum store_restored */
 	OP_AUDIT,	   /* struct store_audit, its strings behind it */
 };
 

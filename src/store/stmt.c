@@ -38,6 +38,7 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_META_PUT,
 		"INSERT INTO meta (key, value) VALUES (?, ?) "
 		"ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
+	WRITE(STMT_META_DELETE, "DELETE FROM meta WHERE key = ?"),
 
 	WRITE(STMT_PRODUCT_INSERT,
 		"INSERT INTO product (rev" PRODUCT_COLUMNS(NAME) POLICY_LIST(POLICY_NAME) ") "
@@ -84,12 +85,24 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"INSERT INTO event (seq, at_ms, topic, data, device, attempt, json) "
 		"VALUES (?, ?, ?, ?, ?, ?, ?)"),
 
+	WRITE(STMT_OLD_EVENTS, "SELECT seq, at_ms FROM event WHERE seq > 0 ORDER BY seq LIMIT ?"),
+	WRITE(STMT_OLD_EVENTS_DELETE, "DELETE FROM event WHERE seq <= ?"),
+	WRITE(STMT_OLD_ATTEMPTS, /* and whether its device still needs it */
+		"SELECT number, closed_ms, EXISTS (SELECT 1 FROM device d WHERE d.id = a.device AND ("
+		"a.id IN (d.attempt, d.last_attempt, d.failed_attempt) OR "
+		"(a.charged = 1 AND a.number > d.fail_mark AND "
+		"EXISTS (SELECT 1 FROM release r WHERE r.sha256 = a.sha256)))) "
+		"FROM attempt a WHERE state = 'closed' AND (closed_ms, number) > (?, ?) "
+		"AND closed_ms < ? ORDER BY closed_ms, number LIMIT ?"),
+	WRITE(STMT_OLD_ATTEMPT_DELETE,
+		"DELETE FROM attempt WHERE number = ? AND state = 'closed'"),
 	WRITE(STMT_AUDIT_INSERT,
 		"INSERT INTO audit (seq, at_ms, who, act, object, before, after, hash) "
 		"VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
 
 	READ(STMT_META, "SELECT value FROM meta WHERE key = ?"),
 	READ(STMT_EVENT_LAST, "SELECT seq FROM event WHERE seq > ? ORDER BY seq DESC LIMIT 1"),
+	READ(STMT_EVENT_FIRST, "SELECT seq FROM event WHERE seq > 0 ORDER BY seq LIMIT 1"),
 
 	READ(STMT_AUDIT_LAST, "SELECT seq FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1"),
 
@@ -121,14 +134,14 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"SELECT device FROM attempt WHERE release = ? AND state <> 'closed' LIMIT 1"),
 	READ(STMT_IMAGE_USED, "SELECT 1 FROM release WHERE sha256 = ? LIMIT 1"),
 
-	READ_SCAN(STMT_COUNTS, /* each from a covering index, the last two by a range of it */
+	READ_SCAN(STMT_COUNTS, /* what grows with the fleet from a covering index, what grows with
+				* history as counted */
 		"SELECT (SELECT COUNT(*) FROM product), (SELECT COUNT(*) FROM release), "
 		"(SELECT COUNT(*) FROM device), (SELECT COUNT(*) FROM device WHERE online = 1), "
 		"(SELECT COUNT(*) FROM device WHERE hold <> 'none'), "
 		"(SELECT COUNT(*) FROM attempt WHERE state <> 'closed'), "
-		"(SELECT COUNT(*) FROM attempt WHERE state = 'closed' AND charged = 0 "
-		"AND verdict = 'updated'), "
-		"(SELECT COUNT(*) FROM attempt WHERE state = 'closed' AND charged = 1)"),
+		"(SELECT value FROM meta WHERE key = 'updated'), "
+		"(SELECT value FROM meta WHERE key = 'failed')"),
 
 	READ_SCAN(STMT_OPEN_STATES, /* once, at the start */
 		"SELECT state, COUNT(*) FROM attempt INDEXED BY attempt_due "

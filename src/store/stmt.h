@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every SQL statement, once (pragmas and schema/ aside). All are prepared when the database
- * is opened, so a typo fails the first test; none is put together at run time.
+ * Every SQL statement, once (pragmas, schema/ and the questions of check.c aside). All are
+ * prepared when the database is opened, so a typo fails the first test; none is put together
+ * at run time.
  */
 #ifndef STORE_STMT_H
 #define STORE_STMT_H
@@ -18,6 +19,7 @@ enum stmt_id {
 	STMT_ROLLBACK_TO,
 	/* writing */
 	STMT_META_PUT,
+	STMT_META_DELETE,
 	STMT_PRODUCT_INSERT,
 	STMT_PRODUCT_UPDATE,
 	STMT_RELEASE_INSERT,
@@ -33,10 +35,15 @@ enum stmt_id {
 	STMT_DIAGNOSES_DELETE,
 	STMT_DIAGNOSIS_INSERT,
 	STMT_EVENT_INSERT,
+	STMT_OLD_EVENTS,
+	STMT_OLD_EVENTS_DELETE,
+	STMT_OLD_ATTEMPTS,
+	STMT_OLD_ATTEMPT_DELETE,
 	STMT_AUDIT_INSERT,
 	/* reading one */
 	STMT_META,
 	STMT_EVENT_LAST,
+	STMT_EVENT_FIRST,
 	STMT_AUDIT_LAST,
 	STMT_PRODUCT,
 	STMT_PRODUCT_BY_NAME,

@@ -7,14 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "store/audit.h"
+#include "store/begin.h"
 #include "store/migrate.h"
-#include "store/private.h"
 
 enum { STORE_NICE = 5 };
 
@@ -103,6 +102,14 @@ static int run_set(struct store *s, struct store_set *set, char *why, size_t why
 	return 0;
 }
 
+static bool any_done(const struct queue *batch)
+{
+	for (const struct store_set *set = batch->first; set; set = set->next)
+		if (!set->result.err)
+			return true;
+	return false;
+}
+
 static int commit(struct store *s, struct queue *batch, char *why, size_t why_cap)
 {
 	struct db *db = &s->writer;
@@ -113,8 +120,10 @@ static int commit(struct store *s, struct queue *batch, char *why, size_t why_ca
 		err = db_run(db, STMT_BEGIN, NULL);
 	for (struct store_set *set = batch->first; set && !err; set = set->next)
 		err = run_set(s, set, why, why_cap);
-	if (!err)
+	if (!err && any_done(batch)) {
+		s->state.serial++;
 		err = write_heads(db, &before, &s->state);
+	}
 	if (!err)
 		err = db_run(db, STMT_COMMIT, NULL);
 	if (!err)
@@ -182,6 +191,7 @@ static void run_batch(struct store *s)
 	uint64_t start_us = store_clock_us();
 	int err = verdict(&batch, commit(s, &batch, why, sizeof(why)));
 	uint64_t took_us = store_clock_us() - start_us;
+	begin_mark(s, false);
 	pthread_mutex_lock(&s->mutex);
 	store_count_commit(&s->stats, took_us);
 	if (err <= 0)
@@ -268,6 +278,8 @@ void store_info(struct store *s, struct store_info *ret_info)
 	ret_info->alive_ms = s->committed.alive_ms;
 	pthread_mutex_unlock(&s->mutex);
 	memcpy(ret_info->stream, s->stream, sizeof(ret_info->stream));
+	memcpy(ret_info->stream_before, s->stream_before, sizeof(ret_info->stream_before));
+	ret_info->restored = s->restored;
 }
 
 void store_stats(struct store *s, struct store_stats *ret_stats)
@@ -296,18 +308,6 @@ static int create_private(const char *path)
 	return 0;
 }
 
-static int random_hex(char *dst, size_t digits)
-{
-	uint8_t random[16];
-	struct buf b = buf_writer(dst, digits + 1);
-
-	if (getrandom(random, digits / 2, 0) != (ssize_t)(digits / 2))
-		return ERR_IO;
-	buf_put_hex(&b, random, digits / 2);
-	buf_cstr(&b);
-	return 0;
-}
-
 int store_configure(struct db *db, bool in_memory)
 {
 	static const char pragmas[] = "PRAGMA synchronous = FULL;"
@@ -327,7 +327,7 @@ int store_configure(struct db *db, bool in_memory)
 static int open_writer(struct store *s, const char *name, bool in_memory)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | (in_memory ? SQLITE_OPEN_URI : 0);
-	int err = db_init(&s->writer, name, flags);
+	int err = db_init(&s->writer, name, flags, s->conf.vfs);
 
 	if (!err)
 		err = store_configure(&s->writer, in_memory);
@@ -341,70 +341,9 @@ static int open_writer(struct store *s, const char *name, bool in_memory)
 static int open_reader(struct store *s, const char *name, bool in_memory)
 {
 	int flags = SQLITE_OPEN_READONLY | (in_memory ? SQLITE_OPEN_URI : 0);
-	int err = db_init(&s->reader, name, flags);
+	int err = db_init(&s->reader, name, flags, s->conf.vfs);
 
 	return err ? err : db_prepare(&s->reader, false);
-}
-
-int store_meta(struct store *s, const char *key, int64_t *ret, char *text, size_t cap)
-{
-	struct db *db = &s->reader;
-	sqlite3_stmt *stmt = db->stmt[STMT_META];
-	int err = 0;
-
-	if (sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC))
-		return ERR_NOMEM;
-	int found = db_step(db, STMT_META);
-	if (found < 0)
-		err = found;
-	else if (found == 0)
-		err = ERR_NOENT;
-	else if (!text)
-		*ret = sqlite3_column_int64(stmt, 0);
-	else if (sqlite3_column_bytes(stmt, 0) != (int)cap - 1)
-		err = db_note(db, STMT_META, ERR_CORRUPT, key);
-	else
-		buf_copy_str(text, cap, (const char *)sqlite3_column_text(stmt, 0));
-	db_reset(db, STMT_META);
-	return err;
-}
-
-/* The head must not lie below the events there are. */
-static int check_head(struct store *s)
-{
-	struct db *db = &s->reader;
-
-	if (sqlite3_bind_int64(db->stmt[STMT_EVENT_LAST], 1, (int64_t)s->state.head))
-		return ERR_NOMEM;
-	int found = db_step(db, STMT_EVENT_LAST);
-	db_reset(db, STMT_EVENT_LAST);
-	if (found > 0)
-		return db_note(db, STMT_EVENT_LAST, ERR_CORRUPT, "events beyond the head");
-	return found;
-}
-
-static int load_meta(struct store *s)
-{
-	int64_t head = 0, alive_ms = 0;
-	int err = store_meta(s, "stream", NULL, s->stream, sizeof(s->stream));
-
-	if (err == ERR_NOENT) {
-		err = random_hex(s->stream, sizeof(s->stream) - 1);
-		if (!err)
-			err = write_stream(&s->writer, s->stream);
-	}
-	if (err)
-		return err;
-	err = store_meta(s, "head", &head, NULL, 0);
-	if (err && err != ERR_NOENT)
-		return err;
-	err = store_meta(s, "alive_ms", &alive_ms, NULL, 0);
-	if (err && err != ERR_NOENT)
-		return err;
-	struct write_state state = {.head = (uint64_t)head, .alive_ms = alive_ms};
-	err = audit_load(s, &state.audit);
-	s->state = s->committed = state;
-	return err ? err : check_head(s);
 }
 
 static int open_databases(struct store *s, const char *path)
@@ -414,11 +353,11 @@ static int open_databases(struct store *s, const char *path)
 	int err = 0;
 
 	if (in_memory) {
-		err = random_hex(name, 32);
+		err = begin_random_hex(name, 32);
 		snprintf(uri, sizeof(uri), "file:/%s?vfs=memdb", name);
 		path = uri;
 	} else {
-		err = migrate_look(path, s->error, sizeof(s->error));
+		err = migrate_look(path, s->conf.vfs, s->error, sizeof(s->error));
 		if (!err)
 			err = create_private(path);
 	}
@@ -429,7 +368,7 @@ static int open_databases(struct store *s, const char *path)
 	if (!err)
 		err = open_reader(s, path, in_memory);
 	if (!err)
-		err = load_meta(s);
+		err = begin(s, in_memory ? NULL : path);
 	if (err && !s->error[0])
 		buf_copy_str(s->error, sizeof(s->error),
 			     s->reader.error[0] ? s->reader.error : s->writer.error);
@@ -458,8 +397,12 @@ int store_open(const struct store_conf *conf, struct store **ret_store)
 
 	if (!s)
 		return ERR_NOMEM;
+	/* Nobody asks how much memory it has, and to count costs a lock at each allocation: an
+	 * eighth of a set. Refused, harmlessly, where it has begun already. */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	s->conf = *conf;
 	s->conf.path = NULL;
+	s->mark_fd = -1;
 	queue_init(&s->waiting);
 	queue_init(&s->finished);
 	pthread_mutex_init(&s->mutex, NULL);
@@ -494,6 +437,9 @@ void store_close(struct store *s)
 	}
 	queue_free(&s->waiting);
 	queue_free(&s->finished);
+	begin_mark(s, true);
+	if (s->mark_fd >= 0)
+		(void)close(s->mark_fd);
 	db_done(&s->reader); /* first, so that the writer's close folds the WAL in */
 	db_done(&s->writer);
 	pthread_cond_destroy(&s->idle);

@@ -52,13 +52,27 @@ struct store_conf {
 	 * is not asked about. NULL: none */
 	int (*fault)(void *fault_ctx, unsigned long operation);
 	void *fault_ctx;
+	const char *vfs; /* tests: the name of sqlite's file system to use; NULL: the usual one */
+};
+
+/* How far the consequences of a restore have come (store_set_restored). A database is taken as
+ * restored when it is a backup, when the mark beside it (store/mark.h) is of a later transaction
+ * or of another stream, or when the mark is missing although one was made. It then gets a new
+ * stream at store_open(), which goes on numbering where the old one, in this database, ends. */
+enum store_restored {
+	STORE_NOT_RESTORED,
+	STORE_IS_BACKUP, /* as written by store_backup(); never seen after store_open() */
+	STORE_NEW_STREAM,
+	STORE_TOLD, /* the event that says so is out; open attempts are to be closed */
 };
 
 /* A fixed identity of the database: `stream` names the event stream (random, made with it). */
 struct store_info {
-	char stream[33];  /* 32 hex digits and NUL */
-	uint64_t head;	  /* sequence of the last event, 0: none */
-	int64_t alive_ms; /* wall time of the last store_set_alive(), 0: never */
+	char stream[33];	      /* 32 hex digits and NUL */
+	uint64_t head;		      /* sequence of the last event, 0: none */
+	int64_t alive_ms;	      /* wall time of the last store_set_alive(), 0: never */
+	enum store_restored restored; /* as it was when opened */
+	char stream_before[33];	      /* while restored: the stream before, may be "" */
 };
 
 /* Opens or creates, migrates (schema/NNNN_*.sql by user_version). A database of a newer version
@@ -82,6 +96,8 @@ struct store_result {
 	unsigned event_count;
 	unsigned id_count;
 	int64_t ids[8];
+	unsigned retired;	       /* rows of store_set_retire() that went */
+	bool retire_more;	       /* it has not come to its end */
 	struct store_audit_head audit; /* its audit row, seq 0: none */
 };
 typedef void store_done(void *ctx, const struct store_result *result);
@@ -121,6 +137,18 @@ void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 		    int64_t offline_at_ms);
 void store_set_alive(struct store_set *set, int64_t wall_ms);
 
+/* Retention, one step of it: at most LIMIT_RETIRE events and LIMIT_RETIRE attempts are looked
+ * at. Events go from the oldest on, so that no gap comes between the oldest kept and the head.
+ * Attempts that are open, that their device's next decision needs (its last one, and charged
+ * ones of an image that is still there and not forgiven by unhold), or whose verdict is younger,
+ * stay. An attempt's diagnoses go with it. */
+struct store_retire {
+	int64_t events_before_ms;   /* wall; 0: none for their age */
+	uint64_t events_max;	    /* so many are kept at most; 0: any number */
+	int64_t attempts_before_ms; /* closed before; 0: none */
+};
+void store_set_retire(struct store_set *set, const struct store_retire *what);
+void store_set_restored(struct store_set *set, enum store_restored step);
 /* One row of the audit log, without its number and hash. No text has control characters or is
  * longer than LIMIT_AUDIT_TEXT: ERR_INVAL, ERR_LIMIT. */
 struct store_audit {
@@ -145,7 +173,7 @@ extern const unsigned store_latency_us[STORE_LATENCIES];
 
 struct store_stats {
 	uint64_t sets, commits, failed_sets, operations;
-	uint64_t queued;			    /* now */
+	uint64_t queued;			     /* now */
 	uint64_t latency_count[STORE_LATENCIES + 1]; /* commits by what they took; last: longer */
 	uint64_t latency_sum_us;
 };
@@ -157,7 +185,7 @@ void store_stats(struct store *s, struct store_stats *ret_stats);
  * anew where that can help. A reading connection waits for store_probe(). */
 
 struct store_fault {
-	int err;	   /* of the newest commit (or read) that the machine decided; 0: it works */
+	int err; /* of the newest commit (or read) that the machine decided; 0: it works */
 	uint64_t failures; /* ever */
 	char what[200];	   /* the last one, for people */
 };
@@ -214,6 +242,8 @@ typedef bool store_event_fn(void *ctx, const struct store_event_row *e);
 int store_events(struct store *s, uint64_t after, const char *device, unsigned limit,
 		 store_event_fn *fn, void *ctx) ERR_CHECK;
 
+/* Sequence of the oldest event there is; head + 1 if there is none. */
+int store_events_first(struct store *s, uint64_t *ret_seq) ERR_CHECK;
 /* ---- audit log: store/audit.h says what a row's hash is ---- */
 
 struct store_audit_row {
@@ -254,7 +284,7 @@ int store_image_used(struct store *s, const uint8_t sha256[DIGEST_SHA256],
 
 struct store_counts {
 	uint64_t products, releases, devices, online, held, open_attempts;
-	uint64_t updated, failed; /* closed attempts: success, charged failures */
+	uint64_t updated, failed; /* attempts closed ever: success, charged failures */
 };
 int store_counts(struct store *s, struct store_counts *ret) ERR_CHECK;
 /* Open attempts by state; looks at all of them. */

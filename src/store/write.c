@@ -2,6 +2,7 @@
 #include "store/write.h"
 
 #include "store/audit.h"
+#include "store/retire.h"
 #include "store/row.h"
 
 static int bind_int(sqlite3_stmt *stmt, int index, int64_t value)
@@ -136,6 +137,17 @@ static int write_device_delete(struct db *db, const struct op_device_delete *op)
 	return err ? err : run_one(db, STMT_DEVICE_DELETE, ERR_CONFLICT);
 }
 
+/* A closed row never changes, so each is counted once: when it closes. */
+static void count_closed(const struct attempt *a, struct write_state *state)
+{
+	if (a->state != ATTEMPT_CLOSED)
+		return;
+	if (a->charged)
+		state->failed++;
+	else if (a->verdict == VERDICT_UPDATED)
+		state->updated++;
+}
+
 static int write_attempt_new(struct db *db, struct store_set *set, const struct attempt *a)
 {
 	sqlite3_stmt *stmt = db->stmt[STMT_ATTEMPT_INSERT];
@@ -151,19 +163,27 @@ static int write_attempt_new(struct db *db, struct store_set *set, const struct 
 	return err;
 }
 
-static int write_attempt(struct db *db, struct store_set *set, const struct attempt *a)
+static int write_attempt_change(struct db *db, const struct attempt *a)
 {
 	sqlite3_stmt *stmt = db->stmt[STMT_ATTEMPT_UPDATE];
 	int next = 0;
-
-	if (a->number == 0)
-		return write_attempt_new(db, set, a);
 	int err = row_bind_attempt(stmt, 1, a, &next);
+
 	if (!err)
 		err = bind_u64(stmt, next, a->number);
 	if (!err)
 		err = bind_u64(stmt, next + 1, a->id);
 	return err ? err : run_one(db, STMT_ATTEMPT_UPDATE, ERR_CONFLICT);
+}
+
+static int write_attempt(struct db *db, struct store_set *set, const struct attempt *a,
+			 struct write_state *state)
+{
+	int err = a->number ? write_attempt_change(db, a) : write_attempt_new(db, set, a);
+
+	if (!err)
+		count_closed(a, state);
+	return err;
 }
 
 static int write_diagnosis(struct db *db, uint64_t attempt, unsigned position,
@@ -269,7 +289,9 @@ static int write_seen(struct db *db, const struct op_seen *op)
 	return err ? err : db_run(db, STMT_DEVICE_SEEN, NULL);
 }
 
-static int meta_number(struct db *db, const char *key, int64_t value)
+/* ---- facts of the database ---- */
+
+int write_meta_number(struct db *db, const char *key, int64_t value)
 {
 	sqlite3_stmt *stmt = db->stmt[STMT_META_PUT];
 	int err = bind_str(stmt, 1, key);
@@ -279,7 +301,7 @@ static int meta_number(struct db *db, const char *key, int64_t value)
 	return err ? err : db_run(db, STMT_META_PUT, NULL);
 }
 
-static int meta_text(struct db *db, const char *key, const char *value)
+int write_meta_text(struct db *db, const char *key, const char *value)
 {
 	sqlite3_stmt *stmt = db->stmt[STMT_META_PUT];
 	int err = bind_str(stmt, 1, key);
@@ -289,21 +311,39 @@ static int meta_text(struct db *db, const char *key, const char *value)
 	return err ? err : db_run(db, STMT_META_PUT, NULL);
 }
 
+int write_meta_delete(struct db *db, const char *key)
+{
+	int err = bind_str(db->stmt[STMT_META_DELETE], 1, key);
+
+	return err ? err : db_run(db, STMT_META_DELETE, NULL);
+}
+
+static int number_changed(struct db *db, const char *key, uint64_t before, uint64_t now)
+{
+	return before == now ? 0 : write_meta_number(db, key, (int64_t)now);
+}
+
 int write_heads(struct db *db, const struct write_state *before, const struct write_state *now)
 {
 	char text[AUDIT_HEAD_TEXT + 1];
-	int err = 0;
+	int err = number_changed(db, "head", before->head, now->head);
 
-	if (now->head != before->head)
-		err = meta_number(db, "head", (int64_t)now->head);
+	if (!err)
+		err = number_changed(db, "serial", before->serial, now->serial);
+	if (!err)
+		err = number_changed(db, "updated", before->updated, now->updated);
+	if (!err)
+		err = number_changed(db, "failed", before->failed, now->failed);
 	if (!err && now->audit.seq != before->audit.seq)
-		err = meta_text(db, "audit_head", audit_head_text(&now->audit, text));
+		err = write_meta_text(db, "audit_head", audit_head_text(&now->audit, text));
 	return err;
 }
 
-int write_stream(struct db *db, const char *stream)
+static int write_restored(struct db *db, enum store_restored step)
 {
-	return meta_text(db, "stream", stream);
+	if (step == STORE_NOT_RESTORED)
+		return write_meta_delete(db, "restored");
+	return write_meta_number(db, "restored", step);
 }
 
 static int write_op(struct db *db, store_hash *hash, struct store_set *set, const struct op *op,
@@ -324,7 +364,7 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 	case OP_DEVICE_DELETE:
 		return write_device_delete(db, data);
 	case OP_ATTEMPT:
-		return write_attempt(db, set, data);
+		return write_attempt(db, set, data, state);
 	case OP_DIAGNOSES:
 		return write_diagnoses(db, data);
 	case OP_EVENT:
@@ -332,10 +372,14 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 	case OP_SEEN:
 		return write_seen(db, data);
 	case OP_ALIVE:
-		err = meta_number(db, "alive_ms", *(const int64_t *)data);
+		err = write_meta_number(db, "alive_ms", *(const int64_t *)data);
 		if (!err)
 			state->alive_ms = *(const int64_t *)data;
 		return err;
+	case OP_RETIRE:
+		return retire(db, set, data, state);
+	case OP_RESTORED:
+		return write_restored(db, *(const enum store_restored *)data);
 	case OP_AUDIT:
 		return write_audit(db, hash, set, data, state);
 	}

@@ -11,9 +11,13 @@
 
 /* What the transaction changes besides rows; the caller keeps a copy to go back to. */
 struct write_state {
-	uint64_t head; /* sequence of the last event */
+	uint64_t head;	 /* sequence of the last event */
+	uint64_t serial; /* of the last transaction that changed anything */
+	uint64_t updated, failed;
 	int64_t alive_ms;
 	struct store_audit_head audit;
+	/* the attempt that retention looked at last, not stored */
+	int64_t old_closed_ms, old_number;
 };
 
 /* The database's own facts of a batch, before COMMIT: what has changed since `before`. */
@@ -24,6 +28,9 @@ int write_heads(struct db *db, const struct write_state *before,
 int write_set(struct db *db, store_hash *hash, struct store_set *set,
 	      struct write_state *state) ERR_CHECK;
 
-int write_stream(struct db *db, const char *stream) ERR_CHECK;
+/* Facts of the database (meta). */
+int write_meta_number(struct db *db, const char *key, int64_t value) ERR_CHECK;
+int write_meta_text(struct db *db, const char *key, const char *value) ERR_CHECK;
+int write_meta_delete(struct db *db, const char *key) ERR_CHECK;
 
 #endif

@@ -115,6 +115,9 @@ teardown() {
 		session-idle = 90m
 		handshakes-per-second = 2000
 		max-sessions = 131072
+		keep-events = 90d
+		keep-attempts = 365d
+		max-events = 10000000
 	W
 	diff "$D/wanted.conf" "$D/printed.conf"
 }

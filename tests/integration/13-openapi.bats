@@ -62,6 +62,10 @@ teardown() {
 @test "openapi: every answer of a live server is as the file says" {
 	lab_open
 	server_start
+	ctl backup "$LAB/backup"
+	server_stop
+	"$POSTBOOTD" -c "$LAB/postbootd.conf" --restore "$LAB/backup"
+	server_start
 	product_add max-reverts=5 backoff-s=0
 	release_add 1.0.0
 	release_add 1.1.0 --running vendor-1:00112233

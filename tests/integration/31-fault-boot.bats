@@ -125,3 +125,28 @@ no_success() {
 	a=$(closed argon-1 60)
 	[ "$(verdict "$a" .verdict)" = updated ]
 }
+
+boots() { # N: so many boots are in the journal
+	jq -s --argjson n "$1" -e \
+		'([.[] | select(.event == "boot") | .boot_id] | unique | length) >= $n' "$journal"
+}
+
+@test "power-loss: new boots again and again, and the journal has what really ran" {
+	journal=$LAB/journal
+	ctl product set argon max-interruptions=100 stall-s=60
+	device_start argon-1 1.0.0 --fault power-loss:2 --journal "$journal"
+	a=$(closed argon-1 60)
+	[ "$(verdict "$a" .verdict)" = updated ]
+	until_true 30 boots 3
+	[ "$(jq -s --argjson a "$a" 'any(.event == "applying" and .attempt == $a)' "$journal")" = true ]
+	last=$(jq -s '[.[] | select(.event == "boot")] | last' "$journal")
+	[ "$(jq -r .version <<<"$last")" = 1.1.0 ]
+	[ "$(jq -r .sha256 <<<"$last")" = "$(sha256sum <"$LAB/1.1.0.bin" | cut -d ' ' -f 1)" ]
+}
+
+@test "a journal that cannot be written is told" {
+	image 1.0.0
+	run device_run argon-1 1.0.0 --journal "$LAB/none/journal"
+	[ "$status" -eq 2 ]
+	[[ $output == *"$LAB/none/journal: No such file or directory"* ]]
+}

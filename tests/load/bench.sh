@@ -6,7 +6,13 @@
 # three times, and else marked with *.
 #
 #   bench.sh [--idle N] [--runs N] [--seconds S] [--idle-libcoap N]
+#   bench.sh lifecycle [OPTIONS]      whole updates instead: bench-life.sh
 set -eu
+
+if [ "${1-}" = lifecycle ]; then
+	shift
+	exec "$(dirname "$0")/bench-life.sh" "$@"
+fi
 
 IDLE=10000
 RUNS=3

@@ -3,12 +3,16 @@
  * bench_store [DIR [SECONDS [DEVICES]]]: write-sets per second of the store, each as large as
  * one step of an update (device, attempt and an event), all with a full sync per commit, for
  * several numbers of devices at work at once. One set per device is in flight, as in the
- * daemon. Prints one line per number. */
+ * daemon. Prints one line per number, with the processor's time of both threads per set and how
+ * long a set takes from its submission to its result: with one in flight that is one commit, and
+ * the last of 1,000 meets the checkpoints of the WAL. */
 #include <errno.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/store.h"
@@ -17,8 +21,11 @@ struct unit {
 	struct bench *bench;
 	struct device device;
 	struct attempt attempt;
+	int64_t sent_us;
 	bool busy;
 };
+
+enum { WAITS_MAX = 1 << 20 };
 
 struct bench {
 	struct store *store;
@@ -26,6 +33,8 @@ struct bench {
 	unsigned count, in_flight;
 	uint64_t done, failed;
 	sem_t wake;
+	uint32_t *waits_us; /* of the run */
+	size_t wait_count;
 };
 
 static void on_wake(void *ctx)
@@ -41,9 +50,36 @@ static void die(const char *what, int err)
 	exit(1);
 }
 
+static int64_t clock_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
+
+static int64_t cpu_us(void)
+{
+	struct rusage r;
+
+	(void)getrusage(RUSAGE_SELF, &r);
+	return (r.ru_utime.tv_sec + r.ru_stime.tv_sec) * INT64_C(1000000) + r.ru_utime.tv_usec +
+	       r.ru_stime.tv_usec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 static void on_done(void *ctx, const struct store_result *result)
 {
 	struct unit *u = ctx;
+
+	if (u->bench->wait_count < WAITS_MAX)
+		u->bench->waits_us[u->bench->wait_count++] = (uint32_t)(clock_us() - u->sent_us);
 
 	u->busy = false;
 	u->bench->in_flight--;
@@ -77,6 +113,7 @@ static void submit(struct unit *u, int64_t now_ms)
 	store_set_attempt(set, &u->attempt);
 	store_set_event(set, &e);
 	u->busy = true;
+	u->sent_us = clock_us();
 	u->bench->in_flight++;
 	store_submit(u->bench->store, set);
 }
@@ -113,6 +150,9 @@ static void run(struct bench *b, unsigned width, double seconds)
 	struct store_stats before, after;
 	unsigned next = 0;
 
+	int64_t cpu = cpu_us();
+
+	b->wait_count = 0;
 	store_stats(b->store, &before);
 	while ((double)(now.now_ms - start.now_ms) < seconds * 1000) {
 		for (; b->in_flight < width; next = (next + 1) % b->count)
@@ -128,8 +168,12 @@ static void run(struct bench *b, unsigned width, double seconds)
 	double took = (double)(now.now_ms - start.now_ms) / 1000;
 	double sets = (double)(after.sets - before.sets);
 	double commits = (double)(after.commits - before.commits);
-	printf("in flight %5u: %8.0f sets/s, %7.0f commits/s, %6.1f sets/commit, %llu failed\n",
-	       width, sets / took, commits / took, sets / commits,
+	qsort(b->waits_us, b->wait_count, sizeof(*b->waits_us), by_size);
+	printf("in flight %5u: %8.0f sets/s, %7.0f commits/s, %6.1f sets/commit, %5.1f us cpu/set, "
+	       "wait p50 %u p99 %u p99.9 %u max %u us, %llu failed\n",
+	       width, sets / took, commits / took, sets / commits, (double)(cpu_us() - cpu) / sets,
+	       b->waits_us[b->wait_count / 2], b->waits_us[b->wait_count * 99 / 100],
+	       b->waits_us[b->wait_count * 999 / 1000], b->waits_us[b->wait_count - 1],
 	       (unsigned long long)(after.failed_sets - before.failed_sets));
 }
 
@@ -164,7 +208,8 @@ int main(int argc, char **argv)
 	wait_for_results(&b);
 
 	b.units = calloc(b.count, sizeof(*b.units));
-	if (!b.units || b.count < widths[4])
+	b.waits_us = calloc(WAITS_MAX, sizeof(*b.waits_us));
+	if (!b.units || !b.waits_us || b.count < widths[4])
 		die("devices", ERR_INVAL);
 	for (unsigned i = 0; i < b.count; i++) {
 		unit_init(&b.units[i], &b, i, result_id);
@@ -175,6 +220,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < sizeof(widths) / sizeof(widths[0]); i++)
 		run(&b, widths[i], seconds);
 	store_close(b.store);
+	free(b.waits_us);
 	free(b.units);
 	unlink(path);
 	return b.failed != 0;

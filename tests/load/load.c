@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 #include <getopt.h>
+#include <mbedtls/sha256.h>
 #include <poll.h>
 #include <psa/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "load.h"
 
-enum { SHAKES_AT_ONCE = 16, TICK_US = 50000, WARM_UP_US = 300000 };
+enum { SHAKES_AT_ONCE = 16, TICK_US = 50000, WARM_UP_US = 300000, LIFE_STALL_US = 30000000 };
 
 static const char usage[] =
 	"usage: postboot-load --server ADDR --port N --psk-list FILE [options]\n"
@@ -21,6 +23,8 @@ static const char usage[] =
 	"  --idle K                    further sessions that only shake hands\n"
 	"  --reporters R               further sessions that POST /report without a pause\n"
 	"  --handshakes N              instead: N sessions that shake hands again and again\n"
+	"  --lifecycles N --in-flight M   instead: N devices, M at a time, that live through an update\n"
+	"  --from V --from-image FILE --to V   what they run before, and after (--expect)\n"
 	"  --seconds S --suite ccm8|ccm|gcm|chacha --sockets N\n"
 	"Each line of FILE is id:hex; reporters come first, then downloads, then the idle.\n";
 
@@ -69,18 +73,34 @@ double histogram_quantile(const struct histogram *h, double q)
 
 /* ---- set-up ---- */
 
-static void read_expect(struct load *l)
+static uint8_t *read_file(const char *path, size_t *ret_len)
 {
-	FILE *f = l->conf.expect ? fopen(l->conf.expect, "rbe") : NULL;
+	FILE *f = path ? fopen(path, "rbe") : NULL;
 
 	if (!f || fseek(f, 0, SEEK_END))
-		die("--expect: cannot read the file");
-	l->file_len = (size_t)ftell(f);
+		die("--expect, --from-image: cannot read the file");
+	size_t len = (size_t)ftell(f);
+	uint8_t *data = malloc(len + 1);
 	rewind(f);
-	l->file = malloc(l->file_len + 1);
-	if (!l->file || fread(l->file, 1, l->file_len, f) != l->file_len)
-		die("--expect: cannot read the file");
+	if (!data || fread(data, 1, len, f) != len)
+		die("--expect, --from-image: cannot read the file");
 	(void)fclose(f);
+	*ret_len = len;
+	return data;
+}
+
+static void read_images(struct load *l)
+{
+	size_t from_len;
+
+	l->file = read_file(l->conf.expect, &l->file_len);
+	if (!l->conf.lifecycles)
+		return;
+	uint8_t *from = read_file(l->conf.from_image, &from_len);
+	if (mbedtls_sha256(l->file, l->file_len, l->file_sha256, 0) ||
+	    mbedtls_sha256(from, from_len, l->from_sha256, 0))
+		die("mbedTLS");
+	free(from);
 }
 
 static void read_keys(struct load *l)
@@ -143,6 +163,8 @@ static void set_up_tls(struct load *l)
 
 static enum load_job job_of(const struct load_conf *c, unsigned i)
 {
+	if (c->lifecycles)
+		return JOB_LIFE;
 	if (c->shakers)
 		return i < c->shakers ? JOB_SHAKE : JOB_IDLE;
 	if (i < c->reporters)
@@ -155,6 +177,8 @@ static void set_up_sessions(struct load *l)
 	const struct load_conf *c = &l->conf;
 
 	l->session_count = (c->shakers ? c->shakers : c->sessions + c->reporters) + c->idle;
+	if (c->lifecycles)
+		l->session_count = c->lifecycles;
 	l->sessions = calloc(l->session_count, sizeof(*l->sessions));
 	if (!l->sessions)
 		die("out of memory");
@@ -288,6 +312,36 @@ static void print(const struct load *l)
 	       (unsigned long long)n->failed);
 }
 
+static double cpu_s(void)
+{
+	struct rusage r;
+
+	(void)getrusage(RUSAGE_SELF, &r);
+	return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+	       (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
+}
+
+/* All of them, and only them: set-up does not count. */
+static void live(struct load *l, struct net_udp_rx *rx, struct pollfd *polls)
+{
+	double before_s = cpu_s();
+	int64_t began_us = l->now_us = clock_us(), progress_us = began_us;
+	unsigned done = 0;
+
+	life_begin(l);
+	while (l->life_done < l->session_count && !l->life_failed) {
+		turn(l, rx, polls);
+		if (l->life_done != done)
+			progress_us = l->now_us;
+		done = l->life_done;
+		if (l->now_us - progress_us > LIFE_STALL_US)
+			die("no lifecycle ends any more");
+	}
+	l->conf.seconds = (double)(l->now_us - began_us) / 1e6;
+	l->stopping = true;
+	life_print(l, cpu_s() - before_s);
+}
+
 static unsigned number(const char *text, unsigned max)
 {
 	char *end;
@@ -308,7 +362,10 @@ static void parse(int argc, char **argv, struct load_conf *c)
 		{"block", 1, NULL, 'b'},	{"idle", 1, NULL, 'i'},
 		{"reporters", 1, NULL, 'r'},	{"handshakes", 1, NULL, 'H'},
 		{"seconds", 1, NULL, 't'},	{"suite", 1, NULL, 'c'},
-		{"sockets", 1, NULL, 'S'},	{NULL, 0, NULL, 0},
+		{"sockets", 1, NULL, 'S'},	{"lifecycles", 1, NULL, 'L'},
+		{"in-flight", 1, NULL, 'm'},	{"from", 1, NULL, 'a'},
+		{"to", 1, NULL, 'z'},		{"from-image", 1, NULL, 'A'},
+		{NULL, 0, NULL, 0},
 	};
 	int o;
 
@@ -359,6 +416,21 @@ static void parse(int argc, char **argv, struct load_conf *c)
 		case 'S':
 			c->sockets = number(optarg, LOAD_SOCKETS_MAX);
 			break;
+		case 'L':
+			c->lifecycles = number(optarg, 1000000);
+			break;
+		case 'm':
+			c->in_flight = number(optarg, 100000);
+			break;
+		case 'a':
+			c->from = optarg;
+			break;
+		case 'z':
+			c->to = optarg;
+			break;
+		case 'A':
+			c->from_image = optarg;
+			break;
 		default:
 			fputs(usage, stderr);
 			exit(2);
@@ -386,19 +458,26 @@ int main(int argc, char **argv)
 				     .window = 4,
 				     .block = 1024,
 				     .sockets = 1,
+				     .in_flight = 256,
+				     .from = "1.0.0",
+				     .to = "1.1.0",
 				     .seconds = 2};
 	parse(argc, argv, &l->conf);
 	if (l->conf.sessions && !l->conf.shakers)
-		read_expect(l);
+		read_images(l);
 	set_up_tls(l);
 	set_up_sessions(l);
 	log_set_level(LOG_LEVEL_ERR); /* not that the buffers are small: that shows */
 	open_sockets(l);
 	for (unsigned i = 0; i < l->conf.sockets; i++)
 		polls[i] = (struct pollfd){.fd = l->fd[i], .events = POLLIN};
-	bring_up(l, rx, polls);
-	measure(l, rx, polls);
-	print(l);
+	if (l->conf.lifecycles) {
+		live(l, rx, polls);
+	} else {
+		bring_up(l, rx, polls);
+		measure(l, rx, polls);
+		print(l);
+	}
 	for (unsigned i = 0; i < l->session_count; i++) {
 		session_stop(&l->sessions[i]);
 		if (i % 32 == 0)

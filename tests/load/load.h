@@ -3,7 +3,8 @@
  * postboot-load: many DTLS-PSK sessions from one thread. Each has a source address 127.x.y.z of
  * its own, several share a socket. It compares every byte of every block.
  *
- * load.c: options, the run, the report · load_session.c: one client session.
+ * load.c: options, the run, the report · load_session.c: one client session · load_life.c: what
+ * a session does that lives through an update.
  */
 #ifndef TESTS_LOAD_LOAD_H
 #define TESTS_LOAD_LOAD_H
@@ -16,6 +17,7 @@
 
 #include "base/buf.h"
 #include "net/net_udp.h"
+#include "wire/coap.h"
 
 enum { LOAD_WINDOW_MAX = 16, LOAD_SOCKETS_MAX = 8, LOAD_BUCKETS = 64 * 32 };
 
@@ -24,6 +26,7 @@ enum load_job {
 	JOB_REPORT,   /* POST /report without a pause */
 	JOB_IDLE,     /* handshake, then silence */
 	JOB_SHAKE,    /* handshake after handshake */
+	JOB_LIFE,     /* one whole update, from the check-in to the proof */
 };
 
 /* Latencies in 32 steps per power of two. */
@@ -32,13 +35,15 @@ struct histogram {
 };
 
 struct counters {
-	uint64_t blocks, reports, handshakes, retransmissions, wrong, refused, failed;
-	struct histogram latency, report_latency;
+	uint64_t blocks, reports, handshakes, retransmissions, wrong, refused, failed, requests;
+	struct histogram latency, report_latency, status_latency, life_latency;
 };
 
 struct load_conf {
 	const char *server, *keys, *path, *expect, *source, *suite;
+	const char *from, *to, *from_image; /* lifecycles */
 	unsigned port, sessions, window, block, idle, reporters, sockets, shakers;
+	unsigned lifecycles, in_flight;
 	double seconds;
 	bool report_first;
 };
@@ -48,6 +53,13 @@ struct request_slot {
 	uint32_t num;
 	int64_t sent_us, first_us;
 	uint16_t mid;
+};
+
+struct life {
+	unsigned step, blocks;
+	bool rebooted;
+	uint64_t attempt;
+	int64_t began_us;
 };
 
 struct session {
@@ -66,6 +78,7 @@ struct session {
 	uint8_t boot_id[8];
 	struct request_slot slot[LOAD_WINDOW_MAX];
 	struct bytes in;
+	struct life life;
 	char id[68];
 	uint8_t key[32];
 	size_t key_len;
@@ -78,6 +91,7 @@ struct load {
 	int suites[2];
 	uint8_t *file;
 	size_t file_len;
+	uint8_t file_sha256[32], from_sha256[32];
 	int64_t now_us;
 	bool measuring, stopping;
 	struct counters n;
@@ -86,6 +100,8 @@ struct load {
 	struct session *sessions;
 	unsigned session_count, up_count;
 	unsigned shaking; /* handshakes under way */
+	unsigned life_next, life_done;
+	bool life_failed;
 };
 
 void session_start(struct session *s);
@@ -95,6 +111,19 @@ void session_tick(struct session *s);
 /* Fills the window. */
 void session_work(struct session *s);
 void session_stop(struct session *s);
+/* Like a power cut: the server is not told. */
+void session_drop(struct session *s);
+void session_send_new(struct session *s, unsigned slot);
+bool session_block_right(const struct session *s, const struct request_slot *r,
+			 const struct wire_coap *m);
+
+/* load_life.c: starts the first ones; each that ends starts the next. */
+void life_begin(struct load *l);
+void life_work(struct session *s);
+/* Path and payload of the step's POST, the payload in `out`; NULL where it is a block. */
+const char *life_post(struct session *s, struct buf *out, struct bytes *ret_payload);
+void life_answered(struct session *s, unsigned slot, const struct wire_coap *m, int64_t took_us);
+void life_print(const struct load *l, double cpu_s);
 
 void histogram_add(struct histogram *h, int64_t us);
 double histogram_quantile(const struct histogram *h, double q);

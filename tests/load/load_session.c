@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "load.h"
-#include "wire/coap.h"
 
 enum { RETRY_US = 2000000, MESSAGE_MAX = 2048, GET = 1, POST = 2 };
 
@@ -158,15 +157,23 @@ static struct bytes report_of(const struct session *s, uint8_t dst[32])
 static void send_slot(struct session *s, unsigned i)
 {
 	struct request_slot *r = &s->slot[i];
-	uint8_t raw[256], body[32], token[2] = {(uint8_t)i, (uint8_t)r->mid};
-	bool report = s->job == JOB_REPORT || s->want_path;
-	struct wire_coap_writer w = wire_coap_begin(raw, sizeof(raw), WIRE_CON, report ? POST : GET,
-						    r->mid, (struct bytes){token, sizeof(token)});
+	uint8_t raw[512], body[256], token[2] = {(uint8_t)i, (uint8_t)r->mid};
+	struct buf out = buf_writer(body, sizeof(body));
+	struct bytes payload = {NULL, 0};
+	const char *post = NULL;
 
-	put_path(&w, report ? "/report" : s->path);
-	if (report) {
+	if (s->job == JOB_LIFE) {
+		post = life_post(s, &out, &payload);
+	} else if (s->job == JOB_REPORT || s->want_path) {
+		post = "/report";
+		payload = report_of(s, body);
+	}
+	struct wire_coap_writer w = wire_coap_begin(raw, sizeof(raw), WIRE_CON, post ? POST : GET,
+						    r->mid, (struct bytes){token, sizeof(token)});
+	put_path(&w, post ? post : s->path);
+	if (post) {
 		wire_coap_put_uint(&w, WIRE_OPT_CONTENT_FORMAT, 60);
-		wire_coap_payload(&w, report_of(s, body));
+		wire_coap_payload(&w, payload);
 	} else {
 		wire_coap_put_block(
 			&w, WIRE_OPT_BLOCK2,
@@ -176,7 +183,7 @@ static void send_slot(struct session *s, unsigned i)
 	(void)mbedtls_ssl_write(&s->ssl, raw, w.buf.pos);
 }
 
-static void send_new(struct session *s, unsigned i)
+void session_send_new(struct session *s, unsigned i)
 {
 	struct request_slot *r = &s->slot[i];
 	size_t size = (size_t)16 << szx_of(s->load->conf.block);
@@ -184,7 +191,9 @@ static void send_new(struct session *s, unsigned i)
 	r->busy = true;
 	r->mid = s->next_mid++;
 	r->first_us = s->load->now_us;
-	if (s->job == JOB_DOWNLOAD && !s->want_path) {
+	if (s->job == JOB_LIFE) {
+		r->num = s->next_num++; /* of no meaning to a POST */
+	} else if (s->job == JOB_DOWNLOAD && !s->want_path) {
 		r->num = s->next_num;
 		s->next_num = (s->next_num + 1) * size >= s->load->file_len ? 0 : s->next_num + 1;
 	}
@@ -197,15 +206,19 @@ void session_work(struct session *s)
 
 	if (!s->up || s->load->stopping || s->job == JOB_IDLE || s->job == JOB_SHAKE)
 		return;
+	if (s->job == JOB_LIFE) {
+		life_work(s);
+		return;
+	}
 	for (unsigned i = 0; i < window; i++)
 		if (!s->slot[i].busy)
-			send_new(s, i);
+			session_send_new(s, i);
 }
 
 /* ---- answers ---- */
 
-static bool block_right(const struct session *s, const struct request_slot *r,
-			const struct wire_coap *m)
+bool session_block_right(const struct session *s, const struct request_slot *r,
+			 const struct wire_coap *m)
 {
 	size_t size = (size_t)16 << szx_of(s->load->conf.block);
 	size_t at = (size_t)r->num * size;
@@ -240,6 +253,10 @@ static void answered(struct session *s, unsigned i, const struct wire_coap *m)
 	int64_t took = l->now_us - r->first_us;
 
 	r->busy = false;
+	if (s->job == JOB_LIFE) {
+		life_answered(s, i, m, took);
+		return;
+	}
 	if (m->code >> 5 != 2) {
 		l->n.refused++;
 	} else if (s->job == JOB_REPORT) {
@@ -248,7 +265,7 @@ static void answered(struct session *s, unsigned i, const struct wire_coap *m)
 			histogram_add(&l->n.report_latency, took);
 	} else if (s->want_path) {
 		take_path(s, m->payload);
-	} else if (!block_right(s, r, m)) {
+	} else if (!session_block_right(s, r, m)) {
 		l->n.wrong++;
 	} else if (l->measuring) {
 		l->n.blocks++;
@@ -300,6 +317,8 @@ void session_datagram(struct session *s, const uint8_t *data, size_t len)
 
 		if (got > 0) {
 			message(s, plain, (size_t)got);
+			if (!s->up)
+				return; /* it has rebooted, or its life is over */
 			continue;
 		}
 		if (got != MBEDTLS_ERR_SSL_WANT_READ && !s->load->stopping) {
@@ -326,12 +345,18 @@ void session_tick(struct session *s)
 	}
 }
 
+void session_drop(struct session *s)
+{
+	mbedtls_ssl_free(&s->ssl);
+	mbedtls_ssl_config_free(&s->tls);
+	s->started = s->up = false;
+}
+
 void session_stop(struct session *s)
 {
 	if (!s->started)
 		return;
 	if (s->up)
 		(void)mbedtls_ssl_close_notify(&s->ssl);
-	mbedtls_ssl_free(&s->ssl);
-	mbedtls_ssl_config_free(&s->tls);
+	session_drop(s);
 }

@@ -27,7 +27,7 @@ import threading
 import time
 
 VERSIONS = ["1.0.0", "1.1.0", "1.2.0", "1.3.0"]
-IMAGE_BYTES = 6000
+IMAGE_BYTES = 30000
 FAULTS = [
     "bootloader-reject", "cached", "liar:old-image", "liar:no-reboot", "updates-disabled",
     "defer:4", "never-reboot", "never-return", "crash-loop:2", "crash-loop:3,revert",

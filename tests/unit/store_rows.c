@@ -404,10 +404,10 @@ void rows_tmp(char path[64])
 
 void rows_tmp_remove(const char *path)
 {
-	static const char *const tails[] = {"", "-wal", "-shm"};
+	static const char *const tails[] = {"", "-wal", "-shm", "-mark"};
 	char name[80];
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
 		snprintf(name, sizeof(name), "%s%s", path, tails[i]);
 		unlink(name);
 	}
