@@ -8,5 +8,11 @@ CREATE TABLE device_key (
 	form TEXT NOT NULL,
 	value BLOB NOT NULL,
 	mac BLOB NOT NULL UNIQUE,
+	set_ms INTEGER NOT NULL,
 	PRIMARY KEY (device, slot)
 ) STRICT, WITHOUT ROWID;
+
+INSERT INTO device_key (device, slot, form, value, mac, set_ms)
+	SELECT id, 'current', 'clear', psk, psk, created_ms FROM device WHERE psk IS NOT NULL;
+DROP INDEX device_by_psk;
+ALTER TABLE device DROP COLUMN psk;

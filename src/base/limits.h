@@ -22,6 +22,9 @@ enum {
 	LIMIT_DIAGNOSES = 8,	  /* per attempt */
 	LIMIT_PSK_MIN = 16,	  /* bytes */
 	LIMIT_PSK = 64,		  /* bytes */
+	LIMIT_PSK_SEALED = 92,	  /* bytes: LIMIT_PSK, a nonce and a tag (net/net_seal.h) */
+	LIMIT_SEAL = 64,	  /* bytes of the sealed text that tells the service's key */
+	LIMIT_KEY_TRIES = 2048,	  /* who failed with which key of two, remembered */
 	LIMIT_PSK_IDENTITY = 128, /* bytes on the wire; a device id is shorter */
 
 	/* CoAP */

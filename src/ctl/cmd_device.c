@@ -66,94 +66,129 @@ static bool key_write(int fd, const char *key)
 	return write(fd, line, (size_t)len) == len && fsync(fd) == 0;
 }
 
-static int add_finish(struct ctl *c, json_t *d, int fd, const char *out)
+/* What became of a drawn key: in its file, or shown. */
+static void tell_key(const struct ctl *c, const char *key, const char *out)
 {
-	const char *key = get_str(d, "psk");
-	int code = CTL_DONE;
-
-	if (fd >= 0 && !key_write(fd, key)) {
-		code = ctl_fail(c,
-				"the device is created but its key could not be written to %s: "
-				"remove the device and add it again",
-				out);
-	} else if (c->out.json) {
-		if (fd >= 0)
-			(void)json_object_del(d, "psk");
-		out_json(&c->out, d);
-	} else {
-		out_printf(&c->out, "Device %s of product %s added.", get_str(d, "id"),
-			   get_str(d, "product"));
-		out_nl(&c->out);
-		if (fd >= 0) {
-			out_printf(&c->out, "Its key is in %s.", out);
-			out_nl(&c->out);
-		} else if (key[0] != '\0') {
-			out_printf(&c->out, "Its key, shown only now: %s", key);
-			out_nl(&c->out);
-		}
-		if (get_str(d, "warning")[0] != '\0') {
-			out_styled(&c->out, STYLE_WARN, "Warning: ");
-			out_wrap(&c->out, 9, get_str(d, "warning"));
-		}
-	}
-	return code;
+	if (out != NULL)
+		out_printf(&c->out, "Its key is in %s.", out);
+	else if (key[0] != '\0')
+		out_printf(&c->out, "Its key, shown only now: %s", key);
+	else
+		return;
+	out_nl(&c->out);
 }
 
-/* What proves its identity: exactly one of three. */
-static int add_body(struct ctl *c, const struct args *a, json_t **ret)
+static void tell_added(const struct ctl *c, const json_t *d, const char *out)
 {
-	const char *product = args_option(a, "product"), *file = args_option(a, "psk-file");
-	bool generate = args_option(a, "psk-generate") != NULL;
-	bool plain = args_option(a, "plain") != NULL;
-	char key[LIMIT_PSK * 2 + 1] = "";
-	json_t *body;
+	out_printf(&c->out, "Device %s of product %s added.", get_str(d, "id"),
+		   get_str(d, "product"));
+	out_nl(&c->out);
+	tell_key(c, get_str(d, "psk"), out);
+	if (get_str(d, "warning")[0] != '\0') {
+		out_styled(&c->out, STYLE_WARN, "Warning: ");
+		out_wrap(&c->out, 9, get_str(d, "warning"));
+	}
+}
 
-	if (product == NULL)
-		return ctl_usage(c, "say its product with --product");
-	if ((file != NULL) + generate + plain != 1)
-		return ctl_usage(c, "say how it proves who it is: one of --psk-file, "
-				    "--psk-generate, --plain");
-	if (args_option(a, "psk-out") != NULL && !generate)
-		return ctl_usage(c, "--psk-out goes with --psk-generate");
-	if (file != NULL && key_read(c, file, key) != CTL_DONE)
-		return CTL_FAILED;
-	body = json_pack("{s:s,s:s}", "id", a->pos[0], "product", product);
-	if (body == NULL)
-		return ctl_fail(c, "the id or the product is not text");
-	if (file != NULL)
-		(void)json_object_set_new(body, "psk", json_string(key));
+static void tell_next(const struct ctl *c, const json_t *d, const char *out)
+{
+	out_printf(&c->out, "Device %s has a next key.", get_str(d, "id"));
+	out_nl(&c->out);
+	tell_key(c, get_str(d, "psk"), out);
+	out_wrap(&c->out, 0,
+		 "Its current key works on. Give the device the next one: the first session it "
+		 "makes with that retires the current one.");
+}
+
+/* A drawn key, and what to do if it could not be kept. */
+struct key_act {
+	const char *out; /* --psk-out, or NULL */
+	const char *lost;
+	void (*tell)(const struct ctl *c, const json_t *d, const char *out);
+};
+
+static int key_finish(struct ctl *c, json_t *d, int fd, const struct key_act *act)
+{
+	if (fd >= 0 && !key_write(fd, get_str(d, "psk")))
+		return ctl_fail(c, "%s could not be written: %s", act->out, act->lost);
+	if (fd >= 0)
+		(void)json_object_del(d, "psk");
+	if (c->out.json)
+		out_json(&c->out, d);
 	else
-		(void)json_object_set_new(body, plain ? "plain" : "psk_generate", json_true());
-	*ret = body;
+		act->tell(c, d, fd >= 0 ? act->out : NULL);
 	return CTL_DONE;
 }
 
-int device_add(struct ctl *c, const struct args *a)
+/* Sends `body`, which it takes; the answer has the key, if one was drawn. */
+static int key_call(struct ctl *c, struct url *u, json_t *body, const struct key_act *act)
 {
-	const char *out = args_option(a, "psk-out");
-	json_t *body = NULL, *d;
-	int fd = -1, code = add_body(c, a, &body);
-	struct url u;
+	json_t *d;
+	int fd = -1, code;
 
-	if (code != CTL_DONE)
-		return code;
-	if (out != NULL) {
-		fd = key_open(c, out);
+	if (act->out != NULL) {
+		fd = key_open(c, act->out);
 		if (fd < 0) {
 			json_decref(body);
 			return CTL_FAILED;
 		}
 	}
-	url_init(&u, "/v1/devices");
-	d = ctl_call(c, "POST", &u, body);
-	code = d ? add_finish(c, d, fd, out) : CTL_FAILED;
+	d = ctl_call(c, "POST", u, body);
+	code = d ? key_finish(c, d, fd, act) : CTL_FAILED;
 	if (fd >= 0) {
 		(void)close(fd);
 		if (d == NULL)
-			(void)unlink(out);
+			(void)unlink(act->out);
 	}
 	json_decref(d);
 	return code;
+}
+
+/* What proves its identity, into `body`: exactly one of them; `other` is the third way. */
+static int key_body(struct ctl *c, const struct args *a, const char *other, json_t *body)
+{
+	const char *file = args_option(a, "psk-file");
+	bool generate = args_option(a, "psk-generate") != NULL;
+	char key[LIMIT_PSK * 2 + 1] = "";
+
+	if ((file != NULL) + generate + (args_option(a, other) != NULL) != 1)
+		return ctl_usage(c, "say one of --psk-file, --psk-generate and --%s", other);
+	if (args_option(a, "psk-out") != NULL && !generate)
+		return ctl_usage(c, "--psk-out goes with --psk-generate");
+	if (file != NULL && key_read(c, file, key) != CTL_DONE)
+		return CTL_FAILED;
+	if (file != NULL)
+		(void)json_object_set_new(body, "psk", json_string(key));
+	else if (generate)
+		(void)json_object_set_new(body, "psk_generate", json_true());
+	explicit_bzero(key, sizeof(key));
+	return CTL_DONE;
+}
+
+int device_add(struct ctl *c, const struct args *a)
+{
+	const struct key_act act = {args_option(a, "psk-out"),
+				    "the device is added, but nobody has its key: remove it and "
+				    "add it again",
+				    tell_added};
+	const char *product = args_option(a, "product");
+	json_t *body;
+	struct url u;
+
+	if (product == NULL)
+		return ctl_usage(c, "say its product with --product");
+	body = json_pack("{s:s,s:s}", "id", a->pos[0], "product", product);
+	if (body == NULL)
+		return ctl_fail(c, "the id or the product is not text");
+	int code = key_body(c, a, "plain", body);
+	if (code != CTL_DONE) {
+		json_decref(body);
+		return code;
+	}
+	if (args_option(a, "plain") != NULL)
+		(void)json_object_set_new(body, "plain", json_true());
+	url_init(&u, "/v1/devices");
+	return key_call(c, &u, body, &act);
 }
 
 /* What an operator should know at a glance. */
@@ -248,6 +283,41 @@ static int finish(struct ctl *c, json_t *d, const char *done, const char *idle)
 	}
 	json_decref(d);
 	return CTL_DONE;
+}
+
+static int key_drop(struct ctl *c, struct url *u)
+{
+	json_t *d = ctl_call(c, "DELETE", u, NULL);
+
+	if (d == NULL)
+		return CTL_FAILED;
+	if (c->out.json) {
+		out_json(&c->out, d);
+	} else {
+		out_printf(&c->out, "Device %s %s next key.", get_str(d, "id"),
+			   get_bool(d, "unchanged") ? "had no" : "has no longer a");
+		out_nl(&c->out);
+	}
+	json_decref(d);
+	return CTL_DONE;
+}
+
+int device_key(struct ctl *c, const struct args *a)
+{
+	const struct key_act act = {args_option(a, "psk-out"),
+				    "the device has a next key that nobody knows: set another, or "
+				    "take it away with --drop-next",
+				    tell_next};
+	json_t *body = json_object();
+	int code = key_body(c, a, "drop-next", body);
+	struct url u;
+
+	url_device(&u, a->pos[0]);
+	url_segment(&u, "key");
+	if (code == CTL_DONE && args_option(a, "drop-next") == NULL)
+		return key_call(c, &u, body, &act);
+	json_decref(body);
+	return code == CTL_DONE ? key_drop(c, &u) : code;
 }
 
 int device_lock(struct ctl *c, const struct args *a)

@@ -23,6 +23,24 @@ static void counts(const struct output *o, const json_t *s)
 	out_nl(o);
 }
 
+static void keys(const struct output *o, const json_t *s)
+{
+	const char *form = get_str(s, "keys");
+
+	if (form[0] == '\0')
+		return;
+	view_label(o, "keys");
+	if (strcmp(form, "sealed") == 0) {
+		out_text(o, "sealed in the database");
+		out_nl(o);
+		return;
+	}
+	out_style(o, STYLE_WARN);
+	out_wrap(o, VIEW_INDENT,
+		 "in clear in the database: give the service a key, see postbootd(8)");
+	out_style(o, STYLE_PLAIN);
+}
+
 static void traffic(const struct output *o, const json_t *s)
 {
 	const json_t *coap = json_object_get(s, "coap"), *h = json_object_get(s, "handshakes");
@@ -77,6 +95,7 @@ static void view_status(const struct output *o, const json_t *s)
 		out_text(o, json_is_string(v) ? json_string_value(v) : "");
 		out_nl(o);
 	}
+	keys(o, s);
 	counts(o, s);
 	traffic(o, s);
 }

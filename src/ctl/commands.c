@@ -21,6 +21,13 @@ static const struct option_row device_add_options[] = {
 	{"plain", NULL, "no key: it may speak plain CoAP, where the server allows it"},
 	{NULL, NULL, NULL},
 };
+static const struct option_row device_key_options[] = {
+	{"psk-file", "F", "the next key: a file of hex digits; - reads standard input"},
+	{"psk-generate", NULL, "let the server draw the next key, and show it once"},
+	{"psk-out", "F", "write the drawn key to a new file instead of showing it"},
+	{"drop-next", NULL, "take the next key away: the current one stays"},
+	{NULL, NULL, NULL},
+};
 static const struct option_row device_list_options[] = {
 	{"product", "P", "only devices of this product"},
 	{NULL, NULL, NULL},
@@ -56,6 +63,9 @@ static const char release_text[] =
 	"The digest `file` (SHA-256 of the whole file) is always known. A progress bar is\n"
 	"shown on a terminal; an interrupted upload leaves nothing behind.";
 static const char key_text[] = "One of --psk-file, --psk-generate and --plain is needed.";
+static const char next_text[] =
+	"The current key works until the device has made a session with the next one; then the\n"
+	"current one is retired. A next key that waits already is replaced.";
 static const char watch_text[] =
 	"Prints each step as it is reached. Exit status 0 if the attempt succeeds, 1 if it\n"
 	"fails. With -o json: one line for each change.";
@@ -94,6 +104,8 @@ const struct command commands[] = {
 	 "all devices", device_list_options, device_list, NULL},
 	{"device", "show", "ID", 1, 1,
 	 "what it runs, what it should run, its last attempt", NULL, device_show, NULL},
+	{"device", "key", "ID --psk-file F | --psk-generate [--psk-out F] | --drop-next", 1, 1,
+	 "give it its next key", device_key_options, device_key, next_text},
 	{"device", "lock", "ID VERSION", 2, 2,
 	 "this device runs this release, whatever the product's target", NULL, device_lock, NULL},
 	{"device", "unlock", "ID", 1, 1,

@@ -21,6 +21,7 @@ int release_remove(struct ctl *c, const struct args *a);
 int device_add(struct ctl *c, const struct args *a);
 int device_list(struct ctl *c, const struct args *a);
 int device_show(struct ctl *c, const struct args *a);
+int device_key(struct ctl *c, const struct args *a);
 int device_lock(struct ctl *c, const struct args *a);
 int device_act(struct ctl *c, const struct args *a); /* the verb is the act */
 int device_remove(struct ctl *c, const struct args *a);

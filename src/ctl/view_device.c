@@ -17,6 +17,28 @@ enum style style_device(const char *state)
 	return strcmp(state, "held") == 0 ? STYLE_BAD : STYLE_WARN;
 }
 
+/* Which keys it has, and since when. */
+static void keys(const struct output *o, const json_t *d)
+{
+	size_t i;
+	json_t *k;
+	char ago[64];
+
+	if (json_array_size(json_object_get(d, "keys")) == 0)
+		return;
+	view_label(o, "key");
+	json_array_foreach(json_object_get(d, "keys"), i, k)
+	{
+		const char *slot = get_str(k, "slot");
+
+		out_printf(o, "%s%s, set %s", i > 0 ? "; " : "", slot,
+			   out_ago(o, get_time(k, "set"), ago));
+		if (strcmp(slot, "next") == 0)
+			out_text(o, ", not used yet");
+	}
+	out_nl(o);
+}
+
 /* What it is and should be. */
 static void versions(const struct output *o, const json_t *d)
 {
@@ -219,6 +241,7 @@ void view_device(const struct output *o, const json_t *d)
 	versions(o, d);
 	operator_acts(o, d);
 	contact(o, d);
+	keys(o, d);
 	reported(o, json_object_get(d, "report"));
 	if (a == NULL && worth_telling(blocked)) {
 		out_heading(o, "Not updated now because");

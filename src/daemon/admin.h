@@ -35,6 +35,7 @@ struct admin_conf {
 	int64_t started_ms;	   /* wall */
 	const char *const *listen; /* "coaps://127.0.0.1:5684", ends with NULL; NULL: none */
 	bool plain_devices;	   /* they are served */
+	bool keys_sealed;	   /* keys of devices at rest */
 	bool has_viewers;	   /* members of this group may only read: */
 	gid_t viewers;
 	unsigned keep_alive_ms; /* of the event stream; 0: 15 s */

@@ -254,6 +254,7 @@ void status_get(struct request *rq)
 	put_counts(&o, &counts);
 	put_traffic(&o, a);
 	put_store(&o, a);
+	view_put(&o, "keys", json_string(conf->keys_sealed ? "sealed" : "clear"));
 	for (const char *const *l = conf->listen; l && *l; l++)
 		view_append(&listen, view_text(*l));
 	view_put(&o, "listen", listen);

@@ -32,6 +32,8 @@ static bool device_load(struct request *rq, const char *id, struct device_rows *
 		return false;
 	d->view.now = &d->now;
 	d->view.plain_unserved = d->now.device.plain && !rq->admin->conf.plain_devices;
+	if (!read_ok(rq, engine_device_keys(rq->admin->conf.engine, id, d->view.key_set_ms)))
+		return false;
 	if (!d->now.device.last_attempt)
 		return true;
 	int err = store_attempt(rq->admin->conf.store, d->now.device.last_attempt, &d->last);
@@ -63,7 +65,6 @@ void reply_device(struct request *rq, unsigned status, const char *id)
 	if (rq->unchanged)
 		view_put(&extra, "unchanged", json_true());
 	reply_row(rq, status, d.now.device.rev, view_device(&d.view), extra);
-	explicit_bzero(&d, sizeof(d)); /* it holds the key */
 	if (status != 201)
 		return;
 	size_t len = strlen(location);
@@ -84,7 +85,6 @@ void device_explain(struct request *rq)
 	if (!body_keys(rq, rq->json, "", "") || !device_load(rq, rq->name[0], &d))
 		return;
 	reply_json(rq, 200, view_explain(&d.view, clock_read().wall_ms));
-	explicit_bzero(&d, sizeof(d));
 }
 
 struct ids {
@@ -109,7 +109,6 @@ static void reply_devices(struct request *rq, const struct ids *ids, uint64_t li
 	for (unsigned i = 0; i < ids->count; i++)
 		if (engine_device(rq->admin->conf.engine, ids->list[i], &now) == 0)
 			view_append(&list, view_device_row(&now));
-	explicit_bzero(&now, sizeof(now));
 	view_put(&o, "devices", list);
 	if (ids->count == limit)
 		view_put(&o, "next", json_string(ids->list[ids->count - 1]));
@@ -148,57 +147,50 @@ static void device_added(struct request *rq)
 	reply_device(rq, 201, json_string_value(json_object_get(rq->json, "id")));
 }
 
-static bool psk_generate(struct request *rq, struct device *d)
+static bool psk_generate(struct request *rq, struct psk *psk)
 {
 	struct buf b = buf_writer(rq->psk_hex, sizeof(rq->psk_hex));
 
-	if (getrandom(d->psk, PSK_GENERATED, 0) != PSK_GENERATED) {
+	if (getrandom(psk->bytes, PSK_GENERATED, 0) != PSK_GENERATED) {
 		reply_problem(rq, 503, "crypto", "the system gives no random bytes");
 		return false;
 	}
-	d->psk_len = PSK_GENERATED;
-	buf_put_hex(&b, d->psk, d->psk_len);
+	psk->len = PSK_GENERATED;
+	buf_put_hex(&b, psk->bytes, psk->len);
 	(void)buf_cstr(&b);
 	return true;
 }
 
-static bool psk_given(struct request *rq, struct device *d, const char *hex)
+static bool psk_given(struct request *rq, const char *hex, struct psk *psk)
 {
-	size_t len = 0;
-	int err = buf_from_hex(hex, strlen(hex), d->psk, sizeof(d->psk), &len);
+	int err = buf_from_hex(hex, strlen(hex), psk->bytes, sizeof(psk->bytes), &psk->len);
 
-	if (err || len < LIMIT_PSK_MIN) {
-		reply_problem(rq, 400, "invalid", "psk: not %d to %d bytes in hex digits",
-			      LIMIT_PSK_MIN, LIMIT_PSK);
-		return false;
-	}
-	d->psk_len = (uint8_t)len;
-	err = store_psk_unused(rq->admin->conf.store, (struct bytes){d->psk, len}, d->id);
-	if (err == ERR_EXIST) {
-		reply_error(rq, err, "psk: another device has this key; each needs its own");
-		return false;
-	}
-	return read_ok(rq, err);
+	if (!err && psk->len >= LIMIT_PSK_MIN)
+		return true;
+	reply_problem(rq, 400, "invalid", "psk: not %d to %d bytes in hex digits", LIMIT_PSK_MIN,
+		      LIMIT_PSK);
+	return false;
 }
 
-/* Exactly one of psk, psk_generate and plain. */
-static bool device_key(struct request *rq, struct device *d)
+/* Exactly one of psk, psk_generate and (where `plain` is not NULL) plain. */
+static bool psk_wanted(struct request *rq, struct psk *psk, bool *plain)
 {
-	const char *psk;
+	const char *hex;
 	bool generate;
 
-	if (!body_text(rq, "psk", false, &psk) || !body_flag(rq, "psk_generate", &generate) ||
-	    !body_flag(rq, "plain", &d->plain))
+	if (!body_text(rq, "psk", false, &hex) || !body_flag(rq, "psk_generate", &generate) ||
+	    (plain && !body_flag(rq, "plain", plain)))
 		return false;
-	if ((psk != NULL) + generate + d->plain != 1) {
+	if ((hex != NULL) + generate + (plain && *plain) != 1) {
 		reply_problem(rq, 400, "invalid",
-			      "give one of \"psk\": \"HEX\", \"psk_generate\": true and "
-			      "\"plain\": true");
+			      plain ? "give one of \"psk\": \"HEX\", \"psk_generate\": true and "
+				      "\"plain\": true"
+				    : "give one of \"psk\": \"HEX\" and \"psk_generate\": true");
 		return false;
 	}
 	if (generate)
-		return psk_generate(rq, d);
-	return !psk || psk_given(rq, d, psk);
+		return psk_generate(rq, psk);
+	return !hex || psk_given(rq, hex, psk);
 }
 
 static bool device_is_new(struct request *rq, const char *id)
@@ -206,7 +198,6 @@ static bool device_is_new(struct request *rq, const char *id)
 	struct engine_device now;
 	int err = engine_device(rq->admin->conf.engine, id, &now);
 
-	explicit_bzero(&now, sizeof(now)); /* it holds a key */
 	if (err == ERR_NOENT)
 		return true;
 	if (read_ok(rq, err))
@@ -219,6 +210,7 @@ void devices_add(struct request *rq)
 	struct device d = {.created_ms = clock_read().wall_ms};
 	const char *id, *product;
 	struct product p;
+	struct psk psk = {0};
 
 	report_init(&d.report);
 	if (!body_keys(rq, rq->json, "", " id product psk psk_generate plain ") ||
@@ -228,12 +220,13 @@ void devices_add(struct request *rq)
 		return;
 	(void)buf_copy_str(d.id, sizeof(d.id), id);
 	d.product = p.id;
-	if (device_key(rq, &d)) {
+	if (psk_wanted(rq, &psk, &d.plain)) {
 		rq->after = device_added;
 		request_owed(rq);
-		engine_device_add(rq->admin->conf.engine, &rq->actor, &d, request_done, rq);
+		engine_device_add(rq->admin->conf.engine, &rq->actor, &d, d.plain ? NULL : &psk,
+				  request_done, rq);
 	}
-	explicit_bzero(&d, sizeof(d));
+	explicit_bzero(&psk, sizeof(psk));
 }
 
 /* ---- acts ---- */
@@ -256,7 +249,6 @@ static bool device_product(struct request *rq, struct product *ret)
 
 	if (found)
 		*ret = now.product;
-	explicit_bzero(&now, sizeof(now)); /* it holds a key */
 	return found;
 }
 
@@ -270,6 +262,35 @@ void device_remove(struct request *rq)
 	rq->show = device_acted;
 	request_owed(rq);
 	engine_device_remove(rq->admin->conf.engine, &rq->actor, rq->name[0], request_done, rq);
+}
+
+/* ---- /v1/devices/ID/key: the next one ---- */
+
+void device_key_next(struct request *rq)
+{
+	struct psk psk = {0};
+	struct product p;
+
+	if (!body_keys(rq, rq->json, "", " psk psk_generate ") || !device_product(rq, &p))
+		return;
+	if (psk_wanted(rq, &psk, NULL)) {
+		rq->after = rq->show = device_acted;
+		request_owed(rq);
+		engine_device_key_next(rq->admin->conf.engine, &rq->actor, rq->name[0], &psk,
+				       request_done, rq);
+	}
+	explicit_bzero(&psk, sizeof(psk));
+}
+
+void device_key_drop(struct request *rq)
+{
+	struct product p;
+
+	if (!body_keys(rq, rq->json, "", "") || !device_product(rq, &p))
+		return;
+	rq->after = rq->show = device_acted;
+	request_owed(rq);
+	engine_device_key_drop(rq->admin->conf.engine, &rq->actor, rq->name[0], request_done, rq);
 }
 
 void device_lock(struct request *rq)

@@ -26,6 +26,8 @@ static const struct route routes[] = {
 	{"GET",    "/v1/devices/*", "", BODY_JSON, NULL, device_get, false},
 	{"DELETE", "/v1/devices/*", "", BODY_JSON, NULL, device_remove, true},
 	{"GET",    "/v1/devices/*/explain", "", BODY_JSON, NULL, device_explain, false},
+	{"POST",   "/v1/devices/*/key", "", BODY_JSON, NULL, device_key_next, true},
+	{"DELETE", "/v1/devices/*/key", "", BODY_JSON, NULL, device_key_drop, true},
 	{"POST",   "/v1/devices/*/lock", "", BODY_JSON, NULL, device_lock, true},
 	{"POST",   "/v1/devices/*/unlock", "", BODY_JSON, NULL, device_unlock, true},
 	{"POST",   "/v1/devices/*/force", "", BODY_JSON, NULL, device_force, true},

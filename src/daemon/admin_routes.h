@@ -20,6 +20,7 @@ route_fn products_list, products_add, product_get, product_patch, product_target
 route_fn releases_list, release_get, release_remove, release_add_head, release_add;
 route_fn devices_list, devices_add, device_get, device_remove, device_explain;
 route_fn device_lock, device_unlock, device_force, device_unforce, device_hold, device_unhold;
+route_fn device_key_next, device_key_drop;
 route_fn attempts_list, attempt_get, attempt_cancel;
 route_fn events_get;
 route_fn backup_make;

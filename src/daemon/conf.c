@@ -24,6 +24,8 @@ static const struct conf_key keys[] = {
 	{"admin-socket", CONF_TYPE_PATH, AT(admin_socket), RUNSTATEDIR "/postboot/admin.sock",
 	 1, CONF_SOCKET_MAX, false,
 	 "UNIX socket of the admin API."},
+	{"key-file", CONF_TYPE_PATH, AT(key_file), "", 0, CONF_PATH_MAX, false,
+	 "Key that seals the keys of devices, unless the credential postboot-key is there."},
 	{"listen", CONF_TYPE_LISTEN, 0, "coaps://0.0.0.0:5684 coaps://[::]:5684",
 	 1, CONF_URI_MAX, false,
 	 "Address for devices, one a line: coaps://ADDR[:PORT] or coap://ADDR[:PORT]."},

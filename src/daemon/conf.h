@@ -21,7 +21,7 @@
 #include "base/log.h"
 
 enum {
-	CONF_PATH_MAX = 512,   /* bytes of state-dir */
+	CONF_PATH_MAX = 512,   /* bytes of state-dir and key-file */
 	CONF_SOCKET_MAX = 107, /* bytes of admin-socket: sun_path without its NUL */
 	CONF_PREFIX_MAX = 32,  /* bytes of event-prefix */
 	CONF_VALUE_MAX = 1023, /* bytes of any value */
@@ -48,6 +48,7 @@ struct conf_listen {
 
 struct conf {
 	char state_dir[CONF_PATH_MAX + 1];
+	char key_file[CONF_PATH_MAX + 1];
 	char admin_socket[CONF_SOCKET_MAX + 1];
 	struct conf_listen listen[CONF_LISTEN_MAX];
 	unsigned listen_count;

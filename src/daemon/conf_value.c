@@ -118,6 +118,10 @@ static bool path_parse(const struct conf_key *key, const char *value, char *dst,
 {
 	size_t len = strlen(value);
 
+	if (len == 0 && key->min == 0) {
+		dst[0] = '\0';
+		return true;
+	}
 	if (value[0] != '/')
 		return fault_at(fault, 0, "must be an absolute path (it begins with /)");
 	while (len > 1 && value[len - 1] == '/')

@@ -24,7 +24,7 @@ uint64_t engine_random(void)
 
 /* ---- cache ---- */
 
-static struct list *dev_bucket(struct engine *e, const char *id)
+uint64_t dev_hash(const struct engine *e, const char *id)
 {
 	uint64_t h = e->secret[0];
 
@@ -32,7 +32,13 @@ static struct list *dev_bucket(struct engine *e, const char *id)
 		h = (h ^ (uint8_t)*id) * 0x100000001b3u;
 		h ^= h >> 29;
 	}
-	return &e->buckets[(h ^ e->secret[1]) % ENGINE_BUCKETS];
+	h ^= e->secret[1];
+	return h ? h : 1;
+}
+
+static struct list *dev_bucket(struct engine *e, const char *id)
+{
+	return &e->buckets[dev_hash(e, id) % ENGINE_BUCKETS];
 }
 
 struct dev *dev_find(struct engine *e, const char *id)
@@ -168,6 +174,21 @@ int dev_get(struct engine *e, const char *id, struct dev **ret_dev)
 	return 0;
 }
 
+/* Of the open attempt. While it is open no other of the device closes, so it is read once; an
+ * unhold moves the mark from which failures count. */
+static int dev_history(struct engine *e, struct dev *d, const struct update *u)
+{
+	if (d->history_of == u->attempt.id && d->history_mark == u->device.fail_mark)
+		return 0;
+	int err = store_history(e->conf.store, u->device.id, u->release->sha256,
+				u->device.fail_mark, &d->history);
+	if (!err) {
+		d->history_of = u->attempt.id;
+		d->history_mark = u->device.fail_mark;
+	}
+	return err;
+}
+
 int dev_context(struct engine *e, struct dev *d, struct update *u)
 {
 	enum target_why why;
@@ -182,10 +203,10 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 		return ERR_CORRUPT;
 	u->attempt_history = (struct history){0};
 	if (u->has_attempt && u->device.last_attempt) {
-		err = store_history(e->conf.store, u->device.id, u->release->sha256,
-				    u->device.fail_mark, &u->attempt_history);
+		err = dev_history(e, d, u);
 		if (err)
 			return err;
+		u->attempt_history = d->history;
 	}
 	if (u->has_attempt) {
 		u->attempt.served_bytes = d->served.bytes;
@@ -278,6 +299,7 @@ const struct net_callbacks *engine_net_callbacks(void)
 {
 	static const struct net_callbacks callbacks = {
 		.psk = engine_psk,
+		.psk_failed = engine_psk_failed,
 		.peer_up = engine_peer_up,
 		.peer_gone = engine_peer_gone,
 		.request = engine_request,

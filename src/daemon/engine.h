@@ -9,6 +9,7 @@
 
 #include "core/update.h"
 #include "daemon/images.h"
+#include "daemon/keys.h"
 #include "net/net.h"
 #include "store/store.h"
 
@@ -18,6 +19,7 @@ struct engine_conf {
 	uv_loop_t *loop;	  /* borrowed */
 	struct store *store;	  /* borrowed */
 	struct images *images;	  /* borrowed */
+	const struct keys *keys;  /* borrowed; NULL: keys of devices are kept in clear */
 	bool plain_devices;	  /* `?ep=ID` on plain coap names a --plain device */
 	bool device_json;	  /* Content-Format 50 is understood */
 	const char *event_prefix; /* before every topic, "" or e.g. "spark/" */
@@ -80,8 +82,17 @@ void engine_release_add(struct engine *e, const struct actor *by, const struct r
  * the last release with these bytes. */
 void engine_release_remove(struct engine *e, const struct actor *by, const char *product,
 			   const char *version, engine_done *done, void *ctx);
+/* psk NULL: a plain device. ERR_EXIST if another device has the key. */
 void engine_device_add(struct engine *e, const struct actor *by, const struct device *d,
-		       engine_done *done, void *ctx);
+		       const struct psk *psk, engine_done *done, void *ctx);
+/* The key that takes the place of the current one with the first handshake made with it; one that
+ * waits already is replaced. ERR_EXIST if any device has it, this one included; ERR_BUSY for a
+ * plain device. */
+void engine_device_key_next(struct engine *e, const struct actor *by, const char *id,
+			    const struct psk *psk, engine_done *done, void *ctx);
+/* Withdraws it. */
+void engine_device_key_drop(struct engine *e, const struct actor *by, const char *id,
+			    engine_done *done, void *ctx);
 void engine_device_remove(struct engine *e, const struct actor *by, const char *id,
 			  engine_done *done, void *ctx);
 /* OPERATOR_FORCE, UNFORCE, HOLD, UNHOLD. */
@@ -113,6 +124,9 @@ struct engine_device {
 	char address[64];  /* of the newest session, "" if none */
 };
 int engine_device(struct engine *e, const char *id, struct engine_device *ret) ERR_CHECK;
+
+/* When the keys were set, by slot; 0: there is none. */
+int engine_device_keys(struct engine *e, const char *id, int64_t ret_set_ms[KEY_SLOTS]) ERR_CHECK;
 
 struct engine_stats {
 	uint64_t reports, statuses, blocks, bytes, causes_absent, shed;

@@ -180,9 +180,19 @@ static void put_release_delete(struct store_set *set, const void *what)
 	store_set_release_delete(set, ((const struct release *)what)->id);
 }
 
+struct device_put {
+	struct device device;
+	bool has_key;
+	struct store_key key;
+};
+
 static void put_device(struct store_set *set, const void *what)
 {
-	store_set_device(set, what);
+	const struct device_put *put = what;
+
+	store_set_device(set, &put->device);
+	if (put->has_key)
+		store_set_key(set, &put->key);
 }
 
 /* Takes the act and the facts. */
@@ -386,29 +396,33 @@ void engine_release_remove(struct engine *e, const struct actor *by, const char 
 }
 
 void engine_device_add(struct engine *e, const struct actor *by, const struct device *d,
-		       engine_done *done, void *ctx)
+		       const struct psk *psk, engine_done *done, void *ctx)
 {
+	struct device_put put = {.device = *d};
 	struct act *act;
-	struct device fresh = *d;
+	const char *why = NULL;
+	int err = 0;
 
 	if (!catalog_product(e, d->product)) {
 		answer(done, ctx, ERR_NOENT, "no such product");
 		return;
 	}
-	if (!d->plain &&
-	    store_psk_unused(e->conf.store, (struct bytes){d->psk, d->psk_len}, d->id)) {
-		answer(done, ctx, ERR_EXIST,
-		       "another device has this key; every device needs its own");
+	put.device.rev = 0;
+	put.device.created_ms = clock_read().wall_ms;
+	put.has_key = psk != NULL;
+	if (psk)
+		err = engine_key_make(e, d->id, KEY_CURRENT, put.device.created_ms, psk, &put.key,
+				      &why);
+	if (err) {
+		answer(done, ctx, err, why);
 		return;
 	}
 	act = act_new(e, ACT_DEVICE_ADD, "device add", by, done, ctx);
-	if (!act)
-		return;
-	fresh.rev = 0;
-	fresh.created_ms = clock_read().wall_ms;
-	act_object(act, d->id, "");
-	act_submit(act, put_device, &fresh, json_null(), audit_device(e, &fresh, NULL));
-	explicit_bzero(&fresh, sizeof(fresh)); /* it holds the key */
+	if (act) {
+		act_object(act, d->id, "");
+		act_submit(act, put_device, &put, json_null(), audit_device(e, &put.device, NULL));
+	}
+	explicit_bzero(&put, sizeof(put)); /* it holds the key */
 }
 
 /* ---- acts on one device: causes like any other ---- */

@@ -17,6 +17,7 @@
 #include "core/event.h"
 #include "core/outage.h"
 #include "daemon/engine.h"
+#include "daemon/key_tries.h"
 #include "proto/native.h"
 
 enum {
@@ -31,7 +32,8 @@ struct session {
 	struct list link; /* in dev->sessions */
 	struct dev *dev;
 	struct net_peer *peer;
-	int64_t since_ms; /* wall; 0 for plain coap */
+	int64_t since_ms;   /* wall; 0 for plain coap */
+	int64_t key_set_ms; /* which key it proved, by its time */
 	enum wire_format desired_format;
 };
 
@@ -51,6 +53,8 @@ struct dev {
 	struct list idle; /* in engine->idle, while nothing holds it */
 	struct update u;  /* device, attempt and what core needs around them */
 	struct served served;
+	struct history history; /* of the attempt history_of, from history_mark on */
+	uint64_t history_of, history_mark;
 	struct list sessions;
 	struct job *flight;
 	struct list queue;
@@ -61,6 +65,7 @@ struct dev {
 	bool served_dirty;  /* what was served is newer than the store's */
 	unsigned owes;	    /* causes of ours that failed and come again: no deadline before them */
 	unsigned due_waits; /* 1 << job_kind: one found due is on its way */
+	bool key_moves;	    /* its next key is becoming the current one */
 	bool removed;	    /* the row is gone; goes with its last session */
 };
 
@@ -143,12 +148,15 @@ struct engine {
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 	uint64_t secret[2]; /* seeds the device hash */
+	struct key_tries tries;
 };
 
 /* engine.c */
 uint64_t engine_random(void);
 /* Rings the device's doorbell on all its sessions. */
 void dev_ring(struct engine *e, struct dev *d);
+/* Keyed: nobody can choose whom to share one with. */
+uint64_t dev_hash(const struct engine *e, const char *id);
 struct dev *dev_find(struct engine *e, const char *id);
 /* Cached, else from the store. ERR_NOENT, ERR_IO, ERR_NOMEM. */
 int dev_get(struct engine *e, const char *id, struct dev **ret_dev) ERR_CHECK;
@@ -255,8 +263,16 @@ void sweeps_free(struct engine *e);
 /* Submits a job of ours; its failure is told to sweep_again(). */
 void sweep_job(struct engine *e, struct dev *d, enum job_kind kind, int64_t gap_ms);
 
-/* engine_request.c: callbacks for net */
-size_t engine_psk(void *ctx, struct bytes identity, uint8_t *key, size_t cap);
+/* engine_key.c */
+/* A new session: notes what it proved; false if that key was withdrawn meanwhile. */
+bool engine_key_proved(struct engine *e, struct dev *d, struct session *s);
+/* A wrapped row for a key that no device has, else ERR_EXIST; ret_why is set on failure. */
+int engine_key_make(struct engine *e, const char *id, enum key_slot slot, int64_t set_ms,
+		    const struct psk *psk, struct store_key *ret, const char **ret_why) ERR_CHECK;
+
+/* engine_key.c and engine_request.c: callbacks for net */
+size_t engine_psk(void *ctx, struct net_claim *claim, uint8_t *key, size_t cap);
+void engine_psk_failed(void *ctx, const struct net_claim *claim);
 bool engine_peer_up(void *ctx, struct net_peer *peer, struct bytes identity);
 void engine_peer_gone(void *ctx, struct net_peer *peer, enum net_gone why);
 void engine_request(void *ctx, struct net_peer *peer, const struct net_request *request,

@@ -68,44 +68,6 @@ void job_answer(struct job *job, int err)
 
 /* ---- sessions ---- */
 
-static size_t psk_of(struct engine *e, struct bytes identity, uint8_t *key, size_t cap)
-{
-	struct device device;
-	char id[LIMIT_DEVICE_ID + 1];
-	const struct device *found = &device;
-
-	if (identity.len == 0 || identity.len > LIMIT_DEVICE_ID ||
-	    memchr(identity.ptr, 0, identity.len))
-		return 0;
-	memcpy(id, identity.ptr, identity.len);
-	id[identity.len] = 0;
-	struct dev *d = dev_find(e, id);
-	if (d && d->removed)
-		return 0;
-	if (d)
-		found = &d->u.device;
-	else {
-		int err = store_device(e->conf.store, id, &device);
-		if (err)
-			return err == ERR_NOENT ? 0 : NET_PSK_LATER;
-	}
-	if (found->plain || found->psk_len == 0 || found->psk_len > cap)
-		return 0;
-	memcpy(key, found->psk, found->psk_len);
-	return found->psk_len;
-}
-
-size_t engine_psk(void *ctx, struct bytes identity, uint8_t *key, size_t cap)
-{
-	struct engine *e = ctx;
-	size_t len = psk_of(e, identity, key, cap);
-
-	if (len == 0) /* the peer never learns this; the operator should */
-		log_peer(e->last_tick.now_ms, "identity=\"%.*s\" psk=none: no such device",
-			 (int)identity.len, (const char *)identity.ptr);
-	return len;
-}
-
 static struct session *session_new(struct engine *e, struct dev *d, struct net_peer *peer)
 {
 	struct session *s = calloc(1, sizeof(*s));
@@ -165,6 +127,10 @@ bool engine_peer_up(void *ctx, struct net_peer *peer, struct bytes identity)
 		return false;
 	if (!session_new(e, d, peer)) {
 		dev_release(e, d);
+		return false;
+	}
+	if (!engine_key_proved(e, d, net_peer_user(peer))) {
+		session_free(e, net_peer_user(peer));
 		return false;
 	}
 	close_surplus(e, d);

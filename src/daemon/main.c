@@ -8,11 +8,12 @@
 #include "daemon/conf_load.h"
 #include "daemon/offline.h"
 #include "daemon/service.h"
+#include "daemon/service_key.h"
 
 #define CONF_FILE SYSCONFDIR "/postboot/postbootd.conf"
 
 /* Options without a letter. */
-enum { OPTION_CHECK = 256, OPTION_DEEP, OPTION_RESTORE };
+enum { OPTION_CHECK = 256, OPTION_DEEP, OPTION_RESTORE, OPTION_REKEY };
 
 /* Usage, and the letters and words of getopt_long, come from here. */
 static const struct {
@@ -25,17 +26,20 @@ static const struct {
 	{OPTION_CHECK, "check-db", NULL, "check database and images and exit: 0 if they are good"},
 	{OPTION_DEEP, "deep", NULL, "with --check-db: read all images, too"},
 	{OPTION_RESTORE, "restore", "FILE", "put a backup in the place of the database and exit"},
+	{OPTION_REKEY, "rekey", "FILE",
+	 "seal the keys of devices with the key in FILE instead, and exit"},
 	{'h', "help", NULL, "print this help and exit"},
 	{'V', "version", NULL, "print the version and exit"},
 };
 
 enum { OPTIONS = sizeof(options) / sizeof(options[0]), EXIT_USAGE = 2 };
 
-enum mode { MODE_RUN, MODE_TEST, MODE_PRINT, MODE_CHECK, MODE_RESTORE };
+enum mode { MODE_RUN, MODE_TEST, MODE_PRINT, MODE_CHECK, MODE_RESTORE, MODE_REKEY };
 
 struct arguments {
 	enum mode mode;
 	const char *file;
+	const char *new_key;
 	bool file_named;
 	bool deep;
 	const char *backup;
@@ -108,6 +112,10 @@ static int arguments_parse(int argc, char **argv, struct arguments *ret)
 			ret->mode = MODE_RESTORE;
 			ret->backup = optarg;
 			break;
+		case OPTION_REKEY:
+			ret->mode = MODE_REKEY;
+			ret->new_key = optarg;
+			break;
 		case 'h':
 			usage(stdout);
 			return output_end();
@@ -163,7 +171,9 @@ int main(int argc, char **argv)
 	}
 	switch (args.mode) {
 	case MODE_TEST:
-		return EXIT_SUCCESS;
+		return service_key_test(&conf) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	case MODE_REKEY:
+		return service_key_change(&conf, args.new_key) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	case MODE_PRINT:
 		return print_conf(&conf);
 	case MODE_CHECK:

@@ -20,6 +20,7 @@
 #include "daemon/engine.h"
 #include "daemon/images.h"
 #include "daemon/offline.h"
+#include "daemon/service_key.h"
 #include "daemon/statedir.h"
 #include "net/net.h"
 #include "store/store.h"
@@ -36,6 +37,7 @@ struct service {
 	bool has_handles;
 
 	int lock_fd;
+	struct keys *keys;
 	char database[CONF_PATH_MAX + 32];
 	struct store *store;
 	struct images *images;
@@ -123,6 +125,7 @@ static void release(struct service *s)
 	engine_free(s->engine);
 	images_free(s->images);
 	store_close(s->store);
+	keys_free(s->keys);
 	for (unsigned i = 0; i < s->udp_fd_count; i++)
 		(void)close(s->udp_fds[i]);
 	if (s->admin_fd >= 0)
@@ -297,6 +300,19 @@ static const char *store_todo(int err)
 	}
 }
 
+static int start_keys(struct service *s, const char *path)
+{
+	struct service_key_fault fault;
+	int err = service_key_load(s->conf.key_file, &s->keys, &fault);
+
+	if (!err)
+		err = service_key_adopt(s->keys, s->store, path, &fault);
+	if (err)
+		log_err("start=failed service-key=%s error=\"%s\" do=\"%s\"", fault.where,
+			fault.what, fault.todo);
+	return err;
+}
+
 static int start_store(struct service *s)
 {
 	char path[CONF_PATH_MAX + 32];
@@ -307,6 +323,9 @@ static int start_store(struct service *s)
 	int err = store_open(&conf, &s->store);
 	if (err)
 		return failed(err, "database", s->database, store_todo(err));
+	err = start_keys(s, s->database);
+	if (err)
+		return err;
 
 	(void)snprintf(path, sizeof(path), "%s/images", s->conf.state_dir);
 	err = images_new(&s->loop, path, s->conf.image_limit_bytes, &s->images);
@@ -321,6 +340,7 @@ static int start_engine(struct service *s)
 		.loop = &s->loop,
 		.store = s->store,
 		.images = s->images,
+		.keys = s->keys,
 		.plain_devices = s->conf.plain_devices,
 		.device_json = s->conf.device_json,
 		.event_prefix = s->conf.event_prefix,
@@ -458,6 +478,7 @@ static int start_admin(struct service *s)
 		.version = PACKAGE_VERSION,
 		.started_ms = clock_read().wall_ms,
 		.listen = s->listen,
+		.keys_sealed = s->keys != NULL,
 		.plain_devices = s->conf.plain_devices,
 	};
 	int err = s->admin_fd < 0 ? socket_folder(s->conf.admin_socket) : 0;

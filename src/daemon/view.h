@@ -43,8 +43,9 @@ struct view_device {
 	bool has_last;
 	const struct attempt *last; /* the last closed attempt, if has_last */
 	const struct diagnoses *last_diagnoses;
-	struct history history; /* of the last attempt's image, since the last unhold */
-	bool plain_unserved;	/* it is a plain device, and plain devices are not served */
+	struct history history;	       /* of the last attempt's image, since the last unhold */
+	int64_t key_set_ms[KEY_SLOTS]; /* 0: it has none there */
+	bool plain_unserved;	       /* it is a plain device, and plain devices are not served */
 };
 json_t *view_device(const struct view_device *v);
 extern const char view_plain_warning[];

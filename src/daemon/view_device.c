@@ -187,11 +187,33 @@ static json_t *device_end(json_t *o, const struct engine_device *now)
 	return o;
 }
 
+static void put_keys(json_t **o, const int64_t set_ms[KEY_SLOTS])
+{
+#define SLOT_WORD(name, word, help) [name] = word,
+	static const char *const words[KEY_SLOTS] = {KEY_SLOT_LIST(SLOT_WORD)};
+#undef SLOT_WORD
+	json_t *list = json_array();
+
+	for (unsigned slot = 0; slot < KEY_SLOTS; slot++) {
+		if (!set_ms[slot])
+			continue;
+		json_t *key = json_object();
+		view_put(&key, "slot", json_string(words[slot]));
+		view_put_time(&key, "set", set_ms[slot]);
+		view_append(&list, key);
+	}
+	if (json_array_size(list))
+		view_put(o, "keys", list);
+	else
+		json_decref(list);
+}
+
 json_t *view_device(const struct view_device *v)
 {
 	const struct engine_device *now = v->now;
 	json_t *o = device_begin(now);
 
+	put_keys(&o, v->key_set_ms);
 	if (now->has_attempt)
 		view_put(&o, "attempt",
 			 view_attempt(&now->attempt, now->product.name, &now->diagnoses, now));

@@ -29,11 +29,12 @@ void net_send(struct net_socket *socket, const union net_address *to, const stru
 
 /* ---- what the layers below call ---- */
 
-static size_t dtls_psk(void *ctx, struct bytes identity, uint8_t *key, size_t cap)
+static size_t dtls_psk(struct net_peer *peer, struct net_claim *claim, uint8_t *key, size_t cap)
 {
-	struct net *net = ctx;
+	struct net *net = peer->net;
 
-	return net->cb->psk(net->ctx, identity, key, cap);
+	claim->print = net_claim_print(net, &peer->remote, claim->identity);
+	return net->cb->psk(net->ctx, claim, key, cap);
 }
 
 static void dtls_send(struct net_peer *peer, struct bytes datagram)
@@ -171,7 +172,7 @@ static void free_memory(struct net *net)
 
 static int set_up(struct net *net, const struct net_conf *conf)
 {
-	int err = net_dtls_init(&net->dtls, &dtls_ops, net, &net->timers);
+	int err = net_dtls_init(&net->dtls, &dtls_ops, &net->timers);
 
 	if (!err)
 		err = net_dtls_random(&net->dtls, &net->key, sizeof(net->key));
@@ -374,6 +375,15 @@ bool net_peer_secure(const struct net_peer *peer)
 struct bytes net_peer_identity(const struct net_peer *peer)
 {
 	return (struct bytes){peer->identity, peer->identity_len};
+}
+
+void net_peer_claim(const struct net_peer *peer, struct net_claim *ret)
+{
+	struct bytes identity = net_peer_identity(peer);
+
+	*ret = (struct net_claim){.identity = identity,
+				  .print = net_claim_print(peer->net, &peer->remote, identity),
+				  .tag = peer->key_tag};
 }
 
 int64_t net_peer_since_ms(const struct net_peer *peer)

@@ -91,12 +91,21 @@ enum net_gone {
 	NET_GONE_COUNT
 };
 
+/* Somebody says who he is, and is asked to prove it. */
+struct net_claim {
+	struct bytes identity; /* borrowed until the callback returns */
+	uint64_t print;	       /* tells apart from where; the port does not count. 0 is never one */
+	uint64_t tag;	       /* the callback's own: which of the identity's keys it gave */
+};
+
 struct net_callbacks {
 	/* The PSK of an identity: copies at most `cap` bytes, returns the length, 0 if unknown
 	 * (net then goes on with a pseudo-random key and fails at Finished like a wrong key), or
 	 * NET_PSK_LATER if nobody can tell at present: the handshake then ends without a word, as
 	 * if its messages were lost, and the device tries again. */
-	size_t (*psk)(void *ctx, struct bytes identity, uint8_t *key, size_t cap);
+	size_t (*psk)(void *ctx, struct net_claim *claim, uint8_t *key, size_t cap);
+	/* The handshake failed after it was given that key. NULL: nobody wants to know. */
+	void (*psk_failed)(void *ctx, const struct net_claim *claim);
 	/* Handshake finished; identity is borrowed. Returns false to refuse the session. */
 	bool (*peer_up)(void *ctx, struct net_peer *peer, struct bytes identity);
 	/* The peer's memory goes after this returns. Called once per peer_up that returned true,
@@ -164,6 +173,8 @@ void *net_peer_user(const struct net_peer *peer);
 bool net_peer_secure(const struct net_peer *peer);
 /* Identity of the handshake; empty for plain peers. Borrowed for the peer's life. */
 struct bytes net_peer_identity(const struct net_peer *peer);
+/* What it claimed and has proved. */
+void net_peer_claim(const struct net_peer *peer, struct net_claim *ret);
 /* Monotonic ms at which the handshake finished (first datagram for plain peers). */
 int64_t net_peer_since_ms(const struct net_peer *peer);
 /* "192.0.2.1:5684" or "[2001:db8::1]:5684". Returns dst. */

@@ -71,6 +71,19 @@ static void plain_datagram(struct net_socket *socket, const struct net_udp_in *i
 
 /* ---- handshakes ---- */
 
+static void tell_psk_failed(struct net_peer *peer)
+{
+	struct net *net = peer->net;
+	const struct net_tls *tls = peer->tls;
+	struct net_claim claim = {.identity = {tls->identity, tls->identity_len},
+				  .tag = tls->key_tag};
+
+	if (!tls->key_given || !net->cb->psk_failed)
+		return;
+	claim.print = net_claim_print(net, &peer->remote, claim.identity);
+	net->cb->psk_failed(net->ctx, &claim);
+}
+
 void net_handshake_go_on(struct net_peer *peer)
 {
 	struct net_local to = peer->local;
@@ -90,6 +103,7 @@ void net_handshake_go_on(struct net_peer *peer)
 		log_peer(peer->net->timers.now_ms, "net peer=%s handshake=failed identity=\"%.*s\"",
 			 net_peer_address(peer, address), (int)peer->tls->identity_len,
 			 peer->tls->identity ? (const char *)peer->tls->identity : "");
+		tell_psk_failed(peer);
 		net_peer_end(peer, NET_GONE_CLOSED, false); /* mbedTLS has sent its alert */
 		break;
 	}

@@ -50,7 +50,7 @@ static int find_psk(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *id
 {
 	struct net_dtls *d = ctx;
 	struct net_tls *tls = mbedtls_ssl_get_user_data_p(ssl);
-	struct bytes identity = {id, id_len};
+	struct net_claim claim = {.identity = {id, id_len}};
 	uint8_t key[LIMIT_PSK];
 	size_t len = 0;
 
@@ -63,13 +63,15 @@ static int find_psk(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *id
 		memcpy(tls->identity, id, id_len);
 	tls->identity_len = id_len;
 	if (id_len > 0 && id_len <= LIMIT_PSK_IDENTITY)
-		len = d->ops->psk(d->ctx, identity, key, sizeof(key));
+		len = d->ops->psk(tls->peer, &claim, key, sizeof(key));
 	if (len == NET_PSK_LATER) {
 		tls->mute = true;
 		return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 	}
+	tls->key_given = len > 0;
+	tls->key_tag = claim.tag;
 	if (len == 0)
-		len = unknown_key(d, identity, key);
+		len = unknown_key(d, claim.identity, key);
 
 	int failed = len ? mbedtls_ssl_set_hs_psk(ssl, key, len) : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 
@@ -107,10 +109,9 @@ static void configure(struct net_dtls *d)
 	mbedtls_ssl_conf_dtls_cookies(&d->conf, NULL, cookie_was_valid, NULL);
 }
 
-int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops, void *ctx,
-		  struct net_timers *timers)
+int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops, struct net_timers *timers)
 {
-	*d = (struct net_dtls){.ops = ops, .ctx = ctx, .timers = timers};
+	*d = (struct net_dtls){.ops = ops, .timers = timers};
 	mbedtls_entropy_init(&d->entropy);
 	mbedtls_ctr_drbg_init(&d->random);
 	mbedtls_ssl_config_init(&d->conf);

@@ -16,9 +16,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "net/net.h"
 #include "net/net_timer.h"
-
-struct net_peer;
 
 struct net_dtls {
 	mbedtls_entropy_context entropy;
@@ -28,13 +27,12 @@ struct net_dtls {
 	uint8_t secret[32]; /* keys of unknown identities */
 	struct bytes in;    /* the datagram that the next receive call gets */
 	const struct net_dtls_ops *ops;
-	void *ctx;
 	struct net_timers *timers;
 };
 
 /* What DTLS needs from the peer it belongs to. */
 struct net_dtls_ops {
-	size_t (*psk)(void *ctx, struct bytes identity, uint8_t *key, size_t cap);
+	size_t (*psk)(struct net_peer *peer, struct net_claim *claim, uint8_t *key, size_t cap);
 	void (*send)(struct net_peer *peer, struct bytes datagram);
 	void (*timer)(struct net_peer *peer); /* time to retransmit a handshake flight */
 };
@@ -50,6 +48,8 @@ struct net_tls {
 	bool mute;	   /* sends nothing any more, not even an alert */
 	uint8_t *identity; /* offered; proven once the handshake is over */
 	size_t identity_len;
+	bool key_given; /* a real one */
+	uint64_t key_tag;
 };
 
 enum net_tls_result {
@@ -59,7 +59,7 @@ enum net_tls_result {
 	NET_TLS_FAILED,
 };
 
-int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops, void *ctx,
+int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops,
 		  struct net_timers *timers) ERR_CHECK;
 void net_dtls_done(struct net_dtls *d);
 int net_dtls_random(struct net_dtls *d, void *dst, size_t len) ERR_CHECK;

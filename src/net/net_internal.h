@@ -59,6 +59,7 @@ struct net_peer {
 	void *user;
 	uint8_t *identity;
 	int64_t since_ms, seen_ms;
+	uint64_t key_tag;     /* of the psk callback */
 	uint64_t hello_print; /* of the ClientHello random, to know its repetition */
 	union net_address remote;
 	struct net_local local;
@@ -135,6 +136,8 @@ struct net_peer *net_peer_find(const struct net *net, const struct net_table *ta
 /* The counter of a /32, or of a /56 of IPv6. The hash is keyed: nobody can choose whom to share
  * one with. */
 uint16_t net_origin(const struct net *net, const union net_address *a);
+/* Who says to be whom; see struct net_claim. */
+uint64_t net_claim_print(const struct net *net, const union net_address *a, struct bytes identity);
 /* Half-open or plain; NULL when there is no memory or no room. */
 struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct net_udp_in *in);
 struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_udp_in *in);

@@ -207,6 +207,20 @@ uint16_t net_origin(const struct net *net, const union net_address *a)
 	return (uint16_t)(h % NET_ORIGINS);
 }
 
+uint64_t net_claim_print(const struct net *net, const union net_address *a, struct bytes identity)
+{
+	uint8_t data[16 + LIMIT_PSK_IDENTITY];
+	struct buf w = buf_writer(data, sizeof(data));
+
+	if (a->any.sa_family == AF_INET6)
+		buf_put_bytes(&w, &a->v6.sin6_addr, 16);
+	else
+		buf_put_bytes(&w, &a->v4.sin_addr, 4);
+	buf_put_bytes(&w, identity.ptr, identity.len);
+	uint64_t print = net_hash(&net->key, data, buf_bytes(&w).len);
+	return print ? print : 1;
+}
+
 static void half_open_leave(struct net_peer *peer)
 {
 	struct net *net = peer->net;
@@ -300,6 +314,7 @@ void net_peer_promote(struct net_peer *peer)
 	peer->identity = peer->tls->identity;
 	peer->identity_len = (uint8_t)peer->tls->identity_len;
 	peer->tls->identity = NULL;
+	peer->key_tag = peer->tls->key_tag;
 	net_coap_session_init(&net->coap, &peer->coap, false, 6);
 	table_add(net, &net->peers, peer);
 	list_append(&net->live, &peer->age);

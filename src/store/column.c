@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "core/attempt.h"
 #include "core/diagnosis.h"
+#include "store/key.h"
 
 /* The word is the second or the third member of an X-list's row. */
 #define FIRST(a, ...) a
@@ -29,6 +30,8 @@ WORDS(via, VIA_LIST, WORD_SECOND)
 WORDS(grade, GRADE_LIST, WORD_SECOND)
 WORDS(evidence, EVIDENCE_LIST, WORD_THIRD)
 WORDS(diagnosis, DIAGNOSIS_LIST, WORD_SECOND)
+WORDS(key_slot, KEY_SLOT_LIST, WORD_SECOND)
+WORDS(key_form, KEY_FORM_LIST, WORD_SECOND)
 
 enum { BITS_TEXT = 128 }; /* all words of a set of bits fit; a test binds them all */
 

@@ -255,15 +255,39 @@ int store_devices_silent(struct store *s, int64_t now_ms, unsigned limit, store_
 	return each_device(&q, row, ctx);
 }
 
-int store_psk_unused(struct store *s, struct bytes psk, const char *device)
+int store_keys(struct store *s, const char *device, struct store_key ret[KEY_SLOTS],
+	       unsigned *ret_count)
 {
-	struct query q = query(s, STMT_DEVICE_BY_PSK);
+	struct store_key keys[KEY_SLOTS];
+	struct query q = query(s, STMT_KEYS);
+	unsigned count = 0;
+	int err = 0, found;
 
-	with_blob(&q, psk.ptr, psk.len);
-	int found = step(&q);
-	if (found > 0)
-		found = strcmp(text(&q, 0), device) == 0 ? 0 : ERR_EXIST;
-	return end(&q, found);
+	with_str(&q, device);
+	while ((found = step(&q)) > 0 && !err) {
+		err = count < KEY_SLOTS ? row_read_key(q.stmt, &keys[count++]) : ERR_CORRUPT;
+		if (err)
+			err = bad_row(&q, err);
+	}
+	if (!err)
+		err = found;
+	if (!err) {
+		memcpy(ret, keys, count * sizeof(keys[0]));
+		*ret_count = count;
+	}
+	explicit_bzero(keys, sizeof(keys));
+	return end(&q, err);
+}
+
+int store_key_by_mac(struct store *s, struct bytes mac, struct store_key *ret)
+{
+	struct query q = query(s, STMT_KEY_BY_MAC);
+
+	with_blob(&q, mac.ptr, mac.len);
+	int err = step_one(&q);
+	if (!err && (err = row_read_key(q.stmt, ret)))
+		err = bad_row(&q, err);
+	return end(&q, err);
 }
 
 /* ---- attempts ---- */

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/row.h"
 
+#include <string.h>
+
 #include "base/buf.h"
 #include "store/columns.h"
 
 #define PRODUCT_ROW(column, how, field, arg) COLUMN(struct product, column, how, field, arg)
 #define RELEASE_ROW(column, how, field, arg) COLUMN(struct release, column, how, field, arg)
 #define DIGEST_ROW(column, how, field, arg) COLUMN(struct digest, column, how, field, arg)
+#define KEY_ROW(column, how, field, arg) COLUMN(struct store_key, column, how, field, arg)
 #define DEVICE_ROW(column, how, field, arg) COLUMN(struct device, column, how, field, arg)
 #define ATTEMPT_ROW(column, how, field, arg) COLUMN(struct attempt, column, how, field, arg)
 
 static const struct column product_columns[] = {PRODUCT_COLUMNS(PRODUCT_ROW)};
 static const struct column release_columns[] = {RELEASE_COLUMNS(RELEASE_ROW)};
 static const struct column digest_columns[] = {DIGEST_COLUMNS(DIGEST_ROW)};
+static const struct column key_columns[] = {KEY_COLUMNS(KEY_ROW)};
+static const struct column device_fixed[] = {DEVICE_FIXED(DEVICE_ROW)};
 static const struct column device_columns[] = {DEVICE_COLUMNS(DEVICE_ROW)};
 static const struct column attempt_fixed[] = {ATTEMPT_FIXED(ATTEMPT_ROW)};
 static const struct column attempt_columns[] = {ATTEMPT_COLUMNS(ATTEMPT_ROW)};
@@ -102,6 +107,20 @@ int row_bind_digest(sqlite3_stmt *stmt, int first, const struct digest *d)
 	return columns_bind(stmt, first, digest_columns, DIGEST_COLUMN_COUNT, d);
 }
 
+int row_bind_key(sqlite3_stmt *stmt, const struct store_key *k)
+{
+	return columns_bind(stmt, 1, key_columns, KEY_COLUMN_COUNT, k);
+}
+
+int row_bind_device_fixed(sqlite3_stmt *stmt, int first, const struct device *d, int *ret_next)
+{
+	int err = columns_bind(stmt, first, device_fixed, DEVICE_FIXED_COUNT, d);
+
+	if (!err)
+		*ret_next = first + DEVICE_FIXED_COUNT;
+	return err;
+}
+
 int row_bind_device(sqlite3_stmt *stmt, int first, const struct device *d,
 		    uint8_t packed[ROW_BOOTS_MAX], int *ret_next)
 {
@@ -176,9 +195,24 @@ int row_read_digest(sqlite3_stmt *stmt, struct digest *ret)
 	return err;
 }
 
+int row_read_key(sqlite3_stmt *stmt, struct store_key *ret)
+{
+	struct store_key k = {0};
+	int err = columns_read(stmt, 0, key_columns, KEY_COLUMN_COUNT, &k);
+
+	if (!err)
+		*ret = k;
+	explicit_bzero(&k, sizeof(k));
+	return err;
+}
+
 int row_read_device(sqlite3_stmt *stmt, struct device *ret)
 {
-	enum { FIRST = 3, BOOTS = FIRST + DEVICE_COLUMN_COUNT };
+	enum {
+		FIXED = 3,
+		FIRST = FIXED + DEVICE_FIXED_COUNT,
+		BOOTS = FIRST + DEVICE_COLUMN_COUNT,
+	};
 	struct device d = {.rev = sqlite3_column_int64(stmt, 1),
 			   .created_ms = sqlite3_column_int64(stmt, 2)};
 	const char *id = (const char *)sqlite3_column_text(stmt, 0);
@@ -187,7 +221,9 @@ int row_read_device(sqlite3_stmt *stmt, struct device *ret)
 		return ERR_NOMEM;
 	if (!buf_copy_str(d.id, sizeof(d.id), id))
 		return ERR_CORRUPT;
-	int err = columns_read(stmt, FIRST, device_columns, DEVICE_COLUMN_COUNT, &d);
+	int err = columns_read(stmt, FIXED, device_fixed, DEVICE_FIXED_COUNT, &d);
+	if (!err)
+		err = columns_read(stmt, FIRST, device_columns, DEVICE_COLUMN_COUNT, &d);
 	const void *packed = sqlite3_column_blob(stmt, BOOTS);
 	if (!err)
 		err = boots_unpack(packed, (size_t)sqlite3_column_bytes(stmt, BOOTS), &d.boots);

@@ -11,6 +11,7 @@
 #include "core/attempt.h"
 #include "core/diagnosis.h"
 #include "store/column.h"
+#include "store/key.h"
 
 enum {
 	/* version byte; then per boot: length, id, flags, count, seq, two times */
@@ -22,8 +23,11 @@ enum {
 int row_bind_product(sqlite3_stmt *stmt, const struct product *p, int *ret_next) ERR_CHECK;
 int row_bind_release(sqlite3_stmt *stmt, const struct release *r) ERR_CHECK;
 int row_bind_digest(sqlite3_stmt *stmt, int first, const struct digest *d) ERR_CHECK;
+int row_bind_device_fixed(sqlite3_stmt *stmt, int first, const struct device *d,
+			  int *ret_next) ERR_CHECK;
 int row_bind_device(sqlite3_stmt *stmt, int first, const struct device *d,
 		    uint8_t packed[ROW_BOOTS_MAX], int *ret_next) ERR_CHECK;
+int row_bind_key(sqlite3_stmt *stmt, const struct store_key *k) ERR_CHECK;
 int row_bind_attempt_fixed(sqlite3_stmt *stmt, const struct attempt *a, int *ret_next) ERR_CHECK;
 int row_bind_attempt(sqlite3_stmt *stmt, int first, const struct attempt *a,
 		     int *ret_next) ERR_CHECK;
@@ -32,6 +36,7 @@ int row_read_product(sqlite3_stmt *stmt, struct product *ret) ERR_CHECK;
 int row_read_release(sqlite3_stmt *stmt, struct release *ret) ERR_CHECK; /* without digests */
 int row_read_digest(sqlite3_stmt *stmt, struct digest *ret) ERR_CHECK;
 int row_read_device(sqlite3_stmt *stmt, struct device *ret) ERR_CHECK;
+int row_read_key(sqlite3_stmt *stmt, struct store_key *ret) ERR_CHECK;
 int row_read_attempt(sqlite3_stmt *stmt, struct attempt *ret) ERR_CHECK;
 int row_read_diagnosis(sqlite3_stmt *stmt, struct diagnosis *ret) ERR_CHECK;
 

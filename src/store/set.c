@@ -22,7 +22,7 @@ void store_set_free(struct store_set *set)
 		return;
 	for (struct op *op = set->first, *next; op; op = next) {
 		next = op->next;
-		explicit_bzero(op->data, op->size); /* a device carries its key */
+		explicit_bzero(op->data, op->size); /* it may be a key */
 		free(op);
 	}
 	free(set);
@@ -100,6 +100,16 @@ void store_set_device_delete(struct store_set *set, const char *device, int64_t 
 
 	copy_id(set, op.device, device);
 	add_copy(set, OP_DEVICE_DELETE, &op, sizeof(op));
+}
+
+void store_set_key(struct store_set *set, const struct store_key *k)
+{
+	add_copy(set, OP_KEY, k, sizeof(*k));
+}
+
+void store_set_key_delete(struct store_set *set, const struct store_key *k)
+{
+	add_copy(set, OP_KEY_DELETE, k, sizeof(*k));
 }
 
 void store_set_attempt(struct store_set *set, const struct attempt *a)

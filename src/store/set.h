@@ -14,6 +14,8 @@ enum op_kind {
 	OP_RELEASE_DELETE, /* int64_t */
 	OP_DEVICE,	   /* struct device */
 	OP_DEVICE_DELETE,  /* struct op_device_delete */
+	OP_KEY,		   /* struct store_key */
+	OP_KEY_DELETE,	   /* struct store_key */
 	OP_ATTEMPT,	   /* struct attempt */
 	OP_DIAGNOSES,	   /* struct op_diagnoses */
 	OP_EVENT,	   /* struct store_event, its strings behind it */

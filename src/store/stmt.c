@@ -16,7 +16,10 @@
 #define PRODUCT_SELECT                                                                             \
 	"SELECT id, rev" PRODUCT_COLUMNS(NAME) POLICY_LIST(POLICY_NAME) " FROM product "
 #define RELEASE_SELECT "SELECT id" RELEASE_COLUMNS(NAME) " FROM release "
-#define DEVICE_SELECT "SELECT id, rev, created_ms" DEVICE_COLUMNS(NAME) ", boots FROM device "
+#define KEY_SELECT "SELECT device, slot, form, value, mac, set_ms FROM device_key "
+#define DEVICE_SELECT                                                                              \
+	"SELECT id, rev, created_ms" DEVICE_FIXED(NAME) DEVICE_COLUMNS(NAME) ", boots FROM "       \
+									     "device "
 #define ATTEMPT_SELECT "SELECT number" ATTEMPT_FIXED(NAME) ATTEMPT_COLUMNS(NAME) " FROM attempt "
 #define EVENT_SELECT "SELECT seq, at_ms, topic, data, device, attempt, json FROM event "
 
@@ -61,13 +64,22 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_RELEASE_EXISTS, "SELECT 1 FROM release WHERE id = ?"),
 
 	WRITE(STMT_DEVICE_INSERT,
-		"INSERT INTO device (id, rev, created_ms" DEVICE_COLUMNS(NAME) ", boots) "
-		"VALUES (?, 1, ?" DEVICE_COLUMNS(HOLE) ", ?)"),
+		"INSERT INTO device (id, rev, created_ms" DEVICE_FIXED(NAME) DEVICE_COLUMNS(NAME)
+		", boots) VALUES (?, 1, ?" DEVICE_FIXED(HOLE) DEVICE_COLUMNS(HOLE) ", ?)"),
 	WRITE(STMT_DEVICE_UPDATE,
 		"UPDATE device SET rev = rev + 1" DEVICE_COLUMNS(ASSIGN) ", boots = ? "
 		"WHERE id = ? AND rev = ?"),
 	WRITE(STMT_DEVICE_DELETE, "DELETE FROM device WHERE id = ? AND rev = ?"),
 	WRITE(STMT_DEVICE_SEEN, "UPDATE device SET seen_ms = ?, offline_at_ms = ? WHERE id = ?"),
+
+	WRITE(STMT_KEY_PUT,
+		"INSERT INTO device_key (device, slot, form, value, mac, set_ms) "
+		"VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (device, slot) DO UPDATE SET "
+		"form = excluded.form, value = excluded.value, mac = excluded.mac, "
+		"set_ms = excluded.set_ms"),
+	WRITE(STMT_KEY_DELETE, "DELETE FROM device_key WHERE device = ? AND slot = ? AND mac = ?"),
+	WRITE(STMT_KEY_AFTER, /* any, in their order */
+		KEY_SELECT "WHERE (device, slot) > (?, ?) ORDER BY device, slot LIMIT 1"),
 
 	WRITE(STMT_ATTEMPT_INSERT,
 		"INSERT INTO attempt (number" ATTEMPT_FIXED(NAME) ATTEMPT_COLUMNS(NAME)
@@ -116,7 +128,8 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"WHERE release = ? ORDER BY position"),
 
 	READ(STMT_DEVICE, DEVICE_SELECT "WHERE id = ?"),
-	READ(STMT_DEVICE_BY_PSK, "SELECT id FROM device WHERE psk = ?"),
+	READ(STMT_KEYS, KEY_SELECT "WHERE device = ? ORDER BY slot"),
+	READ(STMT_KEY_BY_MAC, KEY_SELECT "WHERE mac = ?"),
 
 	READ(STMT_ATTEMPT, ATTEMPT_SELECT "WHERE id = ?"),
 	READ(STMT_DIAGNOSES,

@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "core/attempt.h"
 #include "core/diagnosis.h"
+#include "store/key.h"
 
 struct store;
 struct store_set;
@@ -124,6 +125,11 @@ void store_set_release(struct store_set *set, const struct release *r); /* inser
 void store_set_release_delete(struct store_set *set, int64_t release);
 void store_set_device(struct store_set *set, const struct device *d);
 void store_set_device_delete(struct store_set *set, const char *device, int64_t rev);
+/* Puts a key into its slot, whatever was there. ERR_EXIST if the key is in any other slot of any
+ * device, ERR_NOENT if there is no such device. A device takes its keys with it. */
+void store_set_key(struct store_set *set, const struct store_key *k);
+/* Takes it out: ERR_CONFLICT if the slot has another one, or none. */
+void store_set_key_delete(struct store_set *set, const struct store_key *k);
 /* Inserts when number is 0 (the store numbers it), else updates all but id, device, product,
  * release, version, size_bytes and sha256; a closed row is never changed: ERR_CONFLICT (I4). A
  * second open attempt of a device: ERR_EXIST (I3). */
@@ -179,6 +185,21 @@ struct store_stats {
 };
 void store_stats(struct store *s, struct store_stats *ret_stats);
 
+/* ---- all keys at once: at start, while nothing waits to be written ---- */
+
+/* The sealed text of the database; len 0 if its keys are in clear. */
+int store_seal(struct store *s, struct store_seal *ret) ERR_CHECK;
+/* The same of a file that nobody need have open; nothing is written, nor left beside it. */
+int store_seal_look(const char *path, struct store_seal *ret) ERR_CHECK;
+/* Every key through `fn` (which changes form, value and mac, or returns an error), and the text
+ * that goes with them: one transaction. What the keys were before is still in the file then. */
+typedef int store_key_fn(void *ctx, struct store_key *k);
+int store_rewrap(struct store *s, store_key_fn *fn, void *ctx, const struct store_seal *seal,
+		 uint64_t *ret_count) ERR_CHECK;
+/* Makes the file and its WAL anew, so that they hold no more of what store_rewrap() replaced;
+ * nothing to do if that was done since. Needs room for a second copy of the database. */
+int store_scrub(struct store *s) ERR_CHECK;
+
 /* ---- faults of the machine: disk full, read-only, I/O, damage, a file that was moved ----
  *
  * A commit that fails leaves nothing, and the next one is tried on a connection that was opened
@@ -203,8 +224,11 @@ int store_release_by_version(struct store *s, int64_t product, const char *versi
 int store_device(struct store *s, const char *id, struct device *ret) ERR_CHECK;
 int store_attempt(struct store *s, uint64_t id, struct attempt *ret) ERR_CHECK;
 int store_diagnoses(struct store *s, uint64_t attempt, struct diagnoses *ret) ERR_CHECK;
-/* ERR_EXIST if a device other than `device` has this key, 0 if none has. */
-int store_psk_unused(struct store *s, struct bytes psk, const char *device) ERR_CHECK;
+/* The keys of a device, current before next; none is no error. */
+int store_keys(struct store *s, const char *device, struct store_key ret[KEY_SLOTS],
+	       unsigned *ret_count) ERR_CHECK;
+/* Whose key it is. */
+int store_key_by_mac(struct store *s, struct bytes mac, struct store_key *ret) ERR_CHECK;
 int store_history(struct store *s, const char *device, const uint8_t sha256[DIGEST_SHA256],
 		  uint64_t after_number, struct history *ret) ERR_CHECK;
 

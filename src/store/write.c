@@ -123,7 +123,9 @@ static int write_device(struct db *db, const struct device *d)
 	if (!err)
 		err = bind_int(stmt, 2, d->created_ms);
 	if (!err)
-		err = row_bind_device(stmt, 3, d, packed, &next);
+		err = row_bind_device_fixed(stmt, 3, d, &next);
+	if (!err)
+		err = row_bind_device(stmt, next, d, packed, &next);
 	return err ? err : db_run(db, STMT_DEVICE_INSERT, NULL);
 }
 
@@ -135,6 +137,32 @@ static int write_device_delete(struct db *db, const struct op_device_delete *op)
 	if (!err)
 		err = bind_int(stmt, 2, op->rev);
 	return err ? err : run_one(db, STMT_DEVICE_DELETE, ERR_CONFLICT);
+}
+
+static int write_key(struct db *db, const struct store_key *k)
+{
+	int err = row_bind_key(db->stmt[STMT_KEY_PUT], k);
+
+	if (err)
+		return err;
+	err = db_run(db, STMT_KEY_PUT, NULL);
+	if (err == ERR_INVAL &&
+	    sqlite3_extended_errcode(db->handle) == SQLITE_CONSTRAINT_FOREIGNKEY)
+		err = db_note(db, STMT_KEY_PUT, ERR_NOENT, "no such device");
+	return err;
+}
+
+static int write_key_delete(struct db *db, const struct store_key *k)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_KEY_DELETE];
+	const char *slot = words_text(&words_key_slot, k->slot);
+	int err = slot ? bind_str(stmt, 1, k->device) : ERR_INVAL;
+
+	if (!err)
+		err = bind_str(stmt, 2, slot);
+	if (!err && sqlite3_bind_blob(stmt, 3, k->mac, k->mac_len, SQLITE_STATIC))
+		err = ERR_NOMEM;
+	return err ? err : run_one(db, STMT_KEY_DELETE, ERR_CONFLICT);
 }
 
 /* A closed row never changes, so each is counted once: when it closes. */
@@ -363,6 +391,10 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 		return write_device(db, data);
 	case OP_DEVICE_DELETE:
 		return write_device_delete(db, data);
+	case OP_KEY:
+		return write_key(db, data);
+	case OP_KEY_DELETE:
+		return write_key_delete(db, data);
 	case OP_ATTEMPT:
 		return write_attempt(db, set, data, state);
 	case OP_DIAGNOSES:

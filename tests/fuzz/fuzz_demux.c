@@ -15,11 +15,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static size_t on_psk(void *ctx, struct bytes identity, uint8_t *key, size_t cap)
+static size_t on_psk(void *ctx, struct net_claim *claim, uint8_t *key, size_t cap)
 {
 	(void)ctx;
 	memset(key, 7, cap < 16 ? cap : 16);
-	return identity.len % 2 ? 16 : 0;
+	return claim->identity.len % 2 ? 16 : 0;
 }
 
 static bool on_up(void *ctx, struct net_peer *peer, struct bytes identity)
@@ -98,8 +98,8 @@ static void throw_at(struct net_socket *socket, const uint8_t *data, size_t size
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct net_callbacks callbacks = {on_psk, on_up, on_gone, on_request,
-						       on_observe_end};
+	static const struct net_callbacks callbacks = {on_psk,	NULL,	    on_up,
+						       on_gone, on_request, on_observe_end};
 	const struct net_conf conf = {.callbacks = &callbacks, .handshakes_per_s = 1000000};
 	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct net_stats st;

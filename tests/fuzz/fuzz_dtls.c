@@ -48,11 +48,12 @@ static void must(bool ok)
 		abort();
 }
 
-static size_t on_psk(void *ctx, struct bytes id, uint8_t *dst, size_t cap)
+static size_t on_psk(void *ctx, struct net_claim *claim, uint8_t *dst, size_t cap)
 {
 	(void)ctx;
 	must(cap >= sizeof(key) - 1);
-	if (!bytes_equal(id, (struct bytes){(const uint8_t *)identity, sizeof(identity) - 1}))
+	if (!bytes_equal(claim->identity,
+			 (struct bytes){(const uint8_t *)identity, sizeof(identity) - 1}))
 		return 0;
 	memcpy(dst, key, sizeof(key) - 1);
 	return sizeof(key) - 1;
@@ -107,8 +108,8 @@ static void server_down(void)
 
 static void server_up(void)
 {
-	static const struct net_callbacks callbacks = {on_psk, on_up, on_gone, on_request,
-						       on_observe_end};
+	static const struct net_callbacks callbacks = {on_psk,	NULL,	    on_up,
+						       on_gone, on_request, on_observe_end};
 	const struct net_conf conf = {.callbacks = &callbacks, .handshakes_per_s = 1000000};
 	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sockaddr_storage bound;

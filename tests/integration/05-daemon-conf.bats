@@ -98,12 +98,13 @@ teardown() {
 @test "what -T prints is read back as the same" {
 	conf "$D/b.conf" "$D/b" 'listen = coaps://[::1]:7000' 'listen = coap://127.0.0.1' \
 		'plain-devices = yes' 'event-prefix = spark/' 'image-limit = 1000000' \
-		'session-idle = 90m' 'log-level = debug'
+		'session-idle = 90m' 'log-level = debug' 'key-file = /etc/x.key'
 	"$POSTBOOTD" -T -c "$D/b.conf" >"$D/printed.conf"
 	"$POSTBOOTD" -T -c "$D/printed.conf" | cmp - "$D/printed.conf"
 	cat >"$D/wanted.conf" <<-W
 		state-dir = $D/b
 		admin-socket = $D/b.sock
+		key-file = /etc/x.key
 		listen = coaps://[::1]:7000
 		listen = coap://127.0.0.1:5683
 		plain-devices = yes

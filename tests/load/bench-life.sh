@@ -154,19 +154,23 @@ value() {
 }
 
 show() {
-	echo "$before $after $(value seconds) $(value cpu_s)" | awk '{
+	echo "$before $after $(value seconds) $(value cpu_s) $DEVICES" | awk '{
 		s = $15
+		n = $17 * 1e3
 		printf "commits=%.0f sets=%.0f events=%.0f per_commit=%.1f ", ($8 - $1) / s,
 			($9 - $2) / s, ($10 - $3) / s, ($9 - $2) / ($8 - $1)
-		printf "loop=%.0f store=%.0f other=%.0f waited=%.0f client=%.0f", ($11 - $4) / s / 1e7,
-			($12 - $5) / s / 1e7, ($13 - $6) / s / 1e7, ($14 - $7) / s / 1e7, $16 / s * 100
+		printf "loop=%.0f store=%.0f other=%.0f client=%.0f ", ($11 - $4) / n,
+			($12 - $5) / n, ($13 - $6) / n, $16 / n * 1e9
+		printf "busy=%.0f waited=%.0f", ($11 + $12 + $13 - $4 - $5 - $6) / s / 1e7,
+			($14 - $7) / s / 1e7
 	}' | tr ' ' '\n' >>"$dir/values"
-	printf '%6d %9d %8d %8d %8d %8d %6.1f %7d/%-7d %6d/%-6d %5d %5d %5d %6d %6d %6d %6d\n' "$1" \
+	printf '%6d %9d %8d %8d %8d %8d %6.1f %7d/%-7d %6d/%-6d %5d %5d %5d %6d %5d %6d %6d %6d\n' "$1" \
 		"$((($1 - 1) * DEVICES))" "$(value lifecycles_per_s)" "$(value commits)" \
 		"$(value sets)" "$(value events)" "$(value per_commit)" \
 		"$(value check_in_p50_us)" "$(value check_in_p99_us)" \
 		"$(($(value life_p50_us) / 1000))" "$(($(value life_p99_us) / 1000))" \
-		"$(value loop)" "$(value store)" "$(value other)" "$(value client)" "$(value waited)" \
+		"$(value loop)" "$(value store)" "$(value other)" "$(value client)" \
+		"$(value busy)" "$(value waited)" \
 		"$rss" "$sync_us"
 }
 
@@ -198,10 +202,11 @@ daemon_start
 fill
 echo "round: one update of every device; history: attempts closed before it; per second: lifecycles,
 commits, write-sets, events; sets: per commit; check-in: us until the directive, p50/p99; life: ms,
-p50/p99; percent of one processor: loop, store, other threads, load client, and what the daemon
-waited for one; RSS in MiB; sync: us of one 4 KiB write with a sync, just before the round."
-printf '%6s %9s %8s %8s %8s %8s %6s %15s %13s %5s %5s %5s %6s %6s %6s %6s\n' round history life/s \
-	commit/s sets/s event/s sets check-in life loop store other client waited RSS sync
+p50/p99; us of a processor for one lifecycle: loop, store, other threads of the daemon, load client;
+percent of one processor that the daemon was busy, and that it waited for one (above a few: the
+machine does other things); RSS in MiB; sync: us of one 4 KiB write with a sync, before the round."
+printf '%6s %9s %8s %8s %8s %8s %6s %15s %13s %5s %5s %5s %6s %5s %6s %6s %6s\n' round history \
+	life/s commit/s sets/s event/s sets check-in life loop store other client busy waited RSS sync
 n=1
 while [ $n -le "$ROUNDS" ]; do
 	round $n

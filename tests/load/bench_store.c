@@ -123,8 +123,6 @@ static void unit_init(struct unit *u, struct bench *b, unsigned number, int64_t 
 	u->bench = b;
 	snprintf(u->device.id, sizeof(u->device.id), "sensor-%08u", number);
 	u->device.product = product;
-	u->device.psk_len = 32;
-	memcpy(u->device.psk, &number, sizeof(number));
 	u->device.online = true;
 	report_init(&u->device.report);
 	u->device.boots.count = LIMIT_BOOTS_KEPT;

@@ -23,7 +23,8 @@ static const char usage[] =
 	"  --idle K                    further sessions that only shake hands\n"
 	"  --reporters R               further sessions that POST /report without a pause\n"
 	"  --handshakes N              instead: N sessions that shake hands again and again\n"
-	"  --lifecycles N --in-flight M   instead: N devices, M at a time, that live through an update\n"
+	"  --lifecycles N --in-flight M   instead: N devices, M at a time, that live through an "
+	"update\n"
 	"  --from V --from-image FILE --to V   what they run before, and after (--expect)\n"
 	"  --seconds S --suite ccm8|ccm|gcm|chacha --sockets N\n"
 	"Each line of FILE is id:hex; reporters come first, then downloads, then the idle.\n";
@@ -355,16 +356,26 @@ static unsigned number(const char *text, unsigned max)
 static void parse(int argc, char **argv, struct load_conf *c)
 {
 	static const struct option longs[] = {
-		{"server", 1, NULL, 's'},	{"port", 1, NULL, 'p'},
-		{"psk-list", 1, NULL, 'k'},	{"path", 1, NULL, 'u'},
-		{"report-first", 0, NULL, 'f'}, {"expect", 1, NULL, 'e'},
-		{"sessions", 1, NULL, 'n'},	{"window", 1, NULL, 'w'},
-		{"block", 1, NULL, 'b'},	{"idle", 1, NULL, 'i'},
-		{"reporters", 1, NULL, 'r'},	{"handshakes", 1, NULL, 'H'},
-		{"seconds", 1, NULL, 't'},	{"suite", 1, NULL, 'c'},
-		{"sockets", 1, NULL, 'S'},	{"lifecycles", 1, NULL, 'L'},
-		{"in-flight", 1, NULL, 'm'},	{"from", 1, NULL, 'a'},
-		{"to", 1, NULL, 'z'},		{"from-image", 1, NULL, 'A'},
+		{"server", 1, NULL, 's'},
+		{"port", 1, NULL, 'p'},
+		{"psk-list", 1, NULL, 'k'},
+		{"path", 1, NULL, 'u'},
+		{"report-first", 0, NULL, 'f'},
+		{"expect", 1, NULL, 'e'},
+		{"sessions", 1, NULL, 'n'},
+		{"window", 1, NULL, 'w'},
+		{"block", 1, NULL, 'b'},
+		{"idle", 1, NULL, 'i'},
+		{"reporters", 1, NULL, 'r'},
+		{"handshakes", 1, NULL, 'H'},
+		{"seconds", 1, NULL, 't'},
+		{"suite", 1, NULL, 'c'},
+		{"sockets", 1, NULL, 'S'},
+		{"lifecycles", 1, NULL, 'L'},
+		{"in-flight", 1, NULL, 'm'},
+		{"from", 1, NULL, 'a'},
+		{"to", 1, NULL, 'z'},
+		{"from-image", 1, NULL, 'A'},
 		{NULL, 0, NULL, 0},
 	};
 	int o;

@@ -7,7 +7,7 @@
 #include "proto/native.h"
 #include "support/native_device.h"
 
-enum { BLOCK = 1024, STEPS_MAX = 16 };
+enum { BLOCK = 1024 };
 
 /* The steps in their order, each one request, but for the blocks. */
 static const struct {
@@ -15,11 +15,15 @@ static const struct {
 	enum status_state state;
 	int8_t confirmed;
 } steps[] = {
-	{.kind = REPORT, .confirmed = 1}, {.kind = STATUS, .state = STATUS_DOWNLOADING},
-	{.kind = BLOCKS},		  {.kind = STATUS, .state = STATUS_VERIFIED},
+	{.kind = REPORT, .confirmed = 1},
+	{.kind = STATUS, .state = STATUS_DOWNLOADING},
+	{.kind = BLOCKS},
+	{.kind = STATUS, .state = STATUS_VERIFIED},
 	{.kind = STATUS, .state = STATUS_APPLYING},
-	{.kind = REBOOT},		  {.kind = REPORT, .confirmed = 0},
-	{.kind = REPORT, .confirmed = 1}, {.kind = END},
+	{.kind = REBOOT},
+	{.kind = REPORT, .confirmed = 0},
+	{.kind = REPORT, .confirmed = 1},
+	{.kind = END},
 };
 
 static void life_failed(struct session *s, const char *what, unsigned code)

@@ -57,9 +57,10 @@ static unsigned id_hash(struct bytes id)
 	return h & 0xffff;
 }
 
-static size_t on_psk(void *ctx, struct bytes identity, uint8_t *dst, size_t cap)
+static size_t on_psk(void *ctx, struct net_claim *claim, uint8_t *dst, size_t cap)
 {
 	struct server *s = ctx;
+	struct bytes identity = claim->identity;
 
 	for (struct key *k = s->keys[id_hash(identity)]; k; k = k->chain) {
 		if (strlen(k->id) == identity.len &&

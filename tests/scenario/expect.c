@@ -29,6 +29,22 @@ static void do_expect(struct scenario *s)
 		       (const char *)fake_reply.payload);
 }
 
+/* EXPECT-KEYS ID CURRENT|none NEXT|none: by their letters. */
+static void do_expect_keys(struct scenario *s)
+{
+	struct store_key keys[KEY_SLOTS];
+	unsigned count = 0;
+	char got[2][24] = {"none", "none"};
+
+	if (store_keys(s->store, word(1), keys, &count))
+		fail(s, "the keys cannot be read");
+	for (unsigned i = 0; i < count; i++)
+		(void)snprintf(got[keys[i].slot], sizeof(got[0]), "%.*s",
+			       (int)strcspn((char *)keys[i].value, "-"), (char *)keys[i].value);
+	expect_text(s, "the current key", got[KEY_CURRENT], word(2));
+	expect_text(s, "the next key", got[KEY_NEXT], word(3));
+}
+
 static void do_expect_directive(struct scenario *s)
 {
 	static const char *const actions[] = {"none", "pending", "update"};
@@ -318,6 +334,8 @@ bool run_expect(struct scenario *s, const char *verb)
 		do_expect_values(s, true);
 	else if (strcmp(verb, "EXPECT-TOLD") == 0)
 		do_expect_told(s);
+	else if (strcmp(verb, "EXPECT-KEYS") == 0)
+		do_expect_keys(s);
 	else if (strcmp(verb, "EXPECT-DEVICE") == 0)
 		do_expect_values(s, false);
 	else if (strcmp(verb, "EXPECT-NO-DEVICE") == 0)

@@ -81,6 +81,12 @@ struct bytes net_peer_identity(const struct net_peer *peer)
 	return (struct bytes){(const uint8_t *)peer->identity, strlen(peer->identity)};
 }
 
+void net_peer_claim(const struct net_peer *peer, struct net_claim *ret)
+{
+	*ret = (struct net_claim){
+		.identity = net_peer_identity(peer), .print = 1, .tag = peer->key_tag};
+}
+
 int64_t net_peer_since_ms(const struct net_peer *peer)
 {
 	return peer->since_ms;

@@ -12,6 +12,8 @@ struct net_peer {
 	char identity[LIMIT_DEVICE_ID + 1];
 	void *user;
 	int64_t since_ms;
+	char key[LIMIT_PSK]; /* what it has; "": whatever is asked for */
+	uint64_t key_tag;
 	bool plain;  /* coap without DTLS */
 	bool closed; /* net_peer_close() was called */
 	unsigned rings;

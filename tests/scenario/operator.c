@@ -116,18 +116,28 @@ static void do_release(struct scenario *s)
 static void do_device(struct scenario *s)
 {
 	struct product *p = catalog_product_named(s->engine, word(2));
-	struct device d = {.psk_len = 40, .plain = strcmp(word(3), "plain") == 0};
+	struct device d = {.plain = strcmp(word(3), "plain") == 0};
+	struct psk psk = {0};
 
 	if (!p)
 		abort();
 	(void)buf_copy_str(d.id, sizeof(d.id), word(1));
-	if (d.plain)
-		d.psk_len = 0;
-	(void)snprintf((char *)d.psk, sizeof(d.psk), "a-key-of-%.32s", d.id);
+	(void)snprintf((char *)psk.bytes, sizeof(psk.bytes), "a-key-of-%.24s", d.id);
+	psk.len = KEY_BYTES;
 	d.product = p->id;
-	engine_device_add(s->engine, somebody(s), &d, act_done, s);
+	engine_device_add(s->engine, somebody(s), &d, d.plain ? NULL : &psk, act_done, s);
 	settle(s);
 	(void)session_new(s, word(1), word(1), d.plain);
+}
+
+/* Keys are named by a letter; the first one of a device is a. */
+static void do_next_key(struct scenario *s)
+{
+	struct psk psk = {0};
+
+	(void)snprintf((char *)psk.bytes, sizeof(psk.bytes), "%.1s-key-of-%.24s", word(2), word(1));
+	psk.len = KEY_BYTES;
+	engine_device_key_next(s->engine, somebody(s), word(1), &psk, act_done, s);
 }
 
 static void do_cancel(struct scenario *s)
@@ -151,6 +161,10 @@ static bool run_once(struct scenario *s, const char *verb)
 		do_release(s);
 	else if (strcmp(verb, "DEVICE") == 0)
 		do_device(s);
+	else if (strcmp(verb, "NEXT-KEY") == 0)
+		do_next_key(s);
+	else if (strcmp(verb, "DROP-KEY") == 0)
+		engine_device_key_drop(s->engine, somebody(s), word(1), act_done, s);
 	else if (strcmp(verb, "TARGET") == 0)
 		engine_product_target(s->engine, somebody(s), word(1),
 				      strcmp(word(2), "none") ? word(2) : "", act_done, s);

@@ -9,7 +9,14 @@
 #include "daemon/engine_internal.h"
 #include "fake.h"
 
-enum { WORDS_MAX = 40, SESSIONS_MAX = 256, IMAGE_MAX = 1 << 20, REQUEST_TRIES = 3 };
+enum {
+	WORDS_MAX = 40,
+	SESSIONS_MAX = 256,
+	IMAGE_MAX = 1 << 20,
+	REQUEST_TRIES = 3,
+	HANDSHAKES = 40, /* a coin that never falls right 38 times in a row */
+	KEY_BYTES = 40
+};
 
 /* A device's own memory: what it would send with its next status. */
 struct unit {

@@ -132,18 +132,57 @@ static int session_slot(struct scenario *s, const char *name)
 	return slot;
 }
 
-struct net_peer *session_new(struct scenario *s, const char *name, const char *id, bool plain)
+/* Tries as often as a device does that does not give up soon. False if it was never asked for the
+ * key that it has. */
+static bool hello(struct scenario *s, struct net_peer *peer)
+{
+	const struct net_callbacks *cb = engine_net_callbacks();
+	uint8_t key[LIMIT_PSK];
+
+	for (unsigned tries = 0; tries < HANDSHAKES; tries++) {
+		struct net_claim claim = {.identity = net_peer_identity(peer), .print = 1};
+		size_t len = cb->psk(s->engine, &claim, key, sizeof(key));
+		if (len == 0 || len == NET_PSK_LATER)
+			continue;
+		peer->key_tag = claim.tag;
+		if (!peer->key[0] || memcmp(key, peer->key, len) == 0)
+			return true;
+		cb->psk_failed(s->engine, &claim);
+	}
+	return false;
+}
+
+static bool finished(struct scenario *s, struct net_peer *peer)
+{
+	return engine_net_callbacks()->peer_up(s->engine, peer, net_peer_identity(peer));
+}
+
+/* In place of the one of that name, not up yet. */
+static unsigned session_make(struct scenario *s, const char *name, const char *id, bool plain)
 {
 	unsigned slot = (unsigned)session_slot(s, name);
 	struct net_peer *peer = &s->sessions[slot].peer;
+	char key[sizeof(peer->key)] = "";
 
 	if (s->sessions[slot].up)
 		peer_end(s, slot, NET_GONE_CLOSED);
+	if (s->sessions[slot].known)
+		memcpy(key, peer->key, sizeof(key));
+	if (value_of("key"))
+		(void)snprintf(key, sizeof(key), "%.1s-key-of-%.24s", value_of("key"), id);
 	*peer = (struct net_peer){.since_ms = fake_now_ms, .plain = plain};
+	memcpy(peer->key, key, sizeof(key));
 	(void)buf_copy_str(peer->identity, sizeof(peer->identity), id);
 	s->sessions[slot].known = true;
-	s->sessions[slot].up =
-		plain || engine_net_callbacks()->peer_up(s->engine, peer, net_peer_identity(peer));
+	return slot;
+}
+
+struct net_peer *session_new(struct scenario *s, const char *name, const char *id, bool plain)
+{
+	unsigned slot = session_make(s, name, id, plain);
+	struct net_peer *peer = &s->sessions[slot].peer;
+
+	s->sessions[slot].up = plain || (hello(s, peer) && finished(s, peer));
 	return s->sessions[slot].up ? peer : NULL;
 }
 
@@ -199,11 +238,36 @@ static void do_link(struct scenario *s)
 	peer->repeats = (uint32_t)strtoul(word(3), NULL, 10);
 }
 
+/* A handshake by its halves, or one that must fail. */
+static bool run_handshake(struct scenario *s, const char *verb)
+{
+	if (strcmp(verb, "REFUSED") == 0) {
+		if (session_new(s, word(1), word(2), false))
+			fail(s, "the session came up");
+	} else if (strcmp(verb, "HELLO") == 0) {
+		unsigned slot = session_make(s, word(1), word(2), false);
+		if (!hello(s, &s->sessions[slot].peer))
+			fail(s, "it was asked for another key");
+	} else if (strcmp(verb, "FINISHED") == 0) {
+		unsigned slot = (unsigned)session_slot(s, word(1));
+		s->sessions[slot].up = finished(s, &s->sessions[slot].peer);
+		if (s->sessions[slot].up == (strcmp(word(2), "refused") == 0))
+			fail(s, "the session is %s", s->sessions[slot].up ? "up" : "refused");
+		settle(s);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 bool run_world(struct scenario *s, const char *verb)
 {
 	if (strcmp(verb, "SESSION") == 0) {
 		if (!session_new(s, word(1), word(2), strcmp(word(3), "plain") == 0))
 			fail(s, "the session was refused");
+		settle(s);
+	} else if (run_handshake(s, verb)) {
+		return true;
 	} else if (strcmp(verb, "GONE") == 0) {
 		do_gone(s);
 	} else if (strcmp(verb, "AS") == 0) {

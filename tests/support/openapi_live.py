@@ -291,6 +291,15 @@ def drive_devices(server, ids):
     want(404, "POST", "/v1/devices", {"id": "d4", "product": "none", "plain": True})
     want(400, "POST", "/v1/devices", {"id": "d4", "product": "p%1"})
     one = "/v1/devices/d%251"
+    want(200, "POST", one + "/key", {"psk_generate": True})
+    want(200, "POST", one + "/key", {"psk": "0b" * 16})
+    want(409, "POST", one + "/key", {"psk": "0a" * 16})
+    want(400, "POST", one + "/key", {})
+    want(404, "POST", "/v1/devices/nobody/key", {"psk_generate": True})
+    want(200, "GET", one)
+    want(200, "DELETE", one + "/key")
+    want(200, "DELETE", one + "/key")
+    want(409, "DELETE", "/v1/devices/d3/key")
     for act in ("lock", "force", "hold", "hold", "unhold", "unhold", "unforce", "unforce", "unlock", "unlock"):
         want(200, "POST", f"{one}/{act}", {"version": "1"} if act == "lock" else None)
         want(200, "GET", one)

@@ -35,21 +35,37 @@ struct rig {
 	struct sockaddr_storage at;
 	unsigned ups, gones[GONE_KINDS], requests;
 	char identity[140];
-	struct net_peer *peer; /* the newest */
-	unsigned szx;	       /* net_block_szx of the last request */
+	struct net_peer *peer;	/* the newest */
+	struct net_claim claim; /* the last one; its identity is gone */
+	uint64_t tag, failed_print, failed_tag;
+	unsigned failed;
+	unsigned szx; /* net_block_szx of the last request */
 	bool refuse_peers, close_peer, closed;
 	mbedtls_entropy_context entropy;
 	mbedtls_ctr_drbg_context random;
 };
 
-static inline size_t rig_psk(void *ctx, struct bytes identity, uint8_t *key, size_t cap)
+static inline size_t rig_psk(void *ctx, struct net_claim *claim, uint8_t *key, size_t cap)
 {
-	(void)ctx;
+	struct rig *r = ctx;
+	struct bytes identity = claim->identity;
+
+	r->claim = *claim;
+	claim->tag = ++r->tag;
 	assert_true(cap >= sizeof(rig_key) - 1);
 	if (identity.len < 3 || memcmp(identity.ptr, "dev", 3) != 0)
 		return 0;
 	memcpy(key, rig_key, sizeof(rig_key) - 1);
 	return sizeof(rig_key) - 1;
+}
+
+static inline void rig_psk_failed(void *ctx, const struct net_claim *claim)
+{
+	struct rig *r = ctx;
+
+	r->failed++;
+	r->failed_print = claim->print;
+	r->failed_tag = claim->tag;
 }
 
 static inline bool rig_up(void *ctx, struct net_peer *peer, struct bytes identity)
@@ -99,8 +115,8 @@ static inline void rig_turn(struct rig *r)
 
 static inline struct rig *rig_new(struct net_conf conf, const char *address, bool secure)
 {
-	static const struct net_callbacks callbacks = {rig_psk, rig_up, rig_gone, rig_request,
-						       rig_observe_end};
+	static const struct net_callbacks callbacks = {rig_psk,	 rig_psk_failed, rig_up,
+						       rig_gone, rig_request,	 rig_observe_end};
 	struct rig *r = test_calloc(1, sizeof(*r));
 	struct sockaddr_storage at = {0};
 

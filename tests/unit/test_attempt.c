@@ -115,7 +115,7 @@ static void test_attempt_words_are_the_golden_ones(void **state)
 		at = put(at, reason_is_soft((enum reason)i) ? " soft" : "", "");
 		at = put(at, reason_holds((enum reason)i) ? " holds" : "", "\n");
 	}
-	for (int i = 0; i <= EVENT_DEVICE_CONVERGED; i++) {
+	for (int i = 0; i <= EVENT_STORE_RESTORED; i++) {
 		at = put(at, "event ", event_topic((enum event_kind)i));
 		at = put(at, " ", event_data((enum event_kind)i));
 		at = put(at, "", "\n");

@@ -124,7 +124,6 @@ static void add_device(struct store *s, int64_t product, char name, bool online,
 	rows_device(0, product, &d);
 	memset(d.id, 0, sizeof(d.id));
 	d.id[0] = name;
-	d.psk_len = 0;
 	d.online = online;
 	d.offline_at_ms = offline_at_ms;
 	d.hold = name == 'a' ? HOLD_OPERATOR : HOLD_NONE;

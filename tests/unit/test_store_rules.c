@@ -111,9 +111,6 @@ static void test_values_out_of_range_are_refused(void **state)
 	p.policy.max_reverts = 0;
 	assert_int_equal(rows_put_product(s, &p, NULL), ERR_RANGE);
 	rows_device(0, product, &d);
-	d.psk_len = LIMIT_PSK + 1;
-	assert_int_equal(rows_put_device(s, &d), ERR_INVAL);
-	rows_device(0, product, &d);
 	d.boots.count = LIMIT_BOOTS_KEPT + 1;
 	assert_int_equal(rows_put_device(s, &d), ERR_INVAL);
 	rows_device(0, product, &d);
@@ -207,29 +204,6 @@ static void test_attempt_history_survives_its_device(void **state)
 	assert_int_equal(rows_commit(s, set, &result), 0);
 	assert_int_equal(store_device(s, "dev", &(struct device){0}), ERR_NOENT);
 	assert_int_equal(store_attempt(s, a.id, &got), 0);
-}
-
-static void test_psk_belongs_to_one_device(void **state)
-{
-	struct store *s = *state;
-	int64_t product = rows_add_product(s, 0);
-	struct device d;
-
-	rows_device(0, product, &d);
-	struct bytes psk = {d.psk, d.psk_len};
-	assert_int_equal(store_psk_unused(s, psk, "new"), 0);
-	assert_int_equal(rows_put_device(s, &d), 0);
-	assert_int_equal(store_psk_unused(s, psk, "new"), ERR_EXIST);
-	assert_int_equal(store_psk_unused(s, psk, d.id), 0);
-	d.id[0] ^= 1;
-	assert_int_equal(rows_put_device(s, &d), ERR_EXIST);
-	d.psk_len--;
-	assert_int_equal(rows_put_device(s, &d), 0);
-	for (const char *c = "abc"; *c; c++) { /* any number of devices without a key */
-		d.psk_len = 0;
-		d.id[0] = *c;
-		assert_int_equal(rows_put_device(s, &d), 0);
-	}
 }
 
 static int delete_release(struct store *s, int64_t release)
@@ -472,7 +446,6 @@ int main(void)
 		TEST(test_closed_attempt_never_changes),
 		TEST(test_attempt_update_needs_its_own_id),
 		TEST(test_attempt_history_survives_its_device),
-		TEST(test_psk_belongs_to_one_device),
 		TEST(test_release_in_use_stays),
 		TEST(test_image_is_used_until_its_last_release_goes),
 		TEST(test_diagnoses_are_replaced),

@@ -121,7 +121,7 @@ static void test_schema_has_the_columns_of_the_lists_and_no_others(void **state)
 	assert_int_equal(column_count(db, "product"), 2 + PRODUCT_COLUMN_COUNT + POLICY_COUNT);
 	assert_int_equal(column_count(db, "release"), 1 + RELEASE_COLUMN_COUNT);
 	assert_int_equal(column_count(db, "release_digest"), 2 + DIGEST_COLUMN_COUNT);
-	assert_int_equal(column_count(db, "device"), 4 + DEVICE_COLUMN_COUNT);
+	assert_int_equal(column_count(db, "device"), 4 + DEVICE_FIXED_COUNT + DEVICE_COLUMN_COUNT);
 	assert_int_equal(column_count(db, "attempt"),
 			 2 + ATTEMPT_FIXED_COUNT + ATTEMPT_COLUMN_COUNT);
 	for (size_t i = 0; i < POLICY_COUNT; i++)
@@ -344,7 +344,6 @@ static void test_row_that_makes_no_sense_is_corrupt(void **state)
 		"UPDATE device SET online = 2",
 		"UPDATE device SET resets = -1",
 		"UPDATE device SET report_cached = x'00'",
-		"UPDATE device SET psk = zeroblob(65)",
 		"UPDATE device SET boots = x''",
 		"UPDATE device SET boots = x'02'",
 		"UPDATE device SET boots = x'0108'",

@@ -169,8 +169,6 @@ static struct engine_device device_new(void)
 	d->rev = 1;
 	d->product = 1;
 	d->created_ms = T0 + 2000;
-	d->psk_len = 32;
-	memset(d->psk, 0x5a, sizeof(d->psk));
 	report_init(&d->report);
 	now.plan = plan_device(d, &now.product, &now.target, NULL, T0 + 90000);
 	return now;
@@ -279,8 +277,11 @@ static void test_view_device(void **state)
 	now.device.lock = 2;
 	now.why = TARGET_LOCK;
 	now.plan.clear_at_ms = T0 + 100000;
-	v = (struct view_device){
-		.now = &now, .has_last = true, .last = &last, .last_diagnoses = &dg};
+	v = (struct view_device){.now = &now,
+				 .has_last = true,
+				 .last = &last,
+				 .last_diagnoses = &dg,
+				 .key_set_ms = {T0 + 2000, T0 + 70000}};
 	assert_golden("device", view_device(&v));
 	assert_golden("device-row", view_device_row(&now));
 	now.device.unbooted_claim = true;
