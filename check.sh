@@ -18,8 +18,9 @@ must build, install and clean up after itself. The last line is
                 On Debian 12 mbedTLS 3.6 is fetched as source and built in
                 .deps/ all the same, once
   --fast        without the sanitizers and the tarball
-  --all         run the tests of the tarball, too, and where they are installed
-                clang in build-clang/ and clang-tidy
+  --all         boot an installed Postboot in a container (as root), run the
+                tests of the tarball, too, and where they are installed clang in
+                build-clang/ and clang-tidy
   -h, --help    this text
 END
 }
@@ -84,12 +85,15 @@ tests_in() {
 }
 
 echo "== set-up"
+set_up_all=''
+[ "$all" = no ] || set_up_all=--all
 # shellcheck disable=SC2086
-set_up $no_install || give_up
+set_up $no_install $set_up_all || give_up
 echo "== build"
 build_in build --enable-werror || give_up
 step "make check" tests_in build check
 step "make lint" tests_in build lint
+[ "$all" = no ] || step "make check-boot" tests_in build check-boot
 dirs=build/tests
 if [ "$fast" = no ]; then
 	echo "== build with sanitizers ($(($(date +%s) - started)) s)"
@@ -103,6 +107,9 @@ elif [ "$fast" = no ]; then
 	step "make distcheck" quietly build/distcheck.log make -C build -j "$(nproc)" distcheck TESTS=
 fi
 if [ "$all" = yes ]; then
+	step "every fault at every operation" quietly build/fault.log \
+		env FAULT_LONG=1 build/tests/fault/test_fault
+	step "tests/outside, long" quietly build/outside.log env OUTSIDE_COUNT=2500 tests/outside/run.sh
 	if command -v clang >/dev/null; then
 		step "build with clang" env CC=clang sh -c '. build-aux/common.sh && build_in build-clang --enable-werror'
 	fi

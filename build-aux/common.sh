@@ -3,7 +3,7 @@
 # Read by check.sh and demo.sh with "." in the top folder: set-up and build, the same in both,
 # so that the second of them has nothing left to build.
 
-# set_up [--no-install]
+# set_up [--no-install] [--all]
 set_up() {
 	build-aux/setup.sh "$@"
 }
@@ -28,10 +28,12 @@ generated_is_fresh() {
 			-newer Makefile.in)" ]
 }
 
-# build_in DIR [CONFIGURE-OPTION...]: a VPATH build of all programs.
+# build_in DIR [CONFIGURE-OPTION...]: a VPATH build of all programs, with the paths of README.md's
+# installation, which tests/boot boots.
 build_in() {
 	build_dir=$1
 	shift
+	set -- --prefix=/usr --sysconfdir=/etc --localstatedir=/var --runstatedir=/run "$@"
 	mkdir -p "$build_dir" .deps
 	(
 		# One at a time in all build folders: configure is shared.

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 usage() {
 	cat <<END
-usage: build-aux/setup.sh [--no-install]
+usage: build-aux/setup.sh [--no-install] [--all]
 All that configure and the tests need, on Debian 12 and 13: installs missing
 packages, as root or by sudo. Debian 12 has no mbedTLS 3.6: Debian 13's source
 package of it is fetched by apt and built in .deps/mbedtls, which needs the
@@ -16,23 +16,27 @@ network once and takes about 16 s.
   --no-install  install nothing: name the missing packages and exit with 1.
                 mbedTLS is fetched and built all the same, as nothing outside of
                 this folder changes
+  --all         also what check.sh --all runs: a booted container
   -h, --help    this text
 END
 }
 
 install=yes
-case ${1-} in
---no-install) install=no ;;
--h | --help)
-	usage
-	exit 0
-	;;
-'') ;;
-*)
-	usage >&2
-	exit 2
-	;;
-esac
+all=no
+for arg; do
+	case $arg in
+	--no-install) install=no ;;
+	--all) all=yes ;;
+	-h | --help)
+		usage
+		exit 0
+		;;
+	*)
+		usage >&2
+		exit 2
+		;;
+	esac
+done
 
 # To build; to test.
 packages='
@@ -67,6 +71,8 @@ packages='
 	codespell
 	git
 	xz-utils'
+
+[ "$all" = no ] || packages="$packages debootstrap systemd-container"
 
 # shellcheck disable=SC1091
 release=$(. /etc/os-release && echo "${VERSION_CODENAME-}")

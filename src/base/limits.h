@@ -54,12 +54,14 @@ enum {
 	LIMIT_IF_MATCH = 8,	  /* entity tags of one If-Match or If-None-Match */
 	LIMIT_ADMIN_BODY = 65536, /* bytes of a JSON request */
 	LIMIT_ADMIN_CONNECTIONS = 256,
-	LIMIT_PAGE = 1000,	    /* rows of one answer */
-	LIMIT_DEVICE_ROWS = 200,    /* the same of devices: each row costs several reads */
-	LIMIT_UPLOADS = 8,	    /* images coming in at once */
-	LIMIT_IMAGES_OPEN = 16,	    /* image files kept open for reading */
-	LIMIT_IMAGE_STRETCHES = 64, /* pieces of 64 KiB of images kept in memory */
-	LIMIT_IMAGES_BAD = 32,	    /* images that cannot be read, remembered */
+	LIMIT_ADMIN_PER_USER = 192,   /* of them, so that others have some, too */
+	LIMIT_ADMIN_PER_PROCESS = 64, /* of them */
+	LIMIT_PAGE = 1000,	      /* rows of one answer */
+	LIMIT_DEVICE_ROWS = 200,      /* the same of devices: each row costs several reads */
+	LIMIT_UPLOADS = 8,	      /* images coming in at once */
+	LIMIT_IMAGES_OPEN = 16,	      /* image files kept open for reading */
+	LIMIT_IMAGE_STRETCHES = 64,   /* pieces of 64 KiB of images kept in memory */
+	LIMIT_IMAGES_BAD = 32,	      /* images that cannot be read, remembered */
 };
 
 #define LIMIT_IMAGE_DEFAULT ((long long)64 * 1024 * 1024) /* bytes; configurable */

@@ -98,3 +98,15 @@ void log_peer(long long now_ms, const char *fmt, ...)
 	log_write(LOG_LEVEL_INFO, fmt, ap);
 	va_end(ap);
 }
+
+char *log_quoted(char *dst, size_t cap, const void *ptr, size_t len)
+{
+	const char *from = ptr;
+
+	if (len > cap - 1)
+		len = cap - 1;
+	for (size_t i = 0; i < len; i++)
+		dst[i] = from[i] >= ' ' && from[i] < 0x7f && from[i] != '"' ? from[i] : '?';
+	dst[len] = 0;
+	return dst;
+}

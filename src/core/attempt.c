@@ -181,6 +181,16 @@ void attempt_extend(struct attempt *a, int64_t gap_ms, int64_t grace_ms)
 	a->extended_ms += add;
 }
 
+void attempt_wait_until(struct attempt *a, int64_t at_ms)
+{
+	if (a->state == ATTEMPT_CLOSED)
+		return;
+	if (a->stall_at_ms < at_ms)
+		a->stall_at_ms = at_ms;
+	if (a->total_at_ms < at_ms)
+		a->total_at_ms = at_ms;
+}
+
 void attempt_rebase(struct attempt *a, int64_t step_ms)
 {
 	if (a->state == ATTEMPT_CLOSED)

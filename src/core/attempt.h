@@ -247,6 +247,8 @@ int64_t attempt_deadline_ms(const struct attempt *a);
 void attempt_extend(struct attempt *a, int64_t gap_ms, int64_t grace_ms);
 
 /* The wall clock jumped by step_ms: stored deadlines keep their moment in real time. */
+/* Neither deadline passes before `at_ms`. */
+void attempt_wait_until(struct attempt *a, int64_t at_ms);
 void attempt_rebase(struct attempt *a, int64_t step_ms);
 
 /* More was served than an attempt may cost: ATTEMPT_SERVE_FACTOR times its image. */

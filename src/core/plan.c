@@ -38,7 +38,7 @@ static bool plan_unprovable(const struct device *d, const struct product *p,
 	if (m->version == TRI_YES)
 		return m->digest == TRI_UNKNOWN
 			       /* it was seen to run another release of this label */
-			       ? d->settled && d->settled != target->id
+			       ? d->settled && d->settled != target->id && !d->drifted
 			       : m->digest == TRI_NO && target->no_digest;
 	/* DIGEST would be required, of a kind that the release does not know. */
 	return d->report.running.len > 0 && m->digest == TRI_UNKNOWN &&
@@ -63,6 +63,8 @@ static uint32_t plan_against_target(const struct device *d, const struct product
 		blocked |= BIT(BLOCK_HARDWARE);
 	if (d->report.slot_bytes >= 0 && target->size_bytes > d->report.slot_bytes)
 		blocked |= BIT(BLOCK_SPACE);
+	if (target->unavailable && !m.on_target)
+		blocked |= BIT(BLOCK_IMAGE);
 	return blocked;
 }
 

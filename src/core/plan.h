@@ -29,6 +29,8 @@
 	  "add the device to the product of its hardware")                                         \
 	X(BLOCK_SPACE, "preflight-space", "the image is larger than the device's update slot",     \
 	  "a smaller image or a larger slot")                                                      \
+	X(BLOCK_IMAGE, "image-unavailable", "the server cannot read its copy of the image",        \
+	  "put the image file back, or upload the same bytes again; see postbootctl status")       \
 	X(BLOCK_BACKOFF, "retry-backoff", "the last attempt failed; the next one waits",           \
 	  "wait until the time shown")                                                             \
 	X(BLOCK_HELD, "held", "the device is held", "device unhold ID, once the cause is removed") \

@@ -85,6 +85,7 @@ struct release {
 	bool no_digest;	 /* devices running it cannot report a digest */
 	bool no_confirm; /* devices running it cannot report a confirmation */
 	int64_t created_ms;
+	bool unavailable; /* our copy of the image cannot be read at present; never stored */
 };
 
 /* Names and version labels: 1..max bytes of printable ASCII without spaces, quotes, slashes

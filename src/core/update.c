@@ -173,7 +173,7 @@ static void update_closed(struct update *u, struct outcome *out)
 	update_emit(out, kind, ABOUT_CLOSED, a->id);
 	if (a->via == VIA_EXTERNAL)
 		d->settled = a->release; /* that it runs it is sure, whoever brought it there */
-	else if (a->verdict == VERDICT_BASE_CHANGED ||
+	else if (a->verdict == VERDICT_BASE_CHANGED || a->verdict == VERDICT_ROLLED_BACK ||
 		 (a->rung_ms[RUNG_APPLYING] && a->verdict != VERDICT_REVERTED))
 		d->settled = 0; /* what it runs now is for its next report to say, not a drift */
 	if (a->verdict == VERDICT_UPDATED)
@@ -254,8 +254,13 @@ enum boot_seen update_boot(struct update *u, const struct boot_id *id, const str
 		update_clear_evidence(u, out);
 		break;
 	case BOOT_SAME:
-		if (!boot_id_identical(&current, &d->boots.slot[0].id))
-			out->device_changed = true; /* renamed by a wake, or told in more words */
+		if (boot_id_identical(&current, &d->boots.slot[0].id))
+			break;
+		out->device_changed = true; /* renamed by a wake, or told in more words */
+		if (u->has_attempt && update_woke(d, r)) {
+			u->attempt.status_boot = 0; /* who forgets its boot id forgets its seq */
+			out->attempt_changed = true;
+		}
 		break;
 	case BOOT_LATE:
 		if (d->boots.conflicts != conflicts)
@@ -316,13 +321,20 @@ void update_deadline(struct update *u, struct outcome *out)
 		out->attempt_changed = true; /* it moved without a commit: store where it is now */
 		return;
 	}
+	if ((a->state == ATTEMPT_OFFERED || a->state == ATTEMPT_TRANSFERRING) && u->release &&
+	    u->release->unavailable) {
+		/* The device cannot go on, and it is not its fault. */
+		attempt_wait_until(a, u->now_ms + u->product->policy.stall_s * 1000);
+		out->attempt_changed = true;
+		return;
+	}
 	if (a->cancel_requested && a->state == ATTEMPT_VERIFIED)
 		update_cause(u, CAUSE_DEADLINE_CANCELLED, out);
 	else if (!a->heard || (a->state == ATTEMPT_APPLYING && u->device.boots.seq > a->base_boot))
 		/* in applying only the same boot counts: after another one it did not come back */
 		update_cause(u, CAUSE_DEADLINE_SILENT, out);
 	else if (a->state == ATTEMPT_PROBATION && (a->required & EV_CONFIRMED) &&
-		 !(a->evidence & EV_CONFIRMED))
+		 u->device.report.confirmed == 0) /* one that does not tell is unproven */
 		update_cause(u, CAUSE_DEADLINE_CONFIRM, out);
 	else
 		update_cause(u, CAUSE_DEADLINE_HEARD, out);

@@ -242,8 +242,9 @@ static void settle(struct update *u, bool changed, struct outcome *out)
 	struct match m = {0};
 	if (t)
 		m = match_release(d->report.version, &d->report.running, t);
+	/* The same label, maybe another image; what it drifted to is not what it was settled on. */
 	bool indistinct = m.digest == TRI_UNKNOWN && d->settled && t && d->settled != t->id &&
-			  !changed; /* the same label, maybe another image */
+			  !changed && !d->drifted;
 	if (t && m.on_target && !indistinct) {
 		if (d->failed_attempt) {
 			update_emit(out, EVENT_DEVICE_CONVERGED, ABOUT_DEVICE, d->failed_attempt);
@@ -399,7 +400,9 @@ void update_report(struct update *u, const struct report *r, struct outcome *out
 		return;
 	}
 	const struct report facts = believed(d, r, u->now_ms, out);
-	bool changed = d->has_report && report_image_changed(&d->report, &facts);
+	/* Another label of the same bytes is no other image: nothing was left. */
+	bool changed = d->has_report && report_image_changed(&d->report, &facts) &&
+		       !(facts.running.len && digest_equal(&d->report.running, &facts.running));
 	take_facts(u, &facts, seen == BOOT_SAME, out);
 	update_contact(u, out);
 	if (fresh_boot)

@@ -105,8 +105,10 @@ static void note_status(struct update *u, const struct status *s, bool closes, s
 {
 	struct attempt *a = &u->attempt;
 
-	a->status_boot = u->device.boots.seq;
-	a->status_seq = s->seq;
+	if (s->has_seq) { /* one without a number does not make an old one new */
+		a->status_boot = u->device.boots.seq;
+		a->status_seq = s->seq;
+	}
 	move_base(u, s);
 	if (s->state == STATUS_DOWNLOADING && a->state != ATTEMPT_APPLYING)
 		note_progress(u, s, out);
@@ -221,20 +223,23 @@ static void unhold(struct update *u, int64_t last_number, struct outcome *out)
 {
 	struct device *d = &u->device;
 
-	if (d->hold == HOLD_NONE) {
+	if (d->hold == HOLD_NONE && !d->drifted) {
 		refuse(out, ERR_BUSY, "the device is not held");
 		return;
 	}
+	if (d->hold != HOLD_NONE)
+		update_emit(out, EVENT_DEVICE_UNHELD, ABOUT_DEVICE, 0);
 	d->hold = HOLD_NONE;
 	d->held_ms = 0;
-	d->fail_mark = (uint64_t)last_number;
+	/* One that is still open has not failed yet. */
+	d->fail_mark =
+		u->has_attempt && u->attempt.number ? u->attempt.number - 1 : (uint64_t)last_number;
 	d->backoff_count = 0;
 	d->retry_at_ms = 0;
 	d->base_changes = 0;
 	d->boots.conflicts = 0;
 	drift_over(d);
 	out->device_changed = true;
-	update_emit(out, EVENT_DEVICE_UNHELD, ABOUT_DEVICE, 0);
 }
 
 void update_operator(struct update *u, enum operator_act act, int64_t arg, struct outcome *out)

@@ -6,14 +6,25 @@
 
 #include "ctl/text.h"
 
-/* "-o" and "-h" are the only short ones. */
+/* "-o", "-h" and "-n" are the only short ones. */
 static const char *long_name(const char *word)
 {
 	if (word[0] != '-' || word[1] == '\0')
 		return NULL;
 	if (word[1] == '-')
 		return word + 2;
-	return word[2] != '\0' ? "" : word[1] == 'o' ? "output" : word[1] == 'h' ? "help" : "";
+	if (word[2] != '\0')
+		return "";
+	switch (word[1]) {
+	case 'o':
+		return "output";
+	case 'h':
+		return "help";
+	case 'n':
+		return "limit";
+	default:
+		return "";
+	}
 }
 
 static const struct option_row *find(const struct option_row *rows, const char *name, size_t len)

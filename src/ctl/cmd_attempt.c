@@ -17,6 +17,18 @@ static void url_attempt(struct url *u, const char *id)
 	url_segment(u, id);
 }
 
+/* A time as it is, or a duration as so long ago. */
+static void url_query_time(struct url *u, const struct args *a, const char *name)
+{
+	const char *value = args_option(a, name);
+	char when[25];
+	int64_t s = 0;
+
+	if (value != NULL && text_duration(value, &s) == 0)
+		value = clock_format(clock_read().wall_ms - s * 1000, when);
+	url_query(u, name, value);
+}
+
 int attempt_list(struct ctl *c, const struct args *a)
 {
 	static const char *const heads[] = {"ATTEMPT", "DEVICE",  "UPDATE", "STATE",
@@ -31,7 +43,13 @@ int attempt_list(struct ctl *c, const struct args *a)
 		return CTL_USAGE;
 	url_init(&u, "/v1/attempts");
 	url_query(&u, "device", args_option(a, "device"));
+	url_query(&u, "product", args_option(a, "product"));
+	url_query(&u, "release", args_option(a, "release"));
+	url_query(&u, "verdict", args_option(a, "verdict"));
+	url_query(&u, "charged", args_option(a, "charged") ? "1" : NULL);
 	url_query(&u, "open", args_option(a, "open") ? "1" : NULL);
+	url_query_time(&u, a, "since");
+	url_query_time(&u, a, "until");
 	list = ctl_list(c, &u, "attempts", "before", limit);
 	if (list == NULL)
 		return CTL_FAILED;

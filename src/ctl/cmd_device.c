@@ -214,8 +214,18 @@ int device_list(struct ctl *c, const struct args *a)
 	json_t *list, *d;
 	size_t i;
 
+	if (args_option(a, "online") != NULL && args_option(a, "offline") != NULL)
+		return ctl_usage(c, "--online and --offline exclude each other");
 	url_init(&u, "/v1/devices");
 	url_query(&u, "product", args_option(a, "product"));
+	url_query(&u, "state", args_option(a, "state"));
+	url_query(&u, "hold", args_option(a, "hold"));
+	url_query(&u, "online",
+		  args_option(a, "online")    ? "1"
+		  : args_option(a, "offline") ? "0"
+					      : NULL);
+	url_query(&u, "version", args_option(a, "version"));
+	url_query(&u, "drifted", args_option(a, "drifted") ? "1" : NULL);
 	list = ctl_list(c, &u, "devices", "after", 0);
 	if (list == NULL)
 		return CTL_FAILED;

@@ -64,7 +64,9 @@ int event_list(struct ctl *c, const struct args *a)
 	if (!ctl_number(c, a, "limit", after ? 0 : 50, &p.keep))
 		return CTL_USAGE;
 	(void)snprintf(p.cursor, sizeof(p.cursor), "%s", after ? after : "0");
-	if (after == NULL && device == NULL && p.keep > 0) {
+	bool all = device == NULL && args_option(a, "attempt") == NULL &&
+		   args_option(a, "topic") == NULL;
+	if (after == NULL && all && p.keep > 0) {
 		/* the newest of all: no need to read what lies before them */
 		if (head_cursor(c, p.cursor, &head) != CTL_DONE)
 			return CTL_FAILED;
@@ -79,6 +81,8 @@ int event_list(struct ctl *c, const struct args *a)
 		url_init(&u, "/v1/events");
 		url_query(&u, "after", p.cursor);
 		url_query(&u, "device", device);
+		url_query(&u, "attempt", args_option(a, "attempt"));
+		url_query(&u, "topic", args_option(a, "topic"));
 		url_query_number(&u, "limit", PAGE);
 		if (url_text(&u) == NULL || http_stream(c->http, url_text(&u), on_page, &p)) {
 			json_decref(p.all);
@@ -179,6 +183,7 @@ int event_follow(struct ctl *c, const struct args *a)
 		url_query(&u, "follow", "1");
 		url_query(&u, "after", f.cursor);
 		url_query(&u, "device", args_option(a, "device"));
+		url_query(&u, "attempt", args_option(a, "attempt"));
 		if (url_text(&u) == NULL)
 			return ctl_fail(c, "an argument is too long");
 		err = http_stream(c->http, url_text(&u), on_event, &f);

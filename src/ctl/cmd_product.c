@@ -88,6 +88,9 @@ static void view_product(const struct output *o, const json_t *p)
 	view_label(o, "created");
 	out_printf(o, "%s, %s", out_when(created, when), out_ago(o, created, ago));
 	out_nl(o);
+	view_label(o, "revision");
+	out_printf(o, "%" PRId64, get_int(p, "rev"));
+	out_nl(o);
 	out_heading(o, "Policy");
 	json_object_foreach(json_object_get(p, "policy"), key, value)
 	{

@@ -18,8 +18,10 @@ static void counts(const struct output *o, const json_t *s)
 		   get_int(s, "products"), get_int(s, "products") == 1 ? "" : "s");
 	out_nl(o);
 	view_label(o, "attempts");
-	out_printf(o, "%" PRId64 " open, %" PRId64 " updated, %" PRId64 " failed",
-		   get_int(s, "open_attempts"), get_int(s, "updated"), get_int(s, "failed"));
+	out_printf(o, "%" PRId64 " open", get_int(s, "open_attempts"));
+	if (json_object_get(s, "updated")) /* not known while the database cannot be read */
+		out_printf(o, ", %" PRId64 " updated, %" PRId64 " failed", get_int(s, "updated"),
+			   get_int(s, "failed"));
 	out_nl(o);
 }
 
@@ -31,13 +33,12 @@ static void keys(const struct output *o, const json_t *s)
 		return;
 	view_label(o, "keys");
 	if (strcmp(form, "sealed") == 0) {
-		out_text(o, "sealed in the database");
+		out_text(o, "sealed");
 		out_nl(o);
 		return;
 	}
 	out_style(o, STYLE_WARN);
-	out_wrap(o, VIEW_INDENT,
-		 "in clear in the database: give the service a key, see postbootd(8)");
+	out_wrap(o, VIEW_INDENT, "in clear: give the service a key, see postbootd(8)");
 	out_style(o, STYLE_PLAIN);
 }
 
@@ -68,6 +69,21 @@ static void traffic(const struct output *o, const json_t *s)
 	out_nl(o);
 }
 
+static void sentences(const struct output *o, enum style style, const char *mark,
+		      const json_t *list)
+{
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(list, i, v)
+	{
+		out_style(o, style);
+		out_text(o, mark);
+		out_style(o, STYLE_PLAIN);
+		out_wrap(o, 4, json_is_string(v) ? json_string_value(v) : "");
+	}
+}
+
 static void view_status(const struct output *o, const json_t *s)
 {
 	const char *health = get_str(s, "health");
@@ -81,13 +97,8 @@ static void view_status(const struct output *o, const json_t *s)
 	out_styled(o, strcmp(health, "ok") == 0 ? STYLE_GOOD : STYLE_BAD, health);
 	out_printf(o, ", up for %s", text_span(get_int(s, "uptime_s") * 1000, span));
 	out_nl(o);
-	json_array_foreach(json_object_get(s, "problems"), i, v)
-	{
-		out_style(o, STYLE_WARN);
-		out_text(o, "  ! ");
-		out_wrap(o, 4, json_is_string(v) ? json_string_value(v) : "");
-		out_style(o, STYLE_PLAIN);
-	}
+	sentences(o, STYLE_BAD, "  ! ", json_object_get(s, "problems"));
+	sentences(o, STYLE_WARN, "  - ", json_object_get(s, "warnings"));
 	out_nl(o);
 	json_array_foreach(json_object_get(s, "listen"), i, v)
 	{
@@ -114,8 +125,9 @@ int server_status(struct ctl *c, const struct args *a)
 		out_json(&c->out, s);
 	else
 		view_status(&c->out, s);
+	int code = strcmp(get_str(s, "health"), "ok") == 0 ? CTL_DONE : CTL_DEGRADED;
 	json_decref(s);
-	return CTL_DONE;
+	return code;
 }
 
 int show_version(struct ctl *c, const struct args *a)

@@ -30,11 +30,23 @@ static const struct option_row device_key_options[] = {
 };
 static const struct option_row device_list_options[] = {
 	{"product", "P", "only devices of this product"},
+	{"state", "S", "only in this state: held, waiting, updating, in-sync, new, no-target"},
+	{"hold", "R", "only held for this reason; any: for whatever"},
+	{"online", NULL, "only devices that are online"},
+	{"offline", NULL, "only devices that are not"},
+	{"version", "V", "only devices that run this version, as they say"},
+	{"drifted", NULL, "only devices that left their release by themselves"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row attempt_list_options[] = {
 	{"device", "ID", "only attempts of this device"},
+	{"product", "P", "only attempts of this product"},
+	{"release", "V", "only attempts to this release of --product"},
+	{"verdict", "W", "only attempts that ended so"},
+	{"charged", NULL, "only attempts that count as a failure"},
 	{"open", NULL, "only attempts without a verdict"},
+	{"since", "T", "created at this time or later: 2026-11-22T23:51:07Z, or 24h for ago"},
+	{"until", "T", "created before this time"},
 	{"limit", "N", "the newest N [50]"},
 	{NULL, NULL, NULL},
 };
@@ -45,13 +57,30 @@ static const struct option_row attempt_watch_options[] = {
 static const struct option_row event_list_options[] = {
 	{"after", "N", "events after this number or cursor, oldest first"},
 	{"device", "ID", "only events of this device"},
+	{"attempt", "A", "only events of this attempt"},
+	{"topic", "T", "only this topic, without the server's prefix"},
 	{"limit", "N", "at most N; without --after the newest N [50]"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row event_follow_options[] = {
 	{"after", "N", "begin after this number or cursor; 0: the beginning [now]"},
 	{"device", "ID", "only events of this device"},
+	{"attempt", "A", "only events of this attempt"},
 	{"topic", "T", "only this topic, without the server's prefix; may be repeated"},
+	{NULL, NULL, NULL},
+};
+
+static const struct option_row act_options[] = {
+	{"if-rev", "N", "only if its revision is still N, as show told it"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row audit_list_options[] = {
+	{"object", "X", "only acts on this device, product, \"PRODUCT VERSION\" or attempt"},
+	{"limit", "N", "the newest N [50]; -n for short"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row audit_verify_options[] = {
+	{"known", "N:HASH", "row N must have this hash, as the journal has it"},
 	{NULL, NULL, NULL},
 };
 
@@ -69,6 +98,8 @@ static const char next_text[] =
 static const char watch_text[] =
 	"Prints each step as it is reached. Exit status 0 if the attempt succeeds, 1 if it\n"
 	"fails. With -o json: one line for each change.";
+static const char verify_text[] =
+	"Exit status 1 if a row was changed, taken out or put in; the first such row is named.";
 static const char follow_text[] =
 	"Goes on after a lost connection where it stopped. With -o json: one event a line.";
 
@@ -84,10 +115,10 @@ const struct command commands[] = {
 	 "all products", NULL, product_list, NULL},
 	{"product", "show", "NAME", 1, 1,
 	 "one product and its policy", NULL, product_show, NULL},
-	{"product", "set", "NAME KEY=VALUE...", 2, ARGS_MAX,
-	 "change its policy or hardware", NULL, product_set, policy_text},
-	{"product", "target", "NAME VERSION|none", 2, 2,
-	 "the release its devices should run", NULL, product_target, NULL},
+	{"product", "set", "NAME KEY=VALUE... [--if-rev N]", 2, ARGS_MAX,
+	 "change its policy or hardware", act_options, product_set, policy_text},
+	{"product", "target", "NAME VERSION|none [--if-rev N]", 2, 2,
+	 "the release its devices should run", act_options, product_target, NULL},
 
 	{"release", "add", "PRODUCT FILE --version V [--running KIND:HEX]... [--reports LIST]", 2, 2,
 	 "upload an image", release_add_options, release_add, release_text},
@@ -95,45 +126,50 @@ const struct command commands[] = {
 	 "all releases", NULL, release_list, NULL},
 	{"release", "show", "PRODUCT VERSION", 2, 2,
 	 "one release", NULL, release_show, NULL},
-	{"release", "remove", "PRODUCT VERSION", 2, 2,
-	 "delete a release that nothing uses", NULL, release_remove, NULL},
+	{"release", "remove", "PRODUCT VERSION [--if-rev N]", 2, 2,
+	 "delete a release that nothing uses", act_options, release_remove, NULL},
 
 	{"device", "add", "ID --product P [--psk-file F | --psk-generate [--psk-out F] | --plain]", 1, 1,
 	 "create a device", device_add_options, device_add, key_text},
-	{"device", "list", "[--product P]", 0, 0,
+	{"device", "list", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted]", 0, 0,
 	 "all devices", device_list_options, device_list, NULL},
 	{"device", "show", "ID", 1, 1,
 	 "what it runs, what it should run, its last attempt", NULL, device_show, NULL},
 	{"device", "key", "ID --psk-file F | --psk-generate [--psk-out F] | --drop-next", 1, 1,
 	 "give it its next key", device_key_options, device_key, next_text},
-	{"device", "lock", "ID VERSION", 2, 2,
-	 "this device runs this release, whatever the product's target", NULL, device_lock, NULL},
-	{"device", "unlock", "ID", 1, 1,
-	 "back to the product's target", NULL, device_act, NULL},
-	{"device", "force", "ID", 1, 1,
-	 "update it even if it has updates disabled", NULL, device_act, NULL},
-	{"device", "unforce", "ID", 1, 1,
-	 "no longer", NULL, device_act, NULL},
-	{"device", "hold", "ID", 1, 1,
-	 "offer it nothing until unhold", NULL, device_act, NULL},
-	{"device", "unhold", "ID", 1, 1,
-	 "the cause is removed: try again", NULL, device_act, NULL},
-	{"device", "remove", "ID", 1, 1,
-	 "delete a device; its open attempt is cancelled", NULL, device_remove, NULL},
+	{"device", "lock", "ID VERSION [--if-rev N]", 2, 2,
+	 "this device runs this release, whatever the product's target", act_options, device_lock, NULL},
+	{"device", "unlock", "ID [--if-rev N]", 1, 1,
+	 "back to the product's target", act_options, device_act, NULL},
+	{"device", "force", "ID [--if-rev N]", 1, 1,
+	 "update it even if it has updates disabled", act_options, device_act, NULL},
+	{"device", "unforce", "ID [--if-rev N]", 1, 1,
+	 "no longer", act_options, device_act, NULL},
+	{"device", "hold", "ID [--if-rev N]", 1, 1,
+	 "offer it nothing until unhold", act_options, device_act, NULL},
+	{"device", "unhold", "ID [--if-rev N]", 1, 1,
+	 "the cause is removed: try again", act_options, device_act, NULL},
+	{"device", "remove", "ID [--if-rev N]", 1, 1,
+	 "delete a device; its open attempt is cancelled", act_options, device_remove, NULL},
 
-	{"attempt", "list", "[--device ID] [--open] [--limit N]", 0, 0,
+	{"attempt", "list", "[--device ID] [--product P [--release V]] [--verdict W] [--charged] [--open] [--since T] [--until T] [--limit N]", 0, 0,
 	 "attempts, newest first", attempt_list_options, attempt_list, NULL},
 	{"attempt", "show", "ATTEMPT", 1, 1,
 	 "how far it came, what proves it, what went wrong", NULL, attempt_show, NULL},
-	{"attempt", "cancel", "ATTEMPT", 1, 1,
-	 "end it, if it is not too late", NULL, attempt_cancel, NULL},
+	{"attempt", "cancel", "ATTEMPT [--if-rev N]", 1, 1,
+	 "end it, if it is not too late", act_options, attempt_cancel, NULL},
 	{"attempt", "watch", "ATTEMPT|DEVICE [--wait]", 1, 1,
 	 "follow it to its verdict", attempt_watch_options, attempt_watch, watch_text},
 
-	{"event", "list", "[--after N] [--device ID] [--limit N]", 0, 0,
+	{"event", "list", "[--after N] [--device ID] [--attempt A] [--topic T] [--limit N]", 0, 0,
 	 "what has happened", event_list_options, event_list, NULL},
-	{"event", "follow", "[--after N] [--device ID] [--topic T]...", 0, 0,
+	{"event", "follow", "[--after N] [--device ID] [--attempt A] [--topic T]...", 0, 0,
 	 "what happens, as it happens", event_follow_options, event_follow, follow_text},
+
+	{"audit", "list", "[--object X] [--limit N]", 0, 0,
+	 "who did what, and when", audit_list_options, audit_list, NULL},
+	{"audit", "verify", "[--known N:HASH]", 0, 0,
+	 "is the log as it was written?", audit_verify_options, audit_verify, verify_text},
 
 	{"explain", NULL, "DEVICE", 1, 1,
 	 "in plain words: why is this device not updated, what to do", NULL, device_explain, NULL},

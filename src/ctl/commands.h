@@ -35,6 +35,9 @@ int attempt_watch(struct ctl *c, const struct args *a);
 int event_list(struct ctl *c, const struct args *a);
 int event_follow(struct ctl *c, const struct args *a);
 
+int audit_list(struct ctl *c, const struct args *a);
+int audit_verify(struct ctl *c, const struct args *a);
+
 int server_backup(struct ctl *c, const struct args *a);
 int server_status(struct ctl *c, const struct args *a);
 int show_version(struct ctl *c, const struct args *a);

@@ -132,23 +132,24 @@ static bool page_take(const json_t *page, const char *key, json_t *all, int64_t 
 		      char ret_next[160])
 {
 	const json_t *next = json_object_get(page, "next");
-	size_t before = json_array_size(all), i;
+	char old[160];
 	json_t *row;
+	size_t i;
 
 	json_array_foreach(json_object_get(page, key), i, row)
 	{
 		if (limit <= 0 || json_array_size(all) < (size_t)limit)
 			(void)json_array_append(all, row);
 	}
+	memcpy(old, ret_next, sizeof(old));
 	if (json_is_string(next))
 		(void)snprintf(ret_next, 160, "%s", json_string_value(next));
 	else if (json_is_integer(next))
 		(void)snprintf(ret_next, 160, "%" JSON_INTEGER_FORMAT, json_integer_value(next));
 	else
 		return false;
-	/* a page that brings nothing would go on for ever */
-	return json_array_size(all) > before &&
-	       (limit <= 0 || json_array_size(all) < (size_t)limit);
+	/* a filter may leave a page empty; one that leads nowhere would go on for ever */
+	return strcmp(ret_next, old) != 0 && (limit <= 0 || json_array_size(all) < (size_t)limit);
 }
 
 json_t *ctl_list(struct ctl *c, const struct url *base, const char *key, const char *from,
@@ -252,13 +253,18 @@ static int globals_parse(struct ctl *c, struct globals *g, int argc, char **argv
 static int run(struct ctl *c, const struct globals *g, const struct args *a)
 {
 	const char *socket = g->socket, *env = getenv("POSTBOOT_SOCKET");
+	int64_t rev = 0;
 	int code;
 
+	if (!ctl_number(c, a, "if-rev", 0, &rev))
+		return CTL_USAGE;
 	if (socket == NULL)
 		socket = env != NULL && env[0] != '\0' ? env : SOCKET_DEFAULT;
 	out_init(&c->out, g->no_color);
 	c->out.json = g->json;
 	c->http = http_new(socket);
+	if (rev > 0)
+		http_if_rev(c->http, rev);
 	code = c->command->run(c, a);
 	http_free(c->http);
 	if (out_flush()) {

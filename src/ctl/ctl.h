@@ -14,7 +14,7 @@
 #include "ctl/url.h"
 
 /* Exit codes: stable, documented in postbootctl(1). */
-enum { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
+enum { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_DEGRADED = 3 };
 
 struct ctl {
 	struct output out;

@@ -3,10 +3,12 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ctl/text.h"
@@ -26,6 +28,7 @@ struct http {
 	char *host_error; /* CURLOPT_ERRORBUFFER */
 	char *got;	  /* what has come and is not used up */
 	size_t got_len, got_cap;
+	char if_match[48]; /* a header, "": none */
 	long status;
 	char code[64];
 	char error[1024];
@@ -69,6 +72,11 @@ void http_free(struct http *h)
 	free(h->host_error);
 	free(h->got);
 	free(h);
+}
+
+void http_if_rev(struct http *h, int64_t rev)
+{
+	(void)snprintf(h->if_match, sizeof(h->if_match), "If-Match: \"%" PRId64 "\"", rev);
 }
 
 long http_status(const struct http *h)
@@ -237,9 +245,27 @@ static int refused(struct http *h)
 	return ERR_DENIED;
 }
 
+/* A UNIX socket whose queue is full says so at once (EAGAIN), where TCP would wait; libcurl takes
+ * that for a connection under way, and finds none. Nothing was sent: asking again is harmless. */
+static CURLcode perform_patiently(struct http *h)
+{
+	const struct timespec pause = {.tv_nsec = 100000000};
+	CURLcode rc = curl_easy_perform(h->curl);
+
+	for (unsigned i = 0; i < CONNECT_S * 10 && rc == CURLE_COULDNT_CONNECT; i++) {
+		long e = 0;
+		(void)curl_easy_getinfo(h->curl, CURLINFO_OS_ERRNO, &e);
+		if (e != 0 && e != EAGAIN && e != ENOTCONN)
+			break;
+		(void)nanosleep(&pause, NULL);
+		rc = curl_easy_perform(h->curl);
+	}
+	return rc;
+}
+
 static int perform(struct http *h)
 {
-	CURLcode rc = curl_easy_perform(h->curl);
+	CURLcode rc = perform_patiently(h);
 
 	(void)curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &h->status);
 	/* an upload that is refused early is a refusal, not a lost connection */
@@ -287,6 +313,8 @@ int http_call(struct http *h, const char *method, const char *path, const json_t
 	headers = curl_slist_append(headers, "Accept: application/json");
 	(void)curl_easy_setopt(h->curl, CURLOPT_TIMEOUT, (long)ANSWER_S);
 	if (strcmp(method, "GET") != 0) {
+		if (h->if_match[0] != '\0')
+			headers = curl_slist_append(headers, h->if_match);
 		text = body ? json_dumps(body, JSON_COMPACT) : mem_copy("");
 		headers = curl_slist_append(headers, body ? "Content-Type: application/json"
 							  : "Content-Type:");

@@ -24,6 +24,10 @@ void http_free(struct http *h);
 int http_call(struct http *h, const char *method, const char *path, const json_t *body,
 	      json_t **ret) ERR_CHECK;
 
+/* Changes asked for from now on are refused by the daemon unless what they change has this
+ * revision (If-Match). */
+void http_if_rev(struct http *h, int64_t rev);
+
 /* How an upload comes along; `total` -1: unknown. */
 typedef void (*http_progress_fn)(int64_t done, int64_t total, void *arg);
 

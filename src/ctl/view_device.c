@@ -72,6 +72,15 @@ static void versions(const struct output *o, const json_t *d)
 	out_nl(o);
 }
 
+static void revision(const struct output *o, const json_t *d)
+{
+	if (get_int(d, "rev") == 0)
+		return;
+	view_label(o, "revision");
+	out_printf(o, "%" PRId64, get_int(d, "rev"));
+	out_nl(o);
+}
+
 static void operator_acts(const struct output *o, const json_t *d)
 {
 	const json_t *hold = json_object_get(d, "hold");
@@ -239,6 +248,7 @@ void view_device(const struct output *o, const json_t *d)
 	out_nl(o);
 	out_nl(o);
 	versions(o, d);
+	revision(o, d);
 	operator_acts(o, d);
 	contact(o, d);
 	keys(o, d);

@@ -21,7 +21,8 @@ enum {
 	CONNECTION_MEMORY = 64 * 1024, /* head and read buffer of one connection */
 	CONNECTION_IDLE_S = 30,
 	KEEP_ALIVE_MS = 15000,
-	BACKLOG = 64,
+	BACKLOG = 4096,	 /* cut to what the system allows */
+	DRAIN_MS = 5000, /* for what is under way when we stop */
 };
 #define SOCKET_GROUP "postboot"
 
@@ -92,13 +93,39 @@ static int socket_listen(const char *path, int *ret_fd)
 	return 0;
 }
 
+int admin_tcp_open(struct sockaddr_storage *addr, int *ret_fd)
+{
+	struct sockaddr *any = (struct sockaddr *)addr;
+	socklen_t len = sizeof(*addr);
+	int on = 1;
+	int fd = socket(any->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return err_from_errno(errno);
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, any, len) || listen(fd, BACKLOG) || getsockname(fd, any, &len)) {
+		int err = err_from_errno(errno);
+		close(fd);
+		return err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
 /* ---- libmicrohttpd in the loop ---- */
 
 static void admin_turn(struct admin *a);
+static void admin_end(struct admin *a);
 
 static void timer_due(uv_timer_t *timer)
 {
 	admin_turn(timer->data);
+}
+
+static void soon_due(uv_idle_t *soon)
+{
+	(void)uv_idle_stop(soon);
+	admin_turn(soon->data);
 }
 
 static void poll_ready(uv_poll_t *poll, int status, int events)
@@ -106,18 +133,6 @@ static void poll_ready(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	admin_turn(poll->data);
-}
-
-/* A full daemon stops listening, and begins again in the turn after one that made room: which
- * no descriptor announces. */
-static bool admin_has_room_again(struct admin *a)
-{
-	const union MHD_DaemonInfo *info =
-		MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-	bool was_full = a->full;
-
-	a->full = info && info->num_connections >= LIMIT_ADMIN_CONNECTIONS;
-	return was_full && !a->full;
 }
 
 static void admin_turn(struct admin *a)
@@ -130,14 +145,19 @@ static void admin_turn(struct admin *a)
 	(void)MHD_run(a->mhd);
 	if (a->stopping)
 		return;
-	/* What it has left over (edge-triggered sockets) is due at once; through the timer, so
-	 * that the network gets its turn in between. */
-	if (admin_has_room_again(a) || a->again)
+	if (a->draining && list_empty(&a->requests)) {
+		admin_end(a);
+		return;
+	}
+	/* What it has left over (edge-triggered sockets) is due at once, but not before the
+	 * network had its turn: a timer of 0 ms started by a timer would be. */
+	(void)uv_timer_stop(&a->timer);
+	if (a->again)
 		admin_again(a);
-	else if (MHD_get_timeout(a->mhd, &ms) == MHD_YES)
+	else if (MHD_get_timeout(a->mhd, &ms) == MHD_YES && ms == 0)
+		(void)uv_idle_start(&a->soon, soon_due);
+	else if (ms)
 		(void)uv_timer_start(&a->timer, timer_due, ms, 0);
-	else
-		(void)uv_timer_stop(&a->timer);
 }
 
 /* Without a thread of its own libmicrohttpd does not signal a resumed connection. */
@@ -145,7 +165,7 @@ void admin_again(struct admin *a)
 {
 	a->again = true;
 	if (!a->stopping)
-		(void)uv_timer_start(&a->timer, timer_due, 0, 0);
+		(void)uv_idle_start(&a->soon, soon_due);
 }
 
 static void keep_alive_due(uv_timer_t *timer)
@@ -173,9 +193,11 @@ static void mhd_log(void *cls, const char *fmt, va_list ap)
 static int mhd_start(struct admin *a)
 {
 	a->mhd = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-		request_handle, a, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, a, MHD_OPTION_LISTEN_SOCKET,
-		a->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIMIT_ADMIN_CONNECTIONS,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+			MHD_USE_NO_LISTEN_SOCKET,
+		0, NULL, NULL, request_handle, a, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, a,
+		MHD_OPTION_NOTIFY_CONNECTION, conns_notify, &a->conns, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)(2 * LIMIT_ADMIN_CONNECTIONS), /* with those about to be closed */
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S,
 		MHD_OPTION_NOTIFY_COMPLETED, request_completed, a, MHD_OPTION_UNESCAPE_CALLBACK,
@@ -197,26 +219,30 @@ static void loop_start(struct admin *a)
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	uint64_t every = a->conf.keep_alive_ms ? a->conf.keep_alive_ms : KEEP_ALIVE_MS;
 
-	a->poll.data = a->timer.data = a->keep_alive.data = a->step.data = a;
+	a->poll.data = a->timer.data = a->keep_alive.data = a->step.data = a->soon.data =
+		a->drain.data = a;
 	(void)uv_timer_init(a->conf.loop, &a->timer);
 	(void)uv_timer_init(a->conf.loop, &a->keep_alive);
-	(void)uv_timer_init(a->conf.loop, &a->step);
-	a->handles = 3;
+	(void)uv_idle_init(a->conf.loop, &a->step);
+	(void)uv_idle_init(a->conf.loop, &a->soon);
+	(void)uv_timer_init(a->conf.loop, &a->drain);
+	a->handles = 5;
 	(void)uv_timer_start(&a->keep_alive, keep_alive_due, every, every);
 	if (uv_poll_init(a->conf.loop, &a->poll, info->epoll_fd) == 0) {
 		a->handles++;
 		a->polls = true;
 		(void)uv_poll_start(&a->poll, UV_READABLE, poll_ready);
 	}
-	engine_on_events(a->conf.engine, events_committed, a);
+	if (!a->conf.main)
+		engine_on_events(a->conf.engine, events_committed, a);
 }
 
 static int socket_begin(struct admin *a)
 {
-	if (a->listen_fd < 0)
-		return socket_listen(a->socket_path, &a->listen_fd);
-	int flags = fcntl(a->listen_fd, F_GETFL);
-	if (flags < 0 || fcntl(a->listen_fd, F_SETFL, flags | O_NONBLOCK))
+	if (a->conns.listen_fd < 0)
+		return socket_listen(a->socket_path, &a->conns.listen_fd);
+	int flags = fcntl(a->conns.listen_fd, F_GETFL);
+	if (flags < 0 || fcntl(a->conns.listen_fd, F_SETFL, flags | O_NONBLOCK))
 		return err_from_errno(errno);
 	return 0;
 }
@@ -234,25 +260,30 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 		return ERR_NOMEM;
 	}
 	a->conf = *conf;
-	a->listen_fd = conf->socket_fd;
+	a->conns.listen_fd = conf->socket_fd;
+	list_init(&a->conns.all);
 	a->socket_path = path;
 	list_init(&a->requests);
 	list_init(&a->verifying);
 	int err = socket_begin(a);
 	if (err) {
-		if (a->listen_fd >= 0)
-			close(a->listen_fd);
+		if (a->conns.listen_fd >= 0)
+			close(a->conns.listen_fd);
 		admin_free(a);
 		return err;
 	}
-	err = conf->keep_images ? 0 : images_sweep(conf->images, image_used, a);
+	err = conf->main || conf->keep_images ? 0 : images_sweep(conf->images, image_used, a);
 	if (err)
 		log_warn("images sweep=failed error=\"%s\"", err_text(err));
 	err = mhd_start(a);
+	if (!err)
+		err = conns_start(&a->conns, a);
 	if (err) {
+		if (a->mhd)
+			MHD_stop_daemon(a->mhd);
 		if (a->socket_path[0])
 			(void)unlink(a->socket_path);
-		close(a->listen_fd);
+		close(a->conns.listen_fd);
 		admin_free(a);
 		return err;
 	}
@@ -261,11 +292,21 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 	return 0;
 }
 
+void admin_stats(const struct admin *a, struct admin_stats *ret_stats)
+{
+	const union MHD_DaemonInfo *info =
+		a->mhd ? MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS) : NULL;
+
+	memcpy(ret_stats->requests, a->answered, sizeof(a->answered));
+	ret_stats->connections = info ? info->num_connections : 0;
+	ret_stats->followers = followers_count(a, &ret_stats->follower_lag);
+}
+
 /* ---- the end ---- */
 
 void admin_settle(struct admin *a)
 {
-	if (!a->stopping || a->owed || a->handles || !a->stopped)
+	if (!a->stopping || a->owed || a->handles || a->conns.handles || !a->stopped)
 		return;
 	void (*stopped)(void *ctx) = a->stopped;
 	a->stopped = NULL;
@@ -278,6 +319,15 @@ static void handle_closed(uv_handle_t *handle)
 
 	a->handles--;
 	admin_settle(a);
+}
+
+/* No shutdown(2) of an inherited socket: the service manager may keep it and let clients wait for
+ * the next of us. */
+static void listening_end(struct admin *a)
+{
+	if (a->socket_path[0])
+		(void)unlink(a->socket_path);
+	conns_drain(&a->conns);
 }
 
 /* Who waits is told: a connection that just ends says nothing. */
@@ -296,32 +346,55 @@ static void sleepers_answer(struct admin *a)
 	(void)MHD_run(a->mhd);
 }
 
-void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
+static void admin_end(struct admin *a)
 {
-	assert(!a->stopping);
 	a->stopping = true;
-	a->stopped = stopped;
-	a->stopped_ctx = ctx;
-	engine_on_events(a->conf.engine, NULL, NULL);
+	if (!a->conf.main)
+		engine_on_events(a->conf.engine, NULL, NULL);
 	sleepers_answer(a);
 	/* libmicrohttpd does not stop over sleeping connections. */
 	LIST_EACH(it, next, &a->requests)
 	request_resume(LIST_ENTRY(it, struct request, link));
 	if (a->polls)
 		uv_close((uv_handle_t *)&a->poll, handle_closed);
-	MHD_stop_daemon(a->mhd); /* closes the listening socket, too */
+	conns_stop(&a->conns);
+	MHD_stop_daemon(a->mhd);
 	a->mhd = NULL;
-	if (a->socket_path[0])
-		(void)unlink(a->socket_path);
 	uv_close((uv_handle_t *)&a->timer, handle_closed);
 	uv_close((uv_handle_t *)&a->keep_alive, handle_closed);
 	uv_close((uv_handle_t *)&a->step, handle_closed);
+	uv_close((uv_handle_t *)&a->soon, handle_closed);
+	uv_close((uv_handle_t *)&a->drain, handle_closed);
+}
+
+static void drain_due(uv_timer_t *timer)
+{
+	struct admin *a = timer->data;
+	unsigned cut = 0;
+
+	LIST_EACH(it, next, &a->requests)
+	cut++;
+	log_warn("admin stop=late cut=%u", cut);
+	admin_end(a);
+}
+
+void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx)
+{
+	assert(!a->draining);
+	a->draining = true;
+	a->stopped = stopped;
+	a->stopped_ctx = ctx;
+	listening_end(a);
+	(void)uv_timer_start(&a->drain, drain_due, DRAIN_MS, 0);
+	followers_wake(a, false); /* their streams end here */
+	admin_again(a);
 }
 
 void admin_free(struct admin *a)
 {
 	if (!a)
 		return;
+	conns_free(&a->conns);
 	free(a->socket_path);
 	free(a);
 }

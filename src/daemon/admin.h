@@ -10,6 +10,7 @@
 #ifndef DAEMON_ADMIN_H
 #define DAEMON_ADMIN_H
 
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <uv.h>
 
@@ -19,13 +20,19 @@
 #include "store/store.h"
 
 struct admin;
+struct health;
+
+enum { ADMIN_STATUSES = 500 };
 
 struct admin_conf {
 	uv_loop_t *loop; /* all borrowed, for the admin's life */
 	struct engine *engine;
 	struct store *store;
 	struct images *images;
-	const struct net *net;	 /* for the numbers of /v1/status; NULL: none */
+	const struct net *net;	     /* for the numbers of /v1/status; NULL: none */
+	const struct health *health; /* NULL: always fine */
+	struct admin *main; /* NULL; else this one serves only /metrics and /v1/health, of `main`,
+			     * on socket_fd; it is stopped first */
 	const char *socket_path; /* made here, mode 0660, group `postboot` if there is one */
 	int socket_fd;		 /* >= 0: a listening socket of the service manager, taken, whatever
 				  * admin_new says; else -1 */
@@ -44,7 +51,19 @@ struct admin_conf {
 /* ERR_BUSY: another daemon answers on the socket. ERR_INVAL: the path is too long or names
  * something that is no socket. A stale socket is replaced. */
 int admin_new(const struct admin_conf *conf, struct admin **ret_admin) ERR_CHECK;
-/* Closes all connections; `stopped` comes when the last act has ended. Once. */
+/* A listening TCP socket for one that has `main`; *addr gets the port, if it was 0. */
+int admin_tcp_open(struct sockaddr_storage *addr, int *ret_fd) ERR_CHECK;
+
+struct admin_stats {
+	uint64_t requests[ADMIN_STATUSES]; /* answered, by status - 100 */
+	unsigned connections, followers;
+	uint64_t follower_lag; /* events that the slowest one has not been sent */
+};
+void admin_stats(const struct admin *a, struct admin_stats *ret_stats);
+
+/* Takes no new connection and no new request. What is under way has some seconds to end, event
+ * streams end at once; then all connections are closed, and `stopped` comes when the last act
+ * has ended. Once. */
 void admin_stop(struct admin *a, void (*stopped)(void *ctx), void *ctx);
 void admin_free(struct admin *a); /* after `stopped`; NULL is fine */
 

@@ -359,9 +359,11 @@ bool read_ok(struct request *rq, int err)
 {
 	if (!err)
 		return true;
-	log_err("admin read=failed code=%s error=\"%s\"", err_word(err),
-		store_error(rq->admin->conf.store));
-	reply_problem(rq, 503, err_word(err), "the database cannot be read: %s", err_text(err));
+	log_debug("admin read=failed code=%s error=\"%s\"", err_word(err),
+		  store_error(rq->admin->conf.store)); /* a condition of health, told once */
+	reply_fault(rq, err == ERR_FULL ? ERR_IO : err,
+		    "See \"postbootctl status\"; it is tried again all the time",
+		    "the database cannot be read: %s", err_text(err));
 	return false;
 }
 

@@ -86,12 +86,14 @@ static void verified(struct request *rq, const struct store_audit_check *c)
 	reply_json(rq, 200, o);
 }
 
-static void verify_step(uv_timer_t *timer)
+static void verify_step(uv_idle_t *idle)
 {
-	struct admin *a = timer->data;
+	struct admin *a = idle->data;
 
-	if (list_empty(&a->verifying))
+	if (list_empty(&a->verifying)) {
+		(void)uv_idle_stop(idle);
 		return;
+	}
 	struct verification *v = LIST_ENTRY(a->verifying.next, struct verification, link);
 	struct request *rq = v->rq;
 	list_remove(&v->link);
@@ -103,8 +105,6 @@ static void verify_step(uv_timer_t *timer)
 	}
 	if (rq->response)
 		request_resume(rq);
-	if (!list_empty(&a->verifying))
-		(void)uv_timer_start(timer, verify_step, 0, 0);
 }
 
 void audit_verify(struct request *rq)
@@ -120,7 +120,7 @@ void audit_verify(struct request *rq)
 	}
 	rq->verification->rq = rq;
 	list_append(&a->verifying, &rq->verification->link);
-	(void)uv_timer_start(&a->step, verify_step, 0, 0);
+	(void)uv_idle_start(&a->step, verify_step);
 }
 
 void verification_free(struct verification *v)

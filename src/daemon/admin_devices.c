@@ -87,59 +87,6 @@ void device_explain(struct request *rq)
 	reply_json(rq, 200, view_explain(&d.view, clock_read().wall_ms));
 }
 
-struct ids {
-	char (*list)[LIMIT_DEVICE_ID + 1];
-	unsigned count;
-};
-
-static bool devices_row(void *ctx, const struct device *d)
-{
-	struct ids *ids = ctx;
-
-	(void)buf_copy_str(ids->list[ids->count++], sizeof(ids->list[0]), d->id);
-	return true;
-}
-
-static void reply_devices(struct request *rq, const struct ids *ids, uint64_t limit)
-{
-	json_t *o = json_object();
-	json_t *list = json_array();
-	struct engine_device now;
-
-	for (unsigned i = 0; i < ids->count; i++)
-		if (engine_device(rq->admin->conf.engine, ids->list[i], &now) == 0)
-			view_append(&list, view_device_row(&now));
-	view_put(&o, "devices", list);
-	if (ids->count == limit)
-		view_put(&o, "next", json_string(ids->list[ids->count - 1]));
-	reply_json(rq, 200, o);
-}
-
-void devices_list(struct request *rq)
-{
-	char after[LIMIT_DEVICE_ID + 1], product[LIMIT_PRODUCT_NAME + 1];
-	struct ids ids = {0};
-	struct product p = {0};
-	uint64_t limit;
-
-	if (!query_text(rq, "after", sizeof(after), after) ||
-	    !query_text(rq, "product", sizeof(product), product) ||
-	    !query_number(rq, "limit", 1, LIMIT_PAGE, 100, &limit) ||
-	    !body_keys(rq, rq->json, "", "") || (product[0] && !find_product(rq, product, &p)))
-		return;
-	if (limit > LIMIT_DEVICE_ROWS)
-		limit = LIMIT_DEVICE_ROWS;
-	ids.list = calloc(limit, sizeof(ids.list[0]));
-	if (!ids.list) {
-		reply_error(rq, ERR_NOMEM, "out of memory");
-		return;
-	}
-	if (read_ok(rq, store_devices(rq->admin->conf.store, p.id, after, (unsigned)limit,
-				      devices_row, &ids)))
-		reply_devices(rq, &ids, limit);
-	free(ids.list);
-}
-
 /* ---- POST /v1/devices ---- */
 
 static void device_added(struct request *rq)

@@ -14,6 +14,8 @@
 
 enum {
 	PAGE_ROWS = 64,
+	PAGE_LOOKED = 512, /* rows looked at in one turn where a filter skips most of them */
+	TOPIC_MAX = 64,
 	PAGE_BYTES = 64 * 1024,	    /* a page ends after the event that reaches it */
 	FOLLOWER_BLOCK = 16 * 1024, /* libmicrohttpd's buffer per follower */
 	FOLLOWER_IDLE_S = 300,	    /* a follower that takes nothing for so long is let go */
@@ -28,7 +30,12 @@ struct follower {
 	uint64_t last; /* without follow: where it ends */
 	char stream[33];
 	char device[LIMIT_DEVICE_ID + 1];
-	char *text; /* the page: [pos, len) is to be sent */
+	char topic[TOPIC_MAX + 1]; /* "": all */
+	uint64_t attempt;	   /* 0: all */
+	bool cloudevents;
+	bool more;	 /* the page ended at its rows: look on */
+	unsigned looked; /* rows of this page, sent or skipped */
+	char *text;	 /* the page: [pos, len) is to be sent */
 	size_t pos, len, cap;
 };
 
@@ -63,21 +70,45 @@ static void page_puts(struct follower *f, const char *text)
 	page_put(f, text, strlen(text));
 }
 
+/* "flash/status" also where the server says "spark/flash/status". */
+static bool topic_is(const char *topic, const char *wanted)
+{
+	size_t lt = strlen(topic), lw = strlen(wanted);
+
+	return lt >= lw && strcmp(topic + lt - lw, wanted) == 0 &&
+	       (lt == lw || topic[lt - lw - 1] == '/');
+}
+
+static bool event_fits(const struct follower *f, const struct store_event_row *e)
+{
+	return (!f->topic[0] || topic_is(e->topic, f->topic)) &&
+	       (!f->attempt || e->attempt == f->attempt);
+}
+
 static bool page_row(void *ctx, const struct store_event_row *e)
 {
 	struct follower *f = ctx;
 
 	if (!f->follow && e->seq > f->last)
 		return false;
+	f->looked++;
+	if (!event_fits(f, e)) {
+		f->next = e->seq;
+		return true;
+	}
 	json_t *o = view_event(f->stream, e);
+	if (f->cloudevents)
+		o = view_cloudevent(f->stream, o);
 	char *json = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	if (!json)
 		f->failed = true;
 	else if (f->sse) {
 		page_puts(f, "id: ");
-		page_puts(f, json_string_value(json_object_get(o, "cursor")));
+		page_puts(f,
+			  json_string_value(json_object_get(o, f->cloudevents ? "id" : "cursor")));
 		page_puts(f, "\nevent: ");
-		page_puts(f, json_string_value(json_object_get(o, "topic")));
+		page_puts(f,
+			  json_string_value(json_object_get(o, f->cloudevents ? "type" : "topic")));
 		page_puts(f, "\ndata: ");
 		page_puts(f, json);
 		page_puts(f, "\n\n");
@@ -92,7 +123,7 @@ static bool page_row(void *ctx, const struct store_event_row *e)
 	f->next = e->seq;
 	if (f->limited)
 		f->left--;
-	return f->len < PAGE_BYTES;
+	return f->len < PAGE_BYTES && (!f->limited || f->left > 0);
 }
 
 /* Have events between the last one sent and this page gone meanwhile (retention)? Asked after
@@ -108,20 +139,25 @@ static bool page_has_gap(struct follower *f, uint64_t before)
 static void page_read(struct follower *f)
 {
 	struct store *store = f->rq->admin->conf.store;
-	unsigned rows = PAGE_ROWS;
+	bool filtered = f->topic[0] || f->attempt;
+	unsigned rows = filtered ? PAGE_LOOKED : PAGE_ROWS;
 	struct store_info info;
 
 	f->pos = f->len = 0;
-	if (f->limited && f->left < rows)
+	f->looked = 0;
+	f->more = false;
+	if (!filtered && f->limited && f->left < rows)
 		rows = (unsigned)f->left;
-	if (rows == 0 || (!f->follow && f->next >= f->last))
+	if ((f->limited && f->left == 0) || (!f->follow && f->next >= f->last))
 		return;
 	uint64_t before = f->next;
 	store_info(store, &info); /* before the page: what is not in it by then is not for us */
 	if (strcmp(info.stream, f->stream) != 0 ||
 	    store_events(store, f->next, f->device, rows, page_row, f) || page_has_gap(f, before))
 		f->failed = true;
-	else if (f->len == 0 && f->device[0] && f->next < info.head)
+	else if (f->looked == rows)
+		f->more = true;
+	else if (f->looked == 0 && f->device[0] && f->next < info.head)
 		f->next = info.head;
 }
 
@@ -129,7 +165,7 @@ static bool follower_ended(const struct follower *f)
 {
 	if (f->limited && f->left == 0)
 		return true;
-	return !f->follow;
+	return !f->follow || f->rq->admin->draining;
 }
 
 static ssize_t follower_read(void *cls, uint64_t pos, char *dst, size_t max)
@@ -142,6 +178,12 @@ static ssize_t follower_read(void *cls, uint64_t pos, char *dst, size_t max)
 		page_read(f);
 	if (f->failed) /* cut, not ended: the client asks again from its cursor */
 		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (f->pos == f->len && f->more) {
+		/* Nothing here was wanted: let others have a turn, then look on. */
+		request_suspend(f->rq);
+		request_resume(f->rq);
+		return 0;
+	}
 	if (f->pos == f->len) {
 		if (follower_ended(f))
 			return MHD_CONTENT_READER_END_OF_STREAM;
@@ -170,6 +212,38 @@ void followers_wake(struct admin *a, bool keep_alive)
 		if (!rq->follower || !rq->follower->waiting)
 			continue;
 		rq->follower->keep_alive = keep_alive;
+		rq->follower->waiting = false;
+		request_resume(rq);
+	}
+}
+
+unsigned followers_count(const struct admin *a, uint64_t *ret_lag)
+{
+	struct store_info info;
+	unsigned count = 0;
+
+	store_info(a->conf.store, &info);
+	*ret_lag = 0;
+	LIST_EACH(it, next, &a->requests)
+	{
+		const struct follower *f = LIST_ENTRY(it, struct request, link)->follower;
+		if (!f || !f->follow)
+			continue;
+		count++;
+		if (info.head > f->next && info.head - f->next > *ret_lag)
+			*ret_lag = info.head - f->next;
+	}
+	return count;
+}
+
+void follower_cut(struct admin *a, const struct MHD_Connection *connection)
+{
+	LIST_EACH(it, next, &a->requests)
+	{
+		struct request *rq = LIST_ENTRY(it, struct request, link);
+		if (rq->connection != connection || !rq->follower || !rq->follower->waiting)
+			continue;
+		rq->follower->failed = true;
 		rq->follower->waiting = false;
 		request_resume(rq);
 	}
@@ -248,6 +322,39 @@ static bool follower_begin(struct request *rq, struct follower *f)
 	return true;
 }
 
+static bool query_format(struct request *rq, bool *ret_cloudevents)
+{
+	char text[32];
+
+	if (!query_text(rq, "format", sizeof(text), text))
+		return false;
+	*ret_cloudevents = strcmp(text, "cloudevents") == 0;
+	if (*ret_cloudevents || !text[0] || strcmp(text, "plain") == 0)
+		return true;
+	reply_problem(rq, 400, "invalid", "query: format: \"%s\" is not plain or cloudevents",
+		      text);
+	return false;
+}
+
+/* The events of an attempt are among those of its device. */
+static bool query_attempt(struct request *rq, struct follower *f)
+{
+	struct attempt a;
+
+	if (!query_number(rq, "attempt", 1, ATTEMPT_ID_MAX, 0, &f->attempt))
+		return false;
+	if (!f->attempt)
+		return true;
+	int err = store_attempt(rq->admin->conf.store, f->attempt, &a);
+	if (err == ERR_NOENT) {
+		reply_error(rq, err, "there is no attempt %llu", (unsigned long long)f->attempt);
+		return false;
+	}
+	if (read_ok(rq, err) && !f->device[0])
+		(void)buf_copy_str(f->device, sizeof(f->device), a.device);
+	return !rq->response;
+}
+
 void events_get(struct request *rq)
 {
 	const char *accept = MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND,
@@ -263,6 +370,8 @@ void events_get(struct request *rq)
 	f->sse = accept && strstr(accept, "text/event-stream");
 	if (!body_keys(rq, rq->json, "", "") || !query_flag(rq, "follow", &f->follow) ||
 	    !query_text(rq, "device", sizeof(f->device), f->device) ||
+	    !query_text(rq, "topic", sizeof(f->topic), f->topic) ||
+	    !query_format(rq, &f->cloudevents) || !query_attempt(rq, f) ||
 	    !query_number(rq, "limit", 1, INT64_MAX, 0, &f->left) || !follower_begin(rq, f))
 		return;
 	f->limited = f->left > 0;

@@ -85,7 +85,7 @@ void request_resume(struct request *rq)
 
 /* ---- answers ---- */
 
-const char *const problem_words[] = {"gone", "length", "method", "stopping", NULL};
+const char *const problem_words[] = {"forbidden", "gone", "length", "method", "stopping", NULL};
 
 unsigned status_of_err(int err)
 {
@@ -206,6 +206,17 @@ void reply_error(struct request *rq, int err, const char *fmt, ...)
 	va_end(ap);
 }
 
+void reply_fault(struct request *rq, int err, const char *todo, const char *fmt, ...)
+{
+	char what[320];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	reply_problem(rq, err == ERR_FULL ? 507 : 503, err_word(err), "%s. %s", what, todo);
+}
+
 void request_done(void *ctx, const struct engine_result *result)
 {
 	struct request *rq = ctx;
@@ -217,6 +228,9 @@ void request_done(void *ctx, const struct engine_result *result)
 	rq->unchanged = result->unchanged;
 	if (result->err == ERR_STALE)
 		reply_stale(rq, result->why);
+	else if (err_is_fault(result->err))
+		reply_problem(rq, result->err == ERR_FULL ? 507 : 503, err_word(result->err), "%s",
+			      result->why && *result->why ? result->why : err_text(result->err));
 	else if (result->err)
 		reply_error(rq, result->err, "%s",
 			    result->why && *result->why ? result->why : err_text(result->err));
@@ -371,6 +385,13 @@ static enum MHD_Result request_answer(struct request *rq)
 {
 	if (rq->status >= 400 && rq->route && strcmp(rq->route->method, "GET") != 0)
 		log_refused(rq);
+	struct admin *main = rq->admin->conf.main ? rq->admin->conf.main : rq->admin;
+
+	if (rq->status >= 100 && rq->status < 100 + ADMIN_STATUSES)
+		main->answered[rq->status - 100]++;
+	if (rq->admin->draining)
+		reply_header(rq, MHD_HTTP_HEADER_CONNECTION, "close");
+	conns_at(rq->connection, CONN_WORKS);
 	/* The response stays ours, too, until the request is completed. */
 	return MHD_queue_response(rq->connection, rq->status, rq->response);
 }
@@ -378,6 +399,7 @@ static enum MHD_Result request_answer(struct request *rq)
 static void request_run(struct request *rq)
 {
 	rq->ran = true;
+	conns_at(rq->connection, CONN_WORKS);
 	if (rq->route->body == BODY_JSON && !body_parse(rq))
 		return;
 	rq->route->run(rq);
@@ -396,7 +418,11 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
 		if (!rq)
 			return MHD_NO;
 		*con_cls = rq;
-		request_head(rq, url, method);
+		if (a->draining) /* a connection that was kept open */
+			reply_problem(rq, 503, "stopping", "the server is stopping");
+		else
+			request_head(rq, url, method);
+		conns_at(connection, rq->upload ? CONN_IMAGE : CONN_BODY);
 		return rq->response && !body_is_small(rq) ? request_answer(rq) : MHD_YES;
 	}
 	if (*upload_data_size)
@@ -417,9 +443,9 @@ void request_completed(void *cls, struct MHD_Connection *connection, void **con_
 	struct request *rq = *con_cls;
 
 	(void)cls;
-	(void)connection;
 	(void)toe;
 	*con_cls = NULL;
+	conns_at(connection, CONN_WAITS);
 	if (!rq)
 		return;
 	rq->connection = NULL;

@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "daemon/admin.h"
+#include "daemon/admin_conns.h"
 
 enum {
 	LIMIT_ADMIN_PATH = 2048,    /* bytes of a path */
@@ -23,20 +24,23 @@ struct admin {
 	struct admin_conf conf;
 	char *socket_path; /* "" if inherited */
 	struct MHD_Daemon *mhd;
-	int listen_fd;
+	struct conns conns;
 	uv_poll_t poll;
 	uv_timer_t timer;      /* libmicrohttpd's */
+	uv_idle_t soon;	       /* the same, due at once */
 	uv_timer_t keep_alive; /* the event stream's */
-	uv_timer_t step;       /* verifications of the audit log go on */
+	uv_idle_t step;	       /* verifications of the audit log go on, once a turn */
 	struct list verifying; /* these */
+	uv_timer_t drain;      /* the end of patience in admin_stop() */
 	unsigned handles;      /* open ones of these */
 	bool polls;
 	struct list requests; /* all */
 	bool again;	      /* libmicrohttpd has work that its epoll descriptor does not show */
-	bool full;	      /* as many connections as there may be */
+	bool draining;	      /* no new work, what is under way may end */
 	bool stopping;
-	struct backup *backup; /* the one being made or sent */
-	unsigned owed;	       /* answers of engine and images to come */
+	uint64_t answered[ADMIN_STATUSES]; /* by status - 100 */
+	struct backup *backup;		   /* the one being made or sent */
+	unsigned owed;			   /* answers of engine and images to come */
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 };
@@ -109,6 +113,9 @@ void reply_problem(struct request *rq, unsigned status, const char *code, const 
 /* The same with the status and the code of an error. */
 void reply_error(struct request *rq, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The machine fails, nobody's mistake: 507 or 503, and what to do. */
+void reply_fault(struct request *rq, int err, const char *todo, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 /* Adds a header to the answer that is set. */
 void reply_header(struct request *rq, const char *key, const char *value);
 unsigned status_of_err(int err);

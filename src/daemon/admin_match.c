@@ -190,7 +190,11 @@ void reply_stale(struct request *rq, const char *why)
 		MHD_destroy_response(rq->response);
 	rq->response = NULL;
 	rq->status = 0;
-	reply_error(rq, ERR_STALE, "%s", why);
+	if (etag[0])
+		reply_error(rq, ERR_STALE, "%s; its revision is %.*s now", why,
+			    (int)strcspn(etag + 1, "-"), etag + 1);
+	else
+		reply_error(rq, ERR_STALE, "%s", why);
 	if (etag[0])
 		reply_header(rq, MHD_HTTP_HEADER_ETAG, etag);
 }

@@ -291,7 +291,12 @@ static void reply_upload_error(struct request *rq, int err)
 	else if (err == ERR_TRUNC)
 		reply_problem(rq, 400, "truncated", "the image ended before its Content-Length");
 	else
-		reply_error(rq, err, "the image cannot be stored: %s", err_text(err));
+		reply_fault(rq, err,
+			    err == ERR_FULL ? "Free space on the file system of the image folder, "
+					      "and try again"
+					    : "See that the daemon's user can write the image "
+					      "folder, and try again",
+			    "the image cannot be stored: %s; nothing is left of it", err_text(err));
 }
 
 size_t release_upload_write(struct request *rq, const char *ptr, size_t len)

@@ -5,6 +5,8 @@
 
 /* clang-format off */
 static const struct route routes[] = {
+	{"GET",    "/metrics", "", BODY_JSON, NULL, metrics_get, false},
+	{"GET",    "/v1/health", "", BODY_JSON, NULL, health_get, false},
 	{"GET",    "/v1/openapi.json", "", BODY_JSON, NULL, contract_get, false},
 	{"GET",    "/v1/status", "", BODY_JSON, NULL, status_get, false},
 
@@ -21,7 +23,8 @@ static const struct route routes[] = {
 	{"GET",    "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_get, false},
 	{"DELETE", "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_remove, true},
 
-	{"GET",    "/v1/devices", " product after limit ", BODY_JSON, NULL, devices_list, false},
+	{"GET",    "/v1/devices", " product state hold online version drifted after limit ",
+	 BODY_JSON, NULL, devices_list, false},
 	{"POST",   "/v1/devices", "", BODY_JSON, NULL, devices_add, false},
 	{"GET",    "/v1/devices/*", "", BODY_JSON, NULL, device_get, false},
 	{"DELETE", "/v1/devices/*", "", BODY_JSON, NULL, device_remove, true},
@@ -35,11 +38,14 @@ static const struct route routes[] = {
 	{"POST",   "/v1/devices/*/hold", "", BODY_JSON, NULL, device_hold, true},
 	{"POST",   "/v1/devices/*/unhold", "", BODY_JSON, NULL, device_unhold, true},
 
-	{"GET",    "/v1/attempts", " device open before limit ", BODY_JSON, NULL, attempts_list, false},
+	{"GET",    "/v1/attempts",
+	 " device product release verdict charged since until open before limit ", BODY_JSON, NULL,
+	 attempts_list, false},
 	{"GET",    "/v1/attempts/*", "", BODY_JSON, NULL, attempt_get, false},
 	{"POST",   "/v1/attempts/*/cancel", "", BODY_JSON, NULL, attempt_cancel, true},
 
-	{"GET",    "/v1/events", " after device follow limit ", BODY_JSON, NULL, events_get, false},
+	{"GET",    "/v1/events", " after device topic attempt format follow limit ", BODY_JSON,
+	 NULL, events_get, false},
 
 	{"GET",    "/v1/audit", " after before object limit ", BODY_JSON, NULL, audit_list, false},
 	{"GET",    "/v1/audit/verify", "", BODY_JSON, NULL, audit_verify, false},
@@ -81,6 +87,12 @@ static bool path_matches(struct request *rq, const char *pattern, char *names[2]
 	return rq->segments > 0 && !*pattern;
 }
 
+/* Anybody may ask for it who reaches the address of metrics-listen. */
+static bool is_open(const struct route *route)
+{
+	return route->run == metrics_get || route->run == health_get;
+}
+
 void route_find(struct request *rq, const char *method)
 {
 	const char *want = strcmp(method, "HEAD") == 0 ? "GET" : method;
@@ -89,6 +101,8 @@ void route_find(struct request *rq, const char *method)
 
 	for (size_t i = 0; i < ROUTE_COUNT; i++) {
 		char *names[2] = {NULL, NULL};
+		if (rq->admin->conf.main && !is_open(&routes[i]))
+			continue;
 		if (!path_matches(rq, routes[i].path, names))
 			continue;
 		if (strcmp(want, routes[i].method) == 0) {

@@ -6,6 +6,7 @@
 #define DAEMON_ADMIN_ROUTES_H
 
 #include "daemon/admin_http.h"
+#include "daemon/health.h"
 
 /* Finds rq's route by method and segments and sets rq->route and rq->name; or answers 404, or
  * 405 with Allow. */
@@ -15,7 +16,7 @@ void route_find(struct request *rq, const char *method);
 size_t route_count(void);
 const struct route *route_at(size_t i);
 
-route_fn contract_get, status_get;
+route_fn contract_get, health_get, metrics_get, status_get;
 route_fn products_list, products_add, product_get, product_patch, product_target;
 route_fn releases_list, release_get, release_remove, release_add_head, release_add;
 route_fn devices_list, devices_add, device_get, device_remove, device_explain;
@@ -37,13 +38,19 @@ void reply_attempt(struct request *rq, uint64_t id);
 /* A name as one segment of a path. dst: 3 bytes for each of the name's, and 1. */
 char *percent_encode(const char *name, char *dst, size_t cap);
 /* The diagnoses of an attempt, open or closed; none if they cannot be read. */
+json_t *attempt_json(struct request *rq, const struct attempt *at);
 void attempt_diagnoses(struct admin *a, struct attempt *at, struct diagnoses *ret);
 
+const struct health *health_of(const struct admin *a);
 void backup_stop(struct backup *b); /* its request has ended; NULL is fine */
 void backup_free(struct backup *b); /* NULL is fine */
 
 void follower_free(struct follower *f);		/* NULL is fine */
 void verification_free(struct verification *v); /* NULL is fine */
 void followers_wake(struct admin *a, bool keep_alive);
+/* How many follow, and how many events the slowest one has not been sent. */
+unsigned followers_count(const struct admin *a, uint64_t *ret_lag);
+/* The client of this connection is gone: a follower that sleeps on it ends. */
+void follower_cut(struct admin *a, const struct MHD_Connection *connection);
 
 #endif

@@ -24,36 +24,42 @@ static const struct conf_key keys[] = {
 	{"admin-socket", CONF_TYPE_PATH, AT(admin_socket), RUNSTATEDIR "/postboot/admin.sock",
 	 1, CONF_SOCKET_MAX, false,
 	 "UNIX socket of the admin API."},
+	{"viewer-group", CONF_TYPE_GROUP, AT(viewer_group), "", 0, CONF_GROUP_MAX, false,
+	 "Members of this group, by name or number, may read and change nothing."},
 	{"key-file", CONF_TYPE_PATH, AT(key_file), "", 0, CONF_PATH_MAX, false,
 	 "Key that seals the keys of devices, unless the credential postboot-key is there."},
 	{"listen", CONF_TYPE_LISTEN, 0, "coaps://0.0.0.0:5684 coaps://[::]:5684",
 	 1, CONF_URI_MAX, false,
 	 "Address for devices, one a line: coaps://ADDR[:PORT] or coap://ADDR[:PORT]."},
+	{"metrics-listen", CONF_TYPE_TCP, AT(metrics_listen), "", 0, CONF_URI_MAX, false,
+	 "TCP address ADDR:PORT of /metrics and /v1/health beside the admin socket; empty: none."},
+	{"metrics-anywhere", CONF_TYPE_BOOL, AT(metrics_anywhere), "no", 1, 0, false,
+	 "Allow metrics-listen on an address that others can reach."},
 	{"plain-devices", CONF_TYPE_BOOL, AT(plain_devices), "no", 1, 0, false,
 	 "Serve devices added with --plain on coap:// addresses."},
 	{"plain-anywhere", CONF_TYPE_BOOL, AT(plain_anywhere), "no", 1, 0, false,
 	 "Allow coap:// on addresses that others can reach."},
-	{"device-json", CONF_TYPE_BOOL, AT(device_json), "yes", 1, 0, false,
+	{"device-json", CONF_TYPE_BOOL, AT(device_json), "yes", 1, 0, true,
 	 "Understand JSON from devices beside CBOR."},
-	{"event-prefix", CONF_TYPE_PREFIX, AT(event_prefix), "", 0, CONF_PREFIX_MAX, false,
+	{"event-prefix", CONF_TYPE_PREFIX, AT(event_prefix), "", 0, CONF_PREFIX_MAX, true,
 	 "Stands before the topic of every event: spark/ gives spark/flash/status."},
 	/* RFC 7959 2.2: a block number has 20 bits and a block at most 1 KiB */
-	{"image-limit", CONF_TYPE_SIZE, AT(image_limit_bytes), "64M", KIB, KIB * KIB * KIB, false,
+	{"image-limit", CONF_TYPE_SIZE, AT(image_limit_bytes), "64M", KIB, KIB * KIB * KIB, true,
 	 "Largest image that is accepted, in bytes or with K, M or G."},
 	{"log-level", CONF_TYPE_LEVEL, AT(log_level), "info", 1, 0, true,
 	 "What is logged: err, warn, info or debug."},
-	{"session-idle", CONF_TYPE_DURATION, AT(session_idle_ms), "1d", SECOND, 365 * DAY, false,
+	{"session-idle", CONF_TYPE_DURATION, AT(session_idle_ms), "1d", SECOND, 365 * DAY, true,
 	 "A silent session is closed after it; a number with s, m, h or d."},
 	{"handshakes-per-second", CONF_TYPE_COUNT, AT(handshakes_per_s), "2000",
-	 1, 1000000, false,
+	 1, 1000000, true,
 	 "New sessions a second from all addresses together."},
-	{"max-sessions", CONF_TYPE_COUNT, AT(max_sessions), "131072", 1, LIMIT_PEERS, false,
+	{"max-sessions", CONF_TYPE_COUNT, AT(max_sessions), "131072", 1, LIMIT_PEERS, true,
 	 "Sessions at the same time."},
-	{"keep-events", CONF_TYPE_KEEP, AT(keep_events_ms), "90d", HOUR, 36500 * DAY, false,
+	{"keep-events", CONF_TYPE_KEEP, AT(keep_events_ms), "90d", HOUR, 36500 * DAY, true,
 	 "Older events go; a number with s, m, h or d, or forever."},
-	{"keep-attempts", CONF_TYPE_KEEP, AT(keep_attempts_ms), "365d", HOUR, 36500 * DAY, false,
+	{"keep-attempts", CONF_TYPE_KEEP, AT(keep_attempts_ms), "365d", HOUR, 36500 * DAY, true,
 	 "Attempts closed longer ago go; a number with s, m, h or d, or forever."},
-	{"max-events", CONF_TYPE_MAX, AT(max_events), "10000000", 1000, 1000000000000, false,
+	{"max-events", CONF_TYPE_MAX, AT(max_events), "10000000", 1000, 1000000000000, true,
 	 "Of more events the oldest go; a number, or any."},
 };
 /* clang-format on */
@@ -165,8 +171,10 @@ static void value_take(struct parser *p, int key, const char *start, size_t len,
 			comment ? " (a comment needs a line of its own)" : "");
 		return;
 	}
-	if (k->type == CONF_TYPE_LISTEN) {
-		struct conf_listen *l = &p->conf.listen[p->conf.listen_count - 1];
+	if (k->type == CONF_TYPE_LISTEN || k->type == CONF_TYPE_TCP) {
+		struct conf_listen *l = k->type == CONF_TYPE_TCP
+						? &p->conf.metrics_listen
+						: &p->conf.listen[p->conf.listen_count - 1];
 
 		l->text = p->text;
 		l->line = p->line;
@@ -297,6 +305,11 @@ static void rules_check(struct parser *p)
 				"coap:// is not encrypted and others can reach this address: use "
 				"coaps://, a loopback address, or say plain-anywhere = yes");
 	}
+	const struct conf_listen *m = &p->conf.metrics_listen;
+	if (m->uri[0] != '\0' && !conf_listen_is_loopback(m) && !p->conf.metrics_anywhere)
+		mistake(p, m->text, m->line, m->column, "metrics-listen",
+			"nobody is asked for a password there and others can reach this address: "
+			"use a loopback address, or say metrics-anywhere = yes");
 }
 
 int conf_parse(const struct conf_text *texts, unsigned count, struct conf *ret_conf,
@@ -351,4 +364,18 @@ bool conf_key_same(const struct conf_key *key, const struct conf *a, const struc
 	key_print(key, a, &out[0]);
 	key_print(key, b, &out[1]);
 	return bytes_equal(buf_bytes(&out[0]), buf_bytes(&out[1]));
+}
+
+void conf_key_copy(const struct conf_key *key, struct conf *dst, const struct conf *src)
+{
+	struct conf_fault fault;
+	char text[CONF_VALUE_MAX + 1];
+	struct buf out = buf_writer(text, sizeof(text));
+	bool good;
+
+	assert(key->type != CONF_TYPE_LISTEN);
+	conf_value_print(key, src, 0, &out);
+	good = conf_value_parse(key, buf_cstr(&out), dst, &fault);
+	assert(good); /* what is printed can be read */
+	(void)good;
 }

@@ -24,6 +24,7 @@ enum {
 	CONF_PATH_MAX = 512,   /* bytes of state-dir and key-file */
 	CONF_SOCKET_MAX = 107, /* bytes of admin-socket: sun_path without its NUL */
 	CONF_PREFIX_MAX = 32,  /* bytes of event-prefix */
+	CONF_GROUP_MAX = 32,   /* bytes of viewer-group */
 	CONF_VALUE_MAX = 1023, /* bytes of any value */
 	CONF_LISTEN_MAX = 16,  /* addresses */
 	CONF_URI_MAX = 63,     /* "coaps://[v6 address]:65535" is at most 61 */
@@ -50,9 +51,12 @@ struct conf {
 	char state_dir[CONF_PATH_MAX + 1];
 	char key_file[CONF_PATH_MAX + 1];
 	char admin_socket[CONF_SOCKET_MAX + 1];
+	char viewer_group[CONF_GROUP_MAX + 1]; /* a name or a number; "": none */
 	struct conf_listen listen[CONF_LISTEN_MAX];
 	unsigned listen_count;
-	bool listen_is_default; /* nobody named an address */
+	bool listen_is_default;		   /* nobody named an address */
+	struct conf_listen metrics_listen; /* TCP; uri "": none */
+	bool metrics_anywhere;
 	bool plain_devices;
 	bool plain_anywhere;
 	bool device_json;
@@ -89,6 +93,9 @@ void conf_print(const struct conf *conf, struct buf *out);
 /* "coaps://192.0.2.1:5684", "coap://[::1]:5683". Returns dst. */
 char *conf_uri(const union conf_address *addr, bool secure, char dst[CONF_URI_MAX + 1]);
 
+/* 127.0.0.0/8 or ::1. */
+bool conf_listen_is_loopback(const struct conf_listen *listen);
+
 /* ---- the table of keys ---- */
 
 struct conf_key;
@@ -99,5 +106,7 @@ const char *conf_key_name(const struct conf_key *key);
 const char *conf_key_help(const struct conf_key *key);
 bool conf_key_reloads(const struct conf_key *key); /* takes effect on SIGHUP */
 bool conf_key_same(const struct conf_key *key, const struct conf *a, const struct conf *b);
+/* Not for `listen`. */
+void conf_key_copy(const struct conf_key *key, struct conf *dst, const struct conf *src);
 
 #endif

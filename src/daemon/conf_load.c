@@ -176,3 +176,10 @@ int conf_load(const char *file, bool must_exist, struct conf *ret_conf,
 	}
 	return err;
 }
+
+void conf_error_log(const char *text)
+{
+	char quoted[1024];
+
+	log_err("conf error=\"%s\"", log_quoted(quoted, sizeof(quoted), text, strlen(text)));
+}

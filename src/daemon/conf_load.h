@@ -18,4 +18,7 @@ enum {
 int conf_load(const char *file, bool must_exist, struct conf *ret_conf,
 	      struct conf_errors *ret_errors) ERR_CHECK;
 
+/* A mistake that conf_load() has told, as a line of the log. */
+void conf_error_log(const char *text);
+
 #endif

@@ -151,6 +151,25 @@ static bool prefix_parse(const struct conf_key *key, const char *value, char *ds
 	return true;
 }
 
+/* A name or a number; whether there is such a group is not known here. */
+static bool group_parse(const struct conf_key *key, const char *value, char *dst,
+			struct conf_fault *fault)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789._-";
+	size_t len = strlen(value), good = strspn(value, allowed);
+
+	if (value[0] == '-')
+		good = 0;
+	if (value[good] != '\0')
+		return fault_at(fault, good,
+				"a group is a number, or letters, digits, '.', '_' and '-'");
+	if (len > (size_t)key->max)
+		return fault_at(fault, 0, "must be at most %" PRId64 " bytes long", key->max);
+	memcpy(dst, value, len + 1);
+	return true;
+}
+
 static bool bool_parse(const char *value, bool *dst, struct conf_fault *fault)
 {
 	bool yes = strcmp(value, "yes") == 0;
@@ -228,16 +247,13 @@ static bool port_parse(const char *value, size_t at, unsigned *dst, struct conf_
 	return true;
 }
 
-static bool uri_parse(const char *value, struct conf_listen *ret, struct conf_fault *fault)
+/* ADDR[:PORT] from `at` on; `port` is the default one, 0: it must be said. */
+static bool address_parse(const char *value, size_t at, unsigned port, union conf_address *ret,
+			  struct conf_fault *fault)
 {
-	struct conf_listen l = {0};
-	size_t at, len;
+	size_t len;
 	sa_family_t family = AF_INET;
 
-	l.secure = strncmp(value, "coaps://", 8) == 0;
-	if (!l.secure && strncmp(value, "coap://", 7) != 0)
-		return fault_at(fault, 0, "must begin with coaps:// or coap://");
-	at = l.secure ? 8 : 7;
 	if (value[at] == '[') {
 		family = AF_INET6;
 		at++;
@@ -247,19 +263,49 @@ static bool uri_parse(const char *value, struct conf_listen *ret, struct conf_fa
 	} else {
 		len = strcspn(value + at, ":");
 	}
-	if (!host_parse(value + at, len, family, &l.addr))
+	if (!host_parse(value + at, len, family, ret))
 		return fault_at(fault, at, "not an address%s",
 				family == AF_INET
 					? " (IPv6 needs brackets, names are not looked up)"
 					: " of IPv6");
 	at += len + (family == AF_INET6);
-	unsigned port = l.secure ? PORT_COAPS : PORT_COAP;
+	if (value[at] == '\0' && port == 0)
+		return fault_at(fault, at, "needs :PORT");
 	if (value[at] != '\0' && value[at] != ':')
 		return fault_at(fault, at, "only :PORT may follow the address");
 	if (value[at] == ':' && !port_parse(value, at + 1, &port, fault))
 		return false;
-	*port_of(&l.addr) = htons((uint16_t)port);
+	*port_of(ret) = htons((uint16_t)port);
+	return true;
+}
+
+static bool uri_parse(const char *value, struct conf_listen *ret, struct conf_fault *fault)
+{
+	struct conf_listen l = {0};
+
+	l.secure = strncmp(value, "coaps://", 8) == 0;
+	if (!l.secure && strncmp(value, "coap://", 7) != 0)
+		return fault_at(fault, 0, "must begin with coaps:// or coap://");
+	if (!address_parse(value, l.secure ? 8 : 7, l.secure ? PORT_COAPS : PORT_COAP, &l.addr,
+			   fault))
+		return false;
 	(void)conf_uri(&l.addr, l.secure, l.uri);
+	*ret = l;
+	return true;
+}
+
+/* "": none. */
+static bool tcp_parse(const char *value, struct conf_listen *ret, struct conf_fault *fault)
+{
+	struct conf_listen l = {0};
+	char uri[CONF_URI_MAX + 1];
+
+	if (value[0] != '\0') {
+		if (!address_parse(value, 0, 0, &l.addr, fault))
+			return false;
+		(void)buf_copy_str(l.uri, sizeof(l.uri),
+				   conf_uri(&l.addr, false, uri) + strlen("coap://"));
+	}
 	*ret = l;
 	return true;
 }
@@ -305,10 +351,14 @@ bool conf_value_parse(const struct conf_key *key, const char *value, struct conf
 		return path_parse(key, value, member, fault);
 	case CONF_TYPE_LISTEN:
 		return listen_parse(value, conf, fault);
+	case CONF_TYPE_TCP:
+		return tcp_parse(value, member, fault);
 	case CONF_TYPE_BOOL:
 		return bool_parse(value, member, fault);
 	case CONF_TYPE_PREFIX:
 		return prefix_parse(key, value, member, fault);
+	case CONF_TYPE_GROUP:
+		return group_parse(key, value, member, fault);
 	case CONF_TYPE_SIZE:
 		return number_parse(key, value, sizes, COUNT(sizes), member, fault);
 	case CONF_TYPE_LEVEL:
@@ -336,10 +386,14 @@ void conf_value_print(const struct conf_key *key, const struct conf *conf, unsig
 	switch (key->type) {
 	case CONF_TYPE_PATH:
 	case CONF_TYPE_PREFIX:
+	case CONF_TYPE_GROUP:
 		buf_put_str(out, member);
 		break;
 	case CONF_TYPE_LISTEN:
 		buf_put_str(out, conf->listen[index].uri);
+		break;
+	case CONF_TYPE_TCP:
+		buf_put_str(out, ((const struct conf_listen *)member)->uri);
 		break;
 	case CONF_TYPE_BOOL:
 		buf_put_str(out, *(const bool *)member ? "yes" : "no");

@@ -11,8 +11,10 @@
 enum conf_type {
 	CONF_TYPE_PATH,	    /* char[max + 1], absolute */
 	CONF_TYPE_LISTEN,   /* appends to struct conf itself */
+	CONF_TYPE_TCP,	    /* struct conf_listen, uri is ADDR:PORT, "": none */
 	CONF_TYPE_BOOL,	    /* bool */
 	CONF_TYPE_PREFIX,   /* char[max + 1] */
+	CONF_TYPE_GROUP,    /* char[max + 1] */
 	CONF_TYPE_SIZE,	    /* int64_t, bytes */
 	CONF_TYPE_LEVEL,    /* enum log_level */
 	CONF_TYPE_DURATION, /* int64_t, ms */
@@ -43,8 +45,5 @@ bool conf_value_parse(const struct conf_key *key, const char *value, struct conf
 /* One value; of `listen` the one with this index. */
 void conf_value_print(const struct conf_key *key, const struct conf *conf, unsigned index,
 		      struct buf *out);
-
-/* 127.0.0.0/8 or ::1. */
-bool conf_listen_is_loopback(const struct conf_listen *listen);
 
 #endif

@@ -197,8 +197,8 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	u->product = catalog_product(e, u->device.product);
 	if (!u->product)
 		return ERR_CORRUPT;
-	u->target = catalog_release(e, plan_target(&u->device, u->product, &why));
-	u->release = u->has_attempt ? catalog_release(e, u->attempt.release) : NULL;
+	u->target = catalog_release_now(e, plan_target(&u->device, u->product, &why));
+	u->release = u->has_attempt ? catalog_release_now(e, u->attempt.release) : NULL;
 	if (u->has_attempt && !u->release)
 		return ERR_CORRUPT;
 	u->attempt_history = (struct history){0};
@@ -260,6 +260,15 @@ int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
 	}
 	*ret_engine = e;
 	return 0;
+}
+
+void engine_conf_set(struct engine *e, const struct engine_conf *conf)
+{
+	e->conf.device_json = conf->device_json;
+	e->conf.event_prefix = conf->event_prefix;
+	e->conf.keep_events_ms = conf->keep_events_ms;
+	e->conf.keep_attempts_ms = conf->keep_attempts_ms;
+	e->conf.max_events = conf->max_events;
 }
 
 void engine_free(struct engine *e)

@@ -30,6 +30,8 @@ struct engine_conf {
 
 int engine_new(const struct engine_conf *conf, struct engine **ret_engine) ERR_CHECK;
 void engine_free(struct engine *e); /* NULL is fine; net must be closed */
+/* Takes device_json, event_prefix (borrowed), keep_* and max_events, and nothing else. */
+void engine_conf_set(struct engine *e, const struct engine_conf *conf);
 
 /* The network's callbacks and their context; then the net itself, once it exists. */
 const struct net_callbacks *engine_net_callbacks(void);

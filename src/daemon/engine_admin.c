@@ -38,8 +38,7 @@ static void answer_unchanged(engine_done *done, void *ctx)
 	done(ctx, &result);
 }
 
-static const char stale_why[] =
-	"it is not as it was when you looked: somebody else changed it meanwhile; look again";
+static const char stale_why[] = "it is not as it was when you looked: it was changed meanwhile";
 
 static const char *store_why(int err)
 {

@@ -40,6 +40,15 @@ struct release *catalog_release(struct engine *e, int64_t id)
 	return low < e->release_count && e->releases[low]->id == id ? e->releases[low] : NULL;
 }
 
+struct release *catalog_release_now(struct engine *e, int64_t id)
+{
+	struct release *r = catalog_release(e, id);
+
+	if (r)
+		r->unavailable = images_is_bad(e->conf.images, r->sha256);
+	return r;
+}
+
 struct release *catalog_release_named(struct engine *e, int64_t product, const char *version)
 {
 	for (size_t i = 0; i < e->release_count; i++)

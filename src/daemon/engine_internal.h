@@ -138,6 +138,7 @@ struct engine {
 	int64_t store_down_ms;		  /* monotonic; since when the store fails, 0: it works */
 	int64_t store_probe_ms;		  /* monotonic; when it is tried next */
 	bool store_works;		  /* a probe has committed */
+	bool store_full;		  /* it failed for want of space */
 	struct list sweeps;
 	int64_t retire_at_ms, retire_age_ms; /* monotonic */
 	bool retire_waits;		     /* a step of retention is on its way */
@@ -225,6 +226,8 @@ void catalog_drop_release(struct engine *e, int64_t id);
 struct product *catalog_product(struct engine *e, int64_t id);
 struct product *catalog_product_named(struct engine *e, const char *name);
 struct release *catalog_release(struct engine *e, int64_t id);
+/* The same, and whether its image can be read now. */
+struct release *catalog_release_now(struct engine *e, int64_t id);
 struct release *catalog_release_named(struct engine *e, int64_t product, const char *version);
 
 /* engine_timer.c */

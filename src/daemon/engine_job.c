@@ -60,19 +60,21 @@ static void job_decide(struct job *job)
 	}
 }
 
-/* An operator's; else it may be a sweep's, which follows from an act on a product. */
+/* An operator's; else it may be a sweep's, which follows from an act on a product, or of a
+ * database that was restored. */
 static bool job_is_act(const struct job *job)
 {
-	return job->kind == JOB_OPERATOR && job->in.op.done;
+	return job->kind == JOB_OPERATOR && job->in.op.done && job->in.op.act != OPERATOR_RESTORED;
 }
 
-/* Done before it began. Two operators may have wanted the same. */
+/* Done before it began. Two operators may have wanted the same. Unhold ends a drift, too. */
 static bool job_is_idle(const struct job *job)
 {
-	bool held = job->u.device.hold != HOLD_NONE;
+	const struct device *d = &job->u.device;
+	bool held = d->hold != HOLD_NONE;
 
 	return job_is_act(job) && ((job->in.op.act == OPERATOR_HOLD && held) ||
-				   (job->in.op.act == OPERATOR_UNHOLD && !held));
+				   (job->in.op.act == OPERATOR_UNHOLD && !held && !d->drifted));
 }
 
 static bool job_deletes(const struct job *job)

@@ -117,9 +117,12 @@ size_t engine_psk(void *ctx, struct net_claim *claim, uint8_t *key, size_t cap)
 			return NET_PSK_LATER;
 		len = psk_of(e, claim, id, &rows, key, cap);
 	}
-	if (len == 0) /* the peer never learns this; the operator should */
-		log_peer(e->last_tick.now_ms, "identity=\"%.*s\" psk=none: no such device",
-			 (int)claim->identity.len, (const char *)claim->identity.ptr);
+	if (len == 0) { /* the peer never learns this; the operator should */
+		char identity[LIMIT_PSK_IDENTITY + 1];
+		log_peer(e->last_tick.now_ms, "psk=none identity=\"%s\"",
+			 log_quoted(identity, sizeof(identity), claim->identity.ptr,
+				    claim->identity.len));
+	}
 	rows_wipe(&rows);
 	return len;
 }
@@ -163,8 +166,7 @@ static void moved(void *ctx, const struct store_result *result)
 	if (d)
 		d->key_moves = false;
 	if (!err)
-		log_info("dev=%s key=next is the current one now, the one before is retired",
-			 m->id);
+		log_info("dev=%s key=next->current", m->id);
 	else if (err != ERR_CONFLICT && err != ERR_NOENT) /* the next handshake tries again */
 		engine_store_failed(e, m->id, err);
 	if (d && !err)

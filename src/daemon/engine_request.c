@@ -215,7 +215,7 @@ static void handle_message(struct engine *e, struct session *s, const struct net
 	if (err) {
 		free(job);
 		reply_fault(e, x, &fault);
-		log_peer(e->last_tick.now_ms, "dev=%s %s refused: %s", s->dev->u.device.id,
+		log_peer(e->last_tick.now_ms, "dev=%s refused=%s why=\"%s\"", s->dev->u.device.id,
 			 kind == JOB_REPORT ? "report" : "status", fault.text);
 		return;
 	}
@@ -399,8 +399,8 @@ static void handle_block(struct engine *e, struct session *s, const struct net_r
 		len = a->size_bytes - offset;
 	int err = images_read(e->conf.images, a->sha256, offset, block, (size_t)len);
 	if (err) {
-		log_peer(e->last_tick.now_ms, "dev=%s attempt=%llu image error=%s", d->u.device.id,
-			 (unsigned long long)a->id, err_word(err));
+		log_peer(e->last_tick.now_ms, "dev=%s attempt=%llu image=unreadable error=%s",
+			 d->u.device.id, (unsigned long long)a->id, err_word(err));
 		reply_text(e, x, NET_CODE(5, 3), "the image cannot be read now");
 		return;
 	}

@@ -20,6 +20,7 @@ void engine_store_failed(struct engine *e, const char *id, int err)
 	if (err_is_fault(err) || err == ERR_BUSY) { /* a condition of health, told once */
 		if (!e->store_down_ms)
 			e->store_down_ms = now_ms;
+		e->store_full = err == ERR_FULL;
 		e->store_works = false;
 		e->store_probe_ms = e->store_retry_ms;
 		log_debug("store dev=%s error=%s what=\"%s\"", id, err_word(err),
@@ -64,7 +65,7 @@ static void is_back(struct engine *e, const struct clock *now)
 	int64_t gap_ms = now->now_ms - e->store_down_ms;
 
 	e->store_down_ms = 0;
-	e->store_works = false;
+	e->store_works = e->store_full = false;
 	e->alive_at_ms = 0;
 	if (gap_ms < STORE_GAP_MS)
 		return;
@@ -80,7 +81,7 @@ bool engine_store_look(struct engine *e, const struct clock *now)
 		e->store_down_ms = now->now_ms;
 	if (!e->store_down_ms)
 		return false;
-	if (e->store_works && !err) {
+	if (e->store_works && !err && !(e->store_full && !store_has_room(e->conf.store))) {
 		is_back(e, now);
 		return false;
 	}
@@ -91,7 +92,8 @@ bool engine_store_look(struct engine *e, const struct clock *now)
 
 int64_t engine_shed_age_s(const struct engine *e)
 {
-	int64_t down_s = e->store_down_ms ? (clock_read().now_ms - e->store_down_ms) / 2000 : 0;
+	int64_t down_s =
+		e->store_down_ms ? (clock_read().now_ms - e->store_down_ms) / 2000 : 0;
 
 	return down_s < SHED_S ? SHED_S : down_s > SHED_MOST_S ? SHED_MOST_S : down_s;
 }

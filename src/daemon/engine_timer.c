@@ -84,7 +84,7 @@ static void tick_clock(struct engine *e, const struct clock *now)
 		return;
 	e->stats.clock_step_s = step_ms / 1000;
 	e->stats.clock_step_at = now->now_ms;
-	log_warn("clock step_s=%lld: deadlines move with it", (long long)step_ms / 1000);
+	log_warn("clock step_s=%lld deadlines=moved", (long long)step_ms / 1000);
 	if (step_ms > 0)
 		engine_was_deaf(e, step_ms);
 	sweep_outage(e, JOB_CLOCK_STEP, step_ms);
@@ -114,7 +114,7 @@ static void look_at_silence(struct engine *e, int64_t now_ms)
 	fleet_count(e, &f);
 	e->silence = fleet_silence(&f, silent_ms);
 	if (e->silence == SILENCE_OURS)
-		log_warn("silence devices=%u since_s=%lld: deadlines wait", f.devices,
+		log_warn("silence=begin devices=%u since_s=%lld deadlines=wait", f.devices,
 			 (long long)silent_ms / 1000);
 }
 
@@ -127,8 +127,7 @@ struct clock engine_heard(struct engine *e)
 	look_at_silence(e, now.now_ms);
 	e->heard_ms = now.now_ms;
 	if (e->silence == SILENCE_OURS) {
-		log_warn("silence over gap_s=%lld: stall deadlines are extended",
-			 (long long)gap_ms / 1000);
+		log_warn("silence=end gap_s=%lld deadlines=extended", (long long)gap_ms / 1000);
 		engine_was_deaf(e, gap_ms);
 		sweep_outage(e, JOB_OUTAGE, gap_ms);
 	}

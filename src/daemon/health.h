@@ -22,7 +22,6 @@
 	X(HEALTH_IMAGES_WRITE, "images-write", true)                                               \
 	X(HEALTH_LOOP_LAG, "loop-lag", true)                                                       \
 	X(HEALTH_OPEN_FILES, "open-files", true)                                                   \
-	X(HEALTH_MEMORY, "memory", true)                                                           \
 	X(HEALTH_FLEET_SILENT, "fleet-silent", false)                                              \
 	X(HEALTH_DISK_SPACE, "disk-space", false)                                                  \
 	X(HEALTH_EVENT_READER, "event-reader", false)                                              \
@@ -58,7 +57,7 @@ void health_set(struct health *h, enum health_id id, const char *todo, const cha
 void health_clear(struct health *h, enum health_id id); /* harmless if it is not set */
 
 bool health_is_degraded(const struct health *h);
-unsigned health_count(const struct health *h);	 /* of conditions that are set */
+unsigned health_count(const struct health *h); /* of conditions that are set */
 const char *health_word(const struct health *h); /* "ok" or "degraded" */
 const char *health_name(enum health_id id);
 bool health_degrades(enum health_id id);

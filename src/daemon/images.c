@@ -34,7 +34,7 @@ struct images_upload {
 	void *room_ctx;
 	images_done *done;
 	void *done_ctx;
-	int64_t expected_bytes;
+	int64_t expected_bytes, limit_bytes;
 	int64_t taken_bytes; /* from the caller */
 	int err;	     /* first error, as seen by the loop */
 
@@ -147,6 +147,11 @@ void images_free(struct images *im)
 		return;
 	image_reader_done(&im->reader);
 	images_unref(im);
+}
+
+void images_limit_set(struct images *im, int64_t limit_bytes)
+{
+	im->limit_bytes = limit_bytes;
 }
 
 int64_t images_limit(const struct images *im)
@@ -386,6 +391,7 @@ int images_upload_new(struct images *im, int64_t expected_bytes, void (*room)(vo
 	up->im = im;
 	up->work.data = up;
 	up->expected_bytes = expected_bytes;
+	up->limit_bytes = im->limit_bytes;
 	up->room = room;
 	up->room_ctx = ctx;
 	up->fd = -1;
@@ -403,7 +409,7 @@ int images_upload_write(struct images_upload *up, const void *ptr, size_t len, s
 	size_t taken = 0;
 
 	up->wants_room = false;
-	if (!up->err && (uint64_t)len > (uint64_t)(up->im->limit_bytes - up->taken_bytes))
+	if (!up->err && (uint64_t)len > (uint64_t)(up->limit_bytes - up->taken_bytes))
 		up->err = ERR_LIMIT;
 	if (!up->err && up->expected_bytes >= 0 &&
 	    (uint64_t)len > (uint64_t)(up->expected_bytes - up->taken_bytes))

@@ -29,6 +29,7 @@ int images_new(uv_loop_t *loop, const char *dir, int64_t limit_bytes,
 /* NULL is fine. Uploads still on the thread pool end on their own while the loop runs. */
 void images_free(struct images *im);
 int64_t images_limit(const struct images *im);
+void images_limit_set(struct images *im, int64_t limit_bytes); /* of uploads to come */
 
 /* Removes every image for which `used` says no: at start, what a crash between an upload's end
  * and its release's commit has left. */
@@ -62,8 +63,7 @@ void images_remove(struct images *im, const uint8_t sha256[DIGEST_SHA256]);
 /* ---- faults: files that are missing, cut short or unreadable; a folder that takes none ---- */
 
 struct images_faults {
-	unsigned unreadable; /* images, at most LIMIT_IMAGES_BAD; a wrong one stays until it is good
-			      */
+	unsigned unreadable; /* images, at most LIMIT_IMAGES_BAD; a wrong one stays until it is good */
 	int read_err;	     /* of the first of them: ERR_NOENT, ERR_TRUNC, ERR_EXTRA, ERR_IO */
 	uint8_t sha256[DIGEST_SHA256];
 	int write_err; /* of the last upload, or of a try since; 0: it can be written */

@@ -32,8 +32,8 @@ static void note(struct key_tries *t, uint64_t print, enum key_slot tried)
 {
 	struct key_try *k = place(t, print);
 
-	/* Who was put out by another may have failed before: that counts, or one failure between two
-	 * of his would always be the wrong hint. */
+	/* Who was put out by another may have failed before: that counts, or one failure between
+	 * two of his would always be the wrong hint. */
 	if (k->print != print)
 		*k = (struct key_try){.print = print, .failures = k->print != 0};
 	if (k->failures < UINT32_MAX)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/conf_load.h"
+#include "daemon/make_key.h"
 #include "daemon/offline.h"
 #include "daemon/service.h"
 #include "daemon/service_key.h"
@@ -13,7 +15,7 @@
 #define CONF_FILE SYSCONFDIR "/postboot/postbootd.conf"
 
 /* Options without a letter. */
-enum { OPTION_CHECK = 256, OPTION_DEEP, OPTION_RESTORE, OPTION_REKEY };
+enum { OPTION_CHECK = 256, OPTION_DEEP, OPTION_RESTORE, OPTION_REKEY, OPTION_MAKE_KEY };
 
 /* Usage, and the letters and words of getopt_long, come from here. */
 static const struct {
@@ -28,13 +30,15 @@ static const struct {
 	{OPTION_RESTORE, "restore", "FILE", "put a backup in the place of the database and exit"},
 	{OPTION_REKEY, "rekey", "FILE",
 	 "seal the keys of devices with the key in FILE instead, and exit"},
+	{OPTION_MAKE_KEY, "make-key", "FILE",
+	 "make the key of the database in FILE, unless there is one"},
 	{'h', "help", NULL, "print this help and exit"},
 	{'V', "version", NULL, "print the version and exit"},
 };
 
 enum { OPTIONS = sizeof(options) / sizeof(options[0]), EXIT_USAGE = 2 };
 
-enum mode { MODE_RUN, MODE_TEST, MODE_PRINT, MODE_CHECK, MODE_RESTORE, MODE_REKEY };
+enum mode { MODE_RUN, MODE_TEST, MODE_PRINT, MODE_CHECK, MODE_RESTORE, MODE_REKEY, MODE_MAKE_KEY };
 
 struct arguments {
 	enum mode mode;
@@ -43,6 +47,7 @@ struct arguments {
 	bool file_named;
 	bool deep;
 	const char *backup;
+	const char *key_file;
 };
 
 static void usage(FILE *to)
@@ -116,6 +121,10 @@ static int arguments_parse(int argc, char **argv, struct arguments *ret)
 			ret->mode = MODE_REKEY;
 			ret->new_key = optarg;
 			break;
+		case OPTION_MAKE_KEY:
+			ret->mode = MODE_MAKE_KEY;
+			ret->key_file = optarg;
+			break;
 		case 'h':
 			usage(stdout);
 			return output_end();
@@ -150,6 +159,20 @@ static int print_conf(const struct conf *conf)
 	return output_end();
 }
 
+static int new_key(const char *file)
+{
+	int err = make_key(file);
+
+	if (!err)
+		return EXIT_SUCCESS;
+	(void)fprintf(stderr, "postbootd: %s: %s\n", file,
+		      err == ERR_EXIST ? "there is a key already, and nothing else opens what was "
+					 "sealed with it"
+		      : errno	       ? strerror(errno)
+				       : err_text(err));
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments args = {.mode = MODE_RUN, .file = CONF_FILE};
@@ -159,11 +182,13 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	if (args.mode == MODE_MAKE_KEY)
+		return new_key(args.key_file);
 	log_set_priority(!isatty(STDERR_FILENO));
 	if (conf_load(args.file, args.file_named, &conf, &errors) < 0) {
 		for (unsigned i = 0; i < errors.count; i++) {
 			if (args.mode == MODE_RUN)
-				log_err("%s", errors.text[i]);
+				conf_error_log(errors.text[i]);
 			else
 				(void)fprintf(stderr, "%s\n", errors.text[i]);
 		}
@@ -180,6 +205,7 @@ int main(int argc, char **argv)
 		return offline_check(&conf, args.deep) ? EXIT_SUCCESS : EXIT_FAILURE;
 	case MODE_RESTORE:
 		return offline_restore(&conf, args.backup) ? EXIT_SUCCESS : EXIT_FAILURE;
+	case MODE_MAKE_KEY:
 	case MODE_RUN:
 		break;
 	}

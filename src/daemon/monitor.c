@@ -16,7 +16,7 @@ enum {
 	CHECKED_AT_ONCE = 64,	 /* image files looked up in one turn */
 	MACHINE_MS = 10000,	 /* between two looks at disk space and descriptors */
 	QUIET_MS = 2000,	 /* without a failure before a fault is over */
-	DAMAGE_QUIET_MS = 60000, /* damage shows only where somebody looks */
+	DAMAGE_QUIET_MS = 20000, /* damage shows only where somebody looks */
 	LAG_MS = 1000,		 /* a turn that comes so late */
 	LAG_QUIET_MS = 30000,
 	CLOCK_SHOWN_MS = 600000,
@@ -79,7 +79,7 @@ static bool fault_look(struct fault *f, const struct store_fault *now, int64_t n
 	if (!f->failed_ms)
 		return false;
 	int64_t quiet_ms = f->err == ERR_CORRUPT ? DAMAGE_QUIET_MS : QUIET_MS;
-	if ((down && now->err) || now_ms - f->failed_ms < quiet_ms)
+	if (down || now_ms - f->failed_ms < quiet_ms)
 		return true;
 	f->failed_ms = 0;
 	return false;
@@ -100,8 +100,7 @@ static void database_look(struct monitor *m, int64_t now_ms, bool down)
 		health_clear(h, HEALTH_DATABASE_WRITE);
 	if (fault_look(&m->read, &read, now_ms, down))
 		health_set(h, HEALTH_DATABASE_READ, database_todo(m->read.err),
-			   "the database cannot be read: %s (%s)", err_text(m->read.err),
-			   read.what);
+			   "the database cannot be read: %s (%s)", err_text(m->read.err), read.what);
 	else
 		health_clear(h, HEALTH_DATABASE_READ);
 	store_stats(m->conf.store, &stats);
@@ -268,7 +267,8 @@ static void machine_look(struct monitor *m, int64_t now_ms)
 		uint64_t left = (uint64_t)vfs.f_bavail * vfs.f_frsize;
 		if (left < SPACE_LEAST)
 			health_set(h, HEALTH_DISK_SPACE, "free space on its file system",
-				   "the file system of the state folder has %" PRIu64 " KiB left",
+				   "the file system of the state folder has %" PRIu64
+				   " KiB left",
 				   left / 1024);
 		else
 			health_clear(h, HEALTH_DISK_SPACE);

@@ -3,11 +3,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -18,10 +20,14 @@
 #include "daemon/audit.h"
 #include "daemon/conf_load.h"
 #include "daemon/engine.h"
+#include "daemon/health.h"
 #include "daemon/images.h"
+#include "daemon/listen.h"
+#include "daemon/monitor.h"
 #include "daemon/offline.h"
 #include "daemon/service_key.h"
 #include "daemon/statedir.h"
+#include "daemon/watchdog.h"
 #include "net/net.h"
 #include "store/store.h"
 
@@ -33,7 +39,8 @@ struct service {
 	uv_loop_t loop;
 	uv_async_t wake;
 	uv_signal_t term, intr, hup;
-	uv_timer_t watchdog;
+	uv_timer_t feed;
+	struct watchdog watchdog;
 	bool has_handles;
 
 	int lock_fd;
@@ -45,14 +52,11 @@ struct service {
 	bool engine_started;
 	struct net *net;
 	struct admin *admin;
+	struct admin *metrics; /* the TCP address; NULL: none */
+	struct monitor *monitor;
+	struct health health;
 
-	int udp_fds[CONF_LISTEN_MAX]; /* of the service manager, not taken yet */
-	unsigned udp_fd_count;
-	int admin_fd;
-
-	char uris[CONF_LISTEN_MAX][CONF_URI_MAX + 1]; /* what we listen on */
-	const char *listen[CONF_LISTEN_MAX + 1];
-	unsigned listen_count;
+	struct listen listen;
 	bool stopping;
 };
 
@@ -84,7 +88,7 @@ static void net_closed(void *ctx)
 	uv_close((uv_handle_t *)&s->term, NULL);
 	uv_close((uv_handle_t *)&s->intr, NULL);
 	uv_close((uv_handle_t *)&s->hup, NULL);
-	uv_close((uv_handle_t *)&s->watchdog, NULL);
+	uv_close((uv_handle_t *)&s->feed, NULL);
 }
 
 static void engine_stopped(void *ctx)
@@ -109,27 +113,36 @@ static void admin_stopped(void *ctx)
 		engine_stopped(s);
 }
 
-static void stop(struct service *s)
+static void metrics_stopped(void *ctx)
 {
-	s->stopping = true;
+	struct service *s = ctx;
+
 	if (s->admin)
 		admin_stop(s->admin, admin_stopped, s);
 	else
 		admin_stopped(s);
 }
 
+static void stop(struct service *s)
+{
+	s->stopping = true;
+	monitor_stop(s->monitor);
+	if (s->metrics)
+		admin_stop(s->metrics, metrics_stopped, s);
+	else
+		metrics_stopped(s);
+}
+
 static void release(struct service *s)
 {
+	admin_free(s->metrics);
 	admin_free(s->admin);
 	net_free(s->net);
 	engine_free(s->engine);
 	images_free(s->images);
 	store_close(s->store);
 	keys_free(s->keys);
-	for (unsigned i = 0; i < s->udp_fd_count; i++)
-		(void)close(s->udp_fds[i]);
-	if (s->admin_fd >= 0)
-		(void)close(s->admin_fd);
+	listen_done(&s->listen);
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd);
 }
@@ -149,15 +162,51 @@ static void on_stop_signal(uv_signal_t *handle, int number)
 	stop(s);
 }
 
-/* What takes effect while running, for the rows with the reload flag. */
-static void conf_apply(const struct conf *conf)
+static struct net_conf conf_net(const struct service *s)
 {
-	log_set_level(conf->log_level);
+	return (struct net_conf){
+		.callbacks = engine_net_callbacks(),
+		.ctx = s->engine,
+		.session_idle_ms = s->conf.session_idle_ms,
+		.max_peers = (unsigned)s->conf.max_sessions,
+		.handshakes_per_s = (unsigned)s->conf.handshakes_per_s,
+		.well_known = engine_well_known(),
+		.plain_devices = s->conf.plain_devices,
+	};
 }
 
+static struct engine_conf conf_engine(struct service *s)
+{
+	return (struct engine_conf){
+		.loop = &s->loop,
+		.store = s->store,
+		.images = s->images,
+		.keys = s->keys,
+		.plain_devices = s->conf.plain_devices,
+		.device_json = s->conf.device_json,
+		.event_prefix = s->conf.event_prefix,
+		.keep_events_ms = s->conf.keep_events_ms,
+		.keep_attempts_ms = s->conf.keep_attempts_ms,
+		.max_events = (uint64_t)s->conf.max_events,
+	};
+}
+
+/* What takes effect while running, for the rows with the reload flag. */
+static void conf_apply(struct service *s)
+{
+	struct net_conf net = conf_net(s);
+	struct engine_conf engine = conf_engine(s);
+
+	log_set_level(s->conf.log_level);
+	images_limit_set(s->images, s->conf.image_limit_bytes);
+	engine_conf_set(s->engine, &engine);
+	net_limits_set(s->net, &net);
+}
+
+/* Keys that wait for a restart keep telling so at every reload: only what reloads is taken. */
 static void conf_take(struct service *s, const struct conf *fresh)
 {
-	unsigned restart = 0;
+	unsigned taken = 0, restart = 0;
 
 	for (unsigned i = 0; i < conf_key_count(); i++) {
 		const struct conf_key *key = conf_key(i);
@@ -166,17 +215,16 @@ static void conf_take(struct service *s, const struct conf *fresh)
 			continue;
 		if (conf_key_reloads(key)) {
 			log_info("reload key=%s", conf_key_name(key));
+			conf_key_copy(key, &s->conf, fresh);
+			taken++;
 		} else {
 			log_warn("reload key=%s error=\"takes effect only after a restart\"",
 				 conf_key_name(key));
 			restart++;
 		}
 	}
-	/* Keys that wait for a restart keep telling so at every reload: only what reloads is
-	 * taken over. */
-	conf_apply(fresh);
-	s->conf.log_level = fresh->log_level;
-	log_info("reload=done waiting_for_restart=%u", restart);
+	conf_apply(s);
+	log_info("reload=done taken=%u waiting_for_restart=%u", taken, restart);
 }
 
 static void on_reload_signal(uv_signal_t *handle, int number)
@@ -191,7 +239,7 @@ static void on_reload_signal(uv_signal_t *handle, int number)
 	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_read().now_ms * 1000);
 	if (conf_load(s->file, s->must_exist, &fresh, &errors) < 0) {
 		for (unsigned i = 0; i < errors.count; i++)
-			log_err("%s", errors.text[i]);
+			conf_error_log(errors.text[i]);
 		log_err("reload=failed file=%s do=\"correct it and reload again; the old "
 			"configuration stays\"",
 			s->file);
@@ -201,24 +249,59 @@ static void on_reload_signal(uv_signal_t *handle, int number)
 	(void)sd_notify(0, "READY=1");
 }
 
-static void on_watchdog(uv_timer_t *timer)
+/* One line for the service manager; the conditions that degrade come first. */
+static void tell_status(const struct service *s, const char *before)
 {
-	struct service *s = timer->data;
 	struct net_stats stats;
 
+	for (int id = 0; id < HEALTH_COUNT; id++) {
+		const struct health_condition *c = &s->health.list[id];
+		if (!c->is_set || !health_degrades((enum health_id)id))
+			continue;
+		(void)sd_notifyf(0, "%sSTATUS=Degraded: %s", before, c->what);
+		return;
+	}
 	net_stats_read(s->net, &stats);
-	(void)sd_notifyf(0, "WATCHDOG=1\nSTATUS=Serving %" PRIu64 " sessions on %u addresses",
-			 stats.peers, s->listen_count);
+	(void)sd_notifyf(0, "%sSTATUS=Serving %" PRIu64 " sessions on %u addresses", before,
+			 stats.peers, s->listen.open_count);
 }
 
-static void watchdog_start(struct service *s)
+static void on_health(void *ctx)
+{
+	const struct service *s = ctx;
+
+	if (s->net && !s->stopping)
+		tell_status(s, "");
+}
+
+static void on_feed(uv_timer_t *timer)
+{
+	struct service *s = timer->data;
+	struct store_stats store;
+	bool was_starving = s->watchdog.starving;
+
+	store_stats(s->store, &store);
+	if (watchdog_may_feed(&s->watchdog, store.queued, store.sets, clock_read().now_ms)) {
+		tell_status(s, "WATCHDOG=1\n");
+	} else if (!was_starving) {
+		log_err("watchdog=starving store=stuck waiting=%" PRIu64 " error=\"nothing has "
+			"committed for %" PRId64 " ms\" do=\"look at the disk of the state "
+			"folder\"",
+			store.queued, s->watchdog.limit_ms);
+		(void)sd_notify(0, "STATUS=The disk of the database does not answer");
+	}
+}
+
+static void feed_start(struct service *s)
 {
 	uint64_t usec = 0;
 
 	if (sd_watchdog_enabled(0, &usec) <= 0)
 		return;
-	uint64_t every_ms = usec / 2 / 1000;
-	(void)uv_timer_start(&s->watchdog, on_watchdog, 0, every_ms ? every_ms : 1);
+	uint64_t limit_ms = usec / 1000, every_ms = limit_ms / 4 ? limit_ms / 4 : 1;
+
+	s->watchdog = watchdog_init((int64_t)limit_ms, clock_read().now_ms);
+	(void)uv_timer_start(&s->feed, on_feed, 0, every_ms);
 }
 
 /* ---- the beginning, step by step; each logs its own failure ---- */
@@ -247,38 +330,13 @@ static int start_handles(struct service *s)
 	(void)uv_signal_init(&s->loop, &s->term); /* these cannot fail after the first handle */
 	(void)uv_signal_init(&s->loop, &s->intr);
 	(void)uv_signal_init(&s->loop, &s->hup);
-	(void)uv_timer_init(&s->loop, &s->watchdog);
-	s->wake.data = s->term.data = s->intr.data = s->hup.data = s->watchdog.data = s;
+	(void)uv_timer_init(&s->loop, &s->feed);
+	s->wake.data = s->term.data = s->intr.data = s->hup.data = s->feed.data = s;
 	s->has_handles = true;
 	if (uv_signal_start(&s->term, on_stop_signal, SIGTERM) ||
 	    uv_signal_start(&s->intr, on_stop_signal, SIGINT) ||
 	    uv_signal_start(&s->hup, on_reload_signal, SIGHUP))
 		return failed(ERR_NOMEM, "loop", "signals", todo);
-	return 0;
-}
-
-static int start_passed_fds(struct service *s)
-{
-	static const char todo[] = "its socket unit may have ListenDatagram= and one ListenStream=";
-	int count = sd_listen_fds(1);
-
-	for (int i = 0; i < count; i++) {
-		int fd = SD_LISTEN_FDS_START + i;
-		char name[32];
-
-		(void)snprintf(name, sizeof(name), "%d", fd);
-		if (sd_is_socket(fd, AF_INET, SOCK_DGRAM, -1) > 0 ||
-		    sd_is_socket(fd, AF_INET6, SOCK_DGRAM, -1) > 0) {
-			if (s->udp_fd_count == CONF_LISTEN_MAX)
-				return failed(ERR_LIMIT, "passed-socket", name,
-					      "pass at most 16 addresses");
-			s->udp_fds[s->udp_fd_count++] = fd;
-		} else if (s->admin_fd < 0 && sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0) {
-			s->admin_fd = fd;
-		} else {
-			return failed(ERR_UNSUPPORTED, "passed-socket", name, todo);
-		}
-	}
 	return 0;
 }
 
@@ -326,6 +384,10 @@ static int start_store(struct service *s)
 	err = start_keys(s, s->database);
 	if (err)
 		return err;
+	if (!s->keys)
+		health_set(&s->health, HEALTH_KEYS_IN_CLEAR,
+			   "name a key of the service with key-file",
+			   "the keys of devices lie unsealed in the database");
 
 	(void)snprintf(path, sizeof(path), "%s/images", s->conf.state_dir);
 	err = images_new(&s->loop, path, s->conf.image_limit_bytes, &s->images);
@@ -336,18 +398,7 @@ static int start_store(struct service *s)
 
 static int start_engine(struct service *s)
 {
-	struct engine_conf conf = {
-		.loop = &s->loop,
-		.store = s->store,
-		.images = s->images,
-		.keys = s->keys,
-		.plain_devices = s->conf.plain_devices,
-		.device_json = s->conf.device_json,
-		.event_prefix = s->conf.event_prefix,
-		.keep_events_ms = s->conf.keep_events_ms,
-		.keep_attempts_ms = s->conf.keep_attempts_ms,
-		.max_events = (uint64_t)s->conf.max_events,
-	};
+	struct engine_conf conf = conf_engine(s);
 	int err = engine_new(&conf, &s->engine);
 
 	if (!err) {
@@ -357,93 +408,15 @@ static int start_engine(struct service *s)
 	return err ? failed(err, "engine", s->conf.state_dir, store_todo(err)) : 0;
 }
 
-/* The words of the system, which ERR_IO does not have: the same bind once more. */
-static const char *bind_error(const union conf_address *addr, int err)
-{
-	socklen_t len = addr->any.sa_family == AF_INET6 ? sizeof(addr->v6) : sizeof(addr->v4);
-	int fd = socket(addr->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), saved = errno;
-
-	if (fd >= 0) {
-		saved = bind(fd, &addr->any, len) < 0 ? errno : 0;
-		(void)close(fd);
-	}
-	return saved ? strerror(saved) : err_text(err);
-}
-
-static void listening(struct service *s, const union conf_address *addr, bool secure)
-{
-	char *uri = conf_uri(addr, secure, s->uris[s->listen_count]);
-
-	s->listen[s->listen_count++] = uri;
-	log_info("listening on=%s", uri);
-}
-
-static int listen_one(struct service *s, const struct conf_listen *l)
-{
-	union conf_address bound = {.storage = {0}};
-	int err = net_listen(s->net, &l->addr.any, l->secure, &bound.storage);
-
-	if (!err) {
-		listening(s, &bound, l->secure);
-		return 0;
-	}
-	const char *why = bind_error(&l->addr, err);
-	/* Nobody asked for IPv6: a machine without it serves IPv4. */
-	if (s->conf.listen_is_default && l->addr.any.sa_family == AF_INET6 && err != ERR_BUSY) {
-		log_warn("listen=%s error=\"%s\"", l->uri, why);
-		return 0;
-	}
-	log_err("start=failed listen=%s error=\"%s\" do=\"%s\"", l->uri, why,
-		err == ERR_BUSY ? "stop what uses this port (ss -lunp), or name another with listen"
-				: "name an address of this machine with listen");
-	return err;
-}
-
-static int listen_passed(struct service *s)
-{
-	while (s->udp_fd_count > 0) {
-		int fd = s->udp_fds[s->udp_fd_count - 1];
-		union conf_address bound = {.storage = {0}};
-		socklen_t len = sizeof(bound);
-		char name[16];
-
-		(void)snprintf(name, sizeof(name), "%d", fd);
-		if (getsockname(fd, &bound.any, &len) < 0)
-			return failed(err_from_errno(errno), "passed-socket", name,
-				      "see socket(7)");
-		int err = net_listen_fd_take(s->net, fd, true);
-		if (err)
-			return failed(err, "passed-socket", name, "pass bound UDP sockets");
-		s->udp_fd_count--;
-		listening(s, &bound, true);
-	}
-	return 0;
-}
-
 static int start_net(struct service *s)
 {
-	struct net_conf conf = {
-		.callbacks = engine_net_callbacks(),
-		.ctx = s->engine,
-		.session_idle_ms = s->conf.session_idle_ms,
-		.max_peers = (unsigned)s->conf.max_sessions,
-		.handshakes_per_s = (unsigned)s->conf.handshakes_per_s,
-		.well_known = engine_well_known(),
-		.plain_devices = s->conf.plain_devices,
-	};
+	struct net_conf conf = conf_net(s);
 	int err = net_new(&s->loop, &conf, &s->net);
 
 	if (err)
 		return failed(err, "net", "dtls", "see the line before");
 	engine_set_net(s->engine, s->net);
-	if (s->udp_fd_count > 0)
-		return listen_passed(s);
-	for (unsigned i = 0; i < s->conf.listen_count; i++) {
-		err = listen_one(s, &s->conf.listen[i]);
-		if (err)
-			return err;
-	}
-	return 0;
+	return listen_open(&s->listen, &s->conf, s->net);
 }
 
 /* The folder of the socket, as a RuntimeDirectory= would be. */
@@ -460,6 +433,23 @@ static int socket_folder(const char *path)
 	return statedir_folder(folder, 0755, "admin-socket");
 }
 
+static int viewers_find(const char *name, gid_t *ret_gid)
+{
+	size_t digits = strspn(name, "0123456789");
+	struct group grp, *found = NULL;
+	char text[65536]; /* its members, too */
+
+	if (!name[digits]) {
+		unsigned long long gid = strtoull(name, NULL, 10);
+		*ret_gid = (gid_t)gid;
+		return gid < UINT32_MAX ? 0 : ERR_RANGE;
+	}
+	(void)getgrnam_r(name, &grp, text, sizeof(text), &found);
+	if (found)
+		*ret_gid = found->gr_gid;
+	return found ? 0 : ERR_NOENT;
+}
+
 static int start_admin(struct service *s)
 {
 	struct store_info info;
@@ -471,21 +461,28 @@ static int start_admin(struct service *s)
 		.store = s->store,
 		.images = s->images,
 		.net = s->net,
+		.health = &s->health,
 		.database = s->database,
 		.keep_images = info.restored || offline_kept(s->conf.state_dir),
 		.socket_path = s->conf.admin_socket,
-		.socket_fd = s->admin_fd,
+		.socket_fd = s->listen.admin_fd,
 		.version = PACKAGE_VERSION,
 		.started_ms = clock_read().wall_ms,
-		.listen = s->listen,
+		.listen = s->listen.open,
 		.keys_sealed = s->keys != NULL,
 		.plain_devices = s->conf.plain_devices,
 	};
-	int err = s->admin_fd < 0 ? socket_folder(s->conf.admin_socket) : 0;
+	int err = s->listen.admin_fd < 0 ? socket_folder(s->conf.admin_socket) : 0;
 
 	if (err)
 		return err;
-	s->admin_fd = -1; /* admin_new() takes it, also when it fails */
+	conf.has_viewers = s->conf.viewer_group[0];
+	if (conf.has_viewers)
+		err = viewers_find(s->conf.viewer_group, &conf.viewers);
+	if (err)
+		return failed(err, "viewer-group", s->conf.viewer_group,
+			      "make this group, or name another, by its name or number");
+	s->listen.admin_fd = -1; /* admin_new() takes it, also when it fails */
 	err = admin_new(&conf, &s->admin);
 	switch (err) {
 	case 0:
@@ -504,12 +501,58 @@ static int start_admin(struct service *s)
 	}
 }
 
+static int start_metrics(struct service *s)
+{
+	const struct conf_listen *l = &s->conf.metrics_listen;
+	struct admin_conf conf = {
+		.loop = &s->loop,
+		.engine = s->engine,
+		.store = s->store,
+		.images = s->images,
+		.net = s->net,
+		.health = &s->health,
+		.main = s->admin,
+		.version = PACKAGE_VERSION,
+		.started_ms = clock_read().wall_ms,
+	};
+	union conf_address bound = l->addr;
+	char uri[CONF_URI_MAX + 1];
+
+	if (l->uri[0] == '\0')
+		return 0;
+	int err = admin_tcp_open(&bound.storage, &conf.socket_fd);
+	if (!err)
+		err = admin_new(&conf, &s->metrics);
+	if (err)
+		return failed(err, "metrics-listen", l->uri,
+			      "name a free address of this machine with metrics-listen");
+	log_info("metrics on=http://%s", conf_uri(&bound, false, uri) + strlen("coap://"));
+	return 0;
+}
+
+static int start_monitor(struct service *s)
+{
+	struct monitor_conf conf = {
+		.loop = &s->loop,
+		.health = &s->health,
+		.store = s->store,
+		.images = s->images,
+		.engine = s->engine,
+		.net = s->net,
+		.admin = s->admin,
+		.state_dir = s->conf.state_dir,
+	};
+	int err = monitor_new(&conf, &s->monitor);
+
+	return err ? failed(err, "monitor", "health", "free memory") : 0;
+}
+
 static int start(struct service *s)
 {
 	int err = start_handles(s);
 
 	if (!err)
-		err = start_passed_fds(s);
+		err = listen_take(&s->listen, &s->conf);
 	if (!err)
 		err = statedir_open(s->conf.state_dir, &s->lock_fd);
 	if (!err)
@@ -520,7 +563,24 @@ static int start(struct service *s)
 		err = start_net(s);
 	if (!err)
 		err = start_admin(s);
+	if (!err)
+		err = start_metrics(s);
+	if (!err)
+		err = start_monitor(s);
 	return err;
+}
+
+/* Admin connections, sessions' images and the database need more than the usual 1024 soft ones;
+ * nothing here uses select(2), for the sake of which they are so few. */
+static void raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == files.rlim_max)
+		return;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		log_warn("open-files error=\"%s\"", strerror(errno));
 }
 
 int service_run(const struct conf *conf, const char *file, bool must_exist)
@@ -529,21 +589,26 @@ int service_run(const struct conf *conf, const char *file, bool must_exist)
 			    .file = file,
 			    .must_exist = must_exist,
 			    .lock_fd = -1,
-			    .admin_fd = -1};
+			    .listen = {.admin_fd = -1}};
 	int err = uv_loop_init(&s.loop) ? ERR_NOMEM : 0;
 
 	if (err)
 		return failed(err, "loop", "init", "raise the limit of open files, or free memory");
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)umask(0027);
-	conf_apply(conf);
+	(void)umask(0077);
+	log_set_level(conf->log_level);
+	raise_files();
+	(void)signal(SIGXFSZ, SIG_IGN); /* a write says so: the disk is as good as full */
+	health_init(&s.health);
+	s.health.on_change = on_health;
+	s.health.ctx = &s;
 	err = start(&s);
 	if (err) {
 		stop(&s);
 	} else {
 		log_info("ready version=%s state-dir=%s", PACKAGE_VERSION, conf->state_dir);
-		(void)sd_notifyf(0, "READY=1\nSTATUS=Serving on %u addresses", s.listen_count);
-		watchdog_start(&s);
+		(void)sd_notifyf(0, "READY=1\nSTATUS=Serving on %u addresses", s.listen.open_count);
+		feed_start(&s);
 	}
 	(void)uv_run(&s.loop, UV_RUN_DEFAULT);
 	release(&s);

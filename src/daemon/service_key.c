@@ -13,9 +13,12 @@
 
 #include "daemon/statedir.h"
 
+#define KEY_INSTALLED SYSCONFDIR "/postboot/postboot.key"
+
 static const char todo_file[] = "name a file with 32 random bytes or their 64 hex digits; make one "
-				"with (umask 077; head -c 32 /dev/urandom >FILE)";
-static const char todo_store[] = "see the line before; postbootd --check-db looks at all of it";
+				"with postbootd --make-key=FILE";
+static const char todo_store[] =
+	"free space if its disk is full; postbootd --check-db looks at all of it";
 static const char todo_none[] =
 	"give the service the key it had: LoadCredential=" SERVICE_KEY_CREDENTIAL
 	":FILE in its unit, or key-file in postbootd.conf";
@@ -177,9 +180,8 @@ static int rewrap_all(const struct keys *from, const struct keys *to, struct sto
 	if (!err)
 		err = store_rewrap(s, rewrap, &r, &seal, ret_count);
 	return err ? fail(f, err, path, todo_store,
-			  "the keys could not be sealed, nothing was "
-			  "changed: %s",
-			  err_text(err))
+			  "the keys could not be sealed, nothing was changed: %s",
+			  store_error(s)[0] ? store_error(s) : err_text(err))
 		   : 0;
 }
 
@@ -309,7 +311,9 @@ int service_key_change(const struct conf *conf, const char *new_file)
 	if (err)
 		return err; /* was told */
 	err = service_key_load(conf->key_file, &from, &fault);
-	if (!err)
+	if (!err && !from) /* the unit's, which a service gets as its credential */
+		err = file_load(KEY_INSTALLED, &from, &fault);
+	if (!err || err == ERR_NOENT)
 		err = change(from, new_file, database(conf, path), &fault);
 	keys_free(from);
 	(void)close(lock_fd);

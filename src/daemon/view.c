@@ -221,6 +221,29 @@ json_t *view_event(const char *stream, const struct store_event_row *e)
 	return o;
 }
 
+static void put_same(json_t **o, const char *key, const json_t *event, const char *of)
+{
+	json_t *value = json_object_get(event, of);
+
+	if (value)
+		view_put(o, key, json_incref(value));
+}
+
+json_t *view_cloudevent(const char *stream, json_t *event)
+{
+	json_t *o = event ? json_object() : NULL;
+
+	view_put(&o, "specversion", json_string("1.0"));
+	put_same(&o, "id", event, "cursor");
+	view_put(&o, "source", json_sprintf("/postboot/%s", stream));
+	put_same(&o, "type", event, "topic");
+	put_same(&o, "subject", event, "device");
+	put_same(&o, "time", event, "time");
+	view_put(&o, "datacontenttype", json_string("application/json"));
+	view_put(&o, "data", event);
+	return o;
+}
+
 /* ---- audit ---- */
 
 static void put_facts(json_t **o, const char *key, const char *text)
@@ -246,6 +269,33 @@ json_t *view_audit(const struct store_audit_row *row)
 	put_facts(&o, "before", row->what.before);
 	put_facts(&o, "after", row->what.after);
 	view_put(&o, "hash", view_hex(row->hash, STORE_HASH));
+	return o;
+}
+
+/* ---- health ---- */
+
+static json_t *condition_view(enum health_id id, const struct health_condition *c)
+{
+	json_t *o = json_object();
+
+	view_put(&o, "name", json_string(health_name(id)));
+	view_put(&o, "severity", json_string(health_degrades(id) ? "failure" : "warning"));
+	view_put_time(&o, "since", c->since_ms);
+	view_put(&o, "what", view_text(c->what));
+	view_put(&o, "do", view_text(c->todo));
+	return o;
+}
+
+json_t *view_health(const struct health *h)
+{
+	json_t *o = json_object();
+	json_t *list = json_array();
+
+	for (int id = 0; id < HEALTH_COUNT; id++)
+		if (h->list[id].is_set)
+			view_append(&list, condition_view((enum health_id)id, &h->list[id]));
+	view_put(&o, "health", json_string(health_word(h)));
+	view_put(&o, "conditions", list);
 	return o;
 }
 

@@ -11,6 +11,7 @@
 
 #include "core/update.h"
 #include "daemon/engine.h"
+#include "daemon/health.h"
 #include "store/store.h"
 
 /* The payload of an event, merged into the stream's object (see postboot-api). `a` and `dg`
@@ -20,6 +21,9 @@ json_t *view_event_payload(enum event_kind kind, const struct device *d, const s
 
 /* Adds what a device that drifted was expected to run. */
 void view_event_expected(json_t **payload, const char *version);
+
+/* The event in an envelope of CloudEvents 1.0; takes it. */
+json_t *view_cloudevent(const char *stream, json_t *event);
 
 /* One event of the stream. A stored payload that is no JSON object is left out. */
 json_t *view_event(const char *stream, const struct store_event_row *e);
@@ -54,6 +58,8 @@ json_t *view_device_row(const struct engine_device *now);
 
 /* Why a device is not updated, what likely went wrong and what to do, in plain words. */
 json_t *view_explain(const struct view_device *v, int64_t now_ms);
+
+json_t *view_health(const struct health *h);
 
 /* RFC 9457. `code` is a machine's word, err_word() where there is an error. */
 json_t *view_problem(unsigned status, const char *code, const char *detail);

@@ -354,6 +354,9 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 		view_say(b, "the image has %lld bytes, the slot %lld",
 			 (long long)now->target.size_bytes, (long long)r->slot_bytes);
 		break;
+	case BLOCK_IMAGE:
+		view_say(b, "of release %s", now->target.version);
+		break;
 	case BLOCK_HELD:
 		say_hold(s, b);
 		view_say(b, "; held %s", ago(s, s->d->held_ms, text));

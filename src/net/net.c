@@ -187,16 +187,10 @@ static int set_up(struct net *net, const struct net_conf *conf)
 	return err;
 }
 
-int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net)
+void net_limits_set(struct net *net, const struct net_conf *conf)
 {
-	struct net *net = calloc(1, sizeof(*net));
 	unsigned per_s = conf->handshakes_per_s ? conf->handshakes_per_s : NET_HANDSHAKES_PER_S;
 
-	if (!net)
-		return ERR_NOMEM;
-	net->loop = loop;
-	net->cb = conf->callbacks;
-	net->ctx = conf->ctx;
 	net->session_idle_ms = conf->session_idle_ms ? conf->session_idle_ms : NET_SESSION_IDLE_MS;
 	net->max_peers = conf->max_peers ? conf->max_peers : LIMIT_PEERS;
 	net->handshakes_per_window = (per_s + 9) / 10;
@@ -206,6 +200,18 @@ int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net)
 	net->us_per_window = net->handshakes_per_window * NET_HANDSHAKE_US;
 	if (net->us_per_window < NET_WINDOW_LEAST_US)
 		net->us_per_window = NET_WINDOW_LEAST_US;
+}
+
+int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net)
+{
+	struct net *net = calloc(1, sizeof(*net));
+
+	if (!net)
+		return ERR_NOMEM;
+	net->loop = loop;
+	net->cb = conf->callbacks;
+	net->ctx = conf->ctx;
+	net_limits_set(net, conf);
 	net->flush_at = NET_FLUSH_EVERY;
 	net->wake_at_ms = -1;
 	list_init(&net->sockets);

@@ -144,11 +144,16 @@ struct net_stats {
 /* The loop is borrowed and must outlive the net. */
 int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net) ERR_CHECK;
 
+/* Takes session_idle_ms, max_peers and handshakes_per_s, and nothing else. For each new session
+ * beyond a smaller max_peers two old ones end. */
+void net_limits_set(struct net *net, const struct net_conf *conf);
+
 /* Binds one UDP socket with 4 MiB buffers (told in the log when the kernel gives less). Port 0
  * takes a free one; ret_bound tells which. v6 sockets are v6-only. */
 int net_listen(struct net *net, const struct sockaddr *addr, bool secure,
 	       struct sockaddr_storage *ret_bound) ERR_CHECK;
-/* The same on a socket that somebody bound before (socket activation); takes the fd on success. */
+/* The same on a socket that somebody bound before (socket activation), whose buffers are only
+ * made larger; takes the fd on success. ERR_UNSUPPORTED: no bound UDP socket. */
 int net_listen_fd_take(struct net *net, int fd, bool secure) ERR_CHECK;
 
 /* Answers an exchange; does nothing if its peer is gone or it was answered already.

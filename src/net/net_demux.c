@@ -97,12 +97,13 @@ void net_handshake_go_on(struct net_peer *peer)
 		break;
 	case NET_TLS_CLOSED:
 	case NET_TLS_FAILED: {
-		char address[64];
+		char address[64], identity[LIMIT_PSK_IDENTITY + 1];
 
 		/* Why, the alert tells nobody: an unknown identity fails like a wrong key. */
-		log_peer(peer->net->timers.now_ms, "net peer=%s handshake=failed identity=\"%.*s\"",
-			 net_peer_address(peer, address), (int)peer->tls->identity_len,
-			 peer->tls->identity ? (const char *)peer->tls->identity : "");
+		log_peer(peer->net->timers.now_ms, "net peer=%s handshake=failed identity=\"%s\"",
+			 net_peer_address(peer, address),
+			 log_quoted(identity, sizeof(identity), peer->tls->identity,
+				    peer->tls->identity ? peer->tls->identity_len : 0));
 		tell_psk_failed(peer);
 		net_peer_end(peer, NET_GONE_CLOSED, false); /* mbedTLS has sent its alert */
 		break;

@@ -305,7 +305,8 @@ void net_peer_promote(struct net_peer *peer)
 	/* RFC 6347 4.2.8: only now. The old keys are gone at the other end, so nothing is sent. */
 	if (before)
 		net_peer_end(before, NET_GONE_REPLACED, false);
-	if (net->live_count >= net->max_peers)
+	/* Two for one brings the number down after max_peers was made smaller. */
+	for (int i = 0; i < 2 && net->live_count >= net->max_peers; i++)
 		net_peer_end(oldest(&net->live), NET_GONE_EVICTED, true);
 	half_open_leave(peer);
 	list_remove(&peer->age);

@@ -47,15 +47,24 @@ static int option_set(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-static void buffer_grow(int fd, int force, int plain, const char *which)
+static int buffer_bytes(int fd, int option)
 {
 	int got = 0;
 	socklen_t len = sizeof(got);
 
-	if (option_set(fd, SOL_SOCKET, force, NET_UDP_BUFFER))
+	(void)getsockopt(fd, SOL_SOCKET, option, &got, &len);
+	return got / 2; /* socket(7): the kernel doubles what was asked */
+}
+
+static void buffer_grow(int fd, int force, int plain, const char *which)
+{
+	/* The service manager may have given more than we could take: asking would shrink it. */
+	if (buffer_bytes(fd, plain) < NET_UDP_BUFFER &&
+	    option_set(fd, SOL_SOCKET, force, NET_UDP_BUFFER))
 		(void)option_set(fd, SOL_SOCKET, plain, NET_UDP_BUFFER);
-	(void)getsockopt(fd, SOL_SOCKET, plain, &got, &len);
-	got /= 2; /* socket(7): the kernel doubles what was asked */
+
+	int got = buffer_bytes(fd, plain);
+
 	if (got < NET_UDP_BUFFER)
 		log_warn("net buffer=%s bytes=%d wanted=%d hint=\"raise net.core.%s_max\"", which,
 			 got, NET_UDP_BUFFER, plain == SO_RCVBUF ? "rmem" : "wmem");

@@ -184,8 +184,8 @@ void begin_mark(struct store *s, bool now)
 	if (!err)
 		s->marked_serial = m.serial;
 	if (err && !s->mark_failed)
-		log_warn("store mark=failed error=\"%s\": an old copy put in place of the "
-			 "database may go unnoticed",
+		log_warn("store mark=failed error=\"%s\" so=\"an old copy put in place of the "
+			 "database may go unnoticed\"",
 			 err_text(err));
 	s->mark_failed = err != 0;
 }
@@ -195,8 +195,8 @@ static int begin_marks(struct store *s, const char *path, int64_t marked)
 	s->marked_serial = UINT64_MAX; /* not written yet */
 	int err = mark_open(path, &s->mark_fd);
 	if (err) {
-		log_warn("store mark=failed error=\"%s\": an old copy put in place of the "
-			 "database may go unnoticed",
+		log_warn("store mark=failed error=\"%s\" so=\"an old copy put in place of the "
+			 "database may go unnoticed\"",
 			 err_text(err));
 		return 0;
 	}

@@ -374,8 +374,9 @@ static int look(struct check *c)
 	if (err || version != migrate_version())
 		return err;
 	err = db_prepare(&c->db, false);
-	if (!err)
-		err = rows(c);
+	if (err)
+		return unreadable(c, "database", err);
+	err = rows(c);
 	if (!err)
 		err = ask(c);
 	if (!err && c->conf->release)

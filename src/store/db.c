@@ -44,6 +44,20 @@ int err_from_sqlite(int rc)
 	}
 }
 
+/* The errno of the last operation that failed; sqlite3_system_errno() has what came after it. */
+static int system_errno(struct db *db)
+{
+	sqlite3_file *wal = NULL;
+	int number = 0;
+
+	(void)sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+	if (wal && wal->pMethods)
+		(void)wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &number);
+	if (number == 0)
+		(void)sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_LAST_ERRNO, &number);
+	return number ? number : sqlite3_system_errno(db->handle);
+}
+
 /* What sqlite calls an I/O error may be a full quota or a file system that turned read-only. */
 static int err_from_system(struct db *db, int rc)
 {
@@ -51,7 +65,7 @@ static int err_from_system(struct db *db, int rc)
 
 	if ((rc & 0xff) != SQLITE_IOERR || err == ERR_NOMEM || !db->handle)
 		return err;
-	switch (sqlite3_system_errno(db->handle)) {
+	switch (system_errno(db)) {
 	case ENOSPC:
 	case EDQUOT:
 	case EFBIG: /* RLIMIT_FSIZE */
@@ -202,26 +216,4 @@ int db_step(struct db *db, enum stmt_id id)
 void db_reset(struct db *db, enum stmt_id id)
 {
 	sqlite3_reset(db->stmt[id]); /* repeats the error of the last step, which was told */
-}
-
-static bool has_moved(sqlite3_file *file)
-{
-	int moved = 0;
-
-	return file && file->pMethods &&
-	       file->pMethods->xFileControl(file, SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
-	       moved;
-}
-
-int db_check_place(struct db *db)
-{
-	sqlite3_file *file = NULL, *wal = NULL;
-
-	(void)sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-	(void)sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
-	if (!has_moved(file) && !has_moved(wal))
-		return 0;
-	snprintf(db->error, sizeof(db->error), "the %s was moved, replaced or removed",
-		 has_moved(file) ? "database" : "write-ahead log (postboot.db-wal)");
-	return ERR_MOVED;
 }

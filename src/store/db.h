@@ -50,10 +50,6 @@ int db_undo(struct db *db, enum stmt_id id) ERR_CHECK;
 int db_step(struct db *db, enum stmt_id id) ERR_CHECK;
 void db_reset(struct db *db, enum stmt_id id);
 
-/* ERR_MOVED when the path of the database, or of its log, leads to another file than the open one
- * or to none: what is committed then is lost with the process. */
-int db_check_place(struct db *db) ERR_CHECK;
-
 /* Notes `what` for the log and gives err back. */
 int db_note(struct db *db, enum stmt_id id, int err, const char *what);
 

@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "store/private.h"
+
+enum { ROOM_BYTES = 1 << 20 };
 
 const unsigned store_latency_us[STORE_LATENCIES] = {1000,   2500,   5000,   10000,   25000,  50000,
 						    100000, 250000, 500000, 1000000, 2500000};
@@ -33,11 +36,23 @@ void store_count_commit(struct store_stats *stats, uint64_t us)
 
 /* ---- the file that was opened ---- */
 
-static bool is_ours(const struct store *s)
+/* What is committed to a file that nobody finds again is lost with the process. */
+static int check_place(struct store *s)
 {
 	struct stat st;
+	const char *what = NULL;
 
-	return stat(s->path, &st) == 0 && st.st_dev == s->file_dev && st.st_ino == s->file_ino;
+	if (stat(s->path, &st) || st.st_dev != s->file_dev || st.st_ino != s->file_ino)
+		what = "the database";
+	else if (stat(s->wal_path, &st) || (s->wal_ino && st.st_ino != s->wal_ino))
+		what = "its write-ahead log (postboot.db-wal)";
+	else
+		s->wal_ino = st.st_ino;
+	if (!what)
+		return 0;
+	snprintf(s->writer.error, sizeof(s->writer.error), "%s was moved, replaced or removed",
+		 what);
+	return ERR_MOVED;
 }
 
 int store_place_init(struct store *s, const char *path)
@@ -46,10 +61,14 @@ int store_place_init(struct store *s, const char *path)
 
 	if (stat(path, &st))
 		return ERR_IO;
-	s->path = strdup(path);
 	s->file_dev = st.st_dev;
 	s->file_ino = st.st_ino;
-	return s->path ? 0 : ERR_NOMEM;
+	s->path = strdup(path);
+	if (!s->path || asprintf(&s->wal_path, "%s-wal", path) < 0) {
+		s->wal_path = NULL;
+		return ERR_NOMEM;
+	}
+	return 0;
 }
 
 /* ---- opening anew ---- */
@@ -64,10 +83,11 @@ static int reopen(struct store *s, struct db *db, bool writes)
 {
 	struct db fresh;
 
-	if (!is_ours(s))
-		return db_check_place(db) ? ERR_MOVED : ERR_IO;
 	int flags = writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-	int err = db_init(&fresh, s->path, flags, s->conf.vfs);
+	int err = check_place(s);
+	if (err)
+		return err;
+	err = db_init(&fresh, s->path, flags, s->conf.vfs);
 	if (!err && writes)
 		err = store_configure(&fresh, false);
 	if (!err)
@@ -95,8 +115,8 @@ int store_writer_ready(struct store *s)
 		return 0;
 	if (needs_reopening(db->fault_err))
 		err = reopen(s, db, true);
-	if (!err)
-		err = db_check_place(db);
+	else
+		err = check_place(s);
 	if (err) {
 		db->fault_count++;
 		return err;
@@ -121,6 +141,14 @@ int store_probe(struct store *s)
 		return err;
 	db->fault_err = 0;
 	return 0;
+}
+
+bool store_has_room(const struct store *s)
+{
+	struct statvfs vfs;
+
+	return !s->path || statvfs(s->path, &vfs) ||
+	       (uint64_t)vfs.f_bavail * vfs.f_frsize >= ROOM_BYTES;
 }
 
 /* ---- telling ---- */

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -91,6 +92,7 @@ int mark_sync_folder(const char *path)
 int mark_open(const char *db_path, int *ret_fd)
 {
 	char name[PATH_MAX];
+	struct stat st;
 	int err = mark_name(db_path, name);
 
 	if (err)
@@ -98,7 +100,11 @@ int mark_open(const char *db_path, int *ret_fd)
 	int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_from_errno(errno);
-	err = mark_sync_folder(name);
+	/* One that is none is longer or shorter, and would not become one by being overwritten. */
+	if (fstat(fd, &st) < 0 || (st.st_size != MARK_BYTES && ftruncate(fd, 0) < 0))
+		err = err_from_errno(errno);
+	if (!err)
+		err = mark_sync_folder(name);
 	if (err) {
 		(void)close(fd);
 		return err;

@@ -27,9 +27,9 @@ struct store {
 	enum store_restored restored;
 	char stream_before[33];
 
-	char *path;	/* NULL: in memory */
-	dev_t file_dev; /* of the file that was opened */
-	ino_t file_ino;
+	char *path, *wal_path; /* NULL: in memory */
+	dev_t file_dev;	       /* of the file that was opened */
+	ino_t file_ino, wal_ino;
 
 	struct db writer;
 	struct write_state state;

@@ -446,5 +446,6 @@ void store_close(struct store *s)
 	pthread_cond_destroy(&s->work);
 	pthread_mutex_destroy(&s->mutex);
 	free(s->path);
+	free(s->wal_path);
 	free(s);
 }

@@ -211,6 +211,9 @@ struct store_fault {
 	char what[200];	   /* the last one, for people */
 };
 void store_faults(struct store *s, struct store_fault *ret_write, struct store_fault *ret_read);
+/* Whether its file system has room for more than the next small commit: one that just fits would
+ * pass for the end of a full disk. */
+bool store_has_room(const struct store *s);
 /* Tries again to read after a failure; harmless and cheap when there was none. */
 int store_probe(struct store *s) ERR_CHECK;
 

@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "daemon/admin_http.h"
+#include "daemon/audit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -93,7 +94,8 @@ static void world_down(void)
 static void world_up(void)
 {
 	const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-	const struct store_conf sc = {.path = ":memory:", .inline_commit = true};
+	const struct store_conf sc = {
+		.path = ":memory:", .inline_commit = true, .hash = audit_sha256};
 
 	static bool cleans_up;
 

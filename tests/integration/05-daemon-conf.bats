@@ -31,14 +31,14 @@ teardown() {
 	echo 'log-level = loud' >"$D/b.conf"
 	run "$POSTBOOTD" -c "$D/b.conf"
 	[ "$status" -eq 1 ]
-	[ "$output" = "<3>$D/b.conf:1:13: log-level: must be err, warn, info or debug" ]
+	[ "$output" = "<3>conf error=\"$D/b.conf:1:13: log-level: must be err, warn, info or debug\"" ]
 }
 
 @test "on a terminal, where people read it, the log has no priorities" {
 	echo 'log-level = loud' >"$D/b.conf"
 	run script -qec "'$POSTBOOTD' -c '$D/b.conf'" "$D/typescript"
 	[ "$status" -eq 1 ]
-	[[ $output == "$D/b.conf:1:13: log-level: "* ]]
+	[[ $output == "conf error=\"$D/b.conf:1:13: log-level: "* ]]
 }
 
 @test "plain coap that others can reach must be meant" {
@@ -98,15 +98,19 @@ teardown() {
 @test "what -T prints is read back as the same" {
 	conf "$D/b.conf" "$D/b" 'listen = coaps://[::1]:7000' 'listen = coap://127.0.0.1' \
 		'plain-devices = yes' 'event-prefix = spark/' 'image-limit = 1000000' \
-		'session-idle = 90m' 'log-level = debug' 'key-file = /etc/x.key'
+		'session-idle = 90m' 'log-level = debug' 'viewer-group = watchers' \
+		'key-file = /etc/x.key'
 	"$POSTBOOTD" -T -c "$D/b.conf" >"$D/printed.conf"
 	"$POSTBOOTD" -T -c "$D/printed.conf" | cmp - "$D/printed.conf"
 	cat >"$D/wanted.conf" <<-W
 		state-dir = $D/b
 		admin-socket = $D/b.sock
+		viewer-group = watchers
 		key-file = /etc/x.key
 		listen = coaps://[::1]:7000
 		listen = coap://127.0.0.1:5683
+		metrics-listen =
+		metrics-anywhere = no
 		plain-devices = yes
 		plain-anywhere = no
 		device-json = yes

@@ -149,11 +149,11 @@ teardown() {
 @test "SIGHUP takes what reloads and names what waits for a restart" {
 	start a
 	echo 'log-level = debug' >>"$D/a.conf"
-	echo 'max-sessions = 5' >>"$D/a.conf"
+	echo 'plain-devices = yes' >>"$D/a.conf"
 	kill -HUP "$PID"
-	await "$D/a.log" '^<6>reload=done waiting_for_restart=1'
+	await "$D/a.log" '^<6>reload=done taken=1 waiting_for_restart=1'
 	grep -q '^<6>reload key=log-level$' "$D/a.log"
-	grep -q '^<4>reload key=max-sessions ' "$D/a.log"
+	grep -q '^<4>reload key=plain-devices ' "$D/a.log"
 	kill -TERM "$PID"
 	wait "$PID"
 }
@@ -187,25 +187,4 @@ teardown() {
 	kill -TERM "$PID"
 	wait "$PID"
 	await "$D/told" '^STOPPING=1'
-}
-
-@test "sockets of the service manager are used instead of its own" {
-	conf "$D/a.conf" "$D/a" 'listen = coaps://192.0.2.1'
-	cat >"$D/pass.pl" <<-'P'
-		use Socket; use POSIX qw(dup2);
-		$^F = 9; # no close-on-exec up to there
-		socket(U, AF_INET, SOCK_DGRAM, 0) and bind(U, sockaddr_in(0, INADDR_LOOPBACK)) or die $!;
-		socket(A, AF_UNIX, SOCK_STREAM, 0) and bind(A, sockaddr_un(shift)) and listen(A, 9) or die $!;
-		dup2(fileno(U), 8); dup2(fileno(A), 9); dup2(8, 3); dup2(9, 4);
-		POSIX::close($_) for 5 .. 9;
-		@ENV{qw(LISTEN_FDS LISTEN_PID)} = (2, $$);
-		exec @ARGV or die $!;
-	P
-	start a perl "$D/pass.pl" "$D/passed.sock"
-	grep -q '^<6>admin socket=passed' "$D/a.log"
-	uri=$(curl -sS --unix-socket "$D/passed.sock" http://localhost/v1/status | jq -r '.listen[]')
-	[[ $uri == coaps://127.0.0.1:* ]]
-	[ ! -e "$D/a.sock" ]
-	kill -TERM "$PID"
-	wait "$PID"
 }

@@ -133,6 +133,36 @@ teardown() {
 	[ "$(ctl -o json device list | jq -r '[.devices[].id] | unique | length')" -eq 120 ]
 }
 
+@test "ctl: lists take filters, also where a page of the server has none that fits" {
+	product_add
+	key=00112233445566778899aabbccdd
+	for i in $(seq 1000 1029); do
+		echo "$key$i" | ctl device add "d-$i" --product argon --psk-file - >/dev/null
+	done
+	ctl device hold d-1028
+	ctl device hold d-1003
+	ids() { ctl -o json device list "$@" | jq -r '[.devices[].id] | join(" ")'; }
+	[ "$(ids --hold any)" = "d-1003 d-1028" ]
+	[ "$(ids --hold operator --product argon --offline)" = "d-1003 d-1028" ]
+	[ "$(ids --state held)" = "d-1003 d-1028" ]
+	[ -z "$(ids --hold reverts)" ]
+	[ -z "$(ids --online)" ]
+	[ "$(ids --state new --offline | wc -w)" -eq 28 ]
+	for bad in "--state x" "--hold x" "--online --offline"; do
+		# shellcheck disable=SC2086
+		run ctl device list $bad
+		[ "$status" -ne 0 ]
+	done
+	[ "$(ctl -o json event list --topic device/held | jq '.events | length')" -eq 2 ]
+	[ "$(ctl -o json event list --topic device/boot | jq '.events | length')" -eq 0 ]
+	[ "$(ctl -o json attempt list --since 1h --verdict reverted | jq '.attempts | length')" -eq 0 ]
+	for bad in "--since yesterday" "--verdict x" "--release 1" "--product none"; do
+		# shellcheck disable=SC2086
+		run ctl attempt list $bad
+		[ "$status" -ne 0 ]
+	done
+}
+
 @test "ctl: follow goes on where it stopped over a restart of the server" {
 	product_add check-in-s=1
 	release_add 1.0.0

@@ -141,6 +141,50 @@ same() { # WHAT: $T/told against $T/true
 	lab_close
 }
 
+# The JSON examples of postboot-events(7), one a line, in the form of jq -c.
+event_examples() {
+	awk '/^\.Bd -literal/ { inside = 1; next }
+		/^\.Ed/ { if (text ~ /^{/) print text; inside = 0; text = "" }
+		inside { sub(/^ /, ""); text = text $0 }' "$TOP_SRCDIR/man/postboot-events.7" |
+		sed 's/\\e/\\/g' | jq -c . | sort
+}
+
+@test "man: postboot-events(7) shows every event as the server writes it" {
+	event_examples >"$T/told"
+	jq -c . "$TOP_SRCDIR"/tests/golden/view-event-*.json \
+		"$TOP_SRCDIR"/tests/golden/view-cloudevent.json | sort >"$T/true"
+	same "examples of events"
+	sed -n '/^\.Sh TOPICS/,/^\.Sh EXAMPLES/s/^\.Ss \([^ ]*\).*/\1/p' \
+		"$TOP_SRCDIR/man/postboot-events.7" | sort -u >"$T/told"
+	golden event >"$T/true"
+	same topics
+	# of topics with data, all of it
+	sed -n 's/^\.Ss \([a-z]*\/[a-z]*\)[ ]*/\1|/p' "$TOP_SRCDIR/man/postboot-events.7" |
+		awk -F '|' '{ n = split($2, d, ", "); for (i = 1; i <= n; i++) print $1, d[i] }' |
+		sort -u >"$T/told"
+	jq -r 'select(.data != "" and .data != "none") | "\(.topic) \(.data)"' \
+		"$TOP_SRCDIR"/tests/golden/view-event-*.json | sort -u >"$T/true"
+	same "data of events"
+}
+
+@test "man: the consumer of postboot-events(7) resumes where it was" {
+	lab_open
+	server_start
+	product_add
+	device_add argon-1
+	ctl device hold argon-1
+	ctl device unhold argon-1
+	sed -n '/^after=/,/^done/p' "$TOP_SRCDIR/man/postboot-events.7" |
+		sed "s|\\\\e$|\\\\|; s|/run/postboot/admin.sock|$POSTBOOT_SOCKET|; s|follow=1&||" >"$T/consumer"
+	cd "$T"
+	echo 0 >cursor
+	[ "$(bash -eu consumer | wc -l)" -eq 2 ]
+	ctl device hold argon-1
+	[ "$(bash -eu consumer | jq -r .data)" = "" ]
+	[ -z "$(bash -eu consumer)" ]
+	lab_close
+}
+
 teardown() {
 	[ -z "${LAB-}" ] || lab_close
 }

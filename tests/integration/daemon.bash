@@ -45,8 +45,9 @@ await() {
 start() {
 	local name=$1
 	shift
+	: >"$D/$name.log" # here, not in the child: the log of a run before must not be taken for its
 	# Bats waits for its file descriptor 3: no child may keep it.
-	"$@" "$POSTBOOTD" -c "$D/$name.conf" >"$D/$name.log" 2>&1 3>&- &
+	"$@" "$POSTBOOTD" -c "$D/$name.conf" >>"$D/$name.log" 2>&1 3>&- &
 	PID=$!
 	PIDS+=("$PID")
 	await "$D/$name.log" '^<6>ready '

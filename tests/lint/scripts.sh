@@ -19,6 +19,7 @@ else
 check.sh
 demo.sh
 .ci/run
+conf/completion/postbootctl
 $(cat "$tap_tmp/scripts")
 EOF
 fi

@@ -24,6 +24,11 @@ static void do_expect(struct scenario *s)
 		(void)snprintf(got, sizeof(got), "%u.%02u", (unsigned)fake_reply.code >> 5,
 			       (unsigned)fake_reply.code & 31u);
 	expect_text(s, "answer", got, word(1));
+	if (word_total() > 2) { /* EXPECT 5.03 MAX-AGE */
+		char age[32];
+		(void)snprintf(age, sizeof(age), "%lld", (long long)fake_reply.max_age_s);
+		expect_text(s, "Max-Age", age, word(2));
+	}
 	if (strcmp(got, word(1)) != 0)
 		printf("#   payload: %.*s\n", (int)fake_reply.len,
 		       (const char *)fake_reply.payload);
@@ -314,6 +319,14 @@ static void do_expect_no_device(struct scenario *s)
 		fail(s, "device %s is there", word(1));
 }
 
+static void do_expect_audit(struct scenario *s)
+{
+	char got[24];
+
+	(void)snprintf(got, sizeof(got), "%llu", (unsigned long long)audit_rows(s));
+	expect_text(s, "rows of the audit log", got, word(1));
+}
+
 bool run_expect(struct scenario *s, const char *verb)
 {
 	if (strcmp(verb, "EXPECT") == 0)
@@ -324,6 +337,8 @@ bool run_expect(struct scenario *s, const char *verb)
 			    : s->act_unchanged ? "unchanged"
 					       : "0",
 			    word(1));
+	else if (strcmp(verb, "EXPECT-AUDIT") == 0)
+		do_expect_audit(s);
 	else if (strcmp(verb, "EXPECT-DIRECTIVE") == 0)
 		do_expect_directive(s);
 	else if (strcmp(verb, "EXPECT-EVENTS") == 0)

@@ -34,6 +34,7 @@ void net_reply(struct net *net, struct net_exchange exchange, const struct net_r
 	fake_reply.code = reply->code;
 	fake_reply.content_format = reply->content_format;
 	fake_reply.size2 = reply->size2;
+	fake_reply.max_age_s = reply->max_age_s;
 	fake_reply.len = reply->payload.len;
 	memcpy(fake_reply.payload, reply->payload.ptr ? reply->payload.ptr : (const uint8_t *)"",
 	       reply->payload.len);

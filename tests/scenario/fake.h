@@ -27,7 +27,7 @@ struct fake_reply {
 	char codes[256]; /* of all answers since it was last emptied, "2.04 5.03" */
 	uint8_t code;
 	int content_format;
-	int64_t size2;
+	int64_t size2, max_age_s;
 	uint8_t payload[LIMIT_COAP_PAYLOAD];
 	size_t len;
 };

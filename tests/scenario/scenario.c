@@ -23,6 +23,7 @@
  *   LOCK id version | UNLOCK id | FORCE id | UNFORCE id | HOLD id | UNHOLD id | REMOVE id |
  *   CANCEL id | REMOVE-RELEASE product version
  *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
+ *   BACKUP | RESTORE                      (of the last one, after a crash)
  *   STORE-FAIL n                          (the next n operations of the database)
  *   DELIVER off|on                        (commits happen, what follows them waits)
  *   REPEAT n ... END                      ('%' between them is the round)
@@ -30,7 +31,7 @@
  *   FAIL-EACH                             (the file runs again and again, with operation 1, 2, ...
  *                                          of the database failing; who gets 5.03 repeats)
  *   EXPECT code | EXPECT-ANSWERS code...  (all since DELIVER or the last EXPECT-ANSWERS)
- *   EXPECT-ACT 0|unchanged|err-word
+ *   EXPECT-ACT 0|unchanged|err-word      EXPECT-AUDIT rows
  *   EXPECT-DIRECTIVE none|pending|update [fresh=0|1] [force=0|1] [version=V] [soon=0|1]
  *   EXPECT-EVENTS topic[:data]...         (exactly these since the last EXPECT-EVENTS;
  *                                          device/online and device/offline are left out)

@@ -44,6 +44,7 @@ struct scenario {
 	bool act_unchanged;
 	unsigned acts, acts_told, acts_done; /* begun, answered, of these with a change */
 	uint64_t events_seen;
+	uint64_t backup_head;
 	char events[4096];
 
 	bool deliver_off;	  /* commits happen, their results wait */
@@ -98,5 +99,7 @@ void expect_invariants(struct scenario *s);
 
 /* audit.c: the audit log is whole, and what it tells is what the acts left behind. */
 void expect_audit(struct scenario *s);
+/* Verified; how many. */
+uint64_t audit_rows(struct scenario *s);
 
 #endif

@@ -9,6 +9,8 @@
 
 #include "daemon/audit.h"
 #include "scenario.h"
+#include "store/backup.h"
+#include "store/restore.h"
 
 static int fault(void *ctx, unsigned long operation)
 {
@@ -203,6 +205,39 @@ struct net_peer *session_find(struct scenario *s, const char *name)
 	return session_new(s, name, id, known && s->sessions[slot].peer.plain);
 }
 
+/* The backup is made while the server runs; it is restored after it was killed. */
+static void do_backup(struct scenario *s)
+{
+	char db[96], copy[96], error[200];
+	const struct store_backup b = {.from = db, .to = copy};
+
+	(void)snprintf(db, sizeof(db), "%s/db", s->dir);
+	(void)snprintf(copy, sizeof(copy), "%s/copy", s->dir);
+	FILE *f = fopen(copy, "w");
+	if (!f || fclose(f) || store_backup(&b, error))
+		abort();
+	struct store_info info;
+	store_info(s->store, &info);
+	s->backup_head = info.head;
+}
+
+static void do_restore(struct scenario *s)
+{
+	char db[96], copy[96], aside[96], error[200];
+	const struct store_restore r = {.file = copy, .db = db, .aside = aside};
+	bool kept = false;
+
+	(void)snprintf(db, sizeof(db), "%s/db", s->dir);
+	(void)snprintf(copy, sizeof(copy), "%s/copy", s->dir);
+	(void)snprintf(aside, sizeof(aside), "%s/aside", s->dir);
+	world_stop(s, false);
+	(void)unlink(aside);
+	if (store_restore(&r, &kept, error))
+		fail(s, "restore: %s", error);
+	s->events_seen = s->backup_head; /* the numbers after it are given again */
+	world_start(s);
+}
+
 static bool run_time(struct scenario *s, const char *verb)
 {
 	int64_t seconds = strtoll(word(1), NULL, 0);
@@ -214,6 +249,10 @@ static bool run_time(struct scenario *s, const char *verb)
 		elapse(s, 1);
 	} else if (strcmp(verb, "RESTART") == 0 || strcmp(verb, "CRASH") == 0) {
 		world_again(s, strcmp(verb, "RESTART") == 0, seconds);
+	} else if (strcmp(verb, "BACKUP") == 0) {
+		do_backup(s);
+	} else if (strcmp(verb, "RESTORE") == 0) {
+		do_restore(s);
 	} else {
 		return false;
 	}

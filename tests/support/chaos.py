@@ -384,7 +384,8 @@ def must(result, what):
 
 
 def set_up(daemon, folder, fleets, rng):
-    policy = {"backoff_s": 1, "backoff_max_s": 3, "stall_s": 20, "outage_grace_s": 5}
+    # Long enough that a healthy device on a busy machine gets on meanwhile.
+    policy = {"backoff_s": 1, "backoff_max_s": 3, "stall_s": 120, "outage_grace_s": 5}
     must(daemon.api("POST", "/v1/products",
                     {"name": "argon", "hardware": "argon", "policy": policy}), "product")
     for version in VERSIONS:
@@ -409,7 +410,7 @@ def all_devices(daemon):
         after = f"&after={page['next']}"
 
 
-def converge(daemon, fleets, version, seconds):
+def converge(daemon, fleets, operator, version, seconds):
     """All devices of the fleets come to the version. An operator takes back what only an
     operator can: a hold, and the leave of a device that drifted."""
     ids = {i for f in fleets for i in f.ids}
@@ -423,9 +424,9 @@ def converge(daemon, fleets, version, seconds):
             return
         for i, d in left.items():
             if d["state"] == "held":
-                must(daemon.api("POST", f"/v1/devices/{i}/unhold"), i)
+                operator.act("POST", f"/v1/devices/{i}/unhold")
             elif "drifted" in [b["name"] for b in d["blocked_by"]]:
-                must(daemon.api("POST", f"/v1/devices/{i}/force"), i)
+                operator.act("POST", f"/v1/devices/{i}/force")
         time.sleep(0.5)
     some = [f"{i}: {d['state']} {[b['name'] for b in d['blocked_by']]}"
             for i, d in sorted(left.items())[:5]]
@@ -468,7 +469,7 @@ def calm(daemon, fleets, operator, seconds):
     for fleet in fleets:
         if fleet.wild:
             fleet.power_cut([])
-    converge(daemon, fleets, "1.3.0", seconds)
+    converge(daemon, fleets, operator, "1.3.0", seconds)
 
 
 def finish(daemon, follower):
@@ -502,6 +503,7 @@ def run(args):
                             Lines(folder + "/acts"), args.pace / 4)
         follower = Follower(daemon, folder + "/events")
         follower.start()
+        operator.acts.put(begin=True)
         operator.target("1.1.0")
         for fleet in fleets:
             fleet.start(fleet.draw())

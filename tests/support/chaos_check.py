@@ -17,7 +17,7 @@ import sys
 # The device writes its journal after the answer, the server its time before the commit, and a
 # report may wait behind a commit.
 SLACK_MS = 3000
-FINAL = ("success", "failed")
+ANSWER_MS = 30000
 
 
 class Judge:
@@ -156,15 +156,62 @@ class Judge:
                 self.say(f"{e['device']}: healthy, and {a} ended as {e['verdict']}")
         return count
 
-    def acts(self):
-        """Every act that was acknowledged is in the audit log, once and in order."""
-        acts = [json.loads(line) for line in open(self.dir + "/acts", encoding="utf-8")]
+    def images(self):
         for row in self.db.execute("SELECT version, sha256 FROM release"):
             path = f"{self.dir}/state/images/{row['sha256'].hex()}"
             with open(path, "rb") as f:
                 self.same(f"image of {row['version']}",
                           hashlib.sha256(f.read()).hexdigest(), row["sha256"].hex())
+
+    def acts(self):
+        """Every act that was acknowledged is in the audit log, once; and nothing else is."""
+        acts = [json.loads(line) for line in open(self.dir + "/acts", encoding="utf-8")]
+        begin, acts = acts[0]["at_ms"], acts[1:]
+        rows = [dict(r) for r in self.db.execute("SELECT * FROM audit ORDER BY seq")]
+        self.same("audit", [r["seq"] for r in rows], list(range(1, len(rows) + 1)))
+        rows = [r for r in rows if r["at_ms"] >= begin]
+        for act in acts:
+            act["name"], act["object"] = named(act)
+        for act in acts:
+            if act["status"] is None or act["status"] // 100 != 2:
+                continue
+            mine = [r for r in rows if r["object"] == act["object"] and r["at_ms"] <= act["at_ms"]]
+            new = [r for r in mine if r["act"] == act["name"] and "used" not in r and
+                   r["at_ms"] > act["at_ms"] - ANSWER_MS]
+            if new:
+                new[-1]["used"] = True
+            elif not act["unchanged"] and not (mine and repeats(act, mine[-1])):
+                self.say(f"{act['name']} {act['object']} was acknowledged, and is not in the audit")
+        for row in rows:
+            if "used" in row:
+                continue
+            asked = [a for a in acts if (a["name"], a["object"]) == (row["act"], row["object"]) and
+                     a["status"] is None and row["at_ms"] <= a["at_ms"]]
+            if not asked:
+                self.say(f"audit {row['seq']}: nobody asked for {row['act']} {row['object']}")
         return acts
+
+
+def named(act):
+    """The act and its object, as the audit log calls them."""
+    path = act["path"].replace("?version=", "/").split("/")[2:]
+    if path[0] == "attempts":
+        return "attempt cancel", path[1]
+    if path[0] == "products" and path[2] == "target":
+        return "product target", path[1]
+    if path[0] == "products":
+        what = "remove" if act["method"] == "DELETE" else "add"
+        return f"release {what}", f"{path[1]} {path[3]}"
+    if len(path) == 1:
+        return "device add", act["body"]["id"]
+    return f"device {path[2] if len(path) > 2 else 'remove'}", path[1]
+
+
+def repeats(act, row):
+    """An act that found its work done by the row leaves no row of its own."""
+    after = json.loads(row["after"]) if row["after"] else {}
+    body = act.get("body") or {}
+    return row["act"] == act["name"] and all(v in after.values() for v in body.values())
 
 
 def millis(text):
@@ -181,6 +228,7 @@ def main():
     successes = j.successes()
     j.running()
     healthy = j.healthy(ended)
+    j.images()
     acts = j.acts()
     for text in j.wrong[:20]:
         print(f"wrong: {text}")

@@ -33,9 +33,10 @@ static json_t *routes(void)
 	for (size_t i = 0; i < route_count(); i++) {
 		const struct route *r = route_at(i);
 		(void)json_array_append_new(
-			list, json_pack("{s:s,s:s,s:o,s:s}", "method", r->method, "path", r->path,
-					"query", query_words(r->query), "body",
-					r->body == BODY_IMAGE ? "image" : "json"));
+			list,
+			json_pack("{s:s,s:s,s:o,s:b,s:s}", "method", r->method, "path", r->path,
+				  "query", query_words(r->query), "matches", (int)r->matches,
+				  "body", r->body == BODY_IMAGE ? "image" : "json"));
 	}
 	return list;
 }
@@ -68,6 +69,7 @@ static json_t *words(void)
 #define ADD_MORE(name, word, ...) add_some(w, list, word);
 #define ADD_REASON(name, number, word, soft, hold) add_some(w, list, word);
 #define ADD_DATA(name, topic, word) add(w, list, word);
+#define ADD_CONDITION(name, word, degrades) add(w, list, word);
 #define ADD_ERR(name, value, word, text) add(w, list, word);
 	const char *list = "AttemptState";
 	ATTEMPT_STATE_LIST(ADD2)
@@ -99,6 +101,8 @@ static json_t *words(void)
 	LAST_STAGE_LIST(ADD_ALL)
 	list = "EventData";
 	EVENT_LIST(ADD_DATA)
+	list = "ConditionName";
+	HEALTH_LIST(ADD_CONDITION)
 	list = "ProblemCode";
 	ERR_LIST(ADD_ERR)
 	for (const char *const *word = problem_words; *word; word++)

@@ -86,7 +86,7 @@ def check_responses(doc, op, where):
         keys_ok("response", response, f"{where} {status}")
         check_content(doc, response.get("content", {}), f"{where} {status}")
         for header in response.get("headers", {}).values():
-            keys_ok("header", header, f"{where} {status}")
+            keys_ok("header", deref(doc, header), f"{where} {status}")
 
 
 def check_unused(doc):
@@ -165,8 +165,11 @@ def contract(doc, tables):
     for method, path, op in operations(doc):
         params = [deref(doc, p) for p in op.get("parameters", [])]
         key = f"{method.upper()} {re.sub(r'{[^}]*}', '*', path)} {body_kind(op)}"
-        told[key] = {p["name"] for p in params if p["in"] == "query"}
-    rows = {f"{r['method']} {r['path']} {r['body']}": r["query"] for r in tables["routes"]}
+        told[key] = {p["name"] for p in params if p["in"] == "query" or p["name"] == "If-Match"}
+    rows = {
+        f"{r['method']} {r['path']} {r['body']}": r["query"] + ["If-Match"] * r["matches"]
+        for r in tables["routes"]
+    }
     same("routes", rows, told)
     for row, query in rows.items():
         same(f"query of {row}", query, told[row])

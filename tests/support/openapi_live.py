@@ -80,7 +80,8 @@ class Judge:
         return item.get(method.lower()), [m.upper() for m in item]
 
     def judge_query(self, op, query, where):
-        params = {p["name"]: deref(self.doc, p) for p in op.get("parameters", []) if p["in"] == "query"}
+        params = [deref(self.doc, p) for p in op.get("parameters", [])]
+        params = {p["name"]: p for p in params if p["in"] == "query"}
         for name, values in urllib.parse.parse_qs(query).items():
             schema = deref(self.doc, params[name]["schema"])
             for value in values:
@@ -115,7 +116,8 @@ class Judge:
         else:
             values = [text]
         for value in values:
-            self.judge(media["schema"], json.loads(value), where)
+            text = kind in ("text/plain", "application/openmetrics-text")
+            self.judge(media["schema"], value if text else json.loads(value), where)
 
     def answer(self, method, target, sent, status, headers, text):
         path, _, query = target.partition("?")
@@ -137,9 +139,12 @@ class Judge:
         self.statuses.add((op["operationId"], str(status)))
         response = deref(self.doc, op["responses"][str(status)])
         self.judge_body(response, kind, text, where)
+        if status == 200 and "304" in op["responses"] and "etag" not in headers:
+            raise Wrong(f"{where}: no ETag")
         if status >= 400 and json.loads(text)["status"] != status:
             raise Wrong(f"{where}: says status {json.loads(text)['status']}")
         for name, header in response.get("headers", {}).items():
+            header = deref(self.doc, header)
             value = headers.get(name.lower())
             if value is None and header.get("required"):
                 raise Wrong(f"{where}: no header {name}")
@@ -203,7 +208,7 @@ class Server:
         conn.endheaders(data)
         answer = conn.getresponse()
         text = answer.read().decode(errors="replace")  # a database is none
-        got = {k.lower(): v for k, v in answer.getheaders()}
+        got = self.headers = {k.lower(): v for k, v in answer.getheaders()}
         conn.close()
         self.count += 1
         if judge:
@@ -282,6 +287,42 @@ def drive_products(server):
     want(204, "DELETE", add + "/2")
 
 
+def drive_tags(server, ids):
+    """A stale tag is refused, one of now is not."""
+    want = server.want
+    attempt = want(200, "GET", "/v1/attempts?open=1")["attempts"][0]["id"]
+    want(201, "POST", "/v1/products/p%251/releases?version=t", b"t")
+    rows = {
+        "/v1/products/p%251": [("PATCH", "", {}), ("PUT", "/target", {"version": None})],
+        "/v1/products/p%251/releases/t": [("DELETE", "", None)],
+        f"/v1/devices/{ids[0]}": [("POST", "/unlock", None), ("POST", "/force", None),
+                                  ("POST", "/unforce", None), ("POST", "/hold", None),
+                                  ("POST", "/unhold", None), ("DELETE", "", None),
+                                  ("POST", "/lock", {"version": "1.0.0"}),
+                                  ("POST", "/key", {"psk_generate": True}),
+                                  ("DELETE", "/key", None)],
+        f"/v1/attempts/{attempt}": [("POST", "/cancel", None)],
+    }
+    for path, acts in rows.items():
+        want(200, "GET", path)
+        tag = server.headers["etag"]
+        want(304, "GET", path, None, If_None_Match=tag)
+        for method, act, body in acts:
+            want(412, method, path + act, body, If_Match='"0-0"')
+        if path.startswith("/v1/products/"):
+            want(204 if acts[0][0] == "DELETE" else 200, acts[0][0], path, acts[0][2], If_Match=tag)
+
+
+def drive_audit(server):
+    want = server.want
+    page = want(200, "GET", "/v1/audit?limit=5")
+    want(200, "GET", f"/v1/audit?after={page['next']}&limit=1000")
+    want(200, "GET", "/v1/audit?before=0&object=p%251")
+    if not want(200, "GET", "/v1/audit/verify")["ok"]:
+        raise Wrong("the audit log does not verify")
+    want(400, "GET", "/v1/audit?before=0&after=0")
+
+
 def drive_devices(server, ids):
     want = server.want
     want(201, "POST", "/v1/devices", {"id": "d%1", "product": "p%1", "psk_generate": True})
@@ -308,6 +349,12 @@ def drive_devices(server, ids):
     page = want(200, "GET", "/v1/devices?limit=1")
     want(200, "GET", "/v1/devices?after=" + urllib.parse.quote(page["next"]))
     want(404, "GET", "/v1/devices?product=none")
+    for query in ("state=updating", "hold=any", "hold=reverts", "online=1", "drifted=1", "version=1.1.0"):
+        want(200, "GET", "/v1/devices?" + query)
+    for query in ("state=x", "hold=none", "hold=x", "online=2", "drifted=", "version=" + "x" * 65):
+        problem = want(400, "GET", "/v1/devices?" + query)
+        if query.split("=")[0] not in problem["detail"]:
+            raise Wrong(f"{query}: {problem['detail']} does not name it")
     want(204, "DELETE", one)
     for device in ids:
         want(200, "GET", f"/v1/devices/{device}")
@@ -327,6 +374,28 @@ def drive_attempts(server, ids):
     want(200, "GET", f"/v1/attempts?before={page['next']}")
     want(200, "GET", f"/v1/attempts?device={ids[0]}")
     want(404, "GET", "/v1/attempts?device=nobody")
+    want(404, "GET", "/v1/attempts?product=nobody")
+    filters = {
+        "product=argon&release=1.1.0": lambda a: a["version"] == "1.1.0",
+        "product=argon&release=9": lambda a: False,
+        "verdict=reverted": lambda a: a.get("verdict") == "reverted",
+        "verdict=updated&device=" + ids[0]: lambda a: a["device"] == ids[0],
+        "charged=1": lambda a: a.get("charged") is True,
+        "charged=0": lambda a: a.get("charged") is False,
+        "since=" + rows[1]["created"]: lambda a: a["created"] >= rows[1]["created"],
+        "until=" + rows[0]["created"]: lambda a: a["created"] < rows[0]["created"],
+        "since=2100-01-01T00:00:00Z": lambda a: False,
+    }
+    for query, fits in filters.items():
+        got = want(200, "GET", "/v1/attempts?limit=1000&" + query)["attempts"]
+        mine = [a["id"] for a in rows if fits(a) and ("device=" not in query or a["device"] in query)]
+        if [a["id"] for a in got] != mine:
+            raise Wrong(f"attempts?{query}: {[a['id'] for a in got]} instead of {mine}")
+    for query in ("verdict=none", "verdict=x", "charged=2", "since=now", "until=2026-13-01T00:00:00Z",
+                  "since=2026-11-22T23:51:07", "release=1", "open=7"):
+        problem = want(400, "GET", "/v1/attempts?" + query)
+        if query.split("=")[0] not in problem["detail"]:
+            raise Wrong(f"{query}: {problem['detail']} does not name it")
     for row in want(200, "GET", "/v1/attempts?open=1")["attempts"]:
         want(200, "POST", f"/v1/attempts/{row['id']}/cancel")
 
@@ -334,10 +403,34 @@ def drive_attempts(server, ids):
 def drive_events(server, ids):
     want = server.want
     want(200, "GET", "/v1/status")
+    want(200, "GET", "/v1/health")
+    want(200, "GET", "/metrics")
+    want(200, "GET", "/metrics", None, Accept="application/openmetrics-text")
     text = want(200, "GET", "/v1/events")
     cursor = json.loads(text.split("\n")[0])["cursor"]
     want(200, "GET", f"/v1/events?after={cursor}&limit=5&device={ids[0]}")
     want(200, "GET", "/v1/events", None, Accept="text/event-stream", Last_Event_ID=cursor)
+    events = [json.loads(line) for line in text.split("\n") if line]
+    attempt = next(e["attempt"] for e in events if "attempt" in e)
+    filters = {
+        f"attempt={attempt}": lambda e: e.get("attempt") == attempt,
+        "topic=device/boot": lambda e: e["topic"].endswith("device/boot"),
+        "topic=spark/device/boot": lambda e: e["topic"] == "spark/device/boot",
+        "topic=boot": lambda e: e["topic"].endswith("/boot"),
+        "topic=oot": lambda e: False,
+        f"topic=device/boot&device={ids[0]}": lambda e: e["topic"].endswith("device/boot") and e["device"] == ids[0],
+    }
+    for query, fits in filters.items():
+        got = [json.loads(line)["seq"] for line in want(200, "GET", "/v1/events?" + query).split("\n") if line]
+        mine = [e["seq"] for e in events if fits(e)]
+        if got != mine:
+            raise Wrong(f"events?{query}: {got} instead of {mine}")
+    clouds = want(200, "GET", "/v1/events?format=cloudevents")
+    if [json.loads(line)["data"] for line in clouds.split("\n") if line] != events:
+        raise Wrong("CloudEvents carry other events")
+    want(200, "GET", "/v1/events?format=cloudevents", None, Accept="text/event-stream")
+    want(400, "GET", "/v1/events?format=x")
+    want(404, "GET", "/v1/events?attempt=4503599627370496")
     want(410, "GET", "/v1/events?after=99999999")
     want(410, "GET", "/v1/events?after=" + "0" * 32 + ":1")
     want(400, "GET", "/v1/events?after=x")
@@ -345,20 +438,23 @@ def drive_events(server, ids):
 
 
 # What cannot be had from a healthy server by asking.
-NOT_DRIVEN = {"503": None, "507": None}
+NOT_DRIVEN = {"403": None, "503": None, "507": None}  # 403: tests/integration has viewers
 # A device's queue that is full; rows that change between two steps of one act.
 NOT_DRIVEN["409"] = {
     "changeProduct", "setTarget", "removeDevice", "lockDevice", "unlockDevice", "forceDevice",
     "unforceDevice", "holdDevice", "unholdDevice", "makeBackup",
 }
 
+# Of an audit log that somebody changed: its own tests have that.
+NOT_SEEN = {"AuditCheck.bad", "AuditCheck.why"}
+
 
 def golden(judge, folder):
     """The golden files are answers, too: of states that are hard to bring about."""
     names = {
         "view-attempt-*": "Attempt", "view-device": "Device", "view-device-new": "Device",
-        "view-device-row": "DeviceRow", "view-device-claims": "DeviceRow", "view-event-*": "Event", "view-explain-[hn]e*": "Explanation",
-        "view-problem": "Problem", "view-product*": "Product", "view-release*": "Release",
+        "view-device-row": "DeviceRow", "view-device-claims": "DeviceRow", "view-event-*": "Event", "view-cloudevent": "CloudEvent", "view-explain-[hn]e*": "Explanation",
+        "view-health": "Health", "view-problem": "Problem", "view-product*": "Product", "view-release*": "Release",
     }
     for pattern, schema in names.items():
         files = glob.glob(f"{folder}/{pattern}.json")
@@ -375,8 +471,10 @@ def live(doc, path, folder, ids):
     golden(judge, folder)
     drive_products(server)
     drive_devices(server, ids)
+    drive_tags(server, ids)
     drive_attempts(server, ids)
     drive_events(server, ids)
+    drive_audit(server)
     refusals(doc, server)
     served = server.want(200, "GET", "/v1/openapi.json")
     if served != doc:
@@ -390,7 +488,7 @@ def live(doc, path, folder, ids):
                 missing.append(f"{op['operationId']} {status}")
     if missing:
         raise Wrong(f"told, but never answered: {missing}")
-    unseen = judge.unseen()
+    unseen = [key for key in judge.unseen() if key not in NOT_SEEN]
     if unseen:
         raise Wrong(f"told, but never seen: {unseen}")
     return f"{server.count} answers"

@@ -69,6 +69,7 @@ void rows_release(unsigned seed, int64_t product, struct release *ret)
 {
 	fill(ret, sizeof(*ret), seed);
 	ret->id = 0;
+	ret->unavailable = false; /* never stored */
 	ret->product = product;
 	TEXT(ret->version, seed);
 	ret->running_count = seed % (LIMIT_DIGEST_KINDS + 1);
@@ -185,9 +186,45 @@ void rows_assert_bytes(const void *got, const void *want, size_t size, size_t pa
 
 /* ---- a store ---- */
 
+int rows_hash(const void *ptr, size_t len, uint8_t ret_hash[STORE_HASH])
+{
+	const uint8_t *at = ptr;
+
+	for (unsigned i = 0; i < STORE_HASH / 8; i++) {
+		uint64_t h = 14695981039346656037U + i;
+		for (size_t n = 0; n < len; n++)
+			h = (h ^ at[n]) * 1099511628211U;
+		memcpy(ret_hash + i * (size_t)8, &h, 8);
+	}
+	return 0;
+}
+
+void rows_add_audit(struct store_set *set, const char *object)
+{
+	const struct store_audit a = {.at_ms = 1700000000123,
+				      .who = "alice",
+				      .act = "device lock",
+				      .object = object,
+				      .before = "{}",
+				      .after = "{\"lock\":\"1\"}"};
+
+	store_set_audit(set, &a);
+}
+
+uint64_t rows_assert_audit(struct store *s)
+{
+	struct store_audit_check c = {0};
+
+	while (!c.done)
+		assert_int_equal(store_audit_check(s, 3, &c), 0);
+	if (c.bad)
+		fail_msg("%s", c.why);
+	return c.at.seq;
+}
+
 struct store *rows_store(void)
 {
-	struct store_conf conf = {.path = ":memory:", .inline_commit = true};
+	struct store_conf conf = {.path = ":memory:", .inline_commit = true, .hash = rows_hash};
 	struct store *s = NULL;
 
 	assert_int_equal(store_open(&conf, &s), 0);
@@ -324,8 +361,11 @@ static int hook(void *ctx, unsigned long operation)
 
 struct store *rows_open(const char *path, bool inline_commit, struct rows_hook *h)
 {
-	struct store_conf conf = {
-		.path = path, .inline_commit = inline_commit, .fault = hook, .fault_ctx = h};
+	struct store_conf conf = {.path = path,
+				  .inline_commit = inline_commit,
+				  .fault = hook,
+				  .fault_ctx = h,
+				  .hash = rows_hash};
 	struct store *s = NULL;
 
 	assert_int_equal(store_open(&conf, &s), 0);

@@ -55,6 +55,12 @@ int64_t rows_add_product(struct store *s, unsigned seed);
 void rows_add_device(struct store *s, unsigned seed, int64_t product, const char *id);
 void rows_add_event(struct store_set *set, const char *device, const char *json);
 
+void rows_add_audit(struct store_set *set, const char *object);
+/* A hash that is none, but tells texts apart; the stores here have it. */
+store_hash rows_hash;
+/* The audit log verifies, in steps of a few rows; how many there are. */
+uint64_t rows_assert_audit(struct store *s);
+
 /* For the fault hook. Fails (or ends the process at) one operation; or waits at the first. */
 struct rows_hook {
 	unsigned long at; /* 0: never */

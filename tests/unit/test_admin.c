@@ -194,6 +194,34 @@ static void test_content_type_must_fit(void **state)
 			 415);
 }
 
+/* Many requests in one go are work for many turns: others come in between. */
+static void test_a_busy_client_leaves_turns_to_others(void **state)
+{
+	enum { REQUESTS = 60 };
+	static const char one[] = "GET /v1/products HTTP/1.1\r\nHost: x\r\n\r\n";
+	char all[REQUESTS * sizeof(one)] = "";
+	struct fixture *f = *state;
+	unsigned turns = 0, answers = 0;
+	size_t len = 0;
+	int fd = client_open(f);
+
+	for (unsigned i = 0; i < REQUESTS; i++)
+		strcat(all, one);
+	assert_int_equal(send(fd, all, strlen(all), MSG_NOSIGNAL), strlen(all));
+	for (; answers < REQUESTS && turns < 10000; turns++) {
+		(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+		ssize_t n = recv(fd, f->answer + len, ANSWER_CAP - len, 0);
+		len += n > 0 ? (size_t)n : 0;
+		f->answer[len] = 0;
+		answers = 0;
+		for (const char *at = f->answer; (at = strstr(at, "HTTP/1.1 200")); at++)
+			answers++;
+	}
+	assert_int_equal(answers, REQUESTS);
+	assert_true(turns >= REQUESTS / 4);
+	close(fd);
+}
+
 static void test_pipelined_requests_are_answered_in_order(void **state)
 {
 	struct fixture *f = *state;
@@ -383,6 +411,48 @@ static void test_stop_answers_who_waits(void **state)
 	}
 }
 
+static void many_done(void *ctx, const struct store_result *result)
+{
+	assert_int_equal(result->err, 0);
+	*(bool *)ctx = true;
+}
+
+/* Devices b-0000 up, past the engine, which knows none of them yet; the last one is held. */
+static void many_devices(struct fixture *f, unsigned count)
+{
+	bool done = false;
+	struct store_set *set = store_set_new(many_done, &done);
+	struct product p;
+
+	assert_int_equal(store_product_by_name(f->store, "p", &p), 0);
+	for (unsigned i = 0; i < count; i++) {
+		struct device d = {.product = p.id, .created_ms = 1000, .plain = true};
+		report_init(&d.report);
+		(void)snprintf(d.id, sizeof(d.id), "b-%04u", i);
+		d.hold = i + 1 == count ? HOLD_OPERATOR : HOLD_NONE;
+		store_set_device(set, &d);
+	}
+	store_submit(f->store, set);
+	while (!done)
+		turn(f);
+}
+
+/* A filter that fits few: a page looks at so many rows, and says where to go on. */
+static void test_a_filter_looks_at_so_many_rows_for_a_page(void **state)
+{
+	struct fixture *f = *state;
+
+	product_p(f);
+	many_devices(f, LIMIT_PAGE + 1);
+	assert_int_equal(ask(f, "GET", "/v1/devices?hold=any", NULL), 200);
+	assert_says(f, "{\"devices\":[],\"next\":\"b-0999\"}");
+	assert_int_equal(ask(f, "GET", "/v1/devices?hold=any&after=b-0999", NULL), 200);
+	assert_says(f, "{\"devices\":[{\"id\":\"b-1000\"");
+	assert_null(strstr(f->answer, "\"next\""));
+	assert_int_equal(ask(f, "GET", "/v1/devices?limit=1000", NULL), 200);
+	assert_says(f, "\"next\":\"b-0199\""); /* LIMIT_DEVICE_ROWS */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +463,7 @@ int main(void)
 		FIXTURE_CASE(test_bodies),
 		FIXTURE_CASE(test_long_and_odd_requests),
 		FIXTURE_CASE(test_content_type_must_fit),
+		FIXTURE_CASE(test_a_busy_client_leaves_turns_to_others),
 		FIXTURE_CASE(test_pipelined_requests_are_answered_in_order),
 		FIXTURE_CASE(test_slow_client_is_served),
 		FIXTURE_CASE(test_product_life),
@@ -400,6 +471,7 @@ int main(void)
 		FIXTURE_CASE(test_device_keys),
 		FIXTURE_CASE(test_device_acts),
 		FIXTURE_CASE(test_stop_answers_who_waits),
+		FIXTURE_CASE(test_a_filter_looks_at_so_many_rows_for_a_page),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,7 @@ static void test_empty_gives_defaults(void **state)
 	(void)state;
 	assert_int_equal(parse("", &c), 0);
 	assert_string_equal(c.event_prefix, "");
+	assert_string_equal(c.viewer_group, "");
 	assert_int_equal(c.listen_count, 2);
 	assert_string_equal(c.listen[0].uri, "coaps://0.0.0.0:5684");
 	assert_string_equal(c.listen[1].uri, "coaps://[::]:5684");
@@ -77,6 +78,7 @@ static void test_every_key_is_taken(void **state)
 			       "log-level = debug\n"
 			       "session-idle = 90s\n"
 			       "handshakes-per-second = 1\n"
+			       "viewer-group = web-ui_1.x\n"
 			       "max-sessions = 7",
 			       &c),
 			 0);
@@ -94,6 +96,7 @@ static void test_every_key_is_taken(void **state)
 	assert_true(c.plain_devices);
 	assert_false(c.device_json);
 	assert_string_equal(c.event_prefix, "spark/");
+	assert_string_equal(c.viewer_group, "web-ui_1.x");
 	assert_int_equal(c.image_limit_bytes, 3072);
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(c.session_idle_ms, 90000);
@@ -137,6 +140,10 @@ static void test_mistakes_in_values_have_their_place(void **state)
 					"with /)");
 	expect_error("state-dir = /x //", "f:1:15: state-dir: the name of a folder or file may not "
 					  "end in a space");
+	expect_error("viewer-group = a b", "f:1:17: viewer-group: a group is a number, or letters, "
+					   "digits, '.', '_' and '-'");
+	expect_error("viewer-group = -x", "f:1:16: viewer-group: a group is a number, or letters, "
+					  "digits, '.', '_' and '-'");
 	expect_error("event-prefix = spark/*", "f:1:22: event-prefix: only letters, digits, '.', "
 					       "'_', '-' and '/'");
 	expect_error("image-limit = much", "f:1:15: image-limit: needs a number");
@@ -194,11 +201,34 @@ static void test_lengths(void **state)
 	assert_int_equal(parse(long_line("state-dir = /", 'a', CONF_PATH_MAX - 1), &c), 0);
 	expect_error(long_line("state-dir = /", 'a', CONF_PATH_MAX),
 		     "f:1:13: state-dir: must be at most 512 bytes long");
+	assert_int_equal(parse(long_line("viewer-group = ", 'a', CONF_GROUP_MAX), &c), 0);
+	expect_error(long_line("viewer-group = ", 'a', CONF_GROUP_MAX + 1),
+		     "f:1:16: viewer-group: must be at most 32 bytes long");
 	assert_int_equal(parse(long_line("event-prefix = ", 'a', CONF_PREFIX_MAX), &c), 0);
 	expect_error(long_line("event-prefix = ", 'a', CONF_PREFIX_MAX + 1),
 		     "f:1:16: event-prefix: must be at most 32 bytes long");
 	expect_error(long_line("event-prefix = ", 'a', CONF_VALUE_MAX + 1),
 		     "f:1:16: event-prefix: a value has at most 1023 bytes");
+}
+
+static void test_metrics_listen(void **state)
+{
+	struct conf c;
+
+	(void)state;
+	assert_int_equal(parse("metrics-listen = [::1]:0\n", &c), 0);
+	assert_string_equal(c.metrics_listen.uri, "[::1]:0");
+	assert_int_equal(parse("metrics-listen =\n", &c), 0);
+	assert_string_equal(c.metrics_listen.uri, "");
+	assert_int_equal(parse("metrics-listen = 0.0.0.0:9464\nmetrics-anywhere = yes\n", &c), 0);
+	assert_true(c.metrics_anywhere);
+	expect_error("metrics-listen = 0.0.0.0:9464",
+		     "f:1:18: metrics-listen: nobody is asked for a password there and others can "
+		     "reach this address: use a loopback address, or say metrics-anywhere = yes");
+	expect_error("metrics-listen = 127.0.0.1", "f:1:27: metrics-listen: needs :PORT");
+	expect_error("metrics-listen = http://127.0.0.1:1",
+		     "f:1:18: metrics-listen: not an address (IPv6 needs brackets, names are not "
+		     "looked up)");
 }
 
 static void test_listen_mistakes(void **state)
@@ -340,6 +370,7 @@ static void test_print_reads_back(void **state)
 
 	(void)state;
 	round_trip("");
+	round_trip("viewer-group = 65534");
 	round_trip("event-prefix = spark/\nimage-limit = 1000001\nsession-idle = 3601s\n"
 		   "log-level = warn\nlisten = coap://[::1]:0\nlisten = coap://127.0.0.1:0\n");
 	round_trip("session-idle = 48h\nimage-limit = 2048K");
@@ -376,6 +407,38 @@ static void test_same_sees_each_difference(void **state)
 	assert_int_equal(different, 2);
 }
 
+static void test_copy_takes_each_key_that_reloads_and_no_other(void **state)
+{
+	struct conf a, b;
+
+	(void)state;
+	assert_int_equal(parse("", &a), 0);
+	assert_int_equal(parse("log-level = debug\nevent-prefix = spark/\ndevice-json = no\n"
+			       "image-limit = 1K\nsession-idle = 61s\nmax-sessions = 5\n"
+			       "handshakes-per-second = 7\nplain-devices = yes\n"
+			       "keep-events = 30d\nkeep-attempts = forever\nmax-events = any\n",
+			       &b),
+			 0);
+	for (unsigned i = 0; i < conf_key_count(); i++) {
+		const struct conf_key *k = conf_key(i);
+
+		if (!conf_key_reloads(k))
+			continue;
+		conf_key_copy(k, &a, &b);
+		assert_true(conf_key_same(k, &a, &b));
+	}
+	assert_int_equal(a.session_idle_ms, 61000);
+	assert_int_equal(a.image_limit_bytes, 1024);
+	assert_string_equal(a.event_prefix, "spark/");
+	assert_false(a.plain_devices); /* waits for a restart */
+	/* and back to an empty text */
+	assert_int_equal(parse("", &b), 0);
+	for (unsigned i = 0; i < conf_key_count(); i++)
+		if (conf_key_reloads(conf_key(i)))
+			conf_key_copy(conf_key(i), &a, &b);
+	assert_string_equal(a.event_prefix, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +448,7 @@ int main(void)
 		cmocka_unit_test(test_mistakes_in_values_have_their_place),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_metrics_listen),
 		cmocka_unit_test(test_listen_mistakes),
 		cmocka_unit_test(test_plain_only_on_loopback_unless_meant),
 		cmocka_unit_test(test_too_many_addresses),
@@ -394,6 +458,7 @@ int main(void)
 		cmocka_unit_test(test_a_rule_names_the_right_text),
 		cmocka_unit_test(test_print_reads_back),
 		cmocka_unit_test(test_same_sees_each_difference),
+		cmocka_unit_test(test_copy_takes_each_key_that_reloads_and_no_other),
 	};
 
 	return cmocka_run_group_tests_name("conf", tests, NULL, NULL);

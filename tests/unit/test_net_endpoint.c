@@ -27,6 +27,44 @@ static void test_right_key_brings_peer_up_and_answers(void **state)
 	rig_free(r);
 }
 
+/* The owner learns which key it gave to whom, and whether that was the right one. */
+static void test_claim_is_told_when_it_is_proved_or_fails(void **state)
+{
+	struct rig *r = rig_new(plain_conf, "127.0.0.1", true);
+	struct net_claim proved;
+	struct client *c = client_new(r, "dev-1", "ffffffffffffffff",
+				      MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, NULL);
+
+	(void)state;
+	client_start(c);
+	assert_int_not_equal(client_handshake(c), 0);
+	client_free(c);
+	assert_int_equal(r->failed, 1);
+	assert_int_equal(r->failed_tag, 1);
+	assert_true(r->failed_print != 0);
+	assert_true(r->failed_print == r->claim.print);
+
+	uint64_t print = r->failed_print;
+	c = client_up(r, "dev-1"); /* from another port */
+	assert_true(r->claim.print == print);
+	net_peer_claim(r->peer, &proved);
+	assert_true(proved.print == print);
+	assert_int_equal(proved.tag, 2);
+	assert_int_equal(proved.identity.len, 5);
+	client_free(c);
+
+	c = client_up(r, "dev-2"); /* the same address, another name */
+	assert_true(r->claim.print != print);
+	client_free(c);
+
+	c = client_new(r, "stranger", rig_key, MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, NULL);
+	client_start(c);
+	assert_int_not_equal(client_handshake(c), 0);
+	client_free(c);
+	assert_int_equal(r->failed, 1); /* no key was given */
+	rig_free(r);
+}
+
 static void test_every_suite_of_the_list_works_others_do_not(void **state)
 {
 	static const struct {
@@ -446,6 +484,30 @@ static void test_peers_at_limit_one_more_evicts_the_longest_silent(void **state)
 	rig_free(r);
 }
 
+static void test_limits_made_smaller_bring_the_peers_down(void **state)
+{
+	struct net_conf conf = plain_conf;
+	struct client *c[8];
+
+	(void)state;
+	struct rig *r = rig_new(conf, "127.0.0.1", true);
+	for (unsigned i = 0; i < 5; i++)
+		c[i] = client_up(r, "dev");
+	conf.max_peers = 3;
+	net_limits_set(r->net, &conf);
+	assert_int_equal(rig_stats(r).peers, 5); /* nobody is thrown out for nobody */
+	c[5] = client_up(r, "dev");
+	assert_int_equal(r->gones[NET_GONE_EVICTED], 2);
+	c[6] = client_up(r, "dev");
+	assert_int_equal(rig_stats(r).peers, 3);
+	c[7] = client_up(r, "dev");
+	assert_int_equal(rig_stats(r).peers, 3);
+	assert_int_equal(r->gones[NET_GONE_EVICTED], 5);
+	for (unsigned i = 0; i < 8; i++)
+		client_free(c[i]);
+	rig_free(r);
+}
+
 static void test_net_close_ends_all_peers_with_notice(void **state)
 {
 	struct rig *r = rig_new(plain_conf, "127.0.0.1", true);
@@ -519,6 +581,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_right_key_brings_peer_up_and_answers),
+		cmocka_unit_test(test_claim_is_told_when_it_is_proved_or_fails),
 		cmocka_unit_test(test_every_suite_of_the_list_works_others_do_not),
 		cmocka_unit_test(test_unknown_identity_fails_exactly_like_a_wrong_key),
 		cmocka_unit_test(test_identity_at_limit_reaches_lookup_longer_is_unknown),
@@ -539,6 +602,7 @@ int main(void)
 		cmocka_unit_test(test_peer_closed_in_request_gets_its_answer_first),
 		cmocka_unit_test(test_silent_session_is_closed_after_its_time),
 		cmocka_unit_test(test_peers_at_limit_one_more_evicts_the_longest_silent),
+		cmocka_unit_test(test_limits_made_smaller_bring_the_peers_down),
 		cmocka_unit_test(test_net_close_ends_all_peers_with_notice),
 		cmocka_unit_test(test_half_open_at_limit_one_more_waits_for_a_stale_one),
 		cmocka_unit_test(test_handshakes_beyond_the_budget_are_dropped),

@@ -51,6 +51,34 @@ static void assert_blocked(uint32_t want)
 	assert_int_equal(plan.offer, (want & ~(1u << BLOCK_OFFLINE)) == 0);
 }
 
+static void test_plan_no_offer_of_an_image_that_cannot_be_read(void **state)
+{
+	(void)state;
+	target.unavailable = true;
+	assert_blocked(1u << BLOCK_IMAGE);
+	strcpy(device.report.version, "2.0.0"); /* who runs it needs no copy of ours */
+	device.report.running = target.running[0];
+	assert_blocked(1u << BLOCK_IN_SYNC);
+}
+
+static void test_wait_until_moves_both_deadlines_and_only_forward(void **state)
+{
+	struct attempt a = {.state = ATTEMPT_TRANSFERRING, .stall_at_ms = 10, .total_at_ms = 20};
+
+	(void)state;
+	attempt_wait_until(&a, 15);
+	assert_int_equal(a.stall_at_ms, 15);
+	assert_int_equal(a.total_at_ms, 20);
+	attempt_wait_until(&a, 30);
+	assert_int_equal(a.stall_at_ms, 30);
+	assert_int_equal(a.total_at_ms, 30);
+	attempt_wait_until(&a, 5);
+	assert_int_equal(attempt_deadline_ms(&a), 30);
+	a.state = ATTEMPT_CLOSED;
+	attempt_wait_until(&a, 99);
+	assert_int_equal(a.stall_at_ms, 30);
+}
+
 static void test_plan_nothing_blocks_an_old_image(void **state)
 {
 	(void)state;
@@ -187,6 +215,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(plan_nothing_blocks_an_old_image),
+		T(plan_no_offer_of_an_image_that_cannot_be_read),
+		T(wait_until_moves_both_deadlines_and_only_forward),
 		T(plan_lock_goes_before_the_products_target),
 		T(plan_no_report_and_no_target),
 		T(plan_same_label_is_in_sync),

@@ -78,6 +78,7 @@ static struct store_set *change_set(struct store_result *result, unsigned kind)
 
 	changes[kind](set);
 	rows_add_event(set, "", "{}");
+	rows_add_audit(set, "dev");
 	return set;
 }
 
@@ -142,6 +143,8 @@ static bool fault_at(unsigned kind, unsigned long n)
 	int err = rows_commit(s, change_set(&result, kind), &result);
 	assert_int_equal(err, err ? h.err : 0);
 	assert_int_equal(rows_assert_no_gaps(s), err ? 2 : 4);
+	assert_int_equal(rows_assert_audit(s), err ? 0 : 1);
+	assert_int_equal(result.audit.seq, err ? 0 : 1);
 	assert_true((fingerprint(path) == before) == (err != 0));
 	if (err) { /* it works once the fault is over */
 		assert_int_equal(rows_commit(s, change_set(&after, kind), &after), 0);
@@ -150,6 +153,7 @@ static bool fault_at(unsigned kind, unsigned long n)
 	store_close(s);
 	s = rows_open(path, true, &h);
 	assert_int_equal(rows_assert_no_gaps(s), 4);
+	assert_int_equal(rows_assert_audit(s), 1);
 	store_close(s);
 	rows_tmp_remove(path);
 	return err != 0;
@@ -189,10 +193,12 @@ static bool crash_at(unsigned kind, unsigned long n)
 	bool died = WEXITSTATUS(status) == 0;
 	struct store *s = rows_open(path, true, &none);
 	assert_int_equal(rows_assert_no_gaps(s), died ? 2 : 4);
+	assert_int_equal(rows_assert_audit(s), died ? 0 : 1);
 	assert_true((fingerprint(path) == before) == died);
 	if (died)
 		assert_int_equal(rows_commit(s, change_set(&result, kind), &result), 0);
 	assert_int_equal(rows_assert_no_gaps(s), 4);
+	assert_int_equal(rows_assert_audit(s), 1);
 	store_close(s);
 	rows_tmp_remove(path);
 	return died;

@@ -45,6 +45,24 @@ static void assert_golden(const char *name, json_t *json)
 	free(text);
 }
 
+static void test_health(void **state)
+{
+	static struct health h;
+
+	(void)state;
+	h.list[HEALTH_DATABASE_WRITE] = (struct health_condition){
+		.is_set = true,
+		.since_ms = T0,
+		.what = "the database cannot be written: no space left on the device",
+		.todo = "free space on its file system; postbootd goes on by itself",
+	};
+	h.list[HEALTH_CLOCK] = (struct health_condition){.is_set = true,
+							 .since_ms = T0 + 1000,
+							 .what = "the clock was set by 7 s",
+							 .todo = "see"};
+	assert_golden("health", view_health(&h));
+}
+
 static struct digest digest_of(unsigned kind, uint8_t first, uint8_t len)
 {
 	struct digest d = {.kind = (uint8_t)kind, .len = len};
@@ -399,6 +417,25 @@ static void test_view_event_of_every_kind(void **state)
 	closed.closed_ms = closed.created_ms + 4000;
 	closed.received_bytes = closed.served_bytes = 0;
 	assert_golden("event-closed", event_of(EVENT_ATTEMPT_CLOSED, &now.device, &closed, NULL));
+	const struct store_event_row restored = {
+		.seq = 1,
+		.at_ms = T0,
+		.topic = event_topic(EVENT_STORE_RESTORED),
+		.data = "",
+		.device = "",
+		.json = "{\"stream_before\":\"fedcba9876543210fedcba9876543210\"}"};
+	assert_golden("event-restored", view_event("0123456789abcdef0123456789abcdef", &restored));
+}
+
+static void test_view_cloudevent(void **state)
+{
+	struct engine_device now = device_full();
+
+	(void)state;
+	assert_golden("cloudevent",
+		      view_cloudevent("0123456789abcdef0123456789abcdef",
+				      event_of(EVENT_DEVICE_BOOT, &now.device, NULL, NULL)));
+	assert_null(view_cloudevent("s", NULL));
 }
 
 static void test_view_event_survives_a_damaged_payload(void **state)
@@ -646,6 +683,7 @@ static void test_view_explain_reads_the_verdict(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_health),
 		cmocka_unit_test(test_view_product),
 		cmocka_unit_test(test_view_release),
 		cmocka_unit_test(test_view_attempt),
@@ -654,6 +692,7 @@ int main(void)
 		cmocka_unit_test(test_view_device_state_words),
 		cmocka_unit_test(test_view_event),
 		cmocka_unit_test(test_view_event_of_every_kind),
+		cmocka_unit_test(test_view_cloudevent),
 		cmocka_unit_test(test_view_event_survives_a_damaged_payload),
 		cmocka_unit_test(test_view_problem),
 		cmocka_unit_test(test_view_explain),

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The lists of devices and of attempts, with their filters. Rows are walked in the order of the
+ * cursor, and filtered here: at most LIMIT_PAGE are looked at for one page, so that no filter can
+ * hold the loop, however rare what it looks for; `next` leads on from the last one looked at.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/admin_args.h"
+#include "daemon/admin_routes.h"
+#include "daemon/view.h"
+
+enum { ANY = 2 }; /* of a filter that takes 0 and 1 */
+
+/* A wall clock may have been set back: attempts are numbered in another order than their times
+ * then. We look so much farther back than `since`. */
+#define CLOCK_STEP_MS (24LL * 3600 * 1000)
+
+/* ---- values ---- */
+
+static bool query_either(struct request *rq, const char *key, uint64_t *ret)
+{
+	return query_number(rq, key, 0, 1, ANY, ret);
+}
+
+static bool query_refuse(struct request *rq, const char *key, const char *text, const char *wanted)
+{
+	reply_problem(rq, 400, "invalid", "query: %s: \"%.64s\" is not %s", key, text, wanted);
+	return false;
+}
+
+static bool query_state(struct request *rq, char *dst, size_t cap)
+{
+	if (!query_text(rq, "state", cap, dst))
+		return false;
+	for (const char *const *word = view_device_states; *word; word++)
+		if (!dst[0] || strcmp(*word, dst) == 0)
+			return true;
+	return query_refuse(rq, "state", dst, "the state of a device");
+}
+
+/* "2026-11-22T23:51:07Z" or with milliseconds. 0: not given. */
+static bool query_time(struct request *rq, const char *key, int64_t *ret_ms)
+{
+	struct tm tm = {0};
+	char text[32];
+	int at = 0, ms = 0, more = 0;
+
+	*ret_ms = 0;
+	if (!query_text(rq, key, sizeof(text), text))
+		return false;
+	if (!text[0])
+		return true;
+	bool ok = sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+			 &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &at) == 6;
+	if (ok && text[at] == '.')
+		ok = sscanf(text + at, ".%3d%n", &ms, &more) == 1 && more == 4;
+	ok = ok && strcmp(text + at + more, "Z") == 0 && !strpbrk(text, " +") &&
+	     tm.tm_year >= 1970 && tm.tm_mon >= 1 && tm.tm_mon <= 12 && tm.tm_mday >= 1 &&
+	     tm.tm_mday <= 31 && tm.tm_hour >= 0 && tm.tm_hour <= 23 && tm.tm_min >= 0 &&
+	     tm.tm_min <= 59 && tm.tm_sec >= 0 && tm.tm_sec <= 60 && ms >= 0;
+	if (!ok)
+		return query_refuse(rq, key, text, "a time such as 2026-11-22T23:51:07Z");
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	*ret_ms = (int64_t)timegm(&tm) * 1000 + ms;
+	return true;
+}
+
+static bool query_product(struct request *rq, struct product *ret)
+{
+	char name[LIMIT_PRODUCT_NAME + 1];
+
+	return query_text(rq, "product", sizeof(name), name) &&
+	       (!name[0] || find_product(rq, name, ret));
+}
+
+static bool query_version(struct request *rq, const char *key, char dst[LIMIT_VERSION + 1])
+{
+	return query_text(rq, key, LIMIT_VERSION + 1, dst);
+}
+
+/* ---- devices ---- */
+
+struct device_find {
+	struct product product; /* id 0: any */
+	char state[16];		/* "": any */
+	bool held;		/* for whatever reason, or: */
+	enum hold hold;		/* HOLD_NONE: any */
+	uint64_t online, drifted;
+	char version[LIMIT_VERSION + 1];
+	char (*ids)[LIMIT_DEVICE_ID + 1];
+	unsigned count, limit, looked;
+	char last[LIMIT_DEVICE_ID + 1]; /* the last one looked at */
+};
+
+static bool device_fits(const struct device_find *f, const struct device *d)
+{
+	return (!f->held || d->hold != HOLD_NONE) && (f->hold == HOLD_NONE || d->hold == f->hold) &&
+	       (f->online == ANY || d->online == (f->online == 1)) &&
+	       (f->drifted == ANY || d->drifted == (f->drifted == 1)) &&
+	       (!f->version[0] || (d->has_report && strcmp(d->report.version, f->version) == 0));
+}
+
+static bool device_row(void *ctx, const struct device *d)
+{
+	struct device_find *f = ctx;
+
+	f->looked++;
+	(void)buf_copy_str(f->last, sizeof(f->last), d->id);
+	if (device_fits(f, d))
+		(void)buf_copy_str(f->ids[f->count++], sizeof(f->ids[0]), d->id);
+	return f->count < f->limit;
+}
+
+static bool query_hold(struct request *rq, struct device_find *f)
+{
+	char text[32];
+
+	if (!query_text(rq, "hold", sizeof(text), text))
+		return false;
+	f->held = strcmp(text, "any") == 0;
+	if (!text[0] || f->held)
+		return true;
+	if (hold_from_name(text, &f->hold) || f->hold == HOLD_NONE)
+		return query_refuse(rq, "hold", text, "a reason to hold a device, nor any");
+	return true;
+}
+
+static void reply_devices(struct request *rq, const struct device_find *f)
+{
+	json_t *o = json_object();
+	json_t *list = json_array();
+	struct engine_device now;
+
+	for (unsigned i = 0; i < f->count; i++)
+		if (engine_device(rq->admin->conf.engine, f->ids[i], &now) == 0 &&
+		    (!f->state[0] || strcmp(view_device_state(&now), f->state) == 0))
+			view_append(&list, view_device_row(&now));
+	explicit_bzero(&now, sizeof(now));
+	view_put(&o, "devices", list);
+	if (f->count == f->limit || f->looked == LIMIT_PAGE)
+		view_put(&o, "next", json_string(f->last));
+	reply_json(rq, 200, o);
+}
+
+void devices_list(struct request *rq)
+{
+	struct device_find f = {.hold = HOLD_NONE};
+	char after[LIMIT_DEVICE_ID + 1];
+	uint64_t limit;
+
+	if (!query_text(rq, "after", sizeof(after), after) || !query_product(rq, &f.product) ||
+	    !query_state(rq, f.state, sizeof(f.state)) || !query_hold(rq, &f) ||
+	    !query_either(rq, "online", &f.online) || !query_either(rq, "drifted", &f.drifted) ||
+	    !query_version(rq, "version", f.version) ||
+	    !query_number(rq, "limit", 1, LIMIT_PAGE, 100, &limit) ||
+	    !body_keys(rq, rq->json, "", ""))
+		return;
+	f.limit = limit > LIMIT_DEVICE_ROWS ? LIMIT_DEVICE_ROWS : (unsigned)limit;
+	f.ids = calloc(f.limit, sizeof(f.ids[0]));
+	if (!f.ids) {
+		reply_error(rq, ERR_NOMEM, "out of memory");
+		return;
+	}
+	if (read_ok(rq, store_devices(rq->admin->conf.store, f.product.id, after, LIMIT_PAGE,
+				      device_row, &f)))
+		reply_devices(rq, &f);
+	free(f.ids);
+}
+
+/* ---- attempts ---- */
+
+struct attempt_find {
+	struct product product; /* id 0: any */
+	char release[LIMIT_VERSION + 1];
+	enum verdict verdict; /* VERDICT_NONE: any */
+	uint64_t charged;
+	int64_t since_ms, until_ms; /* 0: any */
+	struct attempt *rows;
+	unsigned count, limit, looked;
+	uint64_t last; /* the last one looked at */
+	bool older;    /* all others were created before `since` */
+};
+
+static bool attempt_fits(const struct attempt_find *f, const struct attempt *a)
+{
+	bool closed = a->state == ATTEMPT_CLOSED;
+
+	return (!f->product.id || a->product == f->product.id) &&
+	       (!f->release[0] || strcmp(a->version, f->release) == 0) &&
+	       (f->verdict == VERDICT_NONE || (closed && a->verdict == f->verdict)) &&
+	       (f->charged == ANY || (closed && a->charged == (f->charged == 1))) &&
+	       (!f->since_ms || a->created_ms >= f->since_ms) &&
+	       (!f->until_ms || a->created_ms < f->until_ms);
+}
+
+static bool attempt_row(void *ctx, const struct attempt *a)
+{
+	struct attempt_find *f = ctx;
+
+	f->looked++;
+	f->last = a->number;
+	f->older = f->since_ms && a->created_ms < f->since_ms - CLOCK_STEP_MS;
+	if (attempt_fits(f, a))
+		f->rows[f->count++] = *a;
+	return f->count < f->limit && !f->older;
+}
+
+static bool query_verdict(struct request *rq, enum verdict *ret)
+{
+	char text[32];
+
+	if (!query_text(rq, "verdict", sizeof(text), text))
+		return false;
+	if (text[0] && (verdict_from_name(text, ret) || *ret == VERDICT_NONE))
+		return query_refuse(rq, "verdict", text, "a verdict");
+	return true;
+}
+
+static bool query_release(struct request *rq, struct attempt_find *f)
+{
+	if (!query_product(rq, &f->product) || !query_version(rq, "release", f->release))
+		return false;
+	if (f->product.id || !f->release[0])
+		return true;
+	reply_problem(rq, 400, "invalid", "query: release: say of which product");
+	return false;
+}
+
+static void reply_attempts(struct request *rq, const struct attempt_find *f)
+{
+	json_t *o = json_object();
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < f->count; i++)
+		view_append(&list, attempt_json(rq, &f->rows[i]));
+	view_put(&o, "attempts", list);
+	if (!f->older && (f->count == f->limit || f->looked == LIMIT_PAGE))
+		view_put(&o, "next", json_integer((json_int_t)f->last));
+	reply_json(rq, 200, o);
+}
+
+static bool device_exists(struct request *rq, const char *id)
+{
+	struct engine_device now;
+	bool found = find_device(rq, id, &now);
+
+	explicit_bzero(&now, sizeof(now)); /* it holds a key */
+	return found;
+}
+
+void attempts_list(struct request *rq)
+{
+	struct attempt_find f = {.verdict = VERDICT_NONE};
+	char device[LIMIT_DEVICE_ID + 1];
+	uint64_t before, limit;
+	bool open_only;
+
+	if (!query_text(rq, "device", sizeof(device), device) || !query_release(rq, &f) ||
+	    !query_verdict(rq, &f.verdict) || !query_either(rq, "charged", &f.charged) ||
+	    !query_time(rq, "since", &f.since_ms) || !query_time(rq, "until", &f.until_ms) ||
+	    !query_flag(rq, "open", &open_only) ||
+	    !query_number(rq, "before", 0, INT64_MAX, 0, &before) ||
+	    !query_number(rq, "limit", 1, LIMIT_PAGE, 100, &limit) ||
+	    !body_keys(rq, rq->json, "", ""))
+		return;
+	f.limit = (unsigned)limit;
+	f.rows = calloc(limit, sizeof(*f.rows));
+	if (!f.rows) {
+		reply_error(rq, ERR_NOMEM, "out of memory");
+		return;
+	}
+	if (read_ok(rq, store_attempts(rq->admin->conf.store, device, open_only, before, LIMIT_PAGE,
+				       attempt_row, &f)) &&
+	    (f.looked || !device[0] || device_exists(rq, device)))
+		reply_attempts(rq, &f);
+	free(f.rows);
+}

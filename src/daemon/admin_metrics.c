@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * /metrics: numbers that are counted anyway, so that no query holds the loop. Each family is in
+ * postboot-metrics(7).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "core/attempt.h"
+#include "daemon/admin_args.h"
+#include "daemon/admin_routes.h"
+#include "daemon/metrics.h"
+#include "daemon/monitor.h"
+
+enum { PAGE_MAX = 64 * 1024 };
+
+#define COUNTER METRICS_COUNTER
+#define GAUGE METRICS_GAUGE
+
+/* ---- the process ---- */
+
+static void put_memory(struct metrics *m)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long size = 0, resident = 0;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (!f)
+		return;
+	if (fscanf(f, "%lu %lu", &size, &resident) == 2) {
+		metrics_one(m, GAUGE, "process_resident_memory_bytes", "Memory in use.",
+			    resident * page);
+		metrics_one(m, GAUGE, "process_virtual_memory_bytes", "Addresses in use.",
+			    size * page);
+	}
+	(void)fclose(f);
+}
+
+static double seconds_of(const struct timeval *t)
+{
+	return (double)t->tv_sec + (double)t->tv_usec / 1e6;
+}
+
+static void put_process(struct metrics *m, const struct admin *a)
+{
+	struct rusage use;
+	struct rlimit limit;
+
+	metrics_family(m, GAUGE, "postboot_build_info", "The version of the program.");
+	metrics_count(m, "version", a->conf.version, 1);
+	metrics_family(m, GAUGE, "process_start_time_seconds", "When it was started, Unix time.");
+	metrics_seconds(m, (double)a->conf.started_ms / 1e3);
+	if (getrusage(RUSAGE_SELF, &use) == 0) {
+		metrics_family(m, COUNTER, "process_cpu_seconds_total", "Processor time used.");
+		metrics_seconds(m, seconds_of(&use.ru_utime) + seconds_of(&use.ru_stime));
+	}
+	put_memory(m);
+	metrics_one(m, GAUGE, "process_open_fds", "Open files and sockets.", monitor_open_files());
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		metrics_one(m, GAUGE, "process_max_fds", "How many there may be.", limit.rlim_cur);
+}
+
+/* ---- the fleet ---- */
+
+static void put_fleet(struct metrics *m, const struct engine_stats *es)
+{
+	metrics_one(m, GAUGE, "postboot_products", "Products.", es->products);
+	metrics_one(m, GAUGE, "postboot_releases", "Releases.", es->releases);
+	metrics_one(m, GAUGE, "postboot_devices", "Devices.", es->devices);
+	metrics_one(m, GAUGE, "postboot_devices_online", "Devices heard in time.", es->online);
+	metrics_one(m, GAUGE, "postboot_devices_held", "Devices that are offered nothing.",
+		    es->held);
+	metrics_family(m, GAUGE, "postboot_attempts_open", "Open attempts, by state.");
+	for (int i = 0; i < ATTEMPT_STATE_COUNT; i++)
+		if (i != ATTEMPT_CLOSED)
+			metrics_count(m, "state", attempt_state_name((enum attempt_state)i),
+				      es->open[i]);
+	metrics_family(m, COUNTER, "postboot_attempts_closed_total",
+		       "Attempts closed since the start, by verdict.");
+	for (int i = 0; i < VERDICT_COUNT; i++)
+		if (i != VERDICT_NONE)
+			metrics_count(m, "verdict", verdict_name((enum verdict)i), es->closed[i]);
+	metrics_one(m, COUNTER, "postboot_reports_total", "Reports of devices.", es->reports);
+	metrics_one(m, COUNTER, "postboot_statuses_total", "Statuses of devices.", es->statuses);
+	metrics_one(m, COUNTER, "postboot_causes_ignored_total",
+		    "Causes that changed nothing in the state they came in.", es->causes_absent);
+	metrics_family(m, COUNTER, "postboot_shed_total",
+		       "Requests refused with 5.03 because too much waited.");
+	metrics_count(m, "reason", "device-queue", es->shed);
+}
+
+static void put_images(struct metrics *m, const struct admin *a, const struct engine_stats *es)
+{
+	struct images_stats images;
+
+	images_stats(a->conf.images, &images);
+	metrics_one(m, COUNTER, "postboot_image_blocks_total", "Image blocks served.", es->blocks);
+	metrics_one(m, COUNTER, "postboot_image_bytes_total", "Bytes of images served.", es->bytes);
+	metrics_family(m, COUNTER, "postboot_image_reads_total",
+		       "Image blocks read, from memory or from the file.");
+	metrics_count(m, "from", "memory", images.hits);
+	metrics_count(m, "from", "file", images.reads - images.hits);
+}
+
+/* ---- the network ---- */
+
+static void put_handshakes(struct metrics *m, const struct net_stats *net)
+{
+	static const char *const results[NET_GONE_COUNT] = {
+		[NET_GONE_CLOSED] = "rejected",	   [NET_GONE_IDLE] = "timeout",
+		[NET_GONE_REPLACED] = "restarted", [NET_GONE_EVICTED] = "evicted",
+		[NET_GONE_LOCAL] = "stopped",
+	};
+
+	metrics_family(m, COUNTER, "postboot_handshakes_total", "DTLS handshakes, by their end.");
+	metrics_count(m, "result", "ok", net->handshakes_ok);
+	for (int i = 0; i < NET_GONE_COUNT; i++)
+		metrics_count(m, "result", results[i], net->handshakes_gone[i]);
+	metrics_family(m, COUNTER, "postboot_handshakes_shed_total",
+		       "Datagrams of handshakes dropped: too many without cookie, too many with "
+		       "one, or no place.");
+	metrics_count(m, "reason", "cookie", net->hellos_shed);
+	metrics_count(m, "reason", "rate", net->handshakes_shed);
+	metrics_count(m, "reason", "room", net->half_open_shed);
+	metrics_one(m, GAUGE, "postboot_handshakes_open", "Handshakes under way.", net->half_open);
+}
+
+static void put_coap(struct metrics *m, const struct net_stats *net)
+{
+	metrics_one(m, COUNTER, "postboot_coap_requests_total", "CoAP requests.", net->requests);
+	metrics_one(m, COUNTER, "postboot_coap_duplicates_total", "Requests that came again.",
+		    net->duplicates);
+	metrics_one(m, COUNTER, "postboot_coap_retransmissions_total", "Messages sent again.",
+		    net->retransmissions);
+	metrics_one(m, COUNTER, "postboot_coap_notifications_total", "Notifications sent.",
+		    net->notifications);
+	metrics_family(m, COUNTER, "postboot_coap_responses_total", "CoAP responses, by code.");
+	for (unsigned code = NET_CODE(2, 0); code < 256; code++) {
+		char word[8];
+		(void)snprintf(word, sizeof(word), "%u.%02u", code >> 5, code & 31);
+		if (net->responses[code])
+			metrics_count(m, "code", word, net->responses[code]);
+	}
+}
+
+static void put_net(struct metrics *m, const struct admin *a, const struct engine_stats *es)
+{
+	struct net_stats net = {0};
+
+	if (a->conf.net)
+		net_stats_read(a->conf.net, &net);
+	metrics_one(m, GAUGE, "postboot_sessions", "Sessions of devices.", es->sessions);
+	put_handshakes(m, &net);
+	metrics_one(m, COUNTER, "postboot_datagrams_received_total", "Datagrams received.",
+		    net.datagrams_in);
+	metrics_one(m, COUNTER, "postboot_datagrams_sent_total", "Datagrams sent.",
+		    net.datagrams_out);
+	metrics_one(m, COUNTER, "postboot_datagrams_dropped_total",
+		    "Datagrams that belong to nothing or were too many.", net.dropped);
+	metrics_one(m, GAUGE, "postboot_receive_buffer_bytes",
+		    "The smallest receive buffer of a socket.", net.receive_buffer_bytes);
+	put_coap(m, &net);
+}
+
+/* ---- the store ---- */
+
+static void put_store(struct metrics *m, struct admin *a)
+{
+	struct store_fault write, read;
+	struct store_stats st;
+
+	store_stats(a->conf.store, &st);
+	store_faults(a->conf.store, &write, &read);
+	metrics_family(m, COUNTER, "postboot_store_changes_total",
+		       "Changes of the database, each all or nothing.");
+	metrics_count(m, "result", "ok", st.sets - st.failed_sets);
+	metrics_count(m, "result", "failed", st.failed_sets);
+	metrics_one(m, GAUGE, "postboot_store_queue", "Changes that wait for the disk.", st.queued);
+	metrics_family(m, METRICS_HISTOGRAM, "postboot_store_commit_seconds",
+		       "What commits took, each of one or more changes.");
+	metrics_histogram(m, store_latency_us, STORE_LATENCIES, st.latency_count,
+			  st.latency_sum_us);
+	metrics_family(m, COUNTER, "postboot_store_failures_total",
+		       "Commits and reads that the machine made fail.");
+	metrics_count(m, "operation", "write", write.failures);
+	metrics_count(m, "operation", "read", read.failures);
+}
+
+static bool first_event(void *ctx, const struct store_event_row *e)
+{
+	*(uint64_t *)ctx = e->seq;
+	return false;
+}
+
+static void put_events(struct metrics *m, struct admin *a, const struct admin_stats *as)
+{
+	struct store_info info;
+	uint64_t oldest = 0;
+
+	store_info(a->conf.store, &info);
+	metrics_one(m, GAUGE, "postboot_event_head", "Number of the newest event.", info.head);
+	if (store_events(a->conf.store, 0, "", 1, first_event, &oldest) == 0)
+		metrics_one(m, GAUGE, "postboot_event_oldest",
+			    "Number of the oldest event that is kept; 0: none.", oldest);
+	metrics_one(m, GAUGE, "postboot_event_readers", "Connections that follow the events.",
+		    as->followers);
+	metrics_one(m, GAUGE, "postboot_event_reader_lag",
+		    "Events that the slowest of them has not been sent.", as->follower_lag);
+}
+
+/* ---- the admin API, and health ---- */
+
+static void put_admin(struct metrics *m, const struct admin_stats *as)
+{
+	metrics_one(m, GAUGE, "postboot_admin_connections", "Connections to the admin API.",
+		    as->connections);
+	metrics_family(m, COUNTER, "postboot_admin_requests_total",
+		       "Requests of the admin API, by the status of the answer.");
+	for (unsigned i = 0; i < ADMIN_STATUSES; i++) {
+		char word[8];
+		(void)snprintf(word, sizeof(word), "%u", i + 100);
+		if (as->requests[i])
+			metrics_count(m, "code", word, as->requests[i]);
+	}
+}
+
+static void put_health(struct metrics *m, const struct health *h)
+{
+	metrics_one(m, GAUGE, "postboot_health_degraded", "1 while something is refused.",
+		    health_is_degraded(h));
+	metrics_family(m, GAUGE, "postboot_health_condition", "1 while the condition holds.");
+	for (int id = 0; id < HEALTH_COUNT; id++)
+		metrics_count(m, "name", health_name((enum health_id)id), h->list[id].is_set);
+}
+
+/* ---- GET ---- */
+
+static void put_all(struct metrics *m, struct admin *a)
+{
+	struct engine_stats es;
+	struct admin_stats as;
+
+	engine_stats(a->conf.engine, &es);
+	admin_stats(a, &as);
+	put_process(m, a);
+	put_health(m, health_of(a));
+	put_fleet(m, &es);
+	put_images(m, a, &es);
+	put_net(m, a, &es);
+	put_store(m, a);
+	put_events(m, a, &as);
+	put_admin(m, &as);
+	metrics_end(m);
+}
+
+void metrics_get(struct request *rq)
+{
+	const char *accept = MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND,
+							 MHD_HTTP_HEADER_ACCEPT);
+	char *page = body_keys(rq, rq->json, "", "") ? malloc(PAGE_MAX) : NULL;
+	struct metrics m = {.open_metrics =
+				    accept && strstr(accept, "application/openmetrics-text")};
+
+	if (rq->response)
+		return;
+	if (!page) {
+		reply_error(rq, ERR_NOMEM, "out of memory");
+		return;
+	}
+	m.out = buf_writer(page, PAGE_MAX);
+	put_all(&m, rq->admin->conf.main ? rq->admin->conf.main : rq->admin);
+	struct MHD_Response *r = NULL;
+	if (buf_ok(&m.out))
+		r = MHD_create_response_from_buffer(m.out.pos, page, MHD_RESPMEM_MUST_FREE);
+	if (!r) {
+		free(page);
+		reply_error(rq, ERR_NOMEM, "the page cannot be made");
+		return;
+	}
+	reply_response(rq, 200, r);
+	reply_header(rq, MHD_HTTP_HEADER_CONTENT_TYPE,
+		     m.open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+				    : "text/plain; version=0.0.4; charset=utf-8");
+}

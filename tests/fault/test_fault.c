@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is left when one operation below sqlite fails, or the process ends there, or memory runs
+ * out: operation 1, 2, ... until the work succeeds, for every kind of work. After each the
+ * database opens, is sound (store_check), holds all of the work or nothing, holds it for sure if
+ * the work was acknowledged, and the work can be done again.
+ *
+ * FAULT_LONG in the environment: every way at every operation; else they take turns.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vfs.h"
+#include "works.h"
+
+enum { WORKS_MAX = 40 };
+
+static char stages[WORKS_MAX][WORK_PATH]; /* the files before each work */
+static char run_db[WORK_PATH];
+static int stderr_fd;
+static unsigned tries;
+static bool *acked; /* shared with children */
+
+/* ---- arming ---- */
+
+/* What the store logs of it is not of interest. */
+static void quiet(bool on)
+{
+	static int null_fd = -1;
+
+	if (null_fd < 0)
+		null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	fflush(stderr);
+	dup2(on ? null_fd : stderr_fd, STDERR_FILENO);
+}
+
+struct fault {
+	enum vfs_mode mode;
+	unsigned long at;
+	bool memory;
+};
+
+static void arm(void *ctx)
+{
+	const struct fault *f = ctx;
+
+	quiet(true);
+	if (f->memory)
+		memory_arm(f->at);
+	else
+		vfs_arm(f->mode, f->at);
+}
+
+static bool disarm(void)
+{
+	bool vfs_hit = vfs_disarm(), memory_hit = memory_disarm();
+
+	quiet(false);
+	return vfs_hit || memory_hit;
+}
+
+static void ack(void *ctx)
+{
+	(void)ctx;
+	*acked = true;
+}
+
+static int do_plainly(const struct work *w)
+{
+	struct fault never = {.mode = VFS_COUNT};
+	int err = work_do(w, run_db, arm, &never, ack);
+
+	(void)disarm();
+	return err;
+}
+
+static bool long_run(void)
+{
+	return getenv("FAULT_LONG") != NULL;
+}
+
+/* ---- after it ---- */
+
+static long long serial_of(const char *db)
+{
+	return number_in(db, "SELECT COALESCE((SELECT value FROM meta WHERE key = 'serial'), 0)");
+}
+
+static void product_sound(const struct work *w, const char *what)
+{
+	char name[WORK_PATH + 16];
+
+	snprintf(name, sizeof(name), "%s%s", run_db, w->product ? w->product : "");
+	if (w->product)
+		assert_sound(name, what);
+}
+
+static void remove_aside(void)
+{
+	char name[WORK_PATH + 16];
+
+	snprintf(name, sizeof(name), "%s-aside", run_db);
+	unlink(name);
+}
+
+/* `err`: of the work, or 1 if nobody knows; `sharp`: an error says that nothing was done. */
+static void assert_after(const struct work *w, long long before, int err, bool sharp,
+			 const char *what)
+{
+	const struct work *open_work = &works[0]; /* "create" */
+	bool done = *acked;			  /* what follows acknowledges, too */
+
+	if (err == 0 && !done)
+		fail_msg("%s: no error and no word", what);
+	/* A restart finds it in order, ... */
+	if (do_plainly(open_work) != 0)
+		fail_msg("%s: it does not open any more", what);
+	assert_sound(run_db, what);
+	long long now = serial_of(run_db);
+	if (w->fill) { /* ... done or not done */
+		if (now != before && now != before + 1)
+			fail_msg("%s: serial %lld, before it %lld", what, now, before);
+		if (done && now == before)
+			fail_msg("%s: it was acknowledged and is lost", what);
+		if (sharp && err && now != before)
+			fail_msg("%s: it failed and is there", what);
+	}
+	if (done)
+		product_sound(w, what);
+	/* It can be done now; a short run does not try that each time. */
+	if (!long_run() && ++tries % 4)
+		return;
+	if (w->fill ? now != before : done)
+		return;
+	remove_aside();
+	if (do_plainly(w) != 0)
+		fail_msg("%s: it cannot be done afterwards", what);
+	product_sound(w, what);
+	if (w->run != works[0].run && do_plainly(open_work) != 0)
+		fail_msg("%s: done afterwards, it does not open", what);
+	assert_sound(run_db, what);
+}
+
+/* ---- one run each ---- */
+
+static void describe(char dst[96], const struct work *w, const char *mode, unsigned long n)
+{
+	snprintf(dst, 96, "%s, %s at %lu", w->name, mode, n);
+}
+
+/* Whether the fault came. */
+static bool fail_at(unsigned i, struct fault f, const char *mode)
+{
+	const struct work *w = &works[i];
+	char what[96];
+
+	describe(what, w, mode, f.at);
+	files_copy(stages[i], run_db);
+	long long before = serial_of(stages[i]);
+	*acked = false;
+	int err = work_do(w, run_db, arm, &f, ack);
+	bool hit = disarm();
+	if (!hit && err)
+		fail_msg("%s: %d without a fault", what, err);
+	if (hit)
+		assert_after(w, before, err, w->sharp && f.mode != VFS_FAIL_STAYS, what);
+	return hit;
+}
+
+static bool kill_at(unsigned i, struct fault f, const char *mode)
+{
+	const struct work *w = &works[i];
+	char what[96];
+	int status = 0;
+
+	describe(what, w, mode, f.at);
+	files_copy(stages[i], run_db);
+	long long before = serial_of(stages[i]);
+	*acked = false;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		int err = work_do(w, run_db, arm, &f, ack);
+		_exit(err ? 1 : 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) == 1)
+		fail_msg("%s: status %d", what, status);
+	if (WEXITSTATUS(status) == 0)
+		return false;
+	assert_int_equal(WEXITSTATUS(status), VFS_KILLED);
+	assert_after(w, before, 1, false, what);
+	return true;
+}
+
+/* ---- all of them ---- */
+
+/* From n to the next one: opening takes hundreds of reads and thousands of allocations alike. */
+static unsigned long next(unsigned long n, unsigned long stride)
+{
+	return long_run() || n < 16 ? n + 1 : n + stride;
+}
+
+static const struct {
+	enum vfs_mode mode;
+	const char *name;
+} fails[] = {{VFS_FAIL, "error"}, {VFS_FULL, "full"}, {VFS_FAIL_STAYS, "error that stays"}},
+  kills[] = {{VFS_TORN, "kill, torn"}, {VFS_LOST, "kill, lost"}, {VFS_MIXED, "kill, mixed"}};
+enum { MODES = 3 };
+
+static void test_fault_at_each_operation_of_each_work(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < work_count; i++) {
+		bool more = true;
+		unsigned long n = 0, turn = 0;
+		for (; more; turn++) {
+			n = next(n, works[i].fill ? 1 : 17);
+			more = false;
+			for (unsigned m = 0; m < MODES; m++)
+				if (long_run() || turn % MODES == m)
+					more |= fail_at(i, (struct fault){fails[m].mode, n, false},
+							fails[m].name);
+		}
+		if (n < 4)
+			fail_msg("%s: only %lu operations", works[i].name, n);
+	}
+}
+
+static void test_kill_at_each_operation_of_each_work(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < work_count; i++) {
+		bool more = true;
+		unsigned long n = 0, turn = 0;
+		for (; more; turn++) {
+			n = next(n, works[i].fill ? 1 : 2);
+			more = false;
+			for (unsigned m = 0; m < MODES; m++)
+				if (long_run() || turn % MODES == m)
+					more |= kill_at(i, (struct fault){kills[m].mode, n, false},
+							kills[m].name);
+		}
+		if (n < 3)
+			fail_msg("%s: only %lu operations", works[i].name, n);
+	}
+}
+
+static void test_memory_runs_out_at_each_allocation_of_each_work(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < work_count; i++) {
+		unsigned long n = 1;
+		while (fail_at(i, (struct fault){.at = n, .memory = true}, "no memory"))
+			n = next(n, works[i].fill ? 11 : 301);
+		if (n < 4)
+			fail_msg("%s: only %lu allocations", works[i].name, n);
+	}
+}
+
+/* ---- the story without a fault ---- */
+
+static int setup(void **state)
+{
+	(void)state;
+	vfs_register();
+	stderr_fd = dup(STDERR_FILENO);
+	acked = mmap(NULL, sizeof(*acked), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	assert_true(acked != MAP_FAILED);
+	assert_true(work_count <= WORKS_MAX);
+	files_make(run_db);
+	char story[WORK_PATH];
+	files_make(story);
+	for (unsigned i = 0; i < work_count; i++) {
+		files_make(stages[i]);
+		files_copy(story, stages[i]);
+		if (works[i].prepare)
+			works[i].prepare(stages[i]);
+		files_copy(stages[i], run_db);
+		if (do_plainly(&works[i]) != 0)
+			fail_msg("%s: it fails without a fault", works[i].name);
+		if (!works[i].aside)
+			files_copy(run_db, story);
+		assert_sound(run_db, works[i].name);
+	}
+	files_remove(story);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < work_count; i++)
+		files_remove(stages[i]);
+	files_remove(run_db);
+	close(stderr_fd);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fault_at_each_operation_of_each_work),
+		cmocka_unit_test(test_kill_at_each_operation_of_each_work),
+		cmocka_unit_test(test_memory_runs_out_at_each_allocation_of_each_work),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What Tab offers, against the command table and a server's names.
+
+load lib
+
+setup() {
+	COMPLETION=$TOP_SRCDIR/conf/completion/postbootctl
+}
+
+teardown() {
+	[ -z "${LAB-}" ] || lab_close
+}
+
+# tab WORD...: the last one is being typed; what is offered, in one line.
+tab() {
+	bash -c '
+		source "$1"
+		shift
+		COMP_WORDS=("$@")
+		COMP_CWORD=$(($# - 1))
+		_postbootctl
+		printf "%s\n" "${COMPREPLY[@]}" | sort | paste -s -d " "
+	' tab "$COMPLETION" "$POSTBOOTCTL" "$@"
+}
+
+@test "completion: every noun, verb and option of the program, and nothing else" {
+	nouns=$("$POSTBOOTCTL" help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort -u)
+	[ "$(wc -l <<<"$nouns")" -ge 10 ]
+	[ "$(tab '')" = "$(paste -s -d ' ' <<<"$nouns")" ]
+	[ "$(tab pro)" = product ]
+	for noun in product release device attempt event; do
+		verbs=$("$POSTBOOTCTL" help "$noun" | sed -n "s/^  postbootctl $noun \([a-z]*\).*/\1/p" | sort -u)
+		echo "$noun: $verbs"
+		[ -n "$verbs" ]
+		[ "$(tab "$noun" '')" = "$(paste -s -d ' ' <<<"$verbs")" ]
+		for verb in $verbs; do
+			options=$("$POSTBOOTCTL" help "$noun" "$verb" | sed -n 's/^  \(--[a-z-]*\).*/\1/p' |
+				sort -u - <(printf '%s\n' --help --no-color --output --socket))
+			[ "$(tab "$noun" "$verb" --)" = "$(paste -s -d ' ' <<<"$options")" ]
+		done
+	done
+	[ "$(tab device un)" = "unforce unhold unlock" ]
+	[ "$(tab -o j)" = json ]
+	[ -z "$(tab nothing '')" ]
+}
+
+@test "completion: names of the server" {
+	lab_open
+	server_start
+	product_add
+	ctl product add blinky >/dev/null
+	release_add 1.0.0
+	release_add 1.1.0
+	device_add argon-1
+	device_add argon-2
+	[ "$(tab product show '')" = "argon blinky" ]
+	[ "$(tab product target '')" = "argon blinky" ]
+	[ "$(tab product target argon '')" = "1.0.0 1.1.0 none" ]
+	[ "$(tab product target blinky '')" = none ]
+	[ "$(tab release show argon 1.1)" = 1.1.0 ]
+	[ "$(tab release list b)" = blinky ]
+	[ "$(tab device hold '')" = "argon-1 argon-2" ]
+	[ "$(tab device lock argon-1 '')" = "1.0.0 1.1.0" ]
+	[ "$(tab device list --product '')" = "argon blinky" ]
+	[ "$(tab device list --state h)" = held ]
+	[ "$(tab device show --no-color argon-2)" = argon-2 ]
+	[ "$(tab explain '')" = "argon-1 argon-2" ]
+	[ "$(tab attempt watch '')" = "argon-1 argon-2" ]
+	[ "$(tab event follow --device '')" = "argon-1 argon-2" ]
+	# a new name is nobody's
+	[ -z "$(tab device add '')" ]
+	socket=$POSTBOOT_SOCKET
+	POSTBOOT_SOCKET=$LAB/none
+	[ -z "$(tab device hold '')" ]
+	[ "$(tab --socket "$socket" device hold '')" = "argon-1 argon-2" ]
+}
+
+@test "completion: a server that does not answer holds nobody up" {
+	lab_open
+	POSTBOOT_SOCKET=$LAB/deaf
+	python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+time.sleep(60)' "$POSTBOOT_SOCKET" 3>&- &
+	deaf=$!
+	until_true 10 test -S "$POSTBOOT_SOCKET"
+	begun=$SECONDS
+	[ -z "$(tab device hold '')" ]
+	[ $((SECONDS - begun)) -le $((4 * SLOWER)) ]
+	stop "$deaf"
+}

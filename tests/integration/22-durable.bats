@@ -1,0 +1,199 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Backup, restore, --check-db, and an old database that somebody put in place by hand.
+
+load lib
+
+setup() {
+	lab_open
+	server_start
+	product_add
+	release_add 1.0.0
+	release_add 1.1.0
+	device_add argon-1
+}
+
+teardown() {
+	lab_close
+}
+
+postbootd() {
+	"$POSTBOOTD" -c "$LAB/postbootd.conf" "$@"
+}
+
+sound() {
+	run postbootd --check-db --deep
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "${lines[-1]}" = "0 problems (2 images, read)" ]
+}
+
+restored() { # FILE: in the place of what the server has
+	server_stop
+	run postbootd --restore "$1"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	server_start
+}
+
+@test "durable: an update that ended after the backup is judged by what the device runs" {
+	ctl product target argon 1.1.0
+	device_start argon-1 1.0.0 --fault delay:2
+	wait_event 30 '.data == "started"'
+	ctl backup "$LAB/backup"
+	[ "$(stat -c %a "$LAB/backup")" = 600 ]
+	wait_event 30 '.data == "success"'
+	stream=$(ctl -o json status | jq -r .stream)
+	a=$(ctl -o json attempt list | jq '.attempts[0].id')
+	sound
+	restored "$LAB/backup"
+	[ "$(ctl -o json status | jq -r .stream)" != "$stream" ]
+	export MARK=0
+	wait_event 10 ".topic == \"store/restored\" and .stream_before == \"$stream\""
+	wait_event 10 ".attempt == $a and .data == \"failed\" and .verdict == \"store-restored\""
+	[ "$(verdict "$a" '"\(.verdict) \(.charged)"')" = "store-restored false" ]
+	wait_device 30 argon-1 '.state == "in-sync" and .running.version == "1.1.0"'
+	[ "$(count_events '.data == "success"')" -eq 0 ]
+	sound
+	# The reader of the old stream is told.
+	run ctl event list --after "$stream:1"
+	[ "$status" -eq 1 ]
+	[[ $output == *"another event stream"* ]]
+	# Nothing of it comes twice.
+	server_stop
+	server_start
+	[ "$(count_events '.topic == "store/restored"')" -eq 1 ]
+}
+
+@test "durable: a device in the middle of an update begins again after a restore" {
+	ctl product target argon 1.1.0
+	device_start argon-1 1.0.0 --fault delay:4
+	a=$(wait_event 30 '.data == "started"' | jq .attempt)
+	ctl backup "$LAB/backup"
+	restored "$LAB/backup"
+	export MARK=0
+	wait_event 10 ".attempt == $a and .verdict == \"store-restored\""
+	wait_event 40 ".data == \"success\" and .attempt != $a"
+	wait_device 20 argon-1 '.state == "in-sync" and .running.version == "1.1.0"'
+	sound
+}
+
+@test "durable: what is no backup is refused, and nothing is changed" {
+	ctl backup "$LAB/backup"
+	run postbootd --restore "$LAB/backup"
+	[ "$status" -eq 1 ]
+	[[ $output == *"another postbootd"*"owns this state folder"* ]]
+	server_stop
+	before=$(sha256sum <"$LAB/state/postboot.db")
+	head -c 20000 "$LAB/backup" >"$LAB/cut"
+	echo "hello, I am not a database, whatever my name says, not at all" >"$LAB/text"
+	: >"$LAB/empty"
+	for file in cut text empty none; do
+		run postbootd --restore "$LAB/$file"
+		echo "$output"
+		[ "$status" -eq 1 ]
+		[[ $output == *"nothing was changed"* ]]
+		[ "$(sha256sum <"$LAB/state/postboot.db")" = "$before" ]
+		[ -z "$(find "$LAB/state" -name '*restore*')" ]
+	done
+}
+
+@test "durable: a database of a newer version is neither served, checked nor restored" {
+	command -v python3 >/dev/null || skip "no python3"
+	ctl backup "$LAB/backup"
+	server_stop
+	for file in "$LAB/backup" "$LAB/state/postboot.db"; do
+		python3 - "$file" <<-'END'
+			import sqlite3, sys
+			db = sqlite3.connect(sys.argv[1])
+			db.execute("PRAGMA user_version = 1000")
+			db.commit()
+			db.close()
+		END
+	done
+	before=$(sha256sum <"$LAB/state/postboot.db")
+	run postbootd
+	[ "$status" -eq 1 ]
+	[[ $output == *"made by a newer program: its schema is 1000"* ]]
+	run postbootd --check-db
+	[ "$status" -eq 1 ]
+	[[ $output == *"its schema is 1000"*"use the postbootd that wrote it"* ]]
+	run postbootd --restore "$LAB/backup"
+	[ "$status" -eq 1 ]
+	[[ $output == *"its schema is 1000"* ]]
+	[ "$(sha256sum <"$LAB/state/postboot.db")" = "$before" ]
+}
+
+@test "durable: an old copy that was put in place by hand is noticed" {
+	server_stop
+	cp "$LAB/state/postboot.db" "$LAB/old.db"
+	server_start
+	stream=$(ctl -o json status | jq -r .stream)
+	ctl product target argon 1.1.0
+	server_stop
+	cp "$LAB/old.db" "$LAB/state/postboot.db"
+	server_start
+	[ "$(ctl -o json status | jq -r .stream)" != "$stream" ]
+	grep -q 'store=restored why="the mark beside it is newer"' "$LAB/postbootd.log"
+	export MARK=0
+	wait_event 10 '.topic == "store/restored"'
+	# A backup that was copied in place is noticed in any case.
+	stream=$(ctl -o json status | jq -r .stream)
+	ctl backup "$LAB/backup"
+	server_stop
+	cp "$LAB/backup" "$LAB/state/postboot.db"
+	server_start
+	[ "$(ctl -o json status | jq -r .stream)" != "$stream" ]
+	grep -q 'store=restored why="it is a backup"' "$LAB/postbootd.log"
+}
+
+@test "durable: --check-db tells of images, and images outlive a restore" {
+	one=$(ctl -o json release show argon 1.0.0 | jq -r .sha256)
+	two=$(ctl -o json release show argon 1.1.0 | jq -r .sha256)
+	cp "$LAB/state/images/$two" "$LAB/two"
+	printf 'X' | dd of="$LAB/state/images/$two" bs=1 seek=100 conv=notrunc status=none
+	run postbootd --check-db
+	[ "$status" -eq 0 ]
+	run postbootd --check-db --deep
+	[ "$status" -eq 1 ]
+	[[ $output == *"release 1.1.0"*"other bytes"*"$two"*"1 problem "* ]]
+	truncate -s 5 "$LAB/state/images/$two"
+	run postbootd --check-db
+	[ "$status" -eq 1 ]
+	[[ $output == *"another size"* ]]
+	rm "$LAB/state/images/$two"
+	run postbootd --check-db
+	[ "$status" -eq 1 ]
+	[[ $output == *"is missing"* ]]
+	cp "$LAB/two" "$LAB/state/images/$two"
+	sound
+	# A backup without the release keeps its image while the old database is kept.
+	ctl backup "$LAB/with"
+	ctl release remove argon 1.0.0
+	[ ! -e "$LAB/state/images/$one" ]
+	restored "$LAB/with"
+	[[ $output == *"missing: $LAB/state/images/$one"*"next: copy 1 missing image"* ]]
+	server_stop
+	server_start
+	[ -e "$LAB/state/images/$two" ]
+}
+
+@test "durable: a backup that cannot be written leaves nothing, and - is for pipes" {
+	mkdir "$LAB/there"
+	run ctl backup "$LAB/there"
+	[ "$status" -eq 1 ]
+	[[ $output == *"is there and no file"* ]]
+	run ctl backup "$LAB/no/folder"
+	[ "$status" -eq 1 ]
+	[[ $output == *"No such file"* ]]
+	ctl backup - >"$LAB/piped"
+	ctl -o json backup "$LAB/named" | jq -e ".bytes == $(stat -c %s "$LAB/piped")"
+	[ -z "$(find "$LAB" -maxdepth 1 -name 'named.*')" ]
+	[ ! -e "$LAB/state/postboot.db-backup" ]
+	if [ -e /dev/full ]; then
+		run bash -c '"$1" backup - >/dev/full' - "$POSTBOOTCTL"
+		[ "$status" -eq 1 ]
+		[[ $output == *"No space left"* ]]
+	fi
+	ctl -o json audit list | jq -e '[.audit[] | select(.act == "backup")] | length >= 2'
+}

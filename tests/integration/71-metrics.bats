@@ -1,0 +1,129 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# /metrics: well-formed, told in postboot-metrics(7) one by one, and true; and the TCP address.
+
+load lib
+
+setup() {
+	lab_open
+	command -v python3 >/dev/null || skip "no python3"
+}
+
+teardown() {
+	[ -z "${LAB-}" ] || lab_close
+}
+
+read_page() {
+	python3 -B "$TOP_SRCDIR/tests/support/metrics.py" "$@"
+}
+
+page() {
+	curl -sS --fail --unix-socket "$POSTBOOT_SOCKET" "$@" http://localhost/metrics
+}
+
+# value SERIES: of the page in $LAB/page.
+value() {
+	awk -v series="$1" '$1 == series { print $2 }' "$LAB/page"
+}
+
+updated() {
+	product_add
+	release_add 1.0.0
+	release_add 1.1.0
+	device_add argon-1
+	device_add argon-2
+	ctl product target argon 1.1.0
+	device_start argon-1 1.0.0
+	wait_event 30 '.data == "success"'
+}
+
+@test "metrics: the checker finds what is wrong" {
+	bad() {
+		printf '%b' "$1" >"$LAB/bad"
+		run read_page <"$LAB/bad"
+		[ "$status" -eq 1 ]
+	}
+	printf '# HELP a_total x\n# TYPE a_total counter\na_total{b="c"} 1\n' | read_page
+	bad '# HELP a_total x\n# TYPE a_total counter\na_total{b="c"} 1'
+	bad '# HELP a x\n# TYPE a counter\na 1\n'
+	bad '# HELP a_total x\n# TYPE a_total gauge\na_total 1\n'
+	bad '# HELP a x\n# TYPE a gauge\na 1\na 2\n'
+	bad '# HELP a x\n# TYPE a gauge\nb 1\n'
+	bad '# HELP a x\na 1\n'
+	bad '# HELP a_ms x\n# TYPE a_ms gauge\na_ms 1\n'
+	bad '# HELP a x\n# TYPE a gauge\na one\n'
+	bad '# HELP a x\n# TYPE a histogram\na_bucket{le="1"} 2\na_bucket{le="+Inf"} 1\na_sum 1\na_count 1\n'
+}
+
+@test "metrics: every family is well-formed and told in its man page, and no other" {
+	server_start
+	updated
+	page >"$LAB/page"
+	read_page <"$LAB/page" | sort >"$LAB/true"
+	sed -n 's/^\.It Cm //p' "$TOP_SRCDIR/man/postboot-metrics.7" | sort >"$LAB/told"
+	diff "$LAB/true" "$LAB/told"
+	page -H 'Accept: application/openmetrics-text; version=1.0.0' | read_page --openmetrics
+	[[ $(page -D - -o "$LAB/page") == *"text/plain; version=0.0.4; charset=utf-8"* ]]
+	if command -v promtool >/dev/null; then
+		promtool check metrics <"$LAB/page"
+	fi
+	# Never a device.
+	[ "$(grep -c argon "$LAB/page")" -eq 0 ]
+}
+
+@test "metrics: what happened is what is told" {
+	server_start
+	updated
+	page >"$LAB/page"
+	[ "$(value 'postboot_attempts_closed_total{verdict="updated"}')" -eq 1 ]
+	[ "$(value postboot_devices)" -eq 2 ]
+	[ "$(value postboot_devices_online)" -eq 1 ]
+	[ "$(value postboot_releases)" -eq 2 ]
+	[ "$(value postboot_sessions)" -ge 1 ]
+	[ "$(value 'postboot_handshakes_total{result="ok"}')" -ge 2 ]
+	[ "$(value postboot_image_bytes_total)" -ge "$IMAGE_BYTES" ]
+	[ "$(value postboot_event_head)" -eq "$(ctl -o json status | jq .head)" ]
+	[ "$(value postboot_event_oldest)" -eq 1 ]
+	[ "$(value 'postboot_coap_responses_total{code="2.05"}')" -ge 240 ]
+	[ "$(value postboot_store_commit_seconds_count)" -ge 5 ]
+	ctl device hold argon-2
+	ctl product target argon 1.0.0
+	wait_event 30 '.topic == "flash/status" and .data == "started"'
+	page >"$LAB/page"
+	[ "$(value postboot_devices_held)" -eq 1 ]
+	ctl device remove argon-2
+	# After a restart gauges are as they were, from the database.
+	device_stop argon-1
+	server_stop
+	server_start
+	page >"$LAB/page"
+	[ "$(value postboot_devices)" -eq 1 ]
+	[ "$(value postboot_devices_held)" -eq 0 ]
+	open=$(ctl -o json attempt list --open | jq '.attempts | length')
+	[ "$(awk '/^postboot_attempts_open/ { n += $2 } END { print n }' "$LAB/page")" -eq "$open" ]
+}
+
+@test "metrics-listen: /metrics and /v1/health on TCP, and nothing else" {
+	server_start 'metrics-listen = 127.0.0.1:0'
+	at=$(sed -n 's|^<6>metrics on=||p' "$LAB/postbootd.log")
+	[[ $at == http://127.0.0.1:* ]]
+	curl -sS --fail "$at/metrics" | read_page >/dev/null
+	curl -sS --fail "$at/v1/health" | jq -e '.health == "ok"'
+	for path in /v1/status /v1/devices /v1/events?follow=1 /; do
+		[ "$(curl -sS --max-time 10 -o /dev/null -w '%{http_code}' "$at$path")" = 404 ]
+	done
+	[ "$(curl -sS -o /dev/null -w '%{http_code}' -X POST -d '{}' "$at/v1/products")" = 404 ]
+	[ "$(curl -sS -o /dev/null -w '%{http_code}' -X POST -d '{}' "$at/metrics")" = 405 ]
+	# What was asked there is counted in one place.
+	page >"$LAB/page"
+	[ "$(value 'postboot_admin_requests_total{code="404"}')" -eq 5 ]
+}
+
+@test "health: every condition is told in postbootd(8) with its severity, and no other" {
+	sed -n '/^\.Sh WHEN SOMETHING BREAKS/,/^\.Sh LOG/p' "$TOP_SRCDIR/man/postbootd.8" |
+		awk '/^\.It Cm / { name = $3 } /^(Failure|Warning):/ { print name, $1 == "Failure:" }' >"$LAB/told"
+	sed -n 's/^	X(HEALTH_[A-Z_]*, "\([a-z-]*\)", \([a-z]*\)).*/\1 \2/p' "$TOP_SRCDIR/src/daemon/health.h" |
+		sed 's/true/1/; s/false/0/' >"$LAB/true"
+	[ "$(wc -l <"$LAB/true")" -gt 8 ]
+	diff "$LAB/true" "$LAB/told"
+}
