@@ -37,15 +37,15 @@ builder=$dir/builder.$(cat "$TOP_SRCDIR/debian/control" "$base/complete" | cksum
 if [ ! -e "$builder/complete" ]; then
 	rm -rf "$dir"/builder.*
 	mkdir -p "$builder"
-	cp -a --reflink=auto "$base/root" "$builder/root"
-	mkdir "$builder/root/build"
-	cp -r "$TOP_SRCDIR/debian" "$builder/root/build/"
-	container_run "$builder/root" sh -c '
+	cp -a --reflink=auto "$base/debian" "$builder/debian"
+	mkdir "$builder/debian/build"
+	cp -r "$TOP_SRCDIR/debian" "$builder/debian/build/"
+	container_run "$builder/debian" sh -c '
 		apt-get update -q &&
 		apt-get install -q -y --no-install-recommends build-essential fakeroot lintian &&
 		apt-get build-dep -q -y --no-install-recommends /build' >"$dir/builder.log" 2>&1 ||
 		container_bail "the build root could not be made" "$dir/builder.log"
-	rm -rf "$builder/root/build" "$builder"/root/var/cache/apt/archives/*.deb
+	rm -rf "$builder/debian/build" "$builder"/debian/var/cache/apt/archives/*.deb
 	: >"$builder/complete"
 fi
 
@@ -54,7 +54,7 @@ fi
 version=$(sed -n '1s/.*(\(.*\)-.*/\1/p' "$TOP_SRCDIR/debian/changelog")
 env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "$TOP_BUILDDIR" dist >"$dir/dist.log" 2>&1 ||
 	container_bail "make dist failed" "$dir/dist.log"
-cp -a --reflink=auto "$builder/root" "$work/build"
+cp -a --reflink=auto "$builder/debian" "$work/build"
 mkdir "$work/build/build"
 mv "$TOP_BUILDDIR/postboot-$version.tar.xz" "$work/build/build/postboot_$version.orig.tar.xz"
 tar -C "$work/build/build" -xf "$work/build/build/postboot_$version.orig.tar.xz"
@@ -88,7 +88,7 @@ done
 # ---- in a booted Debian ----
 
 root=$work/root
-cp -a --reflink=auto "$base/root" "$root"
+cp -a --reflink=auto "$base/debian" "$root"
 mkdir "$root/test"
 cp "$work"/test/*.deb "$here/inside.sh" "$root/test/"
 container_run "$root" sh -c 'apt-get update -q &&

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Read with "." by tests that boot a Debian in a folder: root folders made by debootstrap, and
 # systemd-nspawn without any network but its own loopback. Everything is below $dir, which the
-# reader sets; a run that was killed is cleaned up by the next one. All of it is for root.
+# reader sets, and $TOP_BUILDDIR has the lock; a run that was killed is cleaned up by the next one. All of it is for root.
 
 # container_skip REASON
 container_skip() {
@@ -24,7 +24,8 @@ container_begin() {
 	done
 	unshare --mount --pid --fork true 2>/dev/null || container_skip "no namespaces here"
 	mkdir -p "$dir"
-	exec 9>"$dir/lock"
+	# One at a time in a build folder: with --keep-unit they share a control group.
+	exec 9>"$TOP_BUILDDIR/container.lock"
 	flock 9
 }
 
@@ -66,9 +67,9 @@ container_base() {
 	# Of another release than ours: the mirror is the same.
 	# shellcheck disable=SC1091
 	url=$(container_archive "$(. /etc/os-release && echo "${VERSION_CODENAME-}")")
-	debootstrap --variant=minbase --include="$2" "$1" "$base/root" ${url:+"$url"} \
+	debootstrap --variant=minbase --include="$2" "$1" "$base/debian" ${url:+"$url"} \
 		>"$dir/debootstrap.log" 2>&1 || container_bail "debootstrap failed" "$dir/debootstrap.log"
-	rm -rf "$base"/root/var/cache/apt/archives/*.deb
+	rm -rf "$base"/debian/var/cache/apt/archives/*.deb
 	: >"$base/complete"
 }
 
