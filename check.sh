@@ -18,9 +18,10 @@ must build, install and clean up after itself. The last line is
                 On Debian 12 mbedTLS 3.6 is fetched as source and built in
                 .deps/ all the same, once
   --fast        without the sanitizers and the tarball
-  --all         boot an installed Postboot in a container (as root), run the
-                tests of the tarball, too, and where they are installed clang in
-                build-clang/ and clang-tidy
+  --all         also what takes longer: a booted service, the Debian package
+                installed and purged, clients from npm, long runs of tests, the
+                tests of the tarball, clang in build-clang/, and clang-tidy where
+                it is installed
   -h, --help    this text
 END
 }
