@@ -64,7 +64,10 @@ put() { # PATH BODY
 	judge ': success of ' "UPDATE attempt SET sha256 = zeroblob(32) WHERE verdict = 'updated'"
 	judge 'the gate opened for ' 'UPDATE attempt SET rung_applying_ms = 0'
 	judge ' runs: ' "UPDATE device SET report_version = '9' WHERE has_report = 1"
-	judge ', which is not there' 'DELETE FROM attempt WHERE number = (SELECT MIN(number) FROM attempt WHERE started = 1)'
+	for words in ' has an end and no row' ', which is not there'; do
+		judge "$words" "DELETE FROM attempt WHERE device =
+			(SELECT MIN(device) FROM attempt WHERE verdict = 'updated')"
+	done
 }
 
 # judge WORDS SQL: once the SQL has spoiled the database, the verdict has the words.
@@ -73,6 +76,7 @@ judge() {
 	sqlite3 "$D/chaos/state/postboot.db" "$2"
 	run python3 "$SUPPORT/chaos_check.py" "$D/chaos"
 	mv "$D/spoiled" "$D/chaos/state/postboot.db"
+	printf '%s\n' "$output"
 	[ "$status" -eq 1 ]
 	[[ $output == *"$1"* ]]
 }

@@ -122,6 +122,8 @@ class Judge:
                 continue
             count += 1
             device, a = e["device"], e["attempt"]
+            if a not in self.attempts:
+                continue  # verdicts() has said so
             at = millis(e["time"])
             mine = boots.get(device, [])
             last = bisect.bisect_right([b["at_ms"] for b in mine], at) - 1

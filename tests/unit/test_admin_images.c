@@ -184,7 +184,7 @@ static void test_uploads_at_once_of_a_user_are_bounded(void **state)
 	assert_int_equal(ask_upload(f, "x", "abc", 3), 503);
 	assert_says(f, "Retry-After: ");
 	assert_says(f, "your user has 6 uploads under way");
-	assert_int_equal(ask_upload(f, "x y", "abc", 3), 400); /* refused ones hold no place */
+	assert_int_equal(ask_upload(f, "x%20y", "abc", 3), 400); /* refused ones hold no place */
 	for (unsigned i = 0; i < LIMIT_UPLOADS_PER_USER; i++)
 		close(fd[i]);
 	for (unsigned i = 0; i < 50; i++)
