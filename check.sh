@@ -18,9 +18,10 @@ must build, install and clean up after itself. The last line is
                 On Debian 12 mbedTLS 3.6 is fetched as source and built in
                 .deps/ all the same, once
   --fast        without the sanitizers and the tarball
-  --all         boot an installed Postboot in a container (as root), run the
-                tests of the tarball, too, and where they are installed clang in
-                build-clang/ and clang-tidy
+  --all         also what takes longer: a booted service, the Debian package
+                installed and purged, clients from npm, long runs of tests, the
+                tests of the tarball, clang in build-clang/, and clang-tidy where
+                it is installed
   -h, --help    this text
 END
 }
@@ -58,9 +59,15 @@ give_up() {
 }
 
 # tests_in DIR TARGET: runs TARGET of make; what did not pass is shown, the rest is in a log.
-# Two jobs a processor, as the integration tests mostly wait.
+# Two jobs a processor, as the integration tests mostly wait; the long ones do not.
 tests_in() {
+	jobs=$(($(nproc) * 2))
 	case $2 in
+	check-long)
+		jobs=$(nproc)
+		log=$1/check-long-make.log
+		suite=$1/check-long.log
+		;;
 	check)
 		log=$1/check.log
 		suite=$1/test-suite.log
@@ -72,7 +79,7 @@ tests_in() {
 		;;
 	esac
 	rm -f "$suite"
-	if make -C "$1" -j $(($(nproc) * 2)) --no-print-directory "$2" >"$log" 2>&1; then
+	if make -C "$1" -j "$jobs" --no-print-directory "$2" >"$log" 2>&1; then
 		grep -E '^(SKIP|# (TOTAL|PASS|SKIP|FAIL|ERROR))' "$log" || :
 		return 0
 	fi
@@ -93,7 +100,6 @@ echo "== build"
 build_in build --enable-werror || give_up
 step "make check" tests_in build check
 step "make lint" tests_in build lint
-[ "$all" = no ] || step "make check-boot" tests_in build check-boot
 dirs=build/tests
 if [ "$fast" = no ]; then
 	echo "== build with sanitizers ($(($(date +%s) - started)) s)"
@@ -107,9 +113,7 @@ elif [ "$fast" = no ]; then
 	step "make distcheck" quietly build/distcheck.log make -C build -j "$(nproc)" distcheck TESTS=
 fi
 if [ "$all" = yes ]; then
-	step "every fault at every operation" quietly build/fault.log \
-		env FAULT_LONG=1 build/tests/fault/test_fault
-	step "tests/outside, long" quietly build/outside.log env OUTSIDE_COUNT=2500 tests/outside/run.sh
+	step "make check-long" tests_in build check-long
 	if command -v clang >/dev/null; then
 		step "build with clang" env CC=clang sh -c '. build-aux/common.sh && build_in build-clang --enable-werror'
 	fi

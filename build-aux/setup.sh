@@ -16,7 +16,7 @@ network once and takes about 16 s.
   --no-install  install nothing: name the missing packages and exit with 1.
                 mbedTLS is fetched and built all the same, as nothing outside of
                 this folder changes
-  --all         also what check.sh --all runs: a booted container
+  --all         also what check.sh --all needs: containers, npm, clang
   -h, --help    this text
 END
 }
@@ -72,7 +72,11 @@ packages='
 	git
 	xz-utils'
 
-[ "$all" = no ] || packages="$packages debootstrap systemd-container"
+if [ "$all" = yes ]; then
+	packages="$packages debootstrap systemd-container clang"
+	# It may be there from somewhere else, and clash with Debian's.
+	command -v npm >/dev/null || packages="$packages npm"
+fi
 
 # shellcheck disable=SC1091
 release=$(. /etc/os-release && echo "${VERSION_CODENAME-}")

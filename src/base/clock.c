@@ -20,6 +20,14 @@ struct clock clock_read(void)
 	};
 }
 
+int64_t clock_thread_us(void)
+{
+	struct timespec ts = {0};
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 char *clock_format(int64_t wall_ms, char dst[25])
 {
 	/* Years outside 0..9999 cannot be shown in this form; no stored time gets there. */

@@ -16,6 +16,10 @@ struct clock {
 /* Reads both clocks. */
 struct clock clock_read(void);
 
+/* What the calling thread has worked; the time in which it waits or is made to wait is not in
+ * it. A system call, of less than 1 us. */
+int64_t clock_thread_us(void);
+
 /* Formats wall time as 2026-11-22T23:51:07.123Z into 25 bytes. Returns dst. */
 char *clock_format(int64_t wall_ms, char dst[25]);
 

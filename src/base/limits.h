@@ -59,6 +59,7 @@ enum {
 	LIMIT_PAGE = 1000,	      /* rows of one answer */
 	LIMIT_DEVICE_ROWS = 200,      /* the same of devices: each row costs several reads */
 	LIMIT_UPLOADS = 8,	      /* images coming in at once */
+	LIMIT_UPLOADS_PER_USER = 6,   /* of them, so that others can upload, too */
 	LIMIT_IMAGES_OPEN = 16,	      /* image files kept open for reading */
 	LIMIT_IMAGE_STRETCHES = 64,   /* pieces of 64 KiB of images kept in memory */
 	LIMIT_IMAGES_BAD = 32,	      /* images that cannot be read, remembered */

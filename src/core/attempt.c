@@ -46,6 +46,7 @@ static const struct attempt_step table[ATTEMPT_STATE_COUNT][CAUSE_COUNT] = {
 		[CAUSE_HEARD] = GO(OFFERED, ACT_HEARD),
 		[CAUSE_DEADLINE_HEARD] = END(NEVER_STARTED, 0),
 		[CAUSE_DEADLINE_SILENT] = END(NEVER_STARTED, 0),
+		[CAUSE_DEADLINE_NO_IMAGE] = END(NEVER_STARTED, ACT_UNCHARGED),
 		[CAUSE_CANCEL] = END(CANCELLED, 0),
 		[CAUSE_SUPERSEDE] = END(SUPERSEDED, 0),
 	},
@@ -58,6 +59,7 @@ static const struct attempt_step table[ATTEMPT_STATE_COUNT][CAUSE_COUNT] = {
 		[CAUSE_HEARD] = GO(TRANSFERRING, ACT_HEARD),
 		[CAUSE_DEADLINE_HEARD] = END(TRANSFER_STALLED, 0),
 		[CAUSE_DEADLINE_SILENT] = END(TRANSFER_STALLED, 0),
+		[CAUSE_DEADLINE_NO_IMAGE] = END(TRANSFER_STALLED, ACT_UNCHARGED),
 		[CAUSE_CANCEL] = END(CANCELLED, 0),
 		[CAUSE_SUPERSEDE] = END(SUPERSEDED, 0),
 	},
@@ -187,8 +189,6 @@ void attempt_wait_until(struct attempt *a, int64_t at_ms)
 		return;
 	if (a->stall_at_ms < at_ms)
 		a->stall_at_ms = at_ms;
-	if (a->total_at_ms < at_ms)
-		a->total_at_ms = at_ms;
 }
 
 void attempt_rebase(struct attempt *a, int64_t step_ms)
@@ -201,9 +201,17 @@ void attempt_rebase(struct attempt *a, int64_t step_ms)
 		a->target_ms += step_ms;
 }
 
+int64_t attempt_serve_max(const struct attempt *a)
+{
+	int64_t times = ATTEMPT_SERVE_FACTOR * a->size_bytes;
+	int64_t floor = a->size_bytes + ATTEMPT_SERVE_FLOOR;
+
+	return times > floor ? times : floor;
+}
+
 bool attempt_overserved(const struct attempt *a)
 {
-	return a->served_bytes > ATTEMPT_SERVE_FACTOR * a->size_bytes;
+	return a->served_bytes > attempt_serve_max(a);
 }
 
 void attempt_rung(struct attempt *a, enum rung r, int64_t now_ms)

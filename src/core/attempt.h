@@ -52,6 +52,7 @@
 	X(CAUSE_DEADLINE_SILENT, "deadline-silent")                                                \
 	X(CAUSE_DEADLINE_CONFIRM, "deadline-not-confirmed")                                        \
 	X(CAUSE_DEADLINE_CANCELLED, "deadline-cancelled")                                          \
+	X(CAUSE_DEADLINE_NO_IMAGE, "deadline-image-unavailable")                                   \
 	X(CAUSE_CANCEL, "cancel")                                                                  \
 	X(CAUSE_SUPERSEDE, "target-changed")                                                       \
 	X(CAUSE_REMOVE, "device-removed")                                                          \
@@ -246,13 +247,17 @@ int64_t attempt_deadline_ms(const struct attempt *a);
 /* Our outage of gap_ms: the stall deadline moves by gap + grace, at most 6 h in all (TRUTH 7). */
 void attempt_extend(struct attempt *a, int64_t gap_ms, int64_t grace_ms);
 
-/* The wall clock jumped by step_ms: stored deadlines keep their moment in real time. */
-/* Neither deadline passes before `at_ms`. */
+/* The stall deadline does not pass before `at_ms`; the total limit stays (TRUTH 7). */
 void attempt_wait_until(struct attempt *a, int64_t at_ms);
+
+/* The wall clock jumped by step_ms: stored deadlines keep their moment in real time. */
 void attempt_rebase(struct attempt *a, int64_t step_ms);
 
-/* More was served than an attempt may cost: ATTEMPT_SERVE_FACTOR times its image. */
-enum { ATTEMPT_SERVE_FACTOR = 3 };
+/* What an attempt may cost: ATTEMPT_SERVE_FACTOR times its image, or the image and
+ * ATTEMPT_SERVE_FLOOR bytes if that is more, as of a tiny image a few retransmissions are much. */
+enum { ATTEMPT_SERVE_FACTOR = 3, ATTEMPT_SERVE_FLOOR = 65536 };
+int64_t attempt_serve_max(const struct attempt *a);
+/* More was served than that. */
 bool attempt_overserved(const struct attempt *a);
 
 /* Notes a rung's first time. */

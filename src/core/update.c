@@ -323,9 +323,12 @@ void update_deadline(struct update *u, struct outcome *out)
 	}
 	if ((a->state == ATTEMPT_OFFERED || a->state == ATTEMPT_TRANSFERRING) && u->release &&
 	    u->release->unavailable) {
-		/* The device cannot go on, and it is not its fault. */
+		/* The device cannot go on, and it is not its fault: what it does not get costs it
+		 * neither time nor, at the total limit, a failure. */
 		attempt_wait_until(a, u->now_ms + u->product->policy.stall_s * 1000);
 		out->attempt_changed = true;
+		if (u->now_ms >= attempt_deadline_ms(a))
+			update_cause(u, CAUSE_DEADLINE_NO_IMAGE, out);
 		return;
 	}
 	if (a->cancel_requested && a->state == ATTEMPT_VERIFIED)

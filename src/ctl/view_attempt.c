@@ -214,8 +214,8 @@ static void transfer(const struct output *o, const json_t *a)
 		out_style(o, STYLE_WARN);
 		out_wrap(o, VIEW_INDENT,
 			 attempt_closed(a)
-				 ? "the device fetched the image more than three times"
-				 : "the device fetched the image more than three times: further "
+				 ? "the device was served all that one attempt may get"
+				 : "the device was served all that one attempt may get: further "
 				   "blocks are refused with 4.03 until the attempt ends");
 		out_style(o, STYLE_PLAIN);
 	}

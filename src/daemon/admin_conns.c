@@ -36,9 +36,11 @@ struct conn {
 	bool gone;	  /* told to go: it holds no place */
 	int64_t since_ms; /* when `at` began */
 	int64_t until_ms; /* when it is told to go; 0: libmicrohttpd's own time-outs only */
+	int64_t window_ms, came_bytes; /* of an image, since then */
+	bool waits_for_us;	       /* we take no more of it at present */
 };
 
-static int64_t now_ms(void)
+static int64_t monotonic_ms(void)
 {
 	return clock_read().now_ms;
 }
@@ -84,7 +86,7 @@ static bool conn_yields(const struct conn *n, int64_t now)
 /* The one that waited longest, of a process, of a user, or of the user who has most. */
 static struct conn *conns_victim(struct conns *c, const struct conn *new, bool user, bool all)
 {
-	int64_t now = now_ms();
+	int64_t now = c->now_ms();
 	struct conn *found = NULL;
 	unsigned most = 0;
 
@@ -127,7 +129,7 @@ static bool conns_admit(struct conns *c, const struct conn *new)
 
 static void conns_tell(struct conns *c, const struct conn *n)
 {
-	int64_t now = now_ms();
+	int64_t now = c->now_ms();
 
 	c->refused++;
 	if (c->told_ms && now - c->told_ms < REFUSED_MS)
@@ -155,7 +157,7 @@ static void linger_begin(struct conns *c, int fd)
 	linger_end(c, INT64_MIN, CONNS_LINGER - 1);
 	unsigned at = (c->linger_first + c->linger_count++) % CONNS_LINGER;
 	c->linger[at].fd = fd;
-	c->linger[at].since_ms = now_ms();
+	c->linger[at].since_ms = c->now_ms();
 	(void)shutdown(fd, SHUT_WR);
 }
 
@@ -190,7 +192,7 @@ static void conn_enter(struct conns *c, const struct conn *new)
 		return;
 	}
 	*n = *new;
-	n->since_ms = now_ms();
+	n->since_ms = c->now_ms();
 	n->until_ms = n->since_ms + FIRST_MS;
 	list_append(&c->all, &n->link);
 	c->count++;
@@ -261,16 +263,33 @@ static void conns_look(struct conns *c)
 			follower_cut(c->admin, whose[i]->connection);
 }
 
+/* An image that comes so slowly holds a place of its user's and of all. */
+static bool conn_trickles(struct conn *n, int64_t now)
+{
+	if (n->gone || n->at != CONN_IMAGE || n->waits_for_us ||
+	    now - n->window_ms < CONN_IMAGE_WINDOW_MS)
+		return false;
+	if (n->came_bytes < CONN_IMAGE_LEAST) {
+		log_warn("admin upload=too-slow uid=%ld pid=%ld bytes=%lld seconds=%lld",
+			 (long)n->uid, (long)n->pid, (long long)n->came_bytes,
+			 (long long)(now - n->window_ms) / 1000);
+		return true;
+	}
+	n->window_ms = now;
+	n->came_bytes = 0;
+	return false;
+}
+
 static void sweep_due(uv_timer_t *timer)
 {
 	struct conns *c = timer->data;
-	int64_t now = now_ms();
+	int64_t now = c->now_ms();
 
 	conns_look(c);
 	LIST_EACH(it, next, &c->all)
 	{
 		struct conn *n = LIST_ENTRY(it, struct conn, link);
-		if (n->until_ms && n->until_ms <= now)
+		if ((n->until_ms && n->until_ms <= now) || conn_trickles(n, now))
 			conn_go(n);
 	}
 	linger_end(c, now - GRACE_MS, CONNS_LINGER);
@@ -311,20 +330,57 @@ void conns_notify(void *cls, struct MHD_Connection *connection, void **socket_co
 		conn_free(n);
 }
 
+static struct conn *conn_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+bool conns_image_place(struct MHD_Connection *connection)
+{
+	const struct conn *n = conn_of(connection);
+	unsigned has = 0;
+
+	if (!n)
+		return true;
+	LIST_EACH(it, next, &n->conns->all)
+	{
+		const struct conn *other = LIST_ENTRY(it, struct conn, link);
+		has += !other->gone && other->at == CONN_IMAGE && other->uid == n->uid;
+	}
+	return has < LIMIT_UPLOADS_PER_USER;
+}
+
+void conns_image_came(struct MHD_Connection *connection, size_t bytes, bool waits_for_us)
+{
+	struct conn *n = conn_of(connection);
+
+	if (!n)
+		return;
+	if (n->waits_for_us) { /* that time was ours */
+		n->window_ms = n->conns->now_ms();
+		n->came_bytes = 0;
+	}
+	n->came_bytes += (int64_t)bytes;
+	n->waits_for_us = waits_for_us;
+}
+
 void conns_at(struct MHD_Connection *connection, enum conn_at at)
 {
 	static const int64_t times_ms[] = {[CONN_WAITS] = NEXT_MS,
 					   [CONN_BODY] = BODY_MS,
 					   [CONN_IMAGE] = IMAGE_MS,
 					   [CONN_WORKS] = 0};
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct conn *n = info ? info->socket_context : NULL;
+	struct conn *n = conn_of(connection);
 
 	if (!n)
 		return;
 	n->at = at;
-	n->since_ms = now_ms();
+	n->since_ms = n->window_ms = n->conns->now_ms();
+	n->came_bytes = 0;
+	n->waits_for_us = false;
 	n->until_ms = times_ms[at] ? n->since_ms + times_ms[at] : 0;
 	/* Who waits longest stands first. */
 	list_remove(&n->link);
@@ -336,6 +392,8 @@ void conns_at(struct MHD_Connection *connection, enum conn_at at)
 int conns_start(struct conns *c, struct admin *admin)
 {
 	c->admin = admin;
+	if (!c->now_ms)
+		c->now_ms = monotonic_ms;
 	list_init(&c->all);
 	c->listen.data = c->sweep.data = c;
 	if (uv_poll_init(admin->conf.loop, &c->listen, c->listen_fd))

@@ -23,8 +23,12 @@ struct admin;
 /* Refused ones: a client whose other end is gone before it has looked cannot read why. */
 enum { CONNS_LINGER = 64 };
 
+/* An image that brings less than 1 KiB a second, on the average of a minute, is cut. */
+enum { CONN_IMAGE_WINDOW_MS = 60000, CONN_IMAGE_LEAST = 60 * 1024 };
+
 struct conns {
 	struct admin *admin;
+	int64_t (*now_ms)(void); /* NULL: the monotonic clock */
 	int listen_fd;
 	uv_poll_t listen; /* handles are open from conns_start() to conns_stop() */
 	uv_timer_t sweep;
@@ -62,5 +66,10 @@ enum conn_at {
 	CONN_WORKS, /* we do, or the client takes its answer */
 };
 void conns_at(struct MHD_Connection *connection, enum conn_at at);
+
+/* Has its user a place for one upload more? One user holds LIMIT_UPLOADS_PER_USER of them. */
+bool conns_image_place(struct MHD_Connection *connection);
+/* Bytes of an image came. waits_for_us: none can come until they are stored. */
+void conns_image_came(struct MHD_Connection *connection, size_t bytes, bool waits_for_us);
 
 #endif

@@ -295,6 +295,7 @@ static enum MHD_Result request_body(struct request *rq, const char *ptr, size_t 
 		return MHD_YES;
 	}
 	size_t taken = release_upload_write(rq, ptr, *len);
+	conns_image_came(rq->connection, taken, rq->suspended);
 	if (rq->response)
 		return body_drain(rq, len);
 	*len -= taken;
@@ -422,7 +423,7 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
 			reply_problem(rq, 503, "stopping", "the server is stopping");
 		else
 			request_head(rq, url, method);
-		conns_at(connection, rq->upload ? CONN_IMAGE : CONN_BODY);
+		conns_at(connection, rq->upload && !rq->response ? CONN_IMAGE : CONN_BODY);
 		return rq->response && !body_is_small(rq) ? request_answer(rq) : MHD_YES;
 	}
 	if (*upload_data_size)

@@ -265,6 +265,11 @@ void release_add_head(struct request *rq)
 	(void)MHD_get_connection_values(rq->connection, MHD_GET_ARGUMENT_KIND, running_arg, &args);
 	if (rq->response || !upload_body(rq, &expected))
 		return;
+	if (!conns_image_place(rq->connection)) {
+		reply_problem(rq, 503, "busy", "your user has %d uploads under way; try again",
+			      LIMIT_UPLOADS_PER_USER);
+		return;
+	}
 	(void)buf_copy_str(ru->release.version, sizeof(ru->release.version), version);
 	ru->release.product = ru->product.id;
 	int err = images_upload_new(rq->admin->conf.images, expected, upload_room, rq, &ru->up);

@@ -298,7 +298,7 @@ static bool served_again(struct dev *d, int64_t offset)
 
 static bool overserved(const struct dev *d)
 {
-	return d->u.has_attempt && d->served.bytes > ATTEMPT_SERVE_FACTOR * d->u.attempt.size_bytes;
+	return d->u.has_attempt && d->served.bytes > attempt_serve_max(&d->u.attempt);
 }
 
 /* Most blocks need no commit; the first one, and the one too many, do. */
@@ -349,7 +349,7 @@ static const char *block_refused(const struct dev *d, const uint8_t digest16[NAT
 	if (!d->u.has_attempt || memcmp(a->sha256, digest16, NATIVE_DIGEST16) != 0)
 		return "not the image of your open attempt"; /* I7 */
 	if (overserved(d))
-		return "this attempt was served three times its image";
+		return "this attempt was served all that one attempt may get";
 	return NULL;
 }
 

@@ -260,7 +260,9 @@ static void say_served_out(const struct story *s, struct buf *b)
 
 	if (!a || !attempt_overserved(a))
 		return;
-	view_say(b, " The device fetched the image more than three times (%lld bytes of %lld)",
+	view_say(b,
+		 " The device was served all that one attempt may get (%lld bytes of an image "
+		 "of %lld)",
 		 (long long)a->served_bytes, (long long)a->size_bytes);
 	if (a->state != ATTEMPT_CLOSED)
 		view_say(b, ": further blocks are refused with 4.03 until the attempt ends");

@@ -103,7 +103,7 @@ struct net {
 	int64_t window_at_ms;
 	unsigned window_cookies, window_handshakes;
 	uint32_t window_origins[NET_ORIGINS]; /* handshakes of each */
-	unsigned window_us, us_per_window;    /* the time that handshakes took, and may take */
+	unsigned window_us, us_per_window;    /* the work that handshakes were, and may be */
 	uint32_t window_origin_us[NET_ORIGINS];
 	uint8_t message[NET_UDP_DATAGRAM]; /* the decrypted one being handled */
 

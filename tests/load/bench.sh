@@ -58,7 +58,7 @@ pin() {
 	fi
 }
 
-# Large, as an attempt is served three times its image and not more.
+# Large, as an attempt is served three times its image and not much more.
 head -c 50331648 /dev/urandom >"$dir/image"
 awk -v n=$((IDLE + IDLE_LIBCOAP + 1024)) 'BEGIN {
 	for (i = 1; i <= n; i++)

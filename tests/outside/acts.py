@@ -21,12 +21,12 @@ class Acts(Reports):
             if code is not None:
                 self.answered(code, "4.03", "I7")
             return
-        if a.served >= 3 * a.release.size and (a.served_surely >= 3 * a.release.size + 1024 or
+        if a.served >= a.release.most() and (a.served_surely >= a.release.most() + 1024 or
                                                self.choose("at-three-times-the-size") == 0):
             if code is not None:
-                self.answered(code, "4.03", "4: 3 times the size")
+                self.answered(code, "4.03", "4: served all that it may be")
             if a.state == "transferring":
-                self.close("transfer-stalled", "4, man: served three times the size", late=True)
+                self.close("transfer-stalled", "4, man: served all that it may be", late=True)
             return
         if code is not None:
             self.answered(code, "2.05", "PROTOCOL")
@@ -36,9 +36,9 @@ class Acts(Reports):
         a.served += length
         a.served_surely += length
         self.start(late=True)
-        if a.served >= 3 * a.release.size and a.state in ("offered", "transferring") and \
+        if a.served >= a.release.most() and a.state in ("offered", "transferring") and \
                 self.choose("ends-at-three-times-the-size"):
-            self.close("transfer-stalled", "4, man: served three times the size", late=True)
+            self.close("transfer-stalled", "4, man: served all that it may be", late=True)
             return
         further = offset + length > a.served_top
         a.served_top = max(a.served_top, offset + length)

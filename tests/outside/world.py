@@ -21,6 +21,10 @@ class Release:
         self.size = len(image)
         self.running, self.reports = running, reports
 
+    def most(self):
+        """What one attempt may be served of it (PROTOCOL, man)."""
+        return max(3 * self.size, self.size + 65536)
+
     def light(self):
         """As worlds keep it: without its bytes."""
         out = Release(self.version, b"", self.sha, self.running, self.reports)

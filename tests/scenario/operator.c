@@ -113,6 +113,26 @@ static void do_release(struct scenario *s)
 	images_unpin(s->images, r.sha256);
 }
 
+/* Takes the file of a release's image away, or brings it back. */
+static void do_image(struct scenario *s, bool lose)
+{
+	const struct product *p = catalog_product_named(s->engine, word(1));
+	const struct release *r = p ? catalog_release_named(s->engine, p->id, word(2)) : NULL;
+	char hex[2 * DIGEST_SHA256 + 1], path[256], away[300];
+	struct images_faults faults;
+
+	if (!r)
+		abort();
+	for (unsigned i = 0; i < DIGEST_SHA256; i++)
+		(void)snprintf(hex + (size_t)2 * i, 3, "%02x", r->sha256[i]);
+	(void)snprintf(path, sizeof(path), "%s/images/%s", s->dir, hex);
+	(void)snprintf(away, sizeof(away), "%s/away-%s", s->dir, hex);
+	if (lose ? rename(path, away) : rename(away, path))
+		fail(s, "the image cannot be moved");
+	images_check(s->images, r->sha256, r->size_bytes);
+	images_look(s->images, &faults);
+}
+
 static void do_device(struct scenario *s)
 {
 	struct product *p = catalog_product_named(s->engine, word(2));
@@ -159,6 +179,8 @@ static bool run_once(struct scenario *s, const char *verb)
 		do_product(s);
 	else if (strcmp(verb, "RELEASE") == 0)
 		do_release(s);
+	else if (strcmp(verb, "LOSE-IMAGE") == 0 || strcmp(verb, "FIND-IMAGE") == 0)
+		do_image(s, verb[0] == 'L');
 	else if (strcmp(verb, "DEVICE") == 0)
 		do_device(s);
 	else if (strcmp(verb, "NEXT-KEY") == 0)

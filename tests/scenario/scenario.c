@@ -22,6 +22,7 @@
  *   AGAIN                                 (the last message, byte for byte)
  *   LOCK id version | UNLOCK id | FORCE id | UNFORCE id | HOLD id | UNHOLD id | REMOVE id |
  *   CANCEL id | REMOVE-RELEASE product version
+ *   LOSE-IMAGE product version | FIND-IMAGE product version
  *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
  *   BACKUP | RESTORE                      (of the last one, after a crash)
  *   STORE-FAIL n                          (the next n operations of the database)

@@ -39,7 +39,8 @@ struct rig {
 	struct net_claim claim; /* the last one; its identity is gone */
 	uint64_t tag, failed_print, failed_tag;
 	unsigned failed;
-	unsigned szx; /* net_block_szx of the last request */
+	unsigned szx;	      /* net_block_szx of the last request */
+	unsigned psk_wait_ms; /* the processor is somewhere else for so long */
 	bool refuse_peers, close_peer, closed;
 	mbedtls_entropy_context entropy;
 	mbedtls_ctr_drbg_context random;
@@ -51,6 +52,8 @@ static inline size_t rig_psk(void *ctx, struct net_claim *claim, uint8_t *key, s
 	struct bytes identity = claim->identity;
 
 	r->claim = *claim;
+	if (r->psk_wait_ms)
+		(void)usleep(r->psk_wait_ms * 1000);
 	claim->tag = ++r->tag;
 	assert_true(cap >= sizeof(rig_key) - 1);
 	if (identity.len < 3 || memcmp(identity.ptr, "dev", 3) != 0)

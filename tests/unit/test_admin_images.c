@@ -12,8 +12,11 @@
 
 #include <cmocka.h>
 
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "daemon/admin_http.h"
 #include "support/admin_fixture.h"
 
 static void test_upload_life(void **state)
@@ -150,30 +153,91 @@ static void test_upload_arguments(void **state)
 	assert_int_equal(files_in(f->images_dir, false), 1);
 }
 
-static void test_uploads_at_once_are_bounded(void **state)
+static int upload_begin(struct fixture *f, unsigned version, unsigned length)
+{
+	char head[256];
+	int fd = client_open(f);
+
+	(void)snprintf(head, sizeof(head),
+		       "POST /v1/products/p/releases?version=%u HTTP/1.1\r\nHost: x\r\n"
+		       "Content-Length: %u\r\n\r\nabc",
+		       version, length);
+	(void)client_send(f, fd, head, strlen(head));
+	return fd;
+}
+
+static void test_uploads_at_once_of_a_user_are_bounded(void **state)
 {
 	struct fixture *f = *state;
-	int fd[LIMIT_UPLOADS];
-	char head[256];
+	int fd[LIMIT_UPLOADS_PER_USER], last;
 
 	product_p(f);
-	for (unsigned i = 0; i < LIMIT_UPLOADS; i++) {
-		(void)snprintf(head, sizeof(head),
-			       "POST /v1/products/p/releases?version=%u HTTP/1.1\r\nHost: x\r\n"
-			       "Content-Length: 10\r\n\r\nabc",
-			       i);
-		fd[i] = client_open(f);
-		(void)client_send(f, fd[i], head, strlen(head));
-	}
+	for (unsigned i = 0; i < LIMIT_UPLOADS_PER_USER - 1; i++)
+		fd[i] = upload_begin(f, i, 10);
+	for (unsigned i = 0; i < 20; i++)
+		turn(f);
+	assert_int_equal(ask_upload(f, "one", "abc", 3), 201); /* there is one place left */
+	last = LIMIT_UPLOADS_PER_USER - 1;
+	fd[last] = upload_begin(f, (unsigned)last, 10);
 	for (unsigned i = 0; i < 20; i++)
 		turn(f);
 	assert_int_equal(ask_upload(f, "x", "abc", 3), 503);
 	assert_says(f, "Retry-After: ");
-	for (unsigned i = 0; i < LIMIT_UPLOADS; i++)
+	assert_says(f, "your user has 6 uploads under way");
+	assert_int_equal(ask_upload(f, "x%20y", "abc", 3), 400); /* refused ones hold no place */
+	for (unsigned i = 0; i < LIMIT_UPLOADS_PER_USER; i++)
 		close(fd[i]);
 	for (unsigned i = 0; i < 50; i++)
 		turn(f);
 	assert_int_equal(ask_upload(f, "x", "abc", 3), 201);
+}
+
+static int64_t later_ms;
+
+static int64_t some_time(void)
+{
+	return clock_read().now_ms + later_ms;
+}
+
+/* Until the next sweep has looked at it. */
+static bool upload_is_cut(struct fixture *f, int fd)
+{
+	for (int64_t end = clock_read().now_ms + 2500; clock_read().now_ms < end; turn(f)) {
+		char c;
+		if (recv(fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void test_an_upload_that_trickles_is_cut(void **state)
+{
+	struct fixture *f = *state;
+	char *some = calloc(1, CONN_IMAGE_LEAST);
+	int slow, good;
+
+	later_ms = 0;
+	f->admin->conns.now_ms = some_time;
+	product_p(f);
+	slow = upload_begin(f, 1, IMAGE_LIMIT);
+	good = upload_begin(f, 2, IMAGE_LIMIT);
+	(void)client_send(f, slow, some, CONN_IMAGE_LEAST - 4); /* and the head's 3: 1 too few */
+	(void)client_send(f, good, some, CONN_IMAGE_LEAST - 3);
+	for (unsigned i = 0; i < 50; i++)
+		turn(f);
+	later_ms = CONN_IMAGE_WINDOW_MS - 20000; /* not yet a whole window */
+	assert_false(upload_is_cut(f, slow));
+	later_ms = CONN_IMAGE_WINDOW_MS;
+	assert_true(upload_is_cut(f, slow));
+	assert_false(upload_is_cut(f, good));
+	later_ms = 2 * CONN_IMAGE_WINDOW_MS + 5000; /* in the next one it brought nothing */
+	assert_true(upload_is_cut(f, good));
+	for (unsigned i = 0; files_in(f->images_dir, false) && i < 1000; i++)
+		turn(f);
+	assert_int_equal(files_in(f->images_dir, false), 0);
+	close(slow);
+	close(good);
+	free(some);
 }
 
 int main(void)
@@ -185,7 +249,8 @@ int main(void)
 		FIXTURE_CASE(test_upload_cut_leaves_nothing),
 		FIXTURE_CASE(test_upload_needs_a_length),
 		FIXTURE_CASE(test_upload_arguments),
-		FIXTURE_CASE(test_uploads_at_once_are_bounded),
+		FIXTURE_CASE(test_uploads_at_once_of_a_user_are_bounded),
+		FIXTURE_CASE(test_an_upload_that_trickles_is_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,6 +196,25 @@ static void test_attempt_names_read_back_and_unknown_words_are_refused(void **st
 		assert_string_not_equal(evidence_name((enum evidence)(1u << i)), "unknown");
 }
 
+static void test_attempt_serve_max_has_a_floor_for_tiny_images(void **state)
+{
+	static const struct {
+		int64_t size, most;
+	} rows[] = {
+		{1, 65537},	{2048, 67584},	{32767, 98303},
+		{32768, 98304}, {32769, 98307}, {1000000, 3000000},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct attempt a = {.size_bytes = rows[i].size, .served_bytes = rows[i].most};
+		assert_int_equal(attempt_serve_max(&a), rows[i].most);
+		assert_false(attempt_overserved(&a));
+		a.served_bytes++;
+		assert_true(attempt_overserved(&a));
+	}
+}
+
 static struct attempt armed(void)
 {
 	return (struct attempt){.state = ATTEMPT_TRANSFERRING,
@@ -285,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_attempt_table_is_the_golden_one),
 		cmocka_unit_test(test_attempt_words_are_the_golden_ones),
 		cmocka_unit_test(test_attempt_edges_keep_their_promises),
+		cmocka_unit_test(test_attempt_serve_max_has_a_floor_for_tiny_images),
 		cmocka_unit_test(test_attempt_deadline_verdict_by_state_and_heard),
 		cmocka_unit_test(test_attempt_names_read_back_and_unknown_words_are_refused),
 		cmocka_unit_test(test_attempt_outage_moves_stall_by_gap_and_grace_never_the_total),

@@ -134,6 +134,21 @@ static void test_handshakes_beyond_their_time_are_dropped_and_repeated(void **st
 	rig_free(r);
 }
 
+/* A loop that others keep from the processor sheds nobody for it: work is counted, not time. */
+static void test_time_without_the_processor_costs_no_handshake(void **state)
+{
+	struct rig *r = rig_new((struct net_conf){0}, "127.0.0.1", true);
+	struct client *c = client_at(r, "127.0.0.1");
+
+	(void)state;
+	r->psk_wait_ms = 2 * NET_WINDOW_LEAST_US / 1000;
+	assert_int_equal(client_handshake(c), 0);
+	assert_true(r->net->window_us < NET_WINDOW_LEAST_US);
+	assert_int_equal(rig_stats(r).handshakes_shed, 0);
+	client_free(c);
+	rig_free(r);
+}
+
 static int shake_with_group(struct rig *r, uint16_t group)
 {
 	const uint16_t groups[] = {group, MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
@@ -228,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_places_go_round_until_each_network_has_its_share),
 		cmocka_unit_test(test_one_address_does_not_use_up_the_handshake_budget),
 		cmocka_unit_test(test_handshakes_beyond_their_time_are_dropped_and_repeated),
+		cmocka_unit_test(test_time_without_the_processor_costs_no_handshake),
 		cmocka_unit_test(test_only_cheap_groups_are_spoken),
 		cmocka_unit_test(test_empty_records_do_not_end_a_session),
 		cmocka_unit_test(test_icmp_error_on_a_socket_does_not_make_it_deaf),
