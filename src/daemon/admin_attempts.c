@@ -100,4 +100,3 @@ void attempt_cancel(struct request *rq)
 	request_owed(rq);
 	engine_attempt_cancel(rq->admin->conf.engine, &rq->actor, rq->attempt, request_done, rq);
 }
-

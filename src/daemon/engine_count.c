@@ -31,7 +31,8 @@ void engine_count_moved(struct engine *e, const struct update *before, const str
 	struct engine_stats *st = &e->stats;
 
 	st->online += (uint64_t)(after && after->device.online) - (uint64_t)before->device.online;
-	st->held += (uint64_t)(after && is_held(&after->device)) - (uint64_t)is_held(&before->device);
+	st->held +=
+		(uint64_t)(after && is_held(&after->device)) - (uint64_t)is_held(&before->device);
 	if (before->has_attempt)
 		st->open[before->attempt.state]--;
 	if (after && after->has_attempt)

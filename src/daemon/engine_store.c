@@ -92,8 +92,7 @@ bool engine_store_look(struct engine *e, const struct clock *now)
 
 int64_t engine_shed_age_s(const struct engine *e)
 {
-	int64_t down_s =
-		e->store_down_ms ? (clock_read().now_ms - e->store_down_ms) / 2000 : 0;
+	int64_t down_s = e->store_down_ms ? (clock_read().now_ms - e->store_down_ms) / 2000 : 0;
 
 	return down_s < SHED_S ? SHED_S : down_s > SHED_MOST_S ? SHED_MOST_S : down_s;
 }

@@ -57,7 +57,7 @@ void health_set(struct health *h, enum health_id id, const char *todo, const cha
 void health_clear(struct health *h, enum health_id id); /* harmless if it is not set */
 
 bool health_is_degraded(const struct health *h);
-unsigned health_count(const struct health *h); /* of conditions that are set */
+unsigned health_count(const struct health *h);	 /* of conditions that are set */
 const char *health_word(const struct health *h); /* "ok" or "degraded" */
 const char *health_name(enum health_id id);
 bool health_degrades(enum health_id id);

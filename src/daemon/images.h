@@ -63,7 +63,8 @@ void images_remove(struct images *im, const uint8_t sha256[DIGEST_SHA256]);
 /* ---- faults: files that are missing, cut short or unreadable; a folder that takes none ---- */
 
 struct images_faults {
-	unsigned unreadable; /* images, at most LIMIT_IMAGES_BAD; a wrong one stays until it is good */
+	unsigned unreadable; /* images, at most LIMIT_IMAGES_BAD; a wrong one stays until it is good
+			      */
 	int read_err;	     /* of the first of them: ERR_NOENT, ERR_TRUNC, ERR_EXTRA, ERR_IO */
 	uint8_t sha256[DIGEST_SHA256];
 	int write_err; /* of the last upload, or of a try since; 0: it can be written */

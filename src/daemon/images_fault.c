@@ -90,8 +90,7 @@ static int folder_try(int dir, const char *name, int64_t need_bytes)
 		err = err_from_errno(errno);
 	(void)close(fd);
 	(void)unlinkat(dir, name, 0);
-	if (!err && fstatvfs(dir, &vfs) == 0 &&
-	    (int64_t)(vfs.f_bavail * vfs.f_frsize) < need_bytes)
+	if (!err && fstatvfs(dir, &vfs) == 0 && (int64_t)(vfs.f_bavail * vfs.f_frsize) < need_bytes)
 		err = ERR_FULL;
 	return err;
 }

@@ -100,7 +100,8 @@ static void database_look(struct monitor *m, int64_t now_ms, bool down)
 		health_clear(h, HEALTH_DATABASE_WRITE);
 	if (fault_look(&m->read, &read, now_ms, down))
 		health_set(h, HEALTH_DATABASE_READ, database_todo(m->read.err),
-			   "the database cannot be read: %s (%s)", err_text(m->read.err), read.what);
+			   "the database cannot be read: %s (%s)", err_text(m->read.err),
+			   read.what);
 	else
 		health_clear(h, HEALTH_DATABASE_READ);
 	store_stats(m->conf.store, &stats);
@@ -267,8 +268,7 @@ static void machine_look(struct monitor *m, int64_t now_ms)
 		uint64_t left = (uint64_t)vfs.f_bavail * vfs.f_frsize;
 		if (left < SPACE_LEAST)
 			health_set(h, HEALTH_DISK_SPACE, "free space on its file system",
-				   "the file system of the state folder has %" PRIu64
-				   " KiB left",
+				   "the file system of the state folder has %" PRIu64 " KiB left",
 				   left / 1024);
 		else
 			health_clear(h, HEALTH_DISK_SPACE);

@@ -45,7 +45,7 @@ struct net_tls {
 	struct net_timer timer;
 	int64_t intermediate_ms; /* mbedTLS's first deadline; the timer has the final one */
 	bool timer_set;
-	bool mute; /* sends nothing any more, not even an alert */
+	bool mute;	   /* sends nothing any more, not even an alert */
 	uint8_t *identity; /* offered; proven once the handshake is over */
 	size_t identity_len;
 	bool key_given; /* a real one */
