@@ -34,7 +34,12 @@ struct update {
 };
 
 enum { UPDATE_EVENTS = 12 };
-enum event_about { ABOUT_DEVICE, ABOUT_CLOSED, ABOUT_OPEN };
+enum event_about {
+	ABOUT_DEVICE,
+	ABOUT_BOOT, /* the device, of whose present boot there is no report yet */
+	ABOUT_CLOSED,
+	ABOUT_OPEN
+};
 
 struct outcome {
 	bool device_changed;  /* more than last contact: store u->device */

@@ -158,7 +158,7 @@ void update_status(struct update *u, const struct status *s, struct outcome *out
 		return; /* the boot that says so is gone */
 	update_contact(u, out);
 	if (seen == BOOT_NEW || seen == BOOT_FIRST)
-		update_emit(out, EVENT_DEVICE_BOOT, ABOUT_DEVICE, 0);
+		update_emit(out, EVENT_DEVICE_BOOT, ABOUT_BOOT, 0); /* it does not say more */
 	if (s->has_seq && a->status_boot == u->device.boots.seq && s->seq <= a->status_seq) {
 		/* Old news: answered and ignored. It never opens the gate. */
 		out->accepted = s->state != STATUS_APPLYING || a->state == ATTEMPT_APPLYING;

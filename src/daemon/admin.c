@@ -292,6 +292,11 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 	return 0;
 }
 
+void admin_viewers_set(struct admin *a, const struct viewers *viewers)
+{
+	a->conf.viewers = *viewers;
+}
+
 void admin_stats(const struct admin *a, struct admin_stats *ret_stats)
 {
 	const union MHD_DaemonInfo *info =

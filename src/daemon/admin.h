@@ -16,6 +16,7 @@
 
 #include "daemon/engine.h"
 #include "daemon/images.h"
+#include "daemon/viewers.h"
 #include "net/net.h"
 #include "store/store.h"
 
@@ -43,14 +44,15 @@ struct admin_conf {
 	const char *const *listen; /* "coaps://127.0.0.1:5684", ends with NULL; NULL: none */
 	bool plain_devices;	   /* they are served */
 	bool keys_sealed;	   /* keys of devices at rest */
-	bool has_viewers;	   /* members of this group may only read: */
-	gid_t viewers;
-	unsigned keep_alive_ms; /* of the event stream; 0: 15 s */
+	struct viewers viewers;	   /* may only read */
+	unsigned keep_alive_ms;	   /* of the event stream; 0: 15 s */
 };
 
 /* ERR_BUSY: another daemon answers on the socket. ERR_INVAL: the path is too long or names
  * something that is no socket. A stale socket is replaced. */
 int admin_new(const struct admin_conf *conf, struct admin **ret_admin) ERR_CHECK;
+/* From the next request on. */
+void admin_viewers_set(struct admin *a, const struct viewers *viewers);
 /* A listening TCP socket for one that has `main`; *addr gets the port, if it was 0. */
 int admin_tcp_open(struct sockaddr_storage *addr, int *ret_fd) ERR_CHECK;
 

@@ -107,7 +107,7 @@ bool actor_take(struct request *rq)
 	rq->actor.uid = who.uid;
 	rq->actor.pid = who.pid;
 	actor_name(&rq->actor);
-	if (conf->has_viewers && is_viewer(fd, &who, conf->viewers)) {
+	if (conf->viewers.any && is_viewer(fd, &who, conf->viewers.group)) {
 		reply_problem(rq, 403, "forbidden",
 			      "%s is in the group of viewers (viewer-group), who may only read",
 			      rq->actor.name);

@@ -24,7 +24,7 @@ static const struct conf_key keys[] = {
 	{"admin-socket", CONF_TYPE_PATH, AT(admin_socket), RUNSTATEDIR "/postboot/admin.sock",
 	 1, CONF_SOCKET_MAX, false,
 	 "UNIX socket of the admin API."},
-	{"viewer-group", CONF_TYPE_GROUP, AT(viewer_group), "", 0, CONF_GROUP_MAX, false,
+	{"viewer-group", CONF_TYPE_GROUP, AT(viewer_group), "", 0, CONF_GROUP_MAX, true,
 	 "Members of this group, by name or number, may read and change nothing."},
 	{"key-file", CONF_TYPE_PATH, AT(key_file), "", 0, CONF_PATH_MAX, false,
 	 "Key that seals the keys of devices, unless the credential postboot-key is there."},

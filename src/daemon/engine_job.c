@@ -100,6 +100,8 @@ static int job_put_event(struct job *job, struct store_set *set, unsigned i)
 	}
 	json_t *payload =
 		view_event_payload(out->events[i].kind, &job->u.device, job->u.product, a, dg);
+	if (out->events[i].about == ABOUT_BOOT)
+		view_event_unreported(payload);
 	const struct release *left = out->events[i].kind == EVENT_DEVICE_DRIFT
 					     ? catalog_release(job->e, job->u.device.settled)
 					     : NULL;

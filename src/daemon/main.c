@@ -11,6 +11,7 @@
 #include "daemon/offline.h"
 #include "daemon/service.h"
 #include "daemon/service_key.h"
+#include "daemon/viewers.h"
 
 #define CONF_FILE SYSCONFDIR "/postboot/postbootd.conf"
 
@@ -173,6 +174,20 @@ static int new_key(const char *file)
 	return EXIT_FAILURE;
 }
 
+/* What the configuration names has to be there, too. */
+static bool conf_test(const struct conf *conf)
+{
+	struct viewers viewers;
+	bool good = service_key_test(conf) == 0;
+	int err = viewers_find(conf->viewer_group, &viewers);
+
+	if (err)
+		(void)fprintf(stderr, "viewer-group = %s: %s: " VIEWERS_TODO "\n",
+			      conf->viewer_group,
+			      err == ERR_NOENT ? "there is no such group" : err_text(err));
+	return good && !err;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments args = {.mode = MODE_RUN, .file = CONF_FILE};
@@ -196,7 +211,7 @@ int main(int argc, char **argv)
 	}
 	switch (args.mode) {
 	case MODE_TEST:
-		return service_key_test(&conf) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+		return conf_test(&conf) ? EXIT_SUCCESS : EXIT_FAILURE;
 	case MODE_REKEY:
 		return service_key_change(&conf, args.new_key) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	case MODE_PRINT:

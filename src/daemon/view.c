@@ -189,6 +189,12 @@ json_t *view_event_payload(enum event_kind kind, const struct device *d, const s
 	return o;
 }
 
+void view_event_unreported(json_t *payload)
+{
+	(void)json_object_del(payload, "reset");
+	(void)json_object_del(payload, "running");
+}
+
 void view_event_expected(json_t **payload, const char *version)
 {
 	view_put_text(payload, "expected", version);

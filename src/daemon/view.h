@@ -18,6 +18,8 @@
  * are NULL for events that are not about an attempt; `p` is NULL where unknown. */
 json_t *view_event_payload(enum event_kind kind, const struct device *d, const struct product *p,
 			   const struct attempt *a, const struct diagnoses *dg);
+/* The boot has not reported: takes out what the report of the boot before says. */
+void view_event_unreported(json_t *payload);
 
 /* Adds what a device that drifted was expected to run. */
 void view_event_expected(json_t **payload, const char *version);

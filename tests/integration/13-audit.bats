@@ -326,6 +326,24 @@ viewers_stand() {
 	viewers_stand
 }
 
+@test "roles: viewer-group is read again on SIGHUP, and one that does not exist changes nothing" {
+	need_root
+	server_start
+	chgrp 61001 "$POSTBOOT_SOCKET"
+	echo "viewer-group = no-such-group" >>"$LAB/postbootd.conf"
+	kill -HUP "$SERVER_PID"
+	until_true 10 grep -q 'reload=failed viewer-group=no-such-group' "$LAB/postbootd.log"
+	[ "$(asked 60001 60001 61001,61002 POST products -d '{"name":"before"}')" = 201 ]
+	sed -i 's/^viewer-group = .*/viewer-group = 61002/' "$LAB/postbootd.conf"
+	kill -HUP "$SERVER_PID"
+	until_true 10 grep -q 'reload key=viewer-group' "$LAB/postbootd.log"
+	[ "$(asked 60001 60001 61001,61002 POST products -d '{"name":"viewer"}')" = 403 ]
+	sed -i '/^viewer-group/d' "$LAB/postbootd.conf"
+	kill -HUP "$SERVER_PID"
+	until_true 10 eval '[ "$(grep -c "reload key=viewer-group" "$LAB/postbootd.log")" = 2 ]'
+	[ "$(asked 60001 60001 61001,61002 POST products -d '{"name":"after"}')" = 201 ]
+}
+
 @test "roles: without viewer-group whoever may connect may change" {
 	need_root
 	server_start
@@ -342,6 +360,11 @@ viewers_stand() {
 	run timeout 30 "$POSTBOOTD" -c "$LAB/postbootd.conf" 3>&-
 	[ "$status" -eq 1 ]
 	[[ $output == *"viewer-group=no-such-group"* ]]
+	run "$POSTBOOTD" -t -c "$LAB/postbootd.conf"
+	[ "$status" -eq 1 ]
+	[[ $output == *"viewer-group = no-such-group: there is no such group: make this group"* ]]
+	sed -i 's/no-such-group/root/' "$LAB/postbootd.conf"
+	"$POSTBOOTD" -t -c "$LAB/postbootd.conf"
 }
 
 # ---- two operators ----

@@ -69,9 +69,8 @@ class Acts(Reports):
         if kind == "new":
             self._rise(key, count, 0, None)
             self.boot["gap"] = 1
-            if self.running:
-                self.tell("device/boot", cite="3 Boots", boot_seq=self.boot_seq,
-                          reset=frozenset(("unknown", words.RESETS[self.facts.get(5, 0)])), running=self.shown_image[0])
+            self.tell("device/boot", cite="3 Boots, man: before its report", boot_seq=self.boot_seq,
+                      reset=None, running=None)
         want = self._step(a, s)
         if code is not None:
             self.answered(code, want, "PROTOCOL status")

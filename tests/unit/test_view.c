@@ -345,6 +345,8 @@ static void test_view_device_state_words(void **state)
 	assert_string_equal(view_device_state(&now), "no-target");
 }
 
+static bool boot_is_unreported;
+
 static json_t *event_of(enum event_kind kind, const struct device *d, const struct attempt *a,
 			const struct diagnoses *dg)
 {
@@ -352,6 +354,8 @@ static json_t *event_of(enum event_kind kind, const struct device *d, const stru
 	json_t *payload = view_event_payload(kind, d, &p, a, dg);
 	if (kind == EVENT_DEVICE_DRIFT)
 		view_event_expected(&payload, "1.1.0");
+	if (boot_is_unreported)
+		view_event_unreported(payload);
 	char *json = json_dumps(payload, JSON_COMPACT);
 	struct store_event_row row = {.seq = 12,
 				      .at_ms = T0,
@@ -382,6 +386,9 @@ static void test_view_event(void **state)
 	assert_golden("event-success", event_of(EVENT_FLASH_SUCCESS, d, &good, NULL));
 	assert_golden("event-failed", event_of(EVENT_FLASH_FAILED, d, &bad, &dg));
 	assert_golden("event-boot", event_of(EVENT_DEVICE_BOOT, d, NULL, NULL));
+	boot_is_unreported = true;
+	assert_golden("event-boot-status", event_of(EVENT_DEVICE_BOOT, d, NULL, NULL));
+	boot_is_unreported = false;
 	d->hold = HOLD_REVERTS;
 	assert_golden("event-held", event_of(EVENT_DEVICE_HELD, d, NULL, NULL));
 	assert_golden("event-drift", event_of(EVENT_DEVICE_DRIFT, d, NULL, NULL));
