@@ -106,7 +106,7 @@ char *log_quoted(char *dst, size_t cap, const void *ptr, size_t len)
 	if (len > cap - 1)
 		len = cap - 1;
 	for (size_t i = 0; i < len; i++)
-		dst[i] = from[i] >= ' ' && from[i] < 0x7f && from[i] != '"' ? from[i] : '?';
+		dst[i] = (char)(from[i] >= ' ' && from[i] < 0x7f && from[i] != '"' ? from[i] : '?');
 	dst[len] = 0;
 	return dst;
 }

@@ -125,10 +125,11 @@ char *text_cut(char *s, size_t width, bool utf8)
 			break;
 		at += n ? n : 1;
 	}
-	char *cut = mem_get(at + sizeof("…"));
+	const char *end = utf8 ? "…" : "~";
+	char *cut = mem_get(at + strlen(end) + 1);
 
 	memcpy(cut, s, at);
-	strcpy(cut + at, utf8 ? "…" : "~");
+	memcpy(cut + at, end, strlen(end) + 1);
 	free(s);
 	return cut;
 }

@@ -54,10 +54,12 @@ static bool query_time(struct request *rq, const char *key, int64_t *ret_ms)
 		return false;
 	if (!text[0])
 		return true;
+	/* So few digits cannot overflow. NOLINTBEGIN(cert-err34-c) */
 	bool ok = sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
 			 &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &at) == 6;
 	if (ok && text[at] == '.')
 		ok = sscanf(text + at, ".%3d%n", &ms, &more) == 1 && more == 4;
+	/* NOLINTEND(cert-err34-c) */
 	ok = ok && strcmp(text + at + more, "Z") == 0 && !strpbrk(text, " +") &&
 	     tm.tm_year >= 1970 && tm.tm_mon >= 1 && tm.tm_mon <= 12 && tm.tm_mday >= 1 &&
 	     tm.tm_mday <= 31 && tm.tm_hour >= 0 && tm.tm_hour <= 23 && tm.tm_min >= 0 &&

@@ -30,7 +30,8 @@ static void put_memory(struct metrics *m)
 
 	if (!f)
 		return;
-	if (fscanf(f, "%lu %lu", &size, &resident) == 2) {
+	/* The kernel writes it, and no number of pages is too large. */
+	if (fscanf(f, "%lu %lu", &size, &resident) == 2) { // NOLINT(cert-err34-c)
 		metrics_one(m, GAUGE, "process_resident_memory_bytes", "Memory in use.",
 			    resident * page);
 		metrics_one(m, GAUGE, "process_virtual_memory_bytes", "Addresses in use.",
@@ -260,12 +261,12 @@ void metrics_get(struct request *rq)
 {
 	const char *accept = MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND,
 							 MHD_HTTP_HEADER_ACCEPT);
-	char *page = body_keys(rq, rq->json, "", "") ? malloc(PAGE_MAX) : NULL;
 	struct metrics m = {.open_metrics =
 				    accept && strstr(accept, "application/openmetrics-text")};
 
-	if (rq->response)
+	if (!body_keys(rq, rq->json, "", ""))
 		return;
+	char *page = malloc(PAGE_MAX);
 	if (!page) {
 		reply_error(rq, ERR_NOMEM, "out of memory");
 		return;

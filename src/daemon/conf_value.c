@@ -374,7 +374,7 @@ bool conf_value_parse(const struct conf_key *key, const char *value, struct conf
 		return word_parse(value, "any", member) ||
 		       number_parse(key, value, counts, COUNT(counts), member, fault);
 	}
-	assert(!"a type without a parser");
+	assert(false); /* a type without a parser */
 	return false;
 }
 

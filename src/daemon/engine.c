@@ -104,6 +104,7 @@ void dev_release(struct engine *e, struct dev *d)
 	}
 	while (e->idle_count > e->idle_max) {
 		struct dev *oldest = LIST_ENTRY(e->idle.next, struct dev, idle);
+		/* dev_free() takes it off the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		if (oldest->seen_dirty)
 			timer_flush_one(e, oldest);
 		e->idle_count--;

@@ -61,7 +61,7 @@ struct release *catalog_release_named(struct engine *e, int64_t product, const c
 int catalog_add_product(struct engine *e, const struct product *p)
 {
 	struct product **grown =
-		reallocarray(e->products, e->product_count + 1, sizeof(*e->products));
+		reallocarray(e->products, e->product_count + 1, sizeof(struct product *));
 	struct product *copy = malloc(sizeof(*copy));
 
 	if (grown)
@@ -78,7 +78,7 @@ int catalog_add_product(struct engine *e, const struct product *p)
 int catalog_add_release(struct engine *e, const struct release *r)
 {
 	struct release **grown =
-		reallocarray(e->releases, e->release_count + 1, sizeof(*e->releases));
+		reallocarray(e->releases, e->release_count + 1, sizeof(struct release *));
 	struct release *copy = malloc(sizeof(*copy));
 	size_t at;
 
@@ -103,7 +103,7 @@ void catalog_drop_release(struct engine *e, int64_t id)
 			continue;
 		free(e->releases[i]);
 		memmove(&e->releases[i], &e->releases[i + 1],
-			(e->release_count - i - 1) * sizeof(e->releases[0]));
+			(e->release_count - i - 1) * sizeof(struct release *));
 		e->release_count--;
 		return;
 	}

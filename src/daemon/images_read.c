@@ -105,8 +105,10 @@ static struct image_stretch *stretch_place(struct image_reader *r,
 
 	if (!*place) {
 		*place = malloc(sizeof(**place));
-		if (*place)
+		if (*place) {
 			(*place)->number = -1;
+			(*place)->len = 0;
+		}
 	}
 	return *place;
 }

@@ -36,7 +36,7 @@ json_t *view_text(const char *str)
 	if (text)
 		return text;
 	for (; str[n] && n < sizeof(ascii) - 1; n++)
-		ascii[n] = (unsigned char)str[n] < 0x80 ? str[n] : (char)'?';
+		ascii[n] = (char)((unsigned char)str[n] < 0x80 ? str[n] : '?');
 	ascii[n] = 0;
 	return json_string(ascii);
 }

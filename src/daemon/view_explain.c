@@ -26,7 +26,7 @@ static const char *span(int64_t ms, char dst[32])
 		(void)snprintf(dst, 32, "%lld s", s);
 	else if (s < 7200)
 		(void)snprintf(dst, 32, "%lld min", s / 60);
-	else if (s < 48 * 3600)
+	else if (s < 48LL * 3600)
 		(void)snprintf(dst, 32, "%lld h %lld min", s / 3600, s / 60 % 60);
 	else
 		(void)snprintf(dst, 32, "%lld d %lld h", s / 86400, s / 3600 % 24);

@@ -13,7 +13,8 @@ static struct net_pending *pending_grow(struct net_coap *c)
 		return NULL;
 	if (c->pending_len == c->pending_cap) {
 		uint32_t cap = c->pending_cap ? c->pending_cap * 2 : 64;
-		struct net_pending **bigger = realloc(c->pending, cap * sizeof(*bigger));
+		struct net_pending **bigger =
+			realloc(c->pending, cap * sizeof(struct net_pending *));
 
 		if (!bigger)
 			return NULL;

@@ -246,8 +246,8 @@ static bool half_open_room(struct net *net, uint16_t origin)
 		if (!victim || net->origins[p->origin] > net->origins[victim->origin])
 			victim = p;
 	}
-	if (net->origins[victim->origin] <= net->origins[origin] + 1 &&
-	    net->timers.now_ms - victim->since_ms < NET_HALF_OPEN_STALE_MS)
+	if (!victim || (net->origins[victim->origin] <= net->origins[origin] + 1 &&
+			net->timers.now_ms - victim->since_ms < NET_HALF_OPEN_STALE_MS))
 		return false;
 	net_peer_end(victim, NET_GONE_EVICTED, false);
 	return true;

@@ -139,7 +139,7 @@ int net_udp_bound(int fd, struct sockaddr_storage *ret)
 
 int net_udp_adopt(int fd)
 {
-	struct sockaddr_storage bound;
+	struct sockaddr_storage bound = {0};
 	int type = 0;
 	socklen_t len = sizeof(type);
 	int err = net_udp_bound(fd, &bound);

@@ -3,7 +3,7 @@
 # Runs as root in a booted Debian 13 without a network, beside the packages: what an
 # administrator does with them. TAP goes to standard output.
 set -u
-cd /test
+cd /test || exit 1
 export DEBIAN_FRONTEND=noninteractive
 n=0
 

@@ -149,7 +149,7 @@ target_1_2_0() {
 	# The whole of it comes, though nothing can be written down.
 	until_true 20 blocks_since "$before" 200
 	until_true 20 has_responses 5.03
-	sleep $((6 * SLOWER)) # its stall deadline goes by
+	sleep 6 # its stall deadline goes by
 	[ -z "$(responses 5.00)" ]
 	ctl -o json attempt list --device argon-1 | jq -e '.attempts[0].state != "closed"'
 	rm "$LAB/state/fill"
@@ -301,7 +301,7 @@ image_of() {
 	run ctl status
 	[ "$status" -eq 3 ]
 	says "is missing.*upload the same bytes again"
-	sleep $((6 * SLOWER))
+	sleep 6 # its stall deadline goes by
 	head -c 1000 "$LAB/away" >"$file"
 	until_true 10 says "is cut short"
 	[ "$(count_events '.data == "failed"')" -eq 0 ]

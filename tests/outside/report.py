@@ -198,7 +198,11 @@ class Reports(Ends):
         if self.home is not None and not had_attempt and not self.drifted:
             home = [x for x in self.product["releases"].values() if x.sha == self.home]
             left = home and not self.is_on(home[0], image)
-            if left and self.home_unsure and self.choose("leaves-what-was-its-target %s" % self.home_unsure):
+            # Its label, of which no digest is known: other bytes than before may be another image.
+            if home and not left and not self.comparable(home[0], image) and self.changed_from and \
+                    self.changed_from[1] != image[1] and self.choose("other-bytes-of-its-label"):
+                left = True
+            elif left and self.home_unsure and self.choose("leaves-what-was-its-target %s" % self.home_unsure):
                 self.home, left = None, False
             if left:
                 self.home = None

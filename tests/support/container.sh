@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
 # Read with "." by tests that boot a Debian in a folder: root folders made by debootstrap, and
 # systemd-nspawn without any network but its own loopback. Everything is below $dir, which the
