@@ -316,7 +316,8 @@ static bool follower_begin(struct request *rq, struct follower *f)
 		return false;
 	if (last_id && *last_id) /* a browser that comes back repeats the first query, too */
 		return cursor_parse(rq, last_id, &info, first, &f->next);
-	if (after[0])
+	/* An empty one is a cursor that was lost, and no wish to miss what was. */
+	if (after[0] || MHD_lookup_connection_value(rq->connection, MHD_GET_ARGUMENT_KIND, "after"))
 		return cursor_parse(rq, after, &info, first, &f->next);
 	f->next = f->follow ? info.head : first - 1;
 	return true;

@@ -55,7 +55,7 @@ static const char *database_todo(int err)
 		       "postbootd goes on by itself";
 	case ERR_MOVED:
 		return "put it back where it was, and postbootd goes on by itself; if it cannot be "
-		       "put back, restart postbootd on a backup";
+		       "put back, stop postbootd and restore a backup with postbootd --restore";
 	case ERR_CORRUPT:
 		return "stop postbootd and restore a backup; check the disk";
 	case ERR_BUSY:

@@ -250,6 +250,8 @@ int service_start(struct service *s)
 	if (!err)
 		err = statedir_open(s->conf.state_dir, &s->lock_fd);
 	if (!err)
+		err = statedir_whole(s->conf.state_dir);
+	if (!err)
 		err = start_store(s);
 	if (!err)
 		err = start_engine(s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/statedir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -98,4 +99,42 @@ int statedir_open(const char *path, int *ret_lock_fd)
 		(void)dprintf(fd, "%ld\n", (long)getpid());
 	*ret_lock_fd = fd;
 	return 0;
+}
+
+/* The name of an image in the folder, or "". Names with a dot in front are unfinished uploads. */
+static void some_image(const char *folder, char *dst, size_t cap)
+{
+	DIR *dir = opendir(folder);
+
+	dst[0] = '\0';
+	for (struct dirent *e = dir ? readdir(dir) : NULL; e && !dst[0]; e = readdir(dir))
+		if (e->d_name[0] != '.')
+			(void)snprintf(dst, cap, "%s/%s", folder, e->d_name);
+	if (dir)
+		(void)closedir(dir);
+}
+
+int statedir_whole(const char *path)
+{
+	char database[600], left[900];
+	struct stat st;
+
+	(void)snprintf(database, sizeof(database), "%s/postboot.db", path);
+	if (lstat(database, &st) == 0 || errno != ENOENT)
+		return 0; /* there, or the store says what is wrong */
+	(void)snprintf(left, sizeof(left), "%s-mark", database);
+	if (lstat(left, &st) < 0) {
+		char images[600];
+
+		(void)snprintf(images, sizeof(images), "%s/images", path);
+		some_image(images, left, sizeof(left));
+	}
+	if (!left[0])
+		return 0;
+	log_err("start=failed database=%s error=\"it is gone, what belongs to it is there: %s\" "
+		"do=\"put it back, or restore a backup with postbootd --restore FILE; to begin "
+		"anew "
+		"empty the state folder\"",
+		database, left);
+	return ERR_NOENT;
 }

@@ -12,6 +12,11 @@
  * ERR_BUSY: another process has the lock. */
 int statedir_open(const char *path, int *ret_lock_fd) ERR_CHECK;
 
+/* Whether a database can be opened, or a new one made, in the folder: ERR_NOENT, logged with what
+ * to do, when there is none but its mark or images are. A new one would tell devices that they are
+ * unknown, and take the images for leftovers. */
+int statedir_whole(const char *path) ERR_CHECK;
+
 /* Makes one folder unless it is there; its parent must be. Errors are logged as above. */
 int statedir_folder(const char *path, unsigned mode, const char *key) ERR_CHECK;
 

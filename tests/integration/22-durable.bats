@@ -197,3 +197,21 @@ restored() { # FILE: in the place of what the server has
 	fi
 	ctl -o json audit list | jq -e '[.audit[] | select(.act == "backup")] | length >= 2'
 }
+
+@test "durable: a state folder that has lost its database is left as it is" {
+	ctl backup "$LAB/saved"
+	server_stop
+	ls "$LAB/state/images" >"$LAB/images"
+	[ "$(wc -l <"$LAB/images")" -eq 2 ]
+	rm "$LAB"/state/postboot.db
+	for lost in mark images; do # told by its mark; then by the images alone
+		run timeout 30 "$POSTBOOTD" -c "$LAB/postbootd.conf"
+		[ "$status" -eq 1 ]
+		[[ $output == *"error=\"it is gone, what belongs to it is there: "*"do=\"put it back, "* ]]
+		[ ! -e "$LAB/state/postboot.db" ]
+		ls "$LAB/state/images" | cmp - "$LAB/images"
+		rm -f "$LAB/state/postboot.db-mark"
+	done
+	restored "$LAB/saved"
+	sound
+}

@@ -174,14 +174,18 @@ event_examples() {
 	device_add argon-1
 	ctl device hold argon-1
 	ctl device unhold argon-1
-	sed -n '/^after=/,/^done/p' "$TOP_SRCDIR/man/postboot-events.7" |
-		sed "s|\\\\e$|\\\\|; s|/run/postboot/admin.sock|$POSTBOOT_SOCKET|; s|follow=1&||" >"$T/consumer"
+	sed -n '/^while :/,/^done/p' "$TOP_SRCDIR/man/postboot-events.7" |
+		sed "s|\\\\e|\\\\|g; s|/run/postboot/admin.sock|$POSTBOOT_SOCKET|; s|follow=1&||
+			s|sleep 1|exit 0|" >"$T/consumer"
 	cd "$T"
-	echo 0 >cursor
 	[ "$(bash -eu consumer | wc -l)" -eq 2 ]
 	ctl device hold argon-1
 	[ "$(bash -eu consumer | jq -r .data)" = "" ]
 	[ -z "$(bash -eu consumer)" ]
+	echo '0123456789abcdef0123456789abcdef:7' >cursor
+	run bash -eu consumer
+	[ "$status" -eq 3 ]
+	[ "$(jq .status <<<"$output")" -eq 410 ]
 	lab_close
 }
 
