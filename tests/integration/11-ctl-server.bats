@@ -134,6 +134,7 @@ teardown() {
 }
 
 @test "ctl: lists take filters, also where a page of the server has none that fits" {
+	[[ $(ctl device list) == "No devices yet: "* ]]
 	product_add
 	key=00112233445566778899aabbccdd
 	for i in $(seq 1000 1029); do
@@ -147,6 +148,7 @@ teardown() {
 	[ "$(ids --state held)" = "d-1003 d-1028" ]
 	[ -z "$(ids --hold reverts)" ]
 	[ -z "$(ids --online)" ]
+	[ "$(ctl device list --version 9.9)" = "No device fits." ]
 	[ "$(ids --state new --offline | wc -w)" -eq 28 ]
 	for bad in "--state x" "--hold x" "--online --offline"; do
 		# shellcheck disable=SC2086
