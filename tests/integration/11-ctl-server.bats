@@ -157,6 +157,15 @@ teardown() {
 	done
 	[ "$(ctl -o json event list --topic device/held | jq '.events | length')" -eq 2 ]
 	[ "$(ctl -o json event list --topic device/boot | jq '.events | length')" -eq 0 ]
+	for verb in list follow; do
+		run --separate-stderr timeout 20 "$POSTBOOTCTL" event $verb --topic device/helt
+		[ "$status" -eq 1 ]
+		[[ $stderr == *'"device/helt" is not a topic'* ]]
+		run --separate-stderr timeout 3 "$POSTBOOTCTL" event $verb --device nobody
+		[[ $stderr == *'there is no device "nobody" now'* ]]
+	done
+	run --separate-stderr ctl event list --device d-1003
+	[ -z "$stderr" ]
 	[ "$(ctl -o json attempt list --since 1h --verdict reverted | jq '.attempts | length')" -eq 0 ]
 	for bad in "--since yesterday" "--verdict x" "--release 1" "--product none"; do
 		# shellcheck disable=SC2086
