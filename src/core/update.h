@@ -98,6 +98,7 @@ enum operator_act {
 	OPERATOR_CANCEL,
 	OPERATOR_REMOVE, /* the caller deletes the device in the same transaction */
 	OPERATOR_RESTORED,
+	OPERATOR_KEY, /* of its keys, which are the caller's; core knows nothing of it */
 };
 /* out->err and out->why tell a refusal. For OPERATOR_LOCK the caller has looked up the new
  * target already; `arg` is the release id or 0. */

@@ -271,6 +271,8 @@ void update_operator(struct update *u, enum operator_act act, int64_t arg, struc
 	case OPERATOR_CANCEL:
 		cancel(u, out);
 		break;
+	case OPERATOR_KEY:
+		break;
 	case OPERATOR_REMOVE:
 	case OPERATOR_RESTORED:
 		if (u->has_attempt)

@@ -432,6 +432,8 @@ void job_answer_operator(struct job *job, int err)
 
 	if (err)
 		why = job->out.why ? job->out.why : store_why(err);
+	if (err && !job->out.why && job->in.op.act == OPERATOR_KEY && engine_key_why(err))
+		why = engine_key_why(err);
 	if (err == ERR_NOENT)
 		why = "no such device";
 	if (!job->in.op.done)
@@ -440,7 +442,7 @@ void job_answer_operator(struct job *job, int err)
 		answer_unchanged(job->in.op.done, job->in.op.ctx);
 		return;
 	}
-	if (!err && job->in.op.act != OPERATOR_REMOVE)
+	if (!err && job->in.op.act != OPERATOR_REMOVE && job->in.op.act != OPERATOR_KEY)
 		dev_ring(job->e, job->dev);
 	answer(job->in.op.done, job->in.op.ctx, err, why);
 }

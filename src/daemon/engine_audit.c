@@ -173,6 +173,8 @@ static const char *job_act(const struct job *job)
 		return "attempt cancel";
 	case OPERATOR_REMOVE:
 		return "device remove";
+	case OPERATOR_KEY:
+		return "device key";
 	case OPERATOR_TARGET_CHANGED:
 	case OPERATOR_RESTORED:
 		break; /* nobody's act by itself */
@@ -194,6 +196,8 @@ static json_t *job_before(const struct job *job)
 
 	if (job->in.op.act == OPERATOR_CANCEL)
 		return audit_attempt(&u->attempt);
+	if (job->in.op.act == OPERATOR_KEY)
+		return engine_key_facts(job, false);
 	return audit_device(job->e, &u->device, u->has_attempt ? &u->attempt : NULL);
 }
 
@@ -203,6 +207,8 @@ static json_t *job_after(const struct job *job)
 
 	if (job->in.op.act == OPERATOR_REMOVE)
 		return json_null();
+	if (job->in.op.act == OPERATOR_KEY)
+		return engine_key_facts(job, true);
 	if (job->in.op.act == OPERATOR_CANCEL)
 		return audit_attempt(job->out.has_closed ? &job->out.closed : &u->attempt);
 	return audit_device(job->e, &u->device, u->has_attempt ? &u->attempt : NULL);

@@ -267,6 +267,12 @@ void sweeps_free(struct engine *e);
 void sweep_job(struct engine *e, struct dev *d, enum job_kind kind, int64_t gap_ms);
 
 /* engine_key.c */
+/* Of a job with OPERATOR_KEY: what it comes to, its rows, and who had which keys since when. */
+void engine_key_decide(struct job *job);
+void engine_key_store(const struct job *job, struct store_set *set);
+json_t *engine_key_facts(const struct job *job, bool after);
+/* What an error of the store means for keys; NULL: nothing else than for other rows. */
+const char *engine_key_why(int err);
 /* A new session: notes what it proved; false if that key was withdrawn meanwhile. */
 bool engine_key_proved(struct engine *e, struct dev *d, struct session *s);
 /* A wrapped row for a key that no device has, else ERR_EXIST; ret_why is set on failure. */

@@ -54,6 +54,8 @@ static void job_decide(struct job *job)
 		if (job->in.op.attempt && (!u->has_attempt || u->attempt.id != job->in.op.attempt))
 			job->out = (struct outcome){.err = ERR_BUSY,
 						    .why = "the attempt is closed already"};
+		else if (job->in.op.act == OPERATOR_KEY)
+			engine_key_decide(job);
 		else
 			update_operator(u, job->in.op.act, job->in.op.arg, &job->out);
 		break;
@@ -149,6 +151,8 @@ static int job_store(struct job *job)
 	}
 	for (unsigned i = 0; i < out->event_count && !err; i++)
 		err = job_put_event(job, set, i);
+	if (job_is_act(job) && job->in.op.act == OPERATOR_KEY)
+		engine_key_store(job, set);
 	if (job_is_act(job) && !err)
 		err = audit_job_put(job, set);
 	if (err) {

@@ -226,49 +226,37 @@ bool engine_key_proved(struct engine *e, struct dev *d, struct session *s)
 
 /* ---- acts ---- */
 
-static void answer(engine_done *done, void *ctx, int err, const char *why)
-{
-	const struct engine_result result = {.err = err, .why = why};
-
-	done(ctx, &result);
-}
-
-static const char *key_why(int err)
+const char *engine_key_why(int err)
 {
 	switch (err) {
-	case ERR_NOENT:
-		return "no such device";
 	case ERR_EXIST:
 		return "another device has this key; every device needs its own";
-	case ERR_STALE:
-		return "somebody else changed the device since you looked; look again";
 	case ERR_CONFLICT:
 		return "its keys changed meanwhile; look again";
-	case ERR_FULL:
-		return "the disk of the database is full; nothing was changed";
 	default:
-		return "the database could not store it; nothing was changed";
+		return NULL;
 	}
 }
 
-struct key_act {
-	struct actor by;
-	char id[LIMIT_DEVICE_ID + 1];
+/* An act on its way through the device's queue, so that it raises the row's revision like any
+ * other; it is the ctx of OPERATOR_KEY. */
+struct key_change {
+	bool drop;
+	bool decided; /* `row` is what to put or to drop */
+	struct psk psk;
+	struct store_key row;
+	struct key_rows before;
 	engine_done *done;
 	void *ctx;
 };
 
-static const char act_name[] = "device key";
-
-static void key_done(void *ctx, const struct store_result *result)
+static void change_done(void *ctx, const struct engine_result *result)
 {
-	struct key_act *act = ctx;
-	int err = result->err;
+	struct key_change *k = ctx;
 
-	if (!err)
-		audit_log(&act->by, act_name, act->id, result);
-	answer(act->done, act->ctx, err, err ? key_why(err) : NULL);
-	free(act);
+	k->done(k->ctx, result);
+	explicit_bzero(k, sizeof(*k));
+	free(k);
 }
 
 /* Who has which keys since when. */
@@ -285,37 +273,22 @@ static json_t *facts(const struct key_rows *rows)
 	return o;
 }
 
-/* Puts `row` (`put`), or takes it out. */
-static void key_submit(struct engine *e, const struct actor *by, const struct key_rows *rows,
-		       const struct store_key *row, bool put, engine_done *done, void *ctx)
+json_t *engine_key_facts(const struct job *job, bool after)
 {
-	struct key_act *act = calloc(1, sizeof(*act));
-	struct store_set *set = act ? store_set_new(key_done, act) : NULL;
-	struct key_rows after = {.count = 0};
-	int err = set ? 0 : ERR_NOMEM;
+	const struct key_change *k = job->in.op.ctx;
+	struct key_rows rows = k->before;
 
-	for (unsigned i = 0; i < rows->count; i++)
-		if (rows->list[i].slot != row->slot)
-			after.list[after.count++] = rows->list[i];
-	if (put)
-		after.list[after.count++] = *row;
-	if (!err) {
-		*act = (struct key_act){.by = *by, .done = done, .ctx = ctx};
-		memcpy(act->id, row->device, sizeof(act->id));
-		if (put)
-			store_set_key(set, row);
-		else
-			store_set_key_delete(set, row);
-		err = audit_put(set, by, act_name, act->id, facts(rows), facts(&after));
+	if (after && k->decided) {
+		rows.count = 0;
+		for (unsigned i = 0; i < k->before.count; i++)
+			if (k->before.list[i].slot != k->row.slot)
+				rows.list[rows.count++] = k->before.list[i];
+		if (!k->drop)
+			rows.list[rows.count++] = k->row;
 	}
-	rows_wipe(&after);
-	if (err) {
-		store_set_free(set);
-		free(act);
-		answer(done, ctx, err, "out of memory");
-		return;
-	}
-	store_submit(e->conf.store, set);
+	json_t *o = facts(&rows);
+	rows_wipe(&rows);
+	return o;
 }
 
 int engine_key_make(struct engine *e, const char *id, enum key_slot slot, int64_t set_ms,
@@ -337,10 +310,10 @@ int engine_key_make(struct engine *e, const char *id, enum key_slot slot, int64_
 	} else if (err == 0) {
 		err = ERR_EXIST;
 		*ret_why = strcmp(other.device, id) == 0 ? "the device has this key already"
-							 : key_why(ERR_EXIST);
+							 : engine_key_why(ERR_EXIST);
 		explicit_bzero(&other, sizeof(other));
 	} else {
-		*ret_why = key_why(err);
+		*ret_why = "the keys could not be read; nothing was changed";
 	}
 	if (err == ERR_NOENT)
 		err = 0;
@@ -348,67 +321,80 @@ int engine_key_make(struct engine *e, const char *id, enum key_slot slot, int64_
 	return err;
 }
 
-/* The device's rows; or the refusal is out. */
-static bool key_rows_for(struct engine *e, const struct actor *by, const char *id,
-			 struct key_rows *ret, engine_done *done, void *ctx)
+static int next_decide(struct engine *e, const char *id, struct key_change *k, const char **ret_why)
 {
-	struct dev *d;
-	int err = dev_get(e, id, &d);
-	const char *why = NULL;
+	/* Where there is no current one, there is nothing to wait for. */
+	enum key_slot slot = rows_slot(&k->before, KEY_CURRENT) ? KEY_NEXT : KEY_CURRENT;
+	int64_t set_ms = clock_read().wall_ms;
 
-	if (!err) {
-		if (d->u.device.plain) {
-			err = ERR_BUSY;
-			why = "it is a plain device, which has no key: remove it, and add it with "
-			      "one";
-		} else if (!actor_matches(by, d->u.device.rev)) {
-			err = ERR_STALE;
-		}
-		dev_release(e, d);
+	for (unsigned i = 0; i < k->before.count; i++)
+		if (set_ms <= k->before.list[i].set_ms)
+			set_ms = k->before.list[i].set_ms + 1;
+	int err = engine_key_make(e, id, slot, set_ms, &k->psk, &k->row, ret_why);
+	k->decided = err == 0;
+	return err;
+}
+
+void engine_key_decide(struct job *job)
+{
+	struct key_change *k = job->in.op.ctx;
+	const char *id = job->u.device.id;
+	int err;
+
+	if (job->u.device.plain) {
+		job->out.err = ERR_BUSY;
+		job->out.why = "it is a plain device, which has no key: remove it, and add it with "
+			       "one";
+		return;
 	}
-	if (!err)
-		err = rows_read(e, id, ret);
-	if (err)
-		answer(done, ctx, err, why ? why : key_why(err));
-	return !err;
+	err = rows_read(job->e, id, &k->before);
+	if (!err && !k->drop)
+		err = next_decide(job->e, id, k, &job->out.why);
+	const struct store_key *next = rows_slot(&k->before, KEY_NEXT);
+	if (!err && k->drop && next) {
+		k->row = *next;
+		k->decided = true;
+	}
+	job->out.err = err;
+	job->out.device_changed = k->decided; /* by its revision alone */
+}
+
+void engine_key_store(const struct job *job, struct store_set *set)
+{
+	const struct key_change *k = job->in.op.ctx;
+
+	if (k->drop)
+		store_set_key_delete(set, &k->row);
+	else
+		store_set_key(set, &k->row);
+}
+
+static void change_submit(struct engine *e, const struct actor *by, const char *id,
+			  const struct psk *psk, engine_done *done, void *ctx)
+{
+	const struct engine_result no_memory = {.err = ERR_NOMEM, .why = "out of memory"};
+	struct key_change *k = calloc(1, sizeof(*k));
+
+	if (!k) {
+		done(ctx, &no_memory);
+		return;
+	}
+	k->done = done;
+	k->ctx = ctx;
+	k->drop = psk == NULL;
+	if (psk)
+		k->psk = *psk;
+	engine_device_act(e, by, id, OPERATOR_KEY, change_done, k);
 }
 
 void engine_device_key_next(struct engine *e, const struct actor *by, const char *id,
 			    const struct psk *psk, engine_done *done, void *ctx)
 {
-	int64_t set_ms = clock_read().wall_ms;
-	struct store_key row = {.device = ""};
-	struct key_rows rows;
-	const char *why = NULL;
-
-	if (!key_rows_for(e, by, id, &rows, done, ctx))
-		return;
-	/* Where there is no current one, there is nothing to wait for. */
-	enum key_slot slot = rows_slot(&rows, KEY_CURRENT) ? KEY_NEXT : KEY_CURRENT;
-	for (unsigned i = 0; i < rows.count; i++)
-		if (set_ms <= rows.list[i].set_ms)
-			set_ms = rows.list[i].set_ms + 1;
-	int err = engine_key_make(e, id, slot, set_ms, psk, &row, &why);
-	if (err)
-		answer(done, ctx, err, why);
-	else
-		key_submit(e, by, &rows, &row, true, done, ctx);
-	rows_wipe(&rows);
-	explicit_bzero(&row, sizeof(row));
+	change_submit(e, by, id, psk, done, ctx);
 }
 
 void engine_device_key_drop(struct engine *e, const struct actor *by, const char *id,
 			    engine_done *done, void *ctx)
 {
-	const struct engine_result unchanged = {.unchanged = true};
-	struct key_rows rows;
-
-	if (!key_rows_for(e, by, id, &rows, done, ctx))
-		return;
-	const struct store_key *next = rows_slot(&rows, KEY_NEXT);
-	if (next)
-		key_submit(e, by, &rows, next, false, done, ctx);
-	else
-		done(ctx, &unchanged);
-	rows_wipe(&rows);
+	change_submit(e, by, id, NULL, done, ctx);
 }

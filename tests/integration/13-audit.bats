@@ -416,6 +416,22 @@ viewers_stand() {
 	[ "$(api POST devices/none/hold -H 'If-Match: "1"' | tail -1)" = 404 ]
 }
 
+@test "if-match: an operator sees another one's act on the keys" {
+	server_start
+	nine_acts
+	seen=$(etag devices/argon-1)
+	[ "$(api POST devices/argon-1/key -H "If-Match: $seen" -d '{"psk_generate":true}' | tail -1)" = 200 ]
+	[ "$(etag devices/argon-1)" != "$seen" ]
+	[ "$(api POST devices/argon-1/key -H "If-Match: $seen" -d '{"psk_generate":true}' | tail -1)" = 412 ]
+	[ "$(api POST devices/argon-1/hold -H "If-Match: $seen" | tail -1)" = 412 ]
+	seen=$(etag devices/argon-1)
+	[ "$(api DELETE devices/argon-1/key -H "If-Match: $seen" | tail -1)" = 200 ]
+	[ "$(etag devices/argon-1)" != "$seen" ]
+	rows | jq -e '.audit[-1] | .act == "device key" and (.before | keys) == ["next"] and .after == {}'
+	[ "$(api DELETE devices/argon-1/key -H "If-Match: $seen" | tail -1)" = 412 ]
+	[ "$(api POST devices/argon-1/hold -H "If-Match: $(etag devices/argon-1)" | tail -1)" = 200 ]
+}
+
 @test "if-match: of many at once, with one tag, exactly one is done" {
 	server_start
 	nine_acts

@@ -87,8 +87,11 @@ class Judge:
             self.same(f"attempt {a} closed", row["state"] == "closed", end is not None)
             if end:
                 self.same(f"attempt {a} verdict", end["verdict"], row["verdict"])
+                # Found on target before anything began: somebody else's work, no flash/status.
                 self.same(f"attempt {a} success", end["data"] == "success",
-                          row["verdict"] == "updated")
+                          row["verdict"] == "updated" and a in started)
+                if row["verdict"] == "updated" and a not in started:
+                    self.same(f"attempt {a} via", row["via"], "external")
         for a in ended:
             if a not in self.attempts:
                 self.say(f"attempt {a} has an end and no row")
