@@ -121,7 +121,7 @@ target_1_2_0() {
 	fleet
 	fill "$LAB/state"
 	refused 507 disk-full "Free space"
-	until_true 10 condition database-write
+	condition database-write # at once: whoever asks why is told
 	api /v1/devices/argon-1 | jq -e '.id == "argon-1"'
 	api /v1/events | jq -s -e 'length > 0'
 	run ctl status
@@ -198,7 +198,7 @@ has_responses() {
 	chattr +i "$LAB"/state/postboot.db "$LAB"/state/postboot.db-wal 2>/dev/null ||
 		skip "no chattr here"
 	refused 503 read-only "chattr"
-	until_true 10 condition database-write
+	condition database-write # at once: whoever asks why is told
 	chattr -i "$LAB"/state/postboot.db "$LAB"/state/postboot.db-wal
 	recovered database-write
 	target_1_2_0
