@@ -363,6 +363,10 @@ int http_upload(struct http *h, const char *path, FILE *file, int64_t size,
 	headers = curl_slist_append(headers, "Content-Type: application/octet-stream");
 	if (size < 0)
 		headers = curl_slist_append(headers, "Transfer-Encoding: chunked");
+	/* what is refused by its head is refused before the body; writing it would break the pipe
+	 * before the refusal is read */
+	headers = curl_slist_append(headers, "Expect: 100-continue");
+	(void)curl_easy_setopt(h->curl, CURLOPT_EXPECT_100_TIMEOUT_MS, ANSWER_S * 1000L);
 	(void)curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
 	(void)curl_easy_setopt(h->curl, CURLOPT_POST, 1L);
 	(void)curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);

@@ -117,12 +117,6 @@ size_t engine_psk(void *ctx, struct net_claim *claim, uint8_t *key, size_t cap)
 			return NET_PSK_LATER;
 		len = psk_of(e, claim, id, &rows, key, cap);
 	}
-	if (len == 0) { /* the peer never learns this; the operator should */
-		char identity[LIMIT_PSK_IDENTITY + 1];
-		log_peer(e->last_tick.now_ms, "psk=none identity=\"%s\"",
-			 log_quoted(identity, sizeof(identity), claim->identity.ptr,
-				    claim->identity.len));
-	}
 	rows_wipe(&rows);
 	return len;
 }

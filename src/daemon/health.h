@@ -48,6 +48,8 @@ struct health {
 	struct health_condition list[HEALTH_COUNT];
 	void (*on_change)(void *ctx); /* NULL: nobody; after a condition began or ended */
 	void *ctx;
+	void (*look)(void *ctx); /* NULL: nobody; before somebody is told of it */
+	void *look_ctx;
 };
 
 void health_init(struct health *h);

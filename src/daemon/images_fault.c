@@ -10,7 +10,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { TRY_BYTES = 4096 };
+enum {
+	TRY_BYTES = 4096,
+	ROOM_BYTES = 1 << 20, /* with so much free, an image that found no room was too large */
+};
 
 struct image_bad *image_bad_find(struct image_faults *f, const uint8_t sha256[DIGEST_SHA256])
 {
@@ -47,8 +50,10 @@ void image_write_note(struct image_faults *f, int err, int64_t bytes)
 {
 	if (err && !err_is_fault(err))
 		return; /* the operator's */
-	f->write_err = err;
-	f->need_bytes = err == ERR_FULL ? bytes : 0;
+	f->need_bytes = err != ERR_FULL ? 0 : bytes < ROOM_BYTES ? bytes : ROOM_BYTES;
+	f->was_full = err == ERR_FULL;
+	if (!f->was_full)
+		f->write_err = err; /* else the probe says, when the rest of the upload is gone */
 }
 
 static bool is_same(int dir, const char *path)
@@ -186,7 +191,7 @@ void images_look(struct images *im, struct images_faults *ret_faults)
 
 	if (err)
 		f->write_err = err;
-	else if (f->write_err)
+	else if (f->write_err || f->was_full)
 		probe(im);
 	for (unsigned i = f->count; i-- > 0;)
 		if (bad_is_good(im, &f->bad[i]))

@@ -29,7 +29,8 @@ struct image_faults {
 	unsigned count;
 	struct image_bad bad[LIMIT_IMAGES_BAD]; /* further ones are not remembered */
 	int write_err;
-	int64_t need_bytes; /* free space that would have been enough */
+	int64_t need_bytes; /* free space that must be there */
+	bool was_full;	    /* an upload found no room */
 	bool probing;
 };
 

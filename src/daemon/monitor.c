@@ -297,6 +297,16 @@ void monitor_look(struct monitor *m)
 	machine_look(m, now_ms);
 }
 
+/* Faults of the database refuse commands at once; the rest may wait for its turn. */
+static void look_now(void *ctx)
+{
+	struct monitor *m = ctx;
+	struct engine_stats es;
+
+	engine_stats(m->conf.engine, &es);
+	database_look(m, clock_read().now_ms, es.store_down);
+}
+
 static void due(uv_timer_t *timer)
 {
 	monitor_look(timer->data);
@@ -310,6 +320,8 @@ int monitor_new(const struct monitor_conf *conf, struct monitor **ret_monitor)
 		return ERR_NOMEM;
 	m->conf = *conf;
 	m->timer.data = m;
+	conf->health->look = look_now;
+	conf->health->look_ctx = m;
 	(void)uv_timer_init(conf->loop, &m->timer);
 	(void)uv_timer_start(&m->timer, due, 0, LOOK_MS);
 	*ret_monitor = m;
@@ -323,6 +335,8 @@ static void closed(uv_handle_t *handle)
 
 void monitor_stop(struct monitor *m)
 {
-	if (m)
-		uv_close((uv_handle_t *)&m->timer, closed);
+	if (!m)
+		return;
+	m->conf.health->look = NULL;
+	uv_close((uv_handle_t *)&m->timer, closed);
 }

@@ -85,6 +85,18 @@ static void tell_psk_failed(struct net_peer *peer)
 	net->cb->psk_failed(net->ctx, &claim);
 }
 
+/* For the log: the alert tells nobody, an unknown identity fails like a wrong key. */
+static const char *why_failed(const struct net_tls *tls)
+{
+	if (!tls->identity)
+		return "no-identity";
+	if (tls->mute)
+		return "later"; /* the database cannot be read */
+	if (tls->peer_ended)
+		return "alert"; /* of the peer */
+	return tls->key_given ? "wrong-key" : "unknown-device";
+}
+
 void net_handshake_go_on(struct net_peer *peer)
 {
 	struct net_local to = peer->local;
@@ -100,9 +112,9 @@ void net_handshake_go_on(struct net_peer *peer)
 	case NET_TLS_FAILED: {
 		char address[64], identity[LIMIT_PSK_IDENTITY + 1];
 
-		/* Why, the alert tells nobody: an unknown identity fails like a wrong key. */
-		log_peer(peer->net->timers.now_ms, "net peer=%s handshake=failed identity=\"%s\"",
-			 net_peer_address(peer, address),
+		log_peer(peer->net->timers.now_ms,
+			 "net peer=%s handshake=failed reason=%s identity=\"%s\"",
+			 net_peer_address(peer, address), why_failed(peer->tls),
 			 log_quoted(identity, sizeof(identity), peer->tls->identity,
 				    peer->tls->identity ? peer->tls->identity_len : 0));
 		tell_psk_failed(peer);

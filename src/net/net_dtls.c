@@ -258,6 +258,7 @@ enum net_tls_result net_tls_handshake(struct net_tls *tls)
 
 	if (ret == 0)
 		return NET_TLS_DONE;
+	tls->peer_ended = ret == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE;
 	return ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE
 		       ? NET_TLS_MORE
 		       : NET_TLS_FAILED;

@@ -46,6 +46,7 @@ struct net_tls {
 	int64_t intermediate_ms; /* mbedTLS's first deadline; the timer has the final one */
 	bool timer_set;
 	bool mute;	   /* sends nothing any more, not even an alert */
+	bool peer_ended;   /* by its alert */
 	uint8_t *identity; /* offered; proven once the handshake is over */
 	size_t identity_len;
 	bool key_given; /* a real one */

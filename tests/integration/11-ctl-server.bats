@@ -72,6 +72,14 @@ teardown() {
 	refused event list --after 999999
 }
 
+@test "ctl: an upload that is refused by its head is told why, every time" {
+	head -c 1000000 /dev/zero >"$LAB/1m.bin"
+	for n in {1..60}; do
+		run -1 ctl release add nope "$LAB/1m.bin" --version "$n"
+		[ "$output" = 'postbootctl: release add: there is no product "nope"' ]
+	done
+}
+
 @test "ctl: an act whose work is done succeeds and says so" {
 	product_add
 	device_add argon-1

@@ -64,6 +64,7 @@ more_handshakes() { # WHICH THAN
 	until_true 30 more_handshakes failed "$((failed + 2))"
 	device_stop argon-1
 	has_slots "current next"
+	grep -q '^<6>net peer=[^ ]* handshake=failed reason=wrong-key identity="argon-1"$' "$LAB/postbootd.log"
 
 	# The device with its next key gets in, from the very address that just failed.
 	cp "$LAB/next.psk" "$LAB/argon-1.psk"

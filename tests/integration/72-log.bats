@@ -38,6 +38,7 @@ strangers() {
 	wait_event 30 '.device == "good-1" and .data == "success"'
 	wait_event 30 '.device == "full-1" and .data == "failed"'
 	chmod 0 "$LAB/state/images/"* # root reads them all the same; others have a condition
+	grep -q "^<6>net peer=[^ ]* handshake=failed reason=unknown-device identity=\"a? b=c\"$" "$LAB/postbootd.log"
 	ctl device remove never-1
 	run ctl product add argon
 	echo 'log-level = loud' >>"$LAB/postbootd.conf"
