@@ -137,6 +137,7 @@ int audit_list(struct ctl *c, const struct args *a)
 		json_decref(whole);
 	} else {
 		table_init(&t, heads);
+		t.wrap_last = true; /* what was changed is what one looks for */
 		json_array_foreach(rows, i, row)
 		{
 			row_add(&t, row);

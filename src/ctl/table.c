@@ -77,6 +77,23 @@ static void row_cell(struct table *t, const struct output *o, size_t i, size_t w
 	free(safe);
 }
 
+/* A cell of the last column that does not fit, in as many lines as it needs. */
+static bool last_wrapped(const struct table *t, const struct output *o, size_t i,
+			 const size_t width[TABLE_COLUMNS])
+{
+	size_t indent = 2 * (size_t)(t->columns - 1);
+	char *safe = text_safe(t->cells[i].text, o->utf8);
+	bool wrap = t->wrap_last && (i + 1) % t->columns == 0 &&
+		    text_width(safe) > width[t->columns - 1];
+
+	free(safe);
+	for (unsigned k = 0; k + 1 < t->columns; k++)
+		indent += width[k];
+	if (wrap)
+		out_wrap(o, indent, t->cells[i].text);
+	return wrap;
+}
+
 void table_print(struct table *t, const struct output *o, const char *none)
 {
 	size_t width[TABLE_COLUMNS] = {0};
@@ -96,6 +113,8 @@ void table_print(struct table *t, const struct output *o, const char *none)
 	}
 	out_nl(o);
 	for (size_t i = 0; i < t->count; i++) {
+		if (last_wrapped(t, o, i, width))
+			continue;
 		row_cell(t, o, i, width[i % t->columns]);
 		if ((i + 1) % t->columns == 0)
 			out_nl(o);

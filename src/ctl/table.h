@@ -17,6 +17,7 @@ struct table_cell {
 
 struct table {
 	unsigned columns;
+	bool wrap_last; /* the last column goes on in the next line where others are cut */
 	const char *heads[TABLE_COLUMNS];
 	size_t count, cap; /* cells */
 	struct table_cell *cells;

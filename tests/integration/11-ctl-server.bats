@@ -106,6 +106,9 @@ teardown() {
 		line=${line%$'\r'}
 		[ "${#line}" -le 80 ]
 	done <<<"$output"
+	ctl product set "$long" hardware=the-second-revision-of-it
+	run script -qec "stty cols 80; NO_COLOR=1 $POSTBOOTCTL audit list" /dev/null </dev/null
+	[[ $output == *the-second-revision-of-it* ]]
 	for list in "device list" "product list" "release list" "attempt list" "event list"; do
 		# shellcheck disable=SC2086
 		run ctl $list
