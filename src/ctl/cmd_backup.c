@@ -59,7 +59,7 @@ static int to_file(struct ctl *c, const char *path, int64_t *ret_bytes)
 	(void)sprintf(part, "%s.XXXXXX", path);
 	fd = mkstemp(part); /* mode 0600: it holds keys */
 	if (fd < 0) {
-		code = ctl_fail(c, "%s: %s", part, strerror(errno));
+		code = ctl_fail(c, "%s: %s", path, strerror(errno));
 		free(part);
 		return code;
 	}

@@ -45,7 +45,7 @@ static const struct option_row attempt_list_options[] = {
 	{"verdict", "W", "only attempts that ended so"},
 	{"charged", NULL, "only attempts that count as a failure"},
 	{"open", NULL, "only attempts without a verdict"},
-	{"since", "T", "created at this time or later: 2026-11-22T23:51:07Z, or 24h for ago"},
+	{"since", "T", "created then or later: 2026-11-22T23:51:07Z, or 24h"},
 	{"until", "T", "created before this time"},
 	{"limit", "N", "the newest N [50]"},
 	{NULL, NULL, NULL},

@@ -65,9 +65,11 @@ int ctl_usage(const struct ctl *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	say(c, fmt, ap);
 	va_end(ap);
-	if (c->command != NULL)
-		fprintf(stderr, "usage: postbootctl %s%s%s\n", c->topic,
-			c->command->words[0] ? " " : "", c->command->words);
+	if (c->command != NULL) {
+		fprintf(stderr, "usage: postbootctl %s", c->topic);
+		help_words(stderr, strlen("usage: postbootctl ") + strlen(c->topic),
+			   c->command->words);
+	}
 	return CTL_USAGE;
 }
 

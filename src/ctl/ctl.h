@@ -43,6 +43,8 @@ int ctl_main(int argc, char **argv);
 void help_overview(FILE *f);
 void help_noun(FILE *f, const char *noun);
 void help_command(FILE *f, const struct command *cmd);
+/* The arguments of a usage line that has `column` columns already, wrapped; ends the line. */
+void help_words(FILE *f, size_t column, const char *words);
 const struct command *command_find(const char *noun, const char *verb);
 
 /* One line on stderr, "postbootctl: device lock: ...", made safe; returns CTL_FAILED. */

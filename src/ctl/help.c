@@ -14,13 +14,72 @@ const struct command *command_find(const char *noun, const char *verb)
 	return NULL;
 }
 
-static void head_print(FILE *f, const struct command *cmd, int width)
+/* Returns its columns. */
+static size_t head_print(FILE *f, const struct command *cmd, int width)
 {
 	char head[40];
 
 	(void)snprintf(head, sizeof(head), "%s%s%s", cmd->noun, cmd->verb ? " " : "",
 		       cmd->verb ? cmd->verb : "");
-	fprintf(f, "%-*s", width, head);
+	return (size_t)fprintf(f, "%-*s", width, head);
+}
+
+enum { HELP_WIDTH = 79, HELP_INDENT = 8 };
+
+/* What goes on one line with what stands before it: up to a blank before an option or a choice. */
+static size_t piece_len(const char *s)
+{
+	size_t len = 0;
+	int depth = 0;
+
+	for (; s[len] != '\0'; len++) {
+		if (s[len] == ' ' && depth == 0 && strchr("[-|", s[len + 1]) != NULL &&
+		    (len == 0 || s[len - 1] != '|'))
+			break;
+		depth += s[len] == '[' ? 1 : s[len] == ']' ? -1 : 0;
+	}
+	return len;
+}
+
+void help_words(FILE *f, size_t column, const char *words)
+{
+	while (words[0] != '\0') {
+		size_t len = piece_len(words);
+
+		if (column + 1 + len > HELP_WIDTH) {
+			fprintf(f, "\n%*s", HELP_INDENT, "");
+			column = HELP_INDENT;
+		} else {
+			fputc(' ', f);
+			column++;
+		}
+		fprintf(f, "%.*s", (int)len, words);
+		column += len;
+		words += len + (words[len] == ' ' ? 1 : 0);
+	}
+	fputc('\n', f);
+}
+
+/* Words, wrapped, where a line has `indent` columns already; ends the last line. */
+static void help_text(FILE *f, size_t indent, const char *text)
+{
+	size_t column = indent;
+	bool first = true;
+
+	while (text[0] != '\0') {
+		size_t len = strcspn(text, " \n");
+
+		if (!first && column + 1 + len > HELP_WIDTH) {
+			fprintf(f, "\n%*s", (int)indent, "");
+			column = indent;
+			first = true;
+		}
+		fprintf(f, "%s%.*s", first ? "" : " ", (int)len, text);
+		column += len + (first ? 0 : 1);
+		first = false;
+		text += len + (text[len] != '\0' ? 1 : 0);
+	}
+	fputc('\n', f);
 }
 
 void help_overview(FILE *f)
@@ -35,7 +94,7 @@ void help_overview(FILE *f)
 			fputs(cmd->verb != NULL || command_find(noun, NULL) == NULL ? "\n" : "", f);
 		noun = cmd->noun;
 		fputs("  ", f);
-		head_print(f, cmd, 18);
+		(void)head_print(f, cmd, 18);
 		fprintf(f, "%s\n", cmd->help);
 	}
 	fputs("\nOptions and arguments of a command: postbootctl help NOUN [VERB]\n"
@@ -50,8 +109,7 @@ void help_noun(FILE *f, const char *noun)
 		if (strcmp(cmd->noun, noun) != 0)
 			continue;
 		fputs("  postbootctl ", f);
-		head_print(f, cmd, 0);
-		fprintf(f, "%s%s\n", cmd->words[0] ? " " : "", cmd->words);
+		help_words(f, strlen("  postbootctl ") + head_print(f, cmd, 0), cmd->words);
 		if (f == stdout)
 			fprintf(f, "      %s\n", cmd->help);
 	}
@@ -60,8 +118,8 @@ void help_noun(FILE *f, const char *noun)
 void help_command(FILE *f, const struct command *cmd)
 {
 	fputs("usage: postbootctl ", f);
-	head_print(f, cmd, 0);
-	fprintf(f, "%s%s\n\n  %s\n", cmd->words[0] ? " " : "", cmd->words, cmd->help);
+	help_words(f, strlen("usage: postbootctl ") + head_print(f, cmd, 0), cmd->words);
+	fprintf(f, "\n  %s\n", cmd->help);
 	if (cmd->options != NULL && cmd->options->name != NULL)
 		fputc('\n', f);
 	for (const struct option_row *o = cmd->options; o != NULL && o->name != NULL; o++) {
@@ -69,9 +127,12 @@ void help_command(FILE *f, const struct command *cmd)
 
 		(void)snprintf(head, sizeof(head), "--%s%s%s", o->name, o->value ? " " : "",
 			       o->value ? o->value : "");
-		fprintf(f, "  %-22s %s\n", head, o->help);
+		fprintf(f, "  %-22s ", head);
+		help_text(f, 25, o->help);
 	}
-	if (cmd->more != NULL)
-		fprintf(f, "\n%s\n", cmd->more);
+	if (cmd->more != NULL) {
+		fputc('\n', f);
+		help_text(f, 0, cmd->more);
+	}
 	fputs("\nEvery command: --socket PATH, -o table|json, --no-color, --help\n", f);
 }

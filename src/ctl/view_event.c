@@ -106,13 +106,12 @@ static void details(const struct output *o, const json_t *e, char dst[DETAILS_MA
 void view_event(const struct output *o, const json_t *e)
 {
 	int64_t at = get_time(e, "time");
-	char seq[24], clock[32], what[160], more[DETAILS_MAX];
+	char seq[24], when[32], what[160], more[DETAILS_MAX];
 
 	(void)snprintf(seq, sizeof(seq), "%4" PRId64, get_int(e, "seq"));
 	out_styled(o, STYLE_DIM, seq);
-	out_clock(at, clock);
-	clock[strcspn(clock, ".")] = '\0';
-	out_printf(o, " %s  ", at > 0 ? clock : "");
+	(void)out_when(at, when); /* the year would cost what the line has to tell */
+	out_printf(o, " %s  ", at > 0 ? when + strlen("2026-") : "");
 	out_cell(o, STYLE_BOLD, get_str(e, "device"), 10);
 	out_text(o, "  ");
 	(void)snprintf(what, sizeof(what), "%s%s%s", get_str(e, "topic"),

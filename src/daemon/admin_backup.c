@@ -123,7 +123,8 @@ static void noted(void *ctx, const struct engine_result *result)
 	struct request *rq = b->rq;
 
 	if (result->err)
-		reply_error(rq, result->err, "%s", result->why);
+		reply_error(rq, result->err, "the server cannot enter it in its audit log: %s",
+			    result->why);
 	else if (uv_queue_work(rq->admin->conf.loop, &b->work, work, worked))
 		reply_error(rq, ERR_NOMEM, "out of memory");
 	else

@@ -23,14 +23,14 @@ static const struct {
 	int letter;
 	const char *word, *arg, *help;
 } options[] = {
-	{'c', "config", "FILE", "read FILE, then conf.d/*.conf beside it [" CONF_FILE "]"},
+	{'c', "config", "FILE",
+	 "read FILE, then conf.d/*.conf beside it\n                       [" CONF_FILE "]"},
 	{'t', "test", NULL, "check the configuration and exit: 0 if it is good, else 1"},
 	{'T', "print", NULL, "print the effective configuration and exit"},
 	{OPTION_CHECK, "check-db", NULL, "check database and images and exit: 0 if they are good"},
 	{OPTION_DEEP, "deep", NULL, "with --check-db: read all images, too"},
 	{OPTION_RESTORE, "restore", "FILE", "put a backup in the place of the database and exit"},
-	{OPTION_REKEY, "rekey", "FILE",
-	 "seal the keys of devices with the key in FILE instead, and exit"},
+	{OPTION_REKEY, "rekey", "FILE", "seal the keys of devices with the key in FILE, and exit"},
 	{OPTION_MAKE_KEY, "make-key", "FILE",
 	 "make the key of the service in FILE, unless there is one"},
 	{'h', "help", NULL, "print this help and exit"},

@@ -29,7 +29,7 @@ enum { EMU_UNTIL_MAX = 16, EMU_FLEET_MAX = 20000 };
 	X(REFUSED, "refused", "the device refused an update")                                      \
 	X(DEFERRED, "deferred", "the device deferred an update")                                   \
 	X(FAILED, "failed", "the device told a failure")                                           \
-	X(WITHDRAWN, "withdrawn", "the server withdrew the update (4.09, or no longer offered)")   \
+	X(WITHDRAWN, "withdrawn", "the server withdrew the update (4.09, or offers none)")         \
 	X(RECONNECTED, "reconnected", "a new session after one was lost")                          \
 	X(SILENT, "silent", "never-return: the device is gone")
 

@@ -155,22 +155,34 @@ const char *emu_fault_usage(const char *spec, char *dst, size_t cap)
 	return dst;
 }
 
+enum { TEXT_INDENT = 8, TEXT_WIDTH = 79 };
+
+/* Words, wrapped. */
+static void fault_text(FILE *out, const char *text)
+{
+	size_t column = 0;
+
+	while (*text != '\0') {
+		size_t n = strcspn(text, " \n");
+
+		if (column > 0 && column + 1 + n > TEXT_WIDTH) {
+			fputc('\n', out);
+			column = 0;
+		}
+		fprintf(out, "%*s%.*s", column > 0 ? 1 : TEXT_INDENT, "", (int)n, text);
+		column += (column > 0 ? 1 : TEXT_INDENT) + n;
+		text += n + (text[n] != '\0' ? 1 : 0);
+	}
+	fputc('\n', out);
+}
+
 void emu_fault_help(FILE *out)
 {
 	char form[64];
 
 	for (int i = 0; i < EMU_FAULT_COUNT; i++) {
-		const char *line = fault_rows[i].help;
-
 		fault_form(&fault_rows[i], form, sizeof(form));
 		fprintf(out, "  %s\n", form);
-		while (*line != '\0') {
-			size_t n = strcspn(line, "\n");
-
-			fprintf(out, "        %.*s\n", (int)n, line);
-			line += n;
-			if (*line == '\n')
-				line++;
-		}
+		fault_text(out, fault_rows[i].help);
 	}
 }

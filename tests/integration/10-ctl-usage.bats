@@ -72,6 +72,27 @@ usage_error() { # WORD... : exit 2, nothing on stdout, the usage on stderr
 	usage_error --socket
 }
 
+@test "ctl: no line of help is wider than 80 columns" {
+	{
+		"$POSTBOOTCTL" help
+		"$POSTBOOTCTL" help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort -u |
+			while read -r noun; do "$POSTBOOTCTL" help "$noun"; done
+		"$POSTBOOTCTL" help | sed -n 's/^  \([a-z]*\) \([a-z]*\) .*/\1 \2/p' |
+			while read -r noun verb; do
+				"$POSTBOOTCTL" help "$noun" "$verb" || :
+				"$POSTBOOTCTL" "$noun" "$verb" --bogus 2>&1 || :
+			done
+		"$POSTBOOTD" --help
+		"$POSTBOOT_DEVICE" --help
+	} >"$BATS_TEST_TMPDIR/help"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/help")" -gt 200 ]
+	awk 'length > 80 { print; wide = 1 } END { exit wide }' "$BATS_TEST_TMPDIR/help"
+	# an option and its value, and a choice, stay together
+	run "$POSTBOOTCTL" help device add
+	[ "${lines[0]}" = "usage: postbootctl device add ID --product P" ]
+	[ "${lines[1]}" = "        [--psk-file F | --psk-generate [--psk-out F] | --plain]" ]
+}
+
 @test "ctl: no daemon is exit 1, and says which socket" {
 	run --separate-stderr "$POSTBOOTCTL" --socket "$BATS_TEST_TMPDIR/none.sock" status
 	[ "$status" -eq 1 ]
@@ -93,6 +114,12 @@ usage_error() { # WORD... : exit 2, nothing on stdout, the usage on stderr
 	run "$POSTBOOTCTL" device add x --product p --psk-generate --psk-out "$key"
 	[ "$status" -eq 1 ]
 	[[ $output == *"File exists"* ]]
+}
+
+@test "ctl: a backup that cannot be begun names the file that was asked for" {
+	run "$POSTBOOTCTL" backup "$BATS_TEST_TMPDIR/none/x.db"
+	[ "$status" -eq 1 ]
+	[ "$output" = "postbootctl: backup: $BATS_TEST_TMPDIR/none/x.db: No such file or directory" ]
 }
 
 @test "ctl: output that cannot be written is a failure" {

@@ -164,6 +164,8 @@ teardown() {
 		[ "$status" -ne 0 ]
 	done
 	[ "$(ctl -o json event list --topic device/held | jq '.events | length')" -eq 2 ]
+	event=$(ctl -o json event list --topic device/held | jq -r '.events[0].time')
+	[[ $(TZ=UTC ctl event list --topic device/held | head -1) == *" ${event:5:5} ${event:11:8}  d-1028 "* ]]
 	[ "$(ctl -o json event list --topic device/boot | jq '.events | length')" -eq 0 ]
 	for verb in list follow; do
 		run --separate-stderr timeout 20 "$POSTBOOTCTL" event $verb --topic device/helt
