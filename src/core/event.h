@@ -6,6 +6,8 @@
 #ifndef CORE_EVENT_H
 #define CORE_EVENT_H
 
+#include "base/err.h"
+
 /* X(name, topic, data) */
 #define EVENT_LIST(X)                                                                              \
 	X(EVENT_FLASH_STARTED, "flash/status", "started")                                          \
@@ -36,5 +38,7 @@ enum event_kind {
 
 const char *event_topic(enum event_kind k);
 const char *event_data(enum event_kind k);
+/* One of the kinds that have this topic, without a prefix; ERR_INVAL. */
+int event_from_topic(const char *topic, enum event_kind *ret) ERR_CHECK;
 
 #endif

@@ -93,6 +93,7 @@ FROM_NAME(grade_from_name, enum grade, grade_words)
 FROM_NAME(via_from_name, enum via, via_words)
 FROM_NAME(hold_from_name, enum hold, hold_words)
 FROM_NAME(diagnosis_from_name, enum diagnosis_kind, diagnosis_words)
+FROM_NAME(event_from_topic, enum event_kind, event_topics)
 
 enum hold verdict_hold(enum verdict v)
 {

@@ -17,8 +17,9 @@ static void url_attempt(struct url *u, const char *id)
 	url_segment(u, id);
 }
 
-/* A time as it is, or a duration as so long ago. */
-static void url_query_time(struct url *u, const struct args *a, const char *name)
+/* A time as it is, or a duration as so long ago; false after a usage message. */
+static bool url_query_time(const struct ctl *c, struct url *u, const struct args *a,
+			   const char *name)
 {
 	const char *value = args_option(a, name);
 	char when[25];
@@ -26,7 +27,15 @@ static void url_query_time(struct url *u, const struct args *a, const char *name
 
 	if (value != NULL && text_duration(value, &s) == 0)
 		value = clock_format(clock_read().wall_ms - s * 1000, when);
-	url_query(u, name, value);
+	else if (value != NULL && value[strspn(value, "0123456789")] != '-') {
+		(void)ctl_usage(c,
+				"--%s wants a time such as 2026-11-22T23:51:07Z, or a duration "
+				"such as 24h for so long ago, not \"%s\"",
+				name, value);
+		return false;
+	}
+	url_query(u, name, value); /* a time is checked by the server */
+	return true;
 }
 
 int attempt_list(struct ctl *c, const struct args *a)
@@ -48,8 +57,8 @@ int attempt_list(struct ctl *c, const struct args *a)
 	url_query(&u, "verdict", args_option(a, "verdict"));
 	url_query(&u, "charged", args_option(a, "charged") ? "1" : NULL);
 	url_query(&u, "open", args_option(a, "open") ? "1" : NULL);
-	url_query_time(&u, a, "since");
-	url_query_time(&u, a, "until");
+	if (!url_query_time(c, &u, a, "since") || !url_query_time(c, &u, a, "until"))
+		return CTL_USAGE;
 	list = ctl_list(c, &u, "attempts", "before", limit);
 	if (list == NULL)
 		return CTL_FAILED;

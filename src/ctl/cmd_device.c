@@ -251,7 +251,10 @@ int device_list(struct ctl *c, const struct args *a)
 			   seen > 0 ? out_ago(&c->out, seen, ago) : "never");
 		table_cell(&t, STYLE_PLAIN, text);
 	}
-	table_print(&t, &c->out, "No devices yet: postbootctl device add ID --product P ...");
+	table_print(&t, &c->out,
+		    a->option_count > 0
+			    ? "No device fits."
+			    : "No devices yet: postbootctl device add ID --product P ...");
 	json_decref(list);
 	return CTL_DONE;
 }

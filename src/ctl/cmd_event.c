@@ -27,6 +27,49 @@ static int head_cursor(struct ctl *c, char dst[CURSOR_MAX], int64_t *ret_head)
 	return CTL_DONE;
 }
 
+static bool ignore(const json_t *e, void *arg)
+{
+	(void)e;
+	(void)arg;
+	return false;
+}
+
+/* The server knows its topics: each that was named, asked of a stream that has ended. */
+static bool topics_good(struct ctl *c, const struct args *a, const char *head)
+{
+	for (unsigned i = 0; i < a->option_count; i++) {
+		struct url u;
+
+		if (strcmp(a->option[i].row->name, "topic") != 0)
+			continue;
+		url_init(&u, "/v1/events");
+		url_query(&u, "after", head);
+		url_query(&u, "topic", a->option[i].value);
+		if (url_text(&u) == NULL || (http_stream(c->http, url_text(&u), ignore, NULL) &&
+					     http_status(c->http) == 400)) {
+			(void)ctl_fail(c, "%s", http_error(c->http));
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Events are kept of a device that was removed, so it is no mistake; but perhaps a slip. */
+static void device_note(struct ctl *c, const char *device)
+{
+	json_t *d = NULL;
+	struct url u;
+
+	if (device == NULL)
+		return;
+	url_init(&u, "/v1/devices");
+	url_segment(&u, device);
+	if (url_text(&u) != NULL && http_call(c->http, "GET", url_text(&u), NULL, &d) &&
+	    http_status(c->http) == 404)
+		ctl_note(c, "there is no device \"%s\" now", device);
+	json_decref(d);
+}
+
 /* A page of the list. */
 struct page {
 	json_t *all;
@@ -89,6 +132,8 @@ int event_list(struct ctl *c, const struct args *a)
 			return ctl_fail(c, "%s", http_error(c->http));
 		}
 	} while (p.got >= PAGE && !page_full(&p));
+	if (json_array_size(p.all) == 0)
+		device_note(c, device);
 
 	if (c->out.json) {
 		whole = json_pack("{s:O}", "events", p.all);
@@ -173,6 +218,9 @@ int event_follow(struct ctl *c, const struct args *a)
 
 	if (head_cursor(c, f.cursor, &head) != CTL_DONE)
 		return CTL_FAILED;
+	if (!topics_good(c, a, f.cursor))
+		return CTL_FAILED;
+	device_note(c, args_option(a, "device"));
 	if (after != NULL)
 		(void)snprintf(f.cursor, sizeof(f.cursor), "%s", after);
 	for (;;) {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/event.h"
 #include "daemon/admin_args.h"
 #include "daemon/admin_routes.h"
 #include "daemon/view.h"
@@ -337,6 +338,26 @@ static bool query_format(struct request *rq, bool *ret_cloudevents)
 	return false;
 }
 
+/* One that there is, with the prefix or without it: a slip would wait for ever. */
+static bool query_topic(struct request *rq, struct follower *f)
+{
+	const char *prefix = engine_event_prefix(rq->admin->conf.engine);
+	size_t len = strlen(prefix);
+	enum event_kind kind;
+
+	if (!query_text(rq, "topic", sizeof(f->topic), f->topic))
+		return false;
+	if (!f->topic[0] || event_from_topic(f->topic, &kind) == 0)
+		return true;
+	if (strncmp(f->topic, prefix, len) == 0 && event_from_topic(f->topic + len, &kind) == 0)
+		return true;
+	reply_problem(rq, 400, "invalid",
+		      "query: topic: \"%s\" is not a topic such as flash/status, device/boot or "
+		      "updates/pending",
+		      f->topic);
+	return false;
+}
+
 /* The events of an attempt are among those of its device. */
 static bool query_attempt(struct request *rq, struct follower *f)
 {
@@ -370,8 +391,7 @@ void events_get(struct request *rq)
 	f->rq = rq;
 	f->sse = accept && strstr(accept, "text/event-stream");
 	if (!body_keys(rq, rq->json, "", "") || !query_flag(rq, "follow", &f->follow) ||
-	    !query_text(rq, "device", sizeof(f->device), f->device) ||
-	    !query_text(rq, "topic", sizeof(f->topic), f->topic) ||
+	    !query_text(rq, "device", sizeof(f->device), f->device) || !query_topic(rq, f) ||
 	    !query_format(rq, &f->cloudevents) || !query_attempt(rq, f) ||
 	    !query_number(rq, "limit", 1, INT64_MAX, 0, &f->left) || !follower_begin(rq, f))
 		return;

@@ -272,6 +272,11 @@ void engine_conf_set(struct engine *e, const struct engine_conf *conf)
 	e->conf.max_events = conf->max_events;
 }
 
+const char *engine_event_prefix(const struct engine *e)
+{
+	return e->conf.event_prefix ? e->conf.event_prefix : "";
+}
+
 void engine_free(struct engine *e)
 {
 	if (!e)

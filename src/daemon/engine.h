@@ -32,6 +32,8 @@ int engine_new(const struct engine_conf *conf, struct engine **ret_engine) ERR_C
 void engine_free(struct engine *e); /* NULL is fine; net must be closed */
 /* Takes device_json, event_prefix (borrowed), keep_* and max_events, and nothing else. */
 void engine_conf_set(struct engine *e, const struct engine_conf *conf);
+/* What stands before every topic now: "" if nothing does. */
+const char *engine_event_prefix(const struct engine *e);
 
 /* The network's callbacks and their context; then the net itself, once it exists. */
 const struct net_callbacks *engine_net_callbacks(void);

@@ -32,7 +32,7 @@ static const struct {
 	{OPTION_REKEY, "rekey", "FILE",
 	 "seal the keys of devices with the key in FILE instead, and exit"},
 	{OPTION_MAKE_KEY, "make-key", "FILE",
-	 "make the key of the database in FILE, unless there is one"},
+	 "make the key of the service in FILE, unless there is one"},
 	{'h', "help", NULL, "print this help and exit"},
 	{'V', "version", NULL, "print the version and exit"},
 };

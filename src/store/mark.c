@@ -61,6 +61,7 @@ int mark_read(const char *db_path, struct mark *ret)
 		return ERR_CORRUPT;
 	got[MARK_BYTES] = 0;
 	/* scanned, printed again, and compared: what is not of this form is not believed */
+	/* NOLINTNEXTLINE(cert-err34-c) */
 	if (sscanf(got, "postboot-mark 1 stream=%32s serial=%20" SCNu64 " head=%20" SCNu64,
 		   m.stream, &m.serial, &m.head) != 3)
 		return ERR_CORRUPT;

@@ -63,6 +63,8 @@ usage_error() { # WORD... : exit 2, nothing on stdout, the usage on stderr
 	[[ $stderr == *"stall_s is given twice"* ]]
 	usage_error product add p --hardware a hardware=b
 	usage_error attempt list --limit 0
+	usage_error attempt list --since yesterday
+	[[ $stderr == *"2026-11-22T23:51:07Z, or a duration such as 24h"* ]]
 	usage_error event list --limit 0
 	usage_error attempt show seven
 	usage_error event list --limit many

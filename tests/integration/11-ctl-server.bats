@@ -142,6 +142,7 @@ teardown() {
 }
 
 @test "ctl: lists take filters, also where a page of the server has none that fits" {
+	[[ $(ctl device list) == "No devices yet: "* ]]
 	product_add
 	key=00112233445566778899aabbccdd
 	for i in $(seq 1000 1029); do
@@ -155,6 +156,7 @@ teardown() {
 	[ "$(ids --state held)" = "d-1003 d-1028" ]
 	[ -z "$(ids --hold reverts)" ]
 	[ -z "$(ids --online)" ]
+	[ "$(ctl device list --version 9.9)" = "No device fits." ]
 	[ "$(ids --state new --offline | wc -w)" -eq 28 ]
 	for bad in "--state x" "--hold x" "--online --offline"; do
 		# shellcheck disable=SC2086
@@ -163,6 +165,15 @@ teardown() {
 	done
 	[ "$(ctl -o json event list --topic device/held | jq '.events | length')" -eq 2 ]
 	[ "$(ctl -o json event list --topic device/boot | jq '.events | length')" -eq 0 ]
+	for verb in list follow; do
+		run --separate-stderr timeout 20 "$POSTBOOTCTL" event $verb --topic device/helt
+		[ "$status" -eq 1 ]
+		[[ $stderr == *'"device/helt" is not a topic'* ]]
+		run --separate-stderr timeout 3 "$POSTBOOTCTL" event $verb --device nobody
+		[[ $stderr == *'there is no device "nobody" now'* ]]
+	done
+	run --separate-stderr ctl event list --device d-1003
+	[ -z "$stderr" ]
 	[ "$(ctl -o json attempt list --since 1h --verdict reverted | jq '.attempts | length')" -eq 0 ]
 	for bad in "--since yesterday" "--verdict x" "--release 1" "--product none"; do
 		# shellcheck disable=SC2086

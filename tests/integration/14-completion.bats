@@ -45,6 +45,25 @@ tab() {
 	[ -z "$(tab nothing '')" ]
 }
 
+@test "completion: words are those of the server's lists, all of them" {
+	"$TOP_BUILDDIR/tests/support/contract" >"$BATS_TEST_TMPDIR/tables.json"
+	words() { jq -r "$1" "$BATS_TEST_TMPDIR/tables.json" | LC_ALL=C sort -u | paste -s -d ' '; }
+	export LC_ALL=C
+	[ "$(tab attempt list --verdict '')" = "$(words '.words.Verdict[]')" ]
+	[ "$(tab device list --hold '')" = "$(words '"any", .words.Hold[]')" ]
+	[ "$(tab device list --state '')" = "$(words '.words.DeviceState[]')" ]
+	[ "$(tab event list --topic '')" = "$(words '.topics[]')" ]
+	[ "$(tab event follow --topic de)" = "device/boot device/converged device/drift device/held device/offline device/online" ]
+	keys=$(words '"hardware=", (.policy[].name | gsub("_"; "-") + "=")')
+	[ "$(tab product set argon '')" = "$keys" ]
+	[ "$(tab product add argon stall-s=1 '')" = "$keys" ]
+	[ "$(tab product set argon ba)" = "backoff-max-s= backoff-s=" ]
+	[ "$(tab help de)" = device ]
+	[ "$(tab help device un)" = "unforce unhold unlock" ]
+	[ -z "$(tab help explain '')" ]
+	[ -z "$(tab help device show '')" ]
+}
+
 @test "completion: names of the server" {
 	lab_open
 	server_start

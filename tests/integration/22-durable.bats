@@ -204,7 +204,7 @@ restored() { # FILE: in the place of what the server has
 	ls "$LAB/state/images" >"$LAB/images"
 	[ "$(wc -l <"$LAB/images")" -eq 2 ]
 	rm "$LAB"/state/postboot.db
-	for lost in mark images; do # told by its mark; then by the images alone
+	for _ in 1 2; do # told by its mark; then by the images alone
 		run timeout 30 "$POSTBOOTD" -c "$LAB/postbootd.conf"
 		[ "$status" -eq 1 ]
 		[[ $output == *"error=\"it is gone, what belongs to it is there: "*"do=\"put it back, "* ]]

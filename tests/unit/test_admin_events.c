@@ -59,7 +59,8 @@ static void test_events_page_by_page_to_the_head(void **state)
 	assert_int_equal(occurrences(f->answer, "\"topic\":"), 0);
 	assert_int_equal(ask(f, "GET", "/v1/events?after=200", NULL), 200);
 	assert_int_equal(ask(f, "GET", "/v1/events?after=201", NULL), 410);
-	assert_int_equal(ask(f, "GET", "/v1/events?after=", NULL), 400); /* a cursor that was lost */
+	assert_int_equal(ask(f, "GET", "/v1/events?after=", NULL),
+			 400); /* a cursor that was lost */
 }
 
 static void retire_to(struct fixture *f, uint64_t left)
