@@ -108,9 +108,10 @@ bool actor_take(struct request *rq)
 	rq->actor.pid = who.pid;
 	actor_name(&rq->actor);
 	if (conf->viewers.any && is_viewer(fd, &who, conf->viewers.group)) {
-		reply_problem(rq, 403, "forbidden",
-			      "%s is in the group of viewers (viewer-group), who may only read",
-			      rq->actor.name);
+		reply_problem(
+			rq, 403, "forbidden",
+			"user \"%s\" is in the group of viewers (viewer-group), who may only read",
+			rq->actor.name);
 		return false;
 	}
 	return match_take(rq);

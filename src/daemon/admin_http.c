@@ -354,10 +354,10 @@ static void request_head(struct request *rq, const char *url, const char *method
 	if (!split_path(rq, url))
 		return;
 	route_find(rq, method);
+	if (!rq->response && strcmp(rq->route->method, "GET") != 0)
+		(void)actor_take(rq); /* first: what is refused is told with who asked */
 	if (!rq->response)
 		(void)query_check(rq);
-	if (!rq->response && strcmp(rq->route->method, "GET") != 0)
-		(void)actor_take(rq);
 	if (!rq->response && rq->route->head)
 		rq->route->head(rq);
 }

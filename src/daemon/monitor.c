@@ -164,7 +164,7 @@ static void images_look_at(struct monitor *m)
 	if (f.write_err)
 		health_set(h, HEALTH_IMAGES_WRITE,
 			   f.write_err == ERR_FULL
-				   ? "free space on its file system"
+				   ? "free space on the file system of images/ in the state folder"
 				   : "make the folder writable for the user of postbootd",
 			   "no image can be stored: %s", err_text(f.write_err));
 	else
@@ -268,8 +268,9 @@ static void machine_look(struct monitor *m, int64_t now_ms)
 		uint64_t left = (uint64_t)vfs.f_bavail * vfs.f_frsize;
 		if (left < SPACE_LEAST)
 			health_set(h, HEALTH_DISK_SPACE, "free space on its file system",
-				   "the file system of the state folder has %" PRIu64 " KiB left",
-				   left / 1024);
+				   "%" PRIu64 " KiB are left on the file system of the state "
+				   "folder, %s",
+				   left / 1024, m->conf.state_dir);
 		else
 			health_clear(h, HEALTH_DISK_SPACE);
 	}

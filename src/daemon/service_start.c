@@ -97,7 +97,10 @@ static int start_store(struct service *s)
 	(void)snprintf(s->database, sizeof(s->database), "%s/postboot.db", s->conf.state_dir);
 	int err = store_open(&conf, &s->store);
 	if (err)
-		return service_failed(err, "database", s->database, store_todo(err));
+		return service_failed(err, "database", s->database,
+				      err == ERR_INVAL ? "another program made it: put the right "
+							 "file there, or name another state-dir"
+						       : store_todo(err));
 	err = start_keys(s, s->database);
 	if (err)
 		return err;

@@ -139,6 +139,15 @@ teardown() {
 	[ "$(cksum <"$D/a/postboot.db")" = "$before" ]
 }
 
+@test "the database of another program is refused, with what to do, and left alone" {
+	mkdir "$D/a"
+	sqlite3 "$D/a/postboot.db" 'CREATE TABLE mine(a); INSERT INTO mine VALUES (1)'
+	before=$(cksum <"$D/a/postboot.db")
+	refused a
+	[[ $output == *"database=$D/a/postboot.db"*'do="another program made it: '* ]]
+	[ "$(cksum <"$D/a/postboot.db")" = "$before" ]
+}
+
 @test "a failed start leaves no lock and no socket behind" {
 	conf "$D/b.conf" "$D/a" "listen = coaps://192.0.2.1:0"
 	refused b

@@ -269,7 +269,7 @@ viewers_stand() {
 	# a member by its supplementary groups, one by its primary group, one of neither
 	[ "$(asked 60001 60001 61001,61002 GET status)" = 200 ]
 	[ "$(asked 60001 60001 61001,61002 POST products -d '{"name":"a"}')" = 403 ]
-	jq -e '.code == "forbidden" and .status == 403 and (.detail | contains("uid 60001")) and
+	jq -e '.code == "forbidden" and .status == 403 and (.detail | contains("user \"uid 60001\" is in")) and
 		(.detail | contains("viewer-group"))' "$LAB/answer"
 	[ "$(asked 60001 61002 61001 GET 'devices?limit=1')" = 200 ]
 	[ "$(asked 60001 61002 61001 PATCH products/none -d '{}')" = 403 ]

@@ -139,7 +139,7 @@ target_1_2_0() {
 @test "disk full in the middle of an update: the image goes on, nobody is judged, it ends well" {
 	small "$LAB/state" 8m
 	server_start
-	fleet --fault delay:20
+	fleet --fault delay:$((20 * SLOWER))
 	ctl product set argon stall-s=4 outage-grace-s=5 >/dev/null
 	ctl product target argon 1.2.0 >/dev/null
 	wait_event 30 '.data == "started"' >/dev/null
@@ -147,7 +147,7 @@ target_1_2_0() {
 	before=$(api /metrics | sed -n 's/^postboot_image_blocks_total //p')
 	until_true 10 condition database-write
 	# The whole of it comes, though nothing can be written down.
-	until_true 20 blocks_since "$before" 200
+	until_true 30 blocks_since "$before" 60
 	until_true 20 has_responses 5.03
 	sleep 6 # its stall deadline goes by
 	[ -z "$(responses 5.00)" ]

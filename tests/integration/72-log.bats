@@ -41,6 +41,9 @@ strangers() {
 	grep -q "^<6>net peer=[^ ]* handshake=failed reason=unknown-device identity=\"a? b=c\"$" "$LAB/postbootd.log"
 	ctl device remove never-1
 	run ctl product add argon
+	# what is refused before its body is read, too, is told with who asked
+	curl -s -o /dev/null --unix-socket "$POSTBOOT_SOCKET" -X POST 'http://localhost/v1/products/argon/releases?no=1'
+	grep -q "^<6>admin refused=400 .* who=\"$(id -un)\" uid=$(id -u) pid=[1-9]" "$LAB/postbootd.log"
 	echo 'log-level = loud' >>"$LAB/postbootd.conf"
 	kill -HUP "$SERVER_PID"
 	until_true 10 grep -q 'reload=failed' "$LAB/postbootd.log"

@@ -272,8 +272,8 @@ class Reports(Ends):
 
     def _replans(self):
         """Nothing but the end of the attempt stood in the way of another one. After a failure
-        it is the next report that is answered with the next offer."""
-        return self.last[1] in ("base-changed", "superseded", "updated")
+        that is charged it is the next report that is answered with the next offer."""
+        return not self.closed[-1][2]
 
     def _pend(self, pending):
         if pending != self.pending:
