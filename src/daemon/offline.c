@@ -177,8 +177,9 @@ bool offline_check(const struct conf *conf, bool deep)
 		problems = 1;
 	}
 	problems += r.problems;
-	(void)printf("%u problem%s (%u image%s%s)\n", problems, problems == 1 ? "" : "s", r.images,
-		     r.images == 1 ? "" : "s", deep ? ", read" : "");
+	(void)printf("%u problem%s (images of %u release%s%s)\n", problems,
+		     problems == 1 ? "" : "s", r.images, r.images == 1 ? "" : "s",
+		     deep ? ", read" : "");
 	return end() == 0 && problems == 0;
 }
 

@@ -25,7 +25,7 @@ sound() {
 	run postbootd --check-db --deep
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[ "${lines[-1]}" = "0 problems (2 images, read)" ]
+	[ "${lines[-1]}" = "0 problems (images of 2 releases, read)" ]
 }
 
 restored() { # FILE: in the place of what the server has
