@@ -128,9 +128,9 @@ static bool path_parse(const struct conf_key *key, const char *value, char *dst,
 		len--;
 	if (len > (size_t)key->max)
 		return fault_at(fault, 0, "must be at most %" PRId64 " bytes long", key->max);
-	if (value[len - 1] == ' ' || value[len - 1] == '\t') /* "/x /": it could not be printed */
+	if (strchr(" \t\\", value[len - 1])) /* "/x /": it could not be printed */
 		return fault_at(fault, len - 1,
-				"the name of a folder or file may not end in a space");
+				"the name of a folder or file may not end in a space or backslash");
 	memcpy(dst, value, len);
 	dst[len] = '\0';
 	return true;
