@@ -139,7 +139,7 @@ static void test_mistakes_in_values_have_their_place(void **state)
 	expect_error("state-dir = var", "f:1:13: state-dir: must be an absolute path (it begins "
 					"with /)");
 	expect_error("state-dir = /x //", "f:1:15: state-dir: the name of a folder or file may not "
-					  "end in a space");
+					  "end in a space or backslash");
 	expect_error("viewer-group = a b", "f:1:17: viewer-group: a group is a number, or letters, "
 					   "digits, '.', '_' and '-'");
 	expect_error("viewer-group = -x", "f:1:16: viewer-group: a group is a number, or letters, "
