@@ -363,7 +363,7 @@ viewers_stand() {
 	run "$POSTBOOTD" -t -c "$LAB/postbootd.conf"
 	[ "$status" -eq 1 ]
 	[[ $output == *"viewer-group = no-such-group: there is no such group: make this group"* ]]
-	sed -i 's/no-such-group/root/' "$LAB/postbootd.conf"
+	sed -i 's,no-such-group,root,' "$LAB/postbootd.conf"
 	"$POSTBOOTD" -t -c "$LAB/postbootd.conf"
 }
 
