@@ -317,6 +317,8 @@ void net_peer_promote(struct net_peer *peer)
 	peer->tls->identity = NULL;
 	peer->key_tag = peer->tls->key_tag;
 	net_coap_session_init(&net->coap, &peer->coap, false, 6);
+	if (peer->tls->rtt_ms)
+		net_coap_round_trip(&peer->coap, peer->tls->rtt_ms);
 	table_add(net, &net->peers, peer);
 	list_append(&net->live, &peer->age);
 	net->live_count++;
