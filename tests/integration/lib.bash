@@ -98,6 +98,7 @@ server_start() {
 		return 1
 	fi
 	SERVER_URI=$({ ctl -o json status || :; } | jq -r '[.listen[] | select(startswith("coaps:"))][0]')
+	# shellcheck disable=SC2034 # the tests use it
 	SERVER_PORT=${SERVER_URI##*:}
 }
 
