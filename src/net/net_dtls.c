@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "net/net.h"
+#include "net/net_hello.h"
 
 enum {
 	RETRANSMIT_FIRST_MS = 1000, /* RFC 6347 4.2.4.1 */
@@ -110,6 +111,8 @@ static void configure(struct net_dtls *d)
 	mbedtls_ssl_conf_dtls_anti_replay(&d->conf, MBEDTLS_SSL_ANTI_REPLAY_ENABLED);
 	mbedtls_ssl_conf_handshake_timeout(&d->conf, RETRANSMIT_FIRST_MS, RETRANSMIT_LAST_MS);
 	mbedtls_ssl_conf_dtls_cookies(&d->conf, NULL, cookie_was_valid, NULL);
+	/* Fails for a length beyond mbedTLS's maximum only. */
+	(void)mbedtls_ssl_conf_cid(&d->conf, NET_CID, MBEDTLS_SSL_UNEXPECTED_CID_IGNORE);
 }
 
 int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops, struct net_timers *timers)
@@ -260,6 +263,21 @@ void net_tls_free(struct net_tls *tls)
 	mbedtls_ssl_free(&tls->ssl);
 	free(tls->identity);
 	free(tls);
+}
+
+int net_tls_offer_cid(struct net_tls *tls, const uint8_t *cid)
+{
+	return mbedtls_ssl_set_cid(&tls->ssl, MBEDTLS_SSL_CID_ENABLED, cid, NET_CID) ? ERR_CRYPTO
+										     : 0;
+}
+
+bool net_tls_has_cid(struct net_tls *tls)
+{
+	int enabled = MBEDTLS_SSL_CID_DISABLED;
+
+	/* Ours is never empty: it is in use if both spoke of it, whatever the client's is. */
+	return mbedtls_ssl_get_peer_cid(&tls->ssl, &enabled, NULL, NULL) == 0 &&
+	       enabled == MBEDTLS_SSL_CID_ENABLED;
 }
 
 void net_dtls_feed(struct net_dtls *d, struct bytes datagram)

@@ -202,9 +202,11 @@ static void receive(struct load *l, struct net_udp_rx *rx, unsigned socket)
 		count = net_udp_receive(rx, l->fd[socket], &in, &cut);
 		l->now_us = clock_us();
 		for (unsigned i = 0; i < count; i++) {
-			uint32_t index = ntohl(in[i].to.at.v4.s_addr) - 0x7f010001;
+			uint32_t to = in[i].to.at.v4.s_addr;
+			uint32_t index = (ntohl(to) & ~LOAD_ELSEWHERE) - 0x7f010001;
 
-			if (index < l->session_count && l->sessions[index].started)
+			if (index < l->session_count && l->sessions[index].started &&
+			    l->sessions[index].source.at.v4.s_addr == to)
 				session_datagram(&l->sessions[index], in[i].data, in[i].len);
 			/* like the server: small batches message by message, large ones by 4 */
 			if (net_udp_queued(l->tx[socket]) >= (count <= 8 ? 1U : 4U))
@@ -356,15 +358,16 @@ static void print(const struct load *l)
 
 	printf("blocks_per_s=%.0f p50_us=%.0f p99_us=%.0f p999_us=%.0f reports_per_s=%.0f "
 	       "report_p99_us=%.0f handshakes_per_s=%.0f retransmissions=%llu wrong=%llu "
-	       "refused=%llu failed=%llu max_us=%.0f asked_per_s=%.0f overdue=%llu "
+	       "refused=%llu failed=%llu moves=%llu max_us=%.0f asked_per_s=%.0f overdue=%llu "
 	       "server_cpu_s=%.4f cpu_us_per_block=%.3f cpu_us_per_handshake=%.2f\n",
 	       (double)n->blocks / s, histogram_quantile(&n->latency, 0.5),
 	       histogram_quantile(&n->latency, 0.99), histogram_quantile(&n->latency, 0.999),
 	       (double)n->reports / s, histogram_quantile(&n->report_latency, 0.99),
 	       (double)n->handshakes / s, (unsigned long long)n->retransmissions,
 	       (unsigned long long)n->wrong, (unsigned long long)n->refused,
-	       (unsigned long long)n->failed, histogram_quantile(&n->latency, 1),
-	       (double)n->asked / s, (unsigned long long)n->overdue, l->server_cpu_us / 1e6,
+	       (unsigned long long)n->failed, (unsigned long long)n->moves,
+	       histogram_quantile(&n->latency, 1), (double)n->asked / s,
+	       (unsigned long long)n->overdue, l->server_cpu_us / 1e6,
 	       n->blocks ? l->server_cpu_us / (double)n->blocks : 0,
 	       n->handshakes ? l->server_cpu_us / (double)n->handshakes : 0);
 }

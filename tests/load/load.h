@@ -19,6 +19,9 @@
 #include "net/net_udp.h"
 #include "wire/coap.h"
 
+/* The other address of a session, in the order of the host. */
+#define LOAD_ELSEWHERE 0x00800000U
+
 enum { LOAD_WINDOW_MAX = 16, LOAD_SOCKETS_MAX = 8, LOAD_BUCKETS = 64 * 32, LOAD_DUE = 64 };
 
 enum load_job {
@@ -37,6 +40,7 @@ struct histogram {
 struct counters {
 	uint64_t blocks, reports, handshakes, retransmissions, wrong, refused, failed, requests;
 	uint64_t asked, overdue; /* open loop: due; and dropped here, as too many were */
+	uint64_t moves;
 	struct histogram latency, report_latency, status_latency, life_latency;
 };
 
@@ -46,7 +50,8 @@ struct load_conf {
 	unsigned port, sessions, window, block, idle, reporters, sockets, shakers;
 	unsigned lifecycles, in_flight, rate, pid;
 	double seconds;
-	bool report_first, forget;
+	bool report_first, forget, cid;
+	unsigned rebind; /* answers */
 };
 
 struct request_slot {
@@ -76,6 +81,7 @@ struct session {
 	char path[48];
 	uint16_t next_mid;
 	uint32_t next_num;
+	unsigned answers;
 	uint8_t boot_id[8];
 	struct request_slot slot[LOAD_WINDOW_MAX];
 	struct bytes in;

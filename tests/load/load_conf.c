@@ -26,6 +26,8 @@ static const char usage[] =
 	"  --handshakes N              instead: N sessions that shake hands again and again\n"
 	"  --lifecycles N --in-flight M   instead: N devices, M at a time, that live through an "
 	"update\n"
+	"  --cid                       with connection IDs (RFC 9146)\n"
+	"  --rebind N                  from another address after every N answers\n"
 	"  --from V --from-image FILE --to V   what they run before, and after (--expect)\n"
 	"  --seconds S --suite ccm8|ccm|gcm|chacha --sockets N\n"
 	"  --pid P                     the server: what it used of a processor meanwhile\n"
@@ -61,6 +63,8 @@ static const struct {
 	{"from", TEXT, offsetof(struct load_conf, from), 0},
 	{"to", TEXT, offsetof(struct load_conf, to), 0},
 	{"from-image", TEXT, offsetof(struct load_conf, from_image), 0},
+	{"cid", FLAG, offsetof(struct load_conf, cid), 0},
+	{"rebind", NUMBER, offsetof(struct load_conf, rebind), 1000000},
 	{"pid", NUMBER, offsetof(struct load_conf, pid), 1U << 30},
 };
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };

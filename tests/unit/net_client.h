@@ -40,6 +40,7 @@ struct rig {
 	uint64_t tag, failed_print, failed_tag;
 	unsigned failed;
 	unsigned szx;	      /* net_block_szx of the last request */
+	struct bytes answer;  /* of every request; none: "pong" */
 	unsigned psk_wait_ms; /* the processor is somewhere else for so long */
 	bool refuse_peers, close_peer, closed;
 	mbedtls_entropy_context entropy;
@@ -98,7 +99,9 @@ static inline void rig_request(void *ctx, struct net_peer *peer, const struct ne
 
 	r->requests++;
 	r->szx = net_block_szx(peer, request);
-	reply.payload = (struct bytes){(const uint8_t *)"pong", 4};
+	reply.payload = r->answer.len ? r->answer : (struct bytes){(const uint8_t *)"pong", 4};
+	reply.observe = request->observe == 0;
+	reply.observe_tag = 1;
 	net_reply(r->net, exchange, &reply);
 	if (r->close_peer)
 		net_peer_close(r->net, peer);
