@@ -238,7 +238,8 @@ static void turn(struct stream *t)
 
 static struct stream *stream_new(unsigned loss, uint64_t seed)
 {
-	static const struct net_coap_ops ops = {server_send, server_request, server_observe_end};
+	static const struct net_coap_ops ops = {
+		.send = server_send, .request = server_request, .observe_end = server_observe_end};
 	struct stream *t = test_calloc(1, sizeof(*t));
 
 	assert_non_null(t);
@@ -284,7 +285,7 @@ static unsigned hint_of(const struct stream *t)
 	struct policy p;
 
 	policy_init(&p);
-	return window_hint(&p, &link);
+	return window_hint(&p, &link, 0);
 }
 
 static void test_stream_without_loss_takes_a_round_trip_for_each_window(void **state)
