@@ -425,10 +425,11 @@ char *net_peer_address(const struct net_peer *peer, char dst[64])
 	return dst;
 }
 
-void net_peer_link(const struct net_peer *peer, uint32_t *ret_messages, uint32_t *ret_repeats)
+void net_peer_link(const struct net_peer *peer, struct net_link *ret_link)
 {
-	*ret_messages = peer->coap.messages;
-	*ret_repeats = peer->coap.repeats;
+	*ret_link = (struct net_link){.messages = peer->coap.messages,
+				      .repeats = peer->coap.repeats,
+				      .rtt_ms = peer->coap.rtt_ms};
 }
 
 void net_stats_read(const struct net *net, struct net_stats *ret_stats)

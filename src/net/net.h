@@ -190,8 +190,12 @@ void net_peer_claim(const struct net_peer *peer, struct net_claim *ret);
 int64_t net_peer_since_ms(const struct net_peer *peer);
 /* "192.0.2.1:5684" or "[2001:db8::1]:5684". Returns dst. */
 char *net_peer_address(const struct net_peer *peer, char dst[64]);
-/* Retransmissions seen from and to this peer, for the weak-link diagnosis. */
-void net_peer_link(const struct net_peer *peer, uint32_t *ret_messages, uint32_t *ret_repeats);
+/* What is seen of the way to this peer, for the weak-link diagnosis and the window. */
+struct net_link {
+	uint32_t messages, repeats; /* requests of the peer and CONs of ours; those sent again */
+	uint32_t rtt_ms;	    /* a round trip, smoothed (RFC 6298); 0: none was measured */
+};
+void net_peer_link(const struct net_peer *peer, struct net_link *ret_link);
 
 void net_stats_read(const struct net *net, struct net_stats *ret_stats);
 

@@ -15,6 +15,9 @@
 enum {
 	RETRANSMIT_FIRST_MS = 1000, /* RFC 6347 4.2.4.1 */
 	RETRANSMIT_LAST_MS = 16000,
+	/* in the place of the time of a flight */
+	FLIGHT_NONE = -1,
+	FLIGHT_AGAIN = -2, /* sent twice: nobody knows which of them is answered */
 };
 
 /* In the server's order of preference. X.509 suites come with issue 3 of 5. */
@@ -202,9 +205,20 @@ static void timer_set(void *ctx, uint32_t intermediate_ms, uint32_t final_ms)
 
 	tls->timer_set = final_ms != 0;
 	if (!tls->timer_set) {
+		/* at its end or after it it was no answer; our last flight gets none */
+		if (tls->flight_ms >= 0 && now < tls->timer.at_ms && !tls->rtt_ms)
+			tls->rtt_ms = (uint32_t)(now - tls->flight_ms);
+		tls->flight_ms = FLIGHT_NONE;
 		net_timer_disarm(tls->dtls->timers, &tls->timer);
 		return;
 	}
+	/* set twice for each flight, and again when it is repeated: with twice the time for our own
+	 * reasons, with the same for the peer's */
+	if (final_ms != RETRANSMIT_FIRST_MS ||
+	    (tls->flight_ms != FLIGHT_NONE && tls->flight_ms != now))
+		tls->flight_ms = FLIGHT_AGAIN;
+	else
+		tls->flight_ms = now;
 	tls->intermediate_ms = now + intermediate_ms;
 	net_timer_arm(tls->dtls->timers, &tls->timer, now + final_ms, timer_fired);
 }
@@ -229,6 +243,7 @@ struct net_tls *net_tls_new(struct net_dtls *d, struct net_peer *peer)
 		return NULL;
 	tls->dtls = d;
 	tls->peer = peer;
+	tls->flight_ms = FLIGHT_NONE;
 	mbedtls_ssl_init(&tls->ssl);
 	if (mbedtls_ssl_setup(&tls->ssl, &d->conf)) {
 		net_tls_free(tls);

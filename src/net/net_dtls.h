@@ -45,6 +45,8 @@ struct net_tls {
 	struct net_timer timer;
 	int64_t intermediate_ms; /* mbedTLS's first deadline; the timer has the final one */
 	bool timer_set;
+	int64_t flight_ms; /* when our flight went out; negative: see net_dtls.c */
+	uint32_t rtt_ms;   /* what its answer took; 0: unknown */
 	bool mute;	   /* sends nothing any more, not even an alert */
 	bool peer_ended;   /* by its alert */
 	uint8_t *identity; /* offered; proven once the handshake is over */

@@ -355,6 +355,8 @@ void net_peer_promote(struct net_peer *peer)
 	if (net_tls_has_cid(peer->tls))
 		net_cid_add(peer);
 	net_coap_session_init(&net->coap, &peer->coap, false, 6);
+	if (peer->tls->rtt_ms)
+		net_coap_round_trip(&peer->coap, peer->tls->rtt_ms);
 	table_add(net, &net->peers, peer);
 	list_append(&net->live, &peer->age);
 	net->live_count++;

@@ -209,6 +209,7 @@ struct client {
 	bool borrowed_fd, timer_set;
 	int64_t intermediate_ms, final_ms;
 	/* meddling */
+	unsigned slow_ms;   /* what it sends takes so long */
 	bool draft_version; /* write 0xfe00 into records of epoch 0 */
 	unsigned lose_in;   /* drop that many incoming datagrams, once `lose_after` have come */
 	unsigned lose_after, received;
@@ -225,6 +226,8 @@ static inline int client_send(void *ctx, const unsigned char *data, size_t len)
 	c->last_out_len = len;
 	if (c->draft_version && data[3] == 0 && data[4] == 0)
 		c->last_out[2] = 0;
+	if (c->slow_ms)
+		(void)usleep(c->slow_ms * 1000);
 	(void)send(c->fd, c->last_out, len, 0);
 	return (int)len;
 }
