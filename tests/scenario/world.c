@@ -71,8 +71,10 @@ void world_stop(struct scenario *s, bool orderly)
 	for (unsigned i = 0; i < SESSIONS_MAX; i++)
 		if (s->sessions[i].up)
 			peer_end(s, i, NET_GONE_LOCAL);
-	if (!orderly)
+	if (!orderly) {
 		uv_close((uv_handle_t *)&s->engine->tick, NULL);
+		uv_close((uv_handle_t *)&s->engine->pacer.timer, NULL);
+	}
 	uv_run(&s->loop, UV_RUN_DEFAULT);
 	settle(s);
 	engine_free(s->engine);
