@@ -234,8 +234,11 @@ void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint
 			(void)net_out_acknowledged(c, s, m.mid, false);
 		break;
 	case WIRE_RST:
-		/* RFC 7252 4.2: a RST is empty */
-		if (m.code == 0 && !net_out_acknowledged(c, s, m.mid, true))
+		if (m.code != 0) /* RFC 7252 4.2: a RST is empty */
+			break;
+		if (c->ops->reset && c->ops->reset(c->ctx, s, m.mid))
+			break;
+		if (!net_out_acknowledged(c, s, m.mid, true))
 			net_observe_rejected(c, s, m.mid);
 		break;
 	case WIRE_CON: /* a ping, or a response nobody asked for */

@@ -370,7 +370,8 @@ static void deliver(struct world *w)
 
 static void run(struct world *w)
 {
-	static const struct net_coap_ops ops = {server_send, server_request, server_observe_end};
+	static const struct net_coap_ops ops = {
+		.send = server_send, .request = server_request, .observe_end = server_observe_end};
 	uint8_t payload[4];
 
 	w->timers.now_ms = 1000000;
