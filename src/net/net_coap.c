@@ -212,6 +212,21 @@ static void receive_request(struct net_coap *c, struct net_coap_session *s,
 		net_exchange_request(c, s, m, len);
 }
 
+/* A RST is empty (RFC 7252 4.2). An ACK with an unknown critical option is rejected, that is,
+ * ignored (5.4.1). */
+static void receive_verdict(struct net_coap *c, struct net_coap_session *s,
+			    const struct wire_coap *m)
+{
+	bool reset = m->type == WIRE_RST;
+
+	if (reset ? m->code != 0 : m->bad_option != 0)
+		return;
+	if (c->ops->pong && c->ops->pong(c->ctx, s, m->mid))
+		return;
+	if (!net_out_acknowledged(c, s, m->mid, reset) && reset)
+		net_observe_rejected(c, s, m->mid);
+}
+
 void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint8_t *data,
 		      size_t len)
 {
@@ -229,17 +244,9 @@ void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint
 		return;
 	}
 	switch (m.type) {
-	case WIRE_ACK:
-		if (!m.bad_option) /* RFC 7252 5.4.1: else it is rejected, that is, ignored */
-			(void)net_out_acknowledged(c, s, m.mid, false);
-		break;
+	case WIRE_ACK: /* of a ping, too: some devices answer it so, and it proves as much */
 	case WIRE_RST:
-		if (m.code != 0) /* RFC 7252 4.2: a RST is empty */
-			break;
-		if (c->ops->reset && c->ops->reset(c->ctx, s, m.mid))
-			break;
-		if (!net_out_acknowledged(c, s, m.mid, true))
-			net_observe_rejected(c, s, m.mid);
+		receive_verdict(c, s, &m);
 		break;
 	case WIRE_CON: /* a ping, or a response nobody asked for */
 		net_coap_send_empty(c, s, WIRE_RST, m.mid);
