@@ -52,6 +52,7 @@ static int timer_get(void *ctx)
 }
 
 static void shake(struct session *s);
+static void send_empty(struct session *s, enum wire_coap_type type, uint16_t mid);
 
 static void die(const char *what)
 {
@@ -116,8 +117,10 @@ static void shake(struct session *s)
 		session_start(s);
 		return;
 	}
-	if (s->job == JOB_IDLE && l->conf.forget)
-		session_drop(s); /* here; the server is to keep it */
+	if (s->job == JOB_IDLE && l->conf.forget) {
+		send_empty(s, WIRE_CON, s->next_mid++); /* it has been heard once */
+		session_drop(s);			/* here; the server is to keep it */
+	}
 	session_work(s);
 }
 
