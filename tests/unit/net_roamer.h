@@ -19,6 +19,7 @@ struct device {
 	unsigned pings;
 	size_t heard;	   /* bytes of all datagrams in */
 	bool deaf_to_ping; /* does not answer */
+	bool acks_ping;	   /* answers with an ACK */
 	bool keeps;	   /* what it sends stays in c->last_out */
 };
 
@@ -117,7 +118,7 @@ static inline int hear(struct device *d, uint8_t *dst, size_t cap, int64_t ms)
 		if (got != 4 || dst[0] != 0x40 || dst[1] != 0)
 			return got;
 		d->pings++;
-		dst[0] = 0x70; /* RFC 7252 4.3 */
+		dst[0] = d->acks_ping ? 0x60 : 0x70; /* RFC 7252 4.3 */
 		if (!d->deaf_to_ping)
 			assert_int_equal(mbedtls_ssl_write(&d->c->ssl, dst, 4), 4);
 		rig_turn(d->c->rig);

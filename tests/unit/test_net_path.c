@@ -365,6 +365,22 @@ static void test_6_large_answer_waits_for_a_pong(void **state)
 	rig_free(r);
 }
 
+static void test_6_an_ack_is_as_good_as_a_pong(void **state)
+{
+	struct rig *r = rig_large();
+	struct device *d = device_up(r, "dev-1", 4);
+
+	(void)state;
+	d->acks_ping = true;
+	assert_served(d, 1);
+	rebind(d);
+	assert_served(d, 2);
+	assert_int_equal(d->pings, 1);
+	assert_false(r->peer->path.unproven);
+	device_free(d);
+	rig_free(r);
+}
+
 /* Whoever sees genuine records can send them under a victim's address before they arrive. */
 static void test_6_and_9_no_more_than_three_times_goes_to_a_victim(void **state)
 {
@@ -567,6 +583,7 @@ int main(void)
 		cmocka_unit_test(test_6_duplicate_is_known_after_a_move),
 		cmocka_unit_test(test_6_notification_goes_to_the_new_address),
 		cmocka_unit_test(test_6_large_answer_waits_for_a_pong),
+		cmocka_unit_test(test_6_an_ack_is_as_good_as_a_pong),
 		cmocka_unit_test(test_6_and_9_no_more_than_three_times_goes_to_a_victim),
 		cmocka_unit_test(test_6_pong_from_elsewhere_proves_nothing),
 		cmocka_unit_test(test_6_old_pong_from_elsewhere_proves_nothing),
