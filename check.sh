@@ -20,8 +20,8 @@ must build, install and clean up after itself. The last line is
   --fast        without the sanitizers and the tarball
   --all         also what takes longer: every fault at every operation on the
                 database, a booted service, the Debian package installed and
-                purged, clients from npm, some tests of the tarball, clang in
-                build-clang/, and clang-tidy where it is installed
+                purged, clients from npm and in Go, some tests of the tarball,
+                clang in build-clang/, and clang-tidy where it is installed
   -h, --help    this text
 END
 }

@@ -32,6 +32,17 @@ static void reply_fault(struct engine *e, struct net_exchange x, const struct na
 	reply_text(e, x, fault->code, fault->text);
 }
 
+/* RFC 7252 5.9.2.9: with what would fit. */
+static void reply_too_large(struct engine *e, struct net_exchange x, enum wire_format format,
+			    const struct native_fault *fault)
+{
+	struct net_reply reply = NET_REPLY(fault->code);
+
+	reply.size1 = format == WIRE_JSON ? LIMIT_NATIVE_JSON : LIMIT_NATIVE_MESSAGE;
+	reply.payload = (struct bytes){(const uint8_t *)fault->text, strlen(fault->text)};
+	net_reply(e->net, x, &reply);
+}
+
 static void reply_directive(struct job *job)
 {
 	uint8_t payload[LIMIT_NATIVE_JSON];
@@ -85,10 +96,20 @@ static struct session *session_new(struct engine *e, struct dev *d, struct net_p
 	return s;
 }
 
+struct link_facts session_link(const struct session *s)
+{
+	struct net_link link;
+
+	net_peer_link(s->peer, &link);
+	const struct link_facts now = {link.messages, link.repeats, link.rtt_ms};
+	return window_link_add(&s->dev->link_before, &now);
+}
+
 static void session_free(struct engine *e, struct session *s)
 {
 	struct dev *d = s->dev;
 
+	d->link_before = session_link(s);
 	net_peer_set_user(s->peer, NULL);
 	list_remove(&s->link);
 	free(s);
@@ -214,7 +235,10 @@ static void handle_message(struct engine *e, struct session *s, const struct net
 			  : native_status_decode(in, q->payload, &job->in.status, &fault);
 	if (err) {
 		free(job);
-		reply_fault(e, x, &fault);
+		if (err == ERR_LIMIT && fault.code == NET_CODE(4, 13))
+			reply_too_large(e, x, in, &fault);
+		else
+			reply_fault(e, x, &fault);
 		log_peer(e->last_tick.now_ms, "dev=%s refused=%s why=\"%s\"", s->dev->u.device.id,
 			 kind == JOB_REPORT ? "report" : "status", fault.text);
 		return;
@@ -223,7 +247,7 @@ static void handle_message(struct engine *e, struct session *s, const struct net
 	job->format = out;
 	job->peer = s->peer;
 	job->session_ms = s->since_ms;
-	net_peer_link(s->peer, &job->link_facts.messages, &job->link_facts.repeats);
+	job->link_facts = session_link(s);
 	if (kind == JOB_REPORT)
 		e->stats.reports++;
 	else

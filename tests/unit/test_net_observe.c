@@ -49,6 +49,32 @@ static void test_observe_registers_and_is_notified_by_con(void **state)
 	rig_free(r);
 }
 
+/* RFC 6298 2.3 and 3 */
+static void test_acknowledged_notification_tells_the_round_trip(void **state)
+{
+	struct rig *r = rig_new(false);
+
+	(void)state;
+	observe(r, 1, "ob");
+	assert_int_equal(r->session.rtt_ms, 0);
+	(void)notify(r, "1");
+	rig_elapse(r, 600);
+	rig_empty(r, WIRE_ACK, rig_last(r)->m.mid);
+	assert_int_equal(r->session.rtt_ms, 600);
+	(void)notify(r, "2");
+	rig_elapse(r, 200);
+	rig_empty(r, WIRE_ACK, rig_last(r)->m.mid);
+	assert_int_equal(r->session.rtt_ms, 550);
+	(void)notify(r, "3"); /* sent twice: nobody knows which one was acknowledged */
+	rig_elapse(r, 3100);
+	rig_empty(r, WIRE_ACK, rig_last(r)->m.mid);
+	assert_int_equal(r->session.rtt_ms, 550);
+	(void)notify(r, "4"); /* at once is 1 ms: 0 is "none" */
+	rig_empty(r, WIRE_ACK, rig_last(r)->m.mid);
+	assert_int_equal(r->session.rtt_ms, 481);
+	rig_free(r);
+}
+
 static void test_observe_without_asking_or_with_error_registers_nothing(void **state)
 {
 	struct rig *r = rig_new(false);
@@ -330,25 +356,27 @@ static void test_session_end_forgets_everything_silently(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_observe_registers_and_is_notified_by_con),
-		cmocka_unit_test(test_observe_without_asking_or_with_error_registers_nothing),
-		cmocka_unit_test(test_observe_numbers_rise_even_within_a_millisecond),
-		cmocka_unit_test(test_observe_number_wraps_at_24_bits),
-		cmocka_unit_test(test_rst_to_notification_ends_observation),
-		cmocka_unit_test(test_deregistration_ends_observation_and_is_answered),
-		cmocka_unit_test(test_deregistration_of_unknown_token_ends_nothing),
-		cmocka_unit_test(test_registering_again_replaces_without_an_end),
-		cmocka_unit_test(test_same_token_for_another_tag_ends_the_first),
-		cmocka_unit_test(test_observations_at_limit_one_more_is_answered_plainly),
-		cmocka_unit_test(test_unacknowledged_notification_is_superseded_by_the_newest),
-		cmocka_unit_test(test_acknowledged_notification_is_followed_by_the_newest),
-		cmocka_unit_test(test_notification_never_acknowledged_ends_observation),
-		cmocka_unit_test(test_superseding_does_not_prolong_the_schedule),
-		cmocka_unit_test(
-			test_notification_behind_a_separate_response_is_replaced_in_the_queue),
-		cmocka_unit_test(test_error_notification_is_sent_and_ends_observation),
-		cmocka_unit_test(test_long_notification_is_its_first_block),
-		cmocka_unit_test(test_session_end_forgets_everything_silently),
+		rfc_test("7641 3.1", test_observe_registers_and_is_notified_by_con),
+		rfc_test("7252 4.2", test_acknowledged_notification_tells_the_round_trip),
+		rfc_test("7641 4.1", test_observe_without_asking_or_with_error_registers_nothing),
+		rfc_test("7641 4.4", test_observe_numbers_rise_even_within_a_millisecond),
+		rfc_test("7641 3.4", test_observe_number_wraps_at_24_bits),
+		rfc_test("7641 3.6", test_rst_to_notification_ends_observation),
+		rfc_test("7641 3.6", test_deregistration_ends_observation_and_is_answered),
+		rfc_test("7641 3.6", test_deregistration_of_unknown_token_ends_nothing),
+		rfc_test("7641 4.1", test_registering_again_replaces_without_an_end),
+		rfc_test("7641 4.1", test_same_token_for_another_tag_ends_the_first),
+		rfc_test("7641 4.1", test_observations_at_limit_one_more_is_answered_plainly),
+		rfc_test("7641 4.5.2",
+			 test_unacknowledged_notification_is_superseded_by_the_newest),
+		rfc_test("7641 4.5.2", test_acknowledged_notification_is_followed_by_the_newest),
+		rfc_test("7641 4.5", test_notification_never_acknowledged_ends_observation),
+		rfc_test("7641 4.5.2", test_superseding_does_not_prolong_the_schedule),
+		rfc_test("7641 4.5.2",
+			 test_notification_behind_a_separate_response_is_replaced_in_the_queue),
+		rfc_test("7641 4.2", test_error_notification_is_sent_and_ends_observation),
+		rfc_test("7959 2.6", test_long_notification_is_its_first_block),
+		rfc_test("7641 4.1", test_session_end_forgets_everything_silently),
 	};
 
 	return cmocka_run_group_tests_name("net/observe", tests, NULL, NULL);
