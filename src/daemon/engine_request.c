@@ -416,6 +416,41 @@ static void handle_block(struct engine *e, struct session *s, const struct net_r
 	count_block(e, d, offset, len, wall_ms);
 }
 
+/* ---- quotas ---- */
+
+/* Only while it would be served: what is refused costs a request. */
+bool engine_is_block(void *ctx, struct net_peer *peer, const struct bytes *path,
+		     unsigned path_count)
+{
+	const struct session *s = net_peer_user(peer);
+	uint8_t digest16[NATIVE_DIGEST16];
+
+	(void)ctx;
+	return s && native_route(1, path, path_count, digest16) == NATIVE_FW && !s->dev->removed &&
+	       !block_refused(s->dev, digest16);
+}
+
+/* Its own doing, mostly: a loop in its firmware, or somebody with its key. */
+void engine_limited(void *ctx, struct net_peer *peer, unsigned refused)
+{
+	const struct engine *e = ctx;
+	const struct session *s = net_peer_user(peer);
+	char address[64];
+
+	(void)net_peer_address(peer, address);
+	if (s)
+		log_peer(e->last_tick.now_ms,
+			 "dev=%s limited=requests refused=%u address=%s do=\"see what it asks for "
+			 "in "
+			 "a loop, or raise device-requests-per-second\"",
+			 s->dev->u.device.id, refused, address);
+	else
+		log_peer(e->last_tick.now_ms,
+			 "net peer=%s limited=requests refused=%u do=\"see who asks, or raise "
+			 "address-requests-per-second\"",
+			 address, refused);
+}
+
 /* ---- in ---- */
 
 void engine_request(void *ctx, struct net_peer *peer, const struct net_request *q,

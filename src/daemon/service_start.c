@@ -26,6 +26,9 @@ struct net_conf service_conf_net(const struct service *s)
 		.session_idle_ms = s->conf.session_idle_ms,
 		.max_peers = (unsigned)s->conf.max_sessions,
 		.handshakes_per_s = (unsigned)s->conf.handshakes_per_s,
+		.requests_per_s = (unsigned)s->conf.requests_per_s,
+		.device_requests_per_s = (unsigned)s->conf.device_requests_per_s,
+		.address_requests_per_s = (unsigned)s->conf.address_requests_per_s,
 		.well_known = engine_well_known(),
 		.plain_devices = s->conf.plain_devices,
 	};

@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "net/net.h"
 #include "net/net_hash.h"
+#include "net/net_quota.h"
 #include "net/net_reply.h"
 #include "net/net_timer.h"
 #include "wire/coap.h"
@@ -28,6 +29,7 @@ enum {
 	NET_RECENT_GETS = 16,		   /* message ids kept to know a repeated GET */
 	NET_EXCHANGE_LIFETIME_MS = 247000, /* RFC 7252 4.8.2 */
 	NET_ACK_DELAY_MS = 1000,	   /* then an unanswered CON gets an empty ACK */
+	NET_BUSY_S = 5,			   /* Max-Age of a 5.03 of ours, at least */
 	NET_ACK_TIMEOUT_MS = 2000,	   /* RFC 7252 4.8 */
 	NET_MAX_RETRANSMIT = 4,
 };
@@ -60,6 +62,12 @@ struct net_coap_ops {
 	void (*request)(void *ctx, struct net_coap_session *s, const struct net_request *request,
 			struct net_exchange exchange);
 	void (*observe_end)(void *ctx, struct net_coap_session *s, uint32_t tag);
+	/* The quotas; NULL: there are none. */
+	enum net_admission (*admit)(void *ctx, struct net_coap_session *s, enum net_work work,
+				    unsigned *ret_wait_s);
+	/* NULL: never; see struct net_callbacks. */
+	bool (*is_block)(void *ctx, struct net_coap_session *s, const struct bytes *path,
+			 unsigned path_count);
 };
 
 struct net_pending;
@@ -144,6 +152,12 @@ size_t net_coap_cap(const struct net_coap *c, const struct net_coap_session *s, 
 void net_coap_answer(struct net_coap *c, struct net_coap_session *s, const struct net_question *q,
 		     const struct net_reply *reply);
 
+/* Has this request come before? Changes nothing. */
+bool net_exchange_is_repeat(const struct net_coap *c, struct net_coap_session *s,
+			    const struct wire_coap *m);
+/* Answers `code` with a Max-Age of `wait_s` and some jitter, without doing anything else. */
+void net_exchange_refuse(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+			 size_t len, uint8_t code, unsigned wait_s);
 /* A valid request: duplicates, then the handler. */
 void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
 			  size_t len);

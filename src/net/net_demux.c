@@ -31,11 +31,13 @@ static void read_messages(struct net_peer *peer, const struct net_local *to)
 	struct net *net = peer->net;
 	size_t len = 0;
 	enum net_tls_result result = NET_TLS_DONE;
+	bool genuine = false;
 
 	while (!peer->is_closing) {
 		result = net_tls_read(peer->tls, net->message, sizeof(net->message), &len);
 		if (result != NET_TLS_DONE)
 			break;
+		genuine = true;
 		if (!peer->szx_known)
 			settle_szx(peer);
 		peer->local = *to;
@@ -46,10 +48,14 @@ static void read_messages(struct net_peer *peer, const struct net_local *to)
 	}
 	if (result == NET_TLS_CLOSED || result == NET_TLS_FAILED)
 		net_peer_end(peer, NET_GONE_CLOSED, true);
+	else if (!genuine)
+		net_admit_forged(peer);
 }
 
 static void session_datagram(struct net_peer *peer, const struct net_udp_in *in)
 {
+	if (net_admit_is_deaf(peer))
+		return;
 	net_dtls_feed(&peer->net->dtls, (struct bytes){in->data, in->len});
 	read_messages(peer, &in->to);
 }
@@ -59,8 +65,12 @@ static void plain_datagram(struct net_socket *socket, const struct net_udp_in *i
 	struct net *net = socket->net;
 	struct net_peer *peer = net_peer_find(net, &net->peers, socket, &in->from);
 
+	if (!peer && !net_admit_stranger(net, &in->from))
+		return;
 	if (!peer)
 		peer = net_peer_new_plain(socket, in);
+	if (peer && net_admit_is_deaf(peer))
+		return;
 	if (!peer || peer->is_closing) {
 		net->stats.dropped++;
 		return;

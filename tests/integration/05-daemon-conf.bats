@@ -119,6 +119,9 @@ teardown() {
 		log-level = debug
 		session-idle = 90m
 		handshakes-per-second = 2000
+		requests-per-second = 20000
+		device-requests-per-second = 50
+		address-requests-per-second = 50
 		max-sessions = 131072
 		keep-events = 90d
 		keep-attempts = 365d
