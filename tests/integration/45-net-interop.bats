@@ -12,7 +12,7 @@ setup() {
 	printf 'dev:73656372657473656372657473656372\n' >"$dir/keys"
 	"$TOP_BUILDDIR/tests/load/net-server" --file "$dir/image" --psk-list "$dir/keys" \
 		--bind 127.0.0.1 --bind ::1 --port 0 --plain-port 0 --tick 300 \
-		>"$dir/out" 2>"$dir/err" &
+		>"$dir/out" 2>"$dir/err" 3>&- &
 	server=$!
 	for _ in {1..100}; do
 		[ "$(wc -l <"$dir/out")" -ge 4 ] && break

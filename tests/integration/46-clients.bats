@@ -34,10 +34,11 @@ teardown() {
 
 # A radio that loses a tenth, doubles and swaps some.
 line_gets_bad() { # SEED
+	rm -f "$LAB/lossy.port" # of the test before
 	"$TOP_BUILDDIR/tests/support/lossy" "$SERVER_PORT" 10 5 5 "$1" \
 		>"$LAB/lossy.port" 2>"$LAB/lossy.sum" 3>&- &
 	bad_line=$!
-	until_true 5 test -s "$LAB/lossy.port"
+	until_true 20 test -s "$LAB/lossy.port"
 	port=$(cat "$LAB/lossy.port")
 }
 

@@ -46,9 +46,9 @@ unharmed() {
 }
 
 @test "hostile: 20,000 forged ClientHellos and junk beside an update" {
-	hostile hellos 20000 &
+	hostile hellos 20000 3>&- &
 	flood=$!
-	hostile junk 5000 7 &
+	hostile junk 5000 7 3>&- &
 	junk=$!
 	updates honest
 	wait $flood $junk
@@ -57,7 +57,7 @@ unharmed() {
 }
 
 @test "hostile: one address that holds all half-open places keeps nobody out" {
-	hostile hold 300 8 >"$LAB/held" &
+	hostile hold 300 8 >"$LAB/held" 3>&- &
 	holder=$!
 	sleep 1
 	updates honest
@@ -68,7 +68,7 @@ unharmed() {
 
 @test "hostile: mangled CoAP of a device with a valid key" {
 	device_add mangler
-	hostile coap 6000 11 mangler "$(cat "$LAB/mangler.psk")" &
+	hostile coap 6000 11 mangler "$(cat "$LAB/mangler.psk")" 3>&- &
 	mangler=$!
 	updates honest
 	wait $mangler
@@ -82,7 +82,7 @@ unharmed() {
 	done >"$LAB/keys"
 	timeout $((30 * SLOWER)) "$TOP_BUILDDIR/tests/load/postboot-load" --server 127.0.0.1 \
 		--port "$SERVER_PORT" --psk-list "$LAB/keys" --sessions 0 --idle 40 --seconds 1 \
-		>"$LAB/load.out" 2>&1 &
+		>"$LAB/load.out" 2>&1 3>&- &
 	load=$!
 	until_true 10 eval '[ "$(ctl -o json device show many | jq .sessions)" -eq 8 ]'
 	wait $load || cat "$LAB/load.out"

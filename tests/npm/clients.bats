@@ -69,10 +69,11 @@ lives() {
 }
 
 @test "clients npm: node-coap-client, a device's life on a bad line" {
+	rm -f "$LAB/lossy.port" # of the test before
 	"$TOP_BUILDDIR/tests/support/lossy" "$SERVER_PORT" 5 3 3 3 \
 		>"$LAB/lossy.port" 2>"$LAB/lossy.sum" 3>&- &
 	bad_line=$!
-	until_true 5 test -s "$LAB/lossy.port"
+	until_true 20 test -s "$LAB/lossy.port"
 	port=$(cat "$LAB/lossy.port")
 	lives n-2
 	stop "$bad_line"
