@@ -319,7 +319,7 @@ const struct net_callbacks *engine_net_callbacks(void)
 		.peer_gone = engine_peer_gone,
 		.request = engine_request,
 		.observe_end = engine_observe_end,
-		.is_block = engine_is_block,
+		.weigh = engine_weigh,
 		.limited = engine_limited,
 	};
 

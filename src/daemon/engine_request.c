@@ -418,16 +418,27 @@ static void handle_block(struct engine *e, struct session *s, const struct net_r
 
 /* ---- quotas ---- */
 
-/* Only while it would be served: what is refused costs a request. */
-bool engine_is_block(void *ctx, struct net_peer *peer, const struct bytes *path,
-		     unsigned path_count)
+/* A block is one only while it would be served. */
+enum net_work engine_weigh(void *ctx, struct net_peer *peer, uint8_t method,
+			   const struct bytes *path, unsigned path_count)
 {
 	const struct session *s = net_peer_user(peer);
 	uint8_t digest16[NATIVE_DIGEST16];
 
 	(void)ctx;
-	return s && native_route(1, path, path_count, digest16) == NATIVE_FW && !s->dev->removed &&
-	       !block_refused(s->dev, digest16);
+	switch (native_route(method, path, path_count, digest16)) {
+	case NATIVE_FW:
+		return s && !s->dev->removed && !block_refused(s->dev, digest16) ? NET_WORK_BLOCK
+										 : NET_WORK_NOTHING;
+	case NATIVE_REPORT:
+	case NATIVE_STATUS:
+	case NATIVE_DESIRED:
+		return NET_WORK_REQUEST;
+	case NATIVE_METHOD:
+	case NATIVE_NONE:
+		break;
+	}
+	return NET_WORK_NOTHING;
 }
 
 /* Its own doing, mostly: a loop in its firmware, or somebody with its key. */

@@ -90,12 +90,13 @@ static enum net_admission coap_admit(void *ctx, struct net_coap_session *s, enum
 	return net_admit(peer_of(s), work, ret_wait_s);
 }
 
-static bool coap_is_block(void *ctx, struct net_coap_session *s, const struct bytes *path,
-			  unsigned path_count)
+static enum net_work coap_weigh(void *ctx, struct net_coap_session *s, uint8_t method,
+				const struct bytes *path, unsigned path_count)
 {
 	struct net *net = ctx;
 
-	return net->cb->is_block && net->cb->is_block(net->ctx, peer_of(s), path, path_count);
+	return net->cb->weigh ? net->cb->weigh(net->ctx, peer_of(s), method, path, path_count)
+			      : NET_WORK_REQUEST;
 }
 
 static const struct net_coap_ops coap_ops = {
@@ -103,7 +104,7 @@ static const struct net_coap_ops coap_ops = {
 	.request = coap_request,
 	.observe_end = coap_observe_end,
 	.admit = coap_admit,
-	.is_block = coap_is_block,
+	.weigh = coap_weigh,
 };
 
 /* ---- the loop ---- */

@@ -25,6 +25,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "net/net_quota.h"
 
 struct net;
 struct net_peer; /* valid until the peer_gone callback returns */
@@ -116,10 +117,10 @@ struct net_callbacks {
 			struct net_exchange exchange);
 	/* An observation of `tag` ended: RST, de-registration, time-out of a CON notification. */
 	void (*observe_end)(void *ctx, struct net_peer *peer, uint32_t tag);
-	/* Whether a GET of this path is for a block of the image that the peer is to fetch: it then
-	 * costs next to nothing of the quota. NULL: never. */
-	bool (*is_block)(void *ctx, struct net_peer *peer, const struct bytes *path,
-			 unsigned path_count);
+	/* What a request will be for its quota: NET_WORK_BLOCK of the image that the peer is to
+	 * fetch, NET_WORK_NOTHING or NET_WORK_REQUEST. NULL: always that. */
+	enum net_work (*weigh)(void *ctx, struct net_peer *peer, uint8_t method,
+			       const struct bytes *path, unsigned path_count);
 	/* It sends too much: so many of its messages were refused since the last time. Told once a
 	 * minute at most. NULL: nobody wants to know. */
 	void (*limited)(void *ctx, struct net_peer *peer, unsigned refused);

@@ -197,14 +197,15 @@ static bool admit_request(struct net_coap *c, struct net_coap_session *s, const 
 			  size_t len)
 {
 	bool repeat = net_exchange_is_repeat(c, s, m);
-	enum net_work work = repeat ? NET_WORK_REPEAT : NET_WORK_REQUEST;
+	enum net_work work = NET_WORK_REQUEST;
 	unsigned wait_s = 0;
 
 	if (!c->ops->admit)
 		return true;
-	if (m->code == GET && m->has_block2 && c->ops->is_block &&
-	    c->ops->is_block(c->ctx, s, m->path, m->path_count))
-		work = NET_WORK_BLOCK;
+	if (c->ops->weigh)
+		work = c->ops->weigh(c->ctx, s, m->code, m->path, m->path_count);
+	if (repeat && work != NET_WORK_BLOCK)
+		work = NET_WORK_REPEAT;
 
 	enum net_admission admission = c->ops->admit(c->ctx, s, work, &wait_s);
 

@@ -65,9 +65,9 @@ struct net_coap_ops {
 	/* The quotas; NULL: there are none. */
 	enum net_admission (*admit)(void *ctx, struct net_coap_session *s, enum net_work work,
 				    unsigned *ret_wait_s);
-	/* NULL: never; see struct net_callbacks. */
-	bool (*is_block)(void *ctx, struct net_coap_session *s, const struct bytes *path,
-			 unsigned path_count);
+	/* See struct net_callbacks. */
+	enum net_work (*weigh)(void *ctx, struct net_coap_session *s, uint8_t method,
+			       const struct bytes *path, unsigned path_count);
 };
 
 struct net_pending;

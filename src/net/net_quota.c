@@ -149,7 +149,8 @@ enum net_admission net_quota_take(struct net_quota *q, uint64_t key, enum net_wo
 				  int64_t now_ms, unsigned *ret_wait_s)
 {
 	int64_t now_ns = now_ms * MS_NS;
-	int share = work == NET_WORK_REQUEST ? 1 : 4;
+	int share = work >= NET_WORK_NOTHING ? 1 : 4;
+	int64_t burst_ns = NET_QUOTA_BURST_S * SECOND_NS;
 	int64_t cost_ns = q->cost_ns / share, all_cost_ns = q->all_cost_ns / share;
 
 	if (q->cost_ns == 0 && q->all_cost_ns == 0)
@@ -158,9 +159,10 @@ enum net_admission net_quota_take(struct net_quota *q, uint64_t key, enum net_wo
 
 	if (work == NET_WORK_BLOCK)
 		return take_block(q, a, now_ms, ret_wait_s);
-	if (!affords(a->until_ns[REQUESTS], now_ns, cost_ns, NET_QUOTA_BURST_S * SECOND_NS)) {
-		*ret_wait_s = wait_s(a->until_ns[REQUESTS], now_ns, cost_ns,
-				     NET_QUOTA_BURST_S * SECOND_NS);
+	if (work == NET_WORK_NOTHING || work == NET_WORK_MESSAGE)
+		burst_ns -= burst_ns / 5;
+	if (!affords(a->until_ns[REQUESTS], now_ns, cost_ns, burst_ns)) {
+		*ret_wait_s = wait_s(a->until_ns[REQUESTS], now_ns, cost_ns, burst_ns);
 		return refuse(q, a, now_ms, NET_ADMIT_TOO_MANY);
 	}
 	if (!affords(q->all_until_ns, now_ns, all_cost_ns, SECOND_NS)) {

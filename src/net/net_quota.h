@@ -9,8 +9,9 @@
  * little and never punishes the wrong one. Keys are keyed hashes: nobody can choose whom to share
  * a row of the table with.
  *
- * Blocks of images have a generous account of their own, so that a device which asks nonsense in
- * a loop can still fetch the image that cures it.
+ * Blocks of images have a generous account of their own, and a fifth of the other one is kept for
+ * requests that mean something: a device which asks nonsense in a loop can still report, and fetch
+ * the image that cures it.
  */
 #ifndef NET_NET_QUOTA_H
 #define NET_NET_QUOTA_H
@@ -35,6 +36,8 @@ enum {
 enum net_work {
 	NET_WORK_MESSAGE, /* a ping, a stray, something malformed: a quarter of a request */
 	NET_WORK_REPEAT,  /* a request that came before: a quarter of one, too */
+	NET_WORK_NOTHING, /* a request that will be refused; like a message, not of the last fifth
+			   */
 	NET_WORK_REQUEST,
 	NET_WORK_BLOCK, /* of the image that this device is to fetch */
 };

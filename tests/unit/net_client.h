@@ -105,14 +105,6 @@ static inline void rig_request(void *ctx, struct net_peer *peer, const struct ne
 		net_peer_close(r->net, peer);
 }
 
-static inline bool rig_is_block(void *ctx, struct net_peer *peer, const struct bytes *path,
-				unsigned path_count)
-{
-	(void)ctx;
-	(void)peer;
-	return path_count == 1 && path[0].len == 5 && memcmp(path[0].ptr, "image", 5) == 0;
-}
-
 static inline void rig_limited(void *ctx, struct net_peer *peer, unsigned refused)
 {
 	struct rig *r = ctx;
@@ -143,7 +135,6 @@ static inline struct rig *rig_new(struct net_conf conf, const char *address, boo
 		.peer_gone = rig_gone,
 		.request = rig_request,
 		.observe_end = rig_observe_end,
-		.is_block = rig_is_block,
 		.limited = rig_limited,
 	};
 	struct rig *r = test_calloc(1, sizeof(*r));

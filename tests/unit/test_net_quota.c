@@ -66,7 +66,21 @@ static void test_repeats_and_messages_cost_a_quarter(void **state)
 
 	(void)state;
 	assert_int_equal(admitted(&q, 7, NET_WORK_REPEAT, 8 * AT_ONCE, START_MS), 4 * AT_ONCE);
-	assert_int_equal(admitted(&q, 8, NET_WORK_MESSAGE, 8 * AT_ONCE, START_MS), 4 * AT_ONCE);
+	assert_int_equal(admitted(&q, 8, NET_WORK_MESSAGE, 8 * AT_ONCE, START_MS),
+			 4 * (AT_ONCE - AT_ONCE / 5));
+	net_quota_done(&q);
+}
+
+static void test_nonsense_leaves_a_fifth_for_what_means_something(void **state)
+{
+	struct net_quota q = quota(PER_S, 0);
+
+	(void)state;
+	assert_int_equal(admitted(&q, 7, NET_WORK_NOTHING, 2 * AT_ONCE, START_MS),
+			 AT_ONCE - AT_ONCE / 5);
+	assert_int_equal(admitted(&q, 7, NET_WORK_REQUEST, 2 * AT_ONCE, START_MS), AT_ONCE / 5);
+	assert_int_equal(admitted(&q, 7, NET_WORK_NOTHING, 2 * AT_ONCE, START_MS + 1000), 0);
+	assert_int_equal(admitted(&q, 7, NET_WORK_REQUEST, 2 * AT_ONCE, START_MS + 1000), PER_S);
 	net_quota_done(&q);
 }
 
@@ -228,12 +242,14 @@ static enum net_admission rig_admit(void *ctx, struct net_coap_session *s, enum 
 	return net_quota_take(&rig_quota, 7, work, r->timers.now_ms, ret_wait_s);
 }
 
-static bool rig_block(void *ctx, struct net_coap_session *s, const struct bytes *path,
-		      unsigned path_count)
+static enum net_work rig_weigh(void *ctx, struct net_coap_session *s, uint8_t method,
+			       const struct bytes *path, unsigned path_count)
 {
 	(void)ctx;
 	(void)s;
-	return path_count == 1 && bytes_equal(path[0], text("image"));
+	return method == GET && path_count == 1 && bytes_equal(path[0], text("image"))
+		       ? NET_WORK_BLOCK
+		       : NET_WORK_REQUEST;
 }
 
 /* With an account of `per_s` that has been emptied. */
@@ -243,7 +259,7 @@ static struct rig *rig_poor(unsigned per_s, bool plain)
 						.request = rig_request,
 						.observe_end = rig_observe_end,
 						.admit = rig_admit,
-						.is_block = rig_block};
+						.weigh = rig_weigh};
 	struct rig *r = rig_new(plain);
 
 	r->coap.ops = &ops;
@@ -365,7 +381,8 @@ static void test_pings_strays_and_malformed_ones_count(void **state)
 {
 	static const uint8_t malformed[] = {0x40, GET, 0, 1, 0xff};
 	struct rig *r = rig_poor(1, false);
-	int64_t most = r->timers.now_ms + 1000;
+	/* One request's worth beyond the last fifth: four of them. */
+	int64_t most = r->timers.now_ms + (NET_QUOTA_BURST_S / 5 + 1) * 1000;
 
 	(void)state;
 	rig_empty(r, WIRE_CON, 1);
@@ -374,7 +391,7 @@ static void test_pings_strays_and_malformed_ones_count(void **state)
 	rig_empty(r, WIRE_ACK, 3);
 	rig_empty(r, WIRE_NON, 4);
 	assert_int_equal(r->sent_count, 0);
-	r->timers.now_ms = most; /* one request's worth: four of them */
+	r->timers.now_ms = most;
 	rig_empty(r, WIRE_CON, 1);
 	assert_int_equal(rig_last(r)->m.type, WIRE_RST);
 	net_coap_receive(&r->coap, &r->session, malformed, sizeof(malformed));
@@ -398,8 +415,9 @@ static void test_ack_of_a_message_of_ours_is_free(void **state)
 	assert_int_equal(r->sent_count, 1); /* the empty ACK */
 	net_coap_reply(&r->coap, r->last, &r->reply);
 	assert_int_equal(rig_last(r)->m.type, WIRE_CON);
-	/* That second's worth was four messages; the ACK is none of them. */
 	rig_empty(r, WIRE_ACK, rig_last(r)->m.mid);
+	rig_elapse(r, NET_QUOTA_BURST_S / 5 * 1000);
+	/* Four messages' worth beyond the last fifth; the ACK was none of them. */
 	for (unsigned i = 0; i < 5; i++)
 		rig_empty(r, WIRE_CON, (uint16_t)(100 + i));
 	assert_int_equal(r->sent_count, 2 + 4);
@@ -430,6 +448,7 @@ int main(void)
 		cmocka_unit_test(test_account_holds_ten_seconds_and_fills_at_its_rate),
 		cmocka_unit_test(test_slow_account_says_how_long_to_wait),
 		cmocka_unit_test(test_repeats_and_messages_cost_a_quarter),
+		cmocka_unit_test(test_nonsense_leaves_a_fifth_for_what_means_something),
 		cmocka_unit_test(test_blocks_have_an_account_of_their_own),
 		cmocka_unit_test(test_limit_of_all_is_one_for_all_and_blocks_do_not_count),
 		cmocka_unit_test(test_refusals_are_answered_then_silent_then_unread),
