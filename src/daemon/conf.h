@@ -64,6 +64,7 @@ struct conf {
 	int64_t image_limit_bytes;
 	enum log_level log_level;
 	int64_t session_idle_ms;
+	bool connection_id;
 	int64_t handshakes_per_s;
 	int64_t requests_per_s, device_requests_per_s, address_requests_per_s;
 	int64_t max_sessions;
