@@ -103,7 +103,7 @@ static enum net_work coap_weigh(void *ctx, struct net_coap_session *s, uint8_t m
 			      : NET_WORK_REQUEST;
 }
 
-static bool coap_reset(void *ctx, struct net_coap_session *s, uint16_t mid)
+static bool coap_pong(void *ctx, struct net_coap_session *s, uint16_t mid)
 {
 	(void)ctx;
 	return net_path_answered(peer_of(s), mid);
@@ -113,7 +113,7 @@ static const struct net_coap_ops coap_ops = {
 	.send = coap_send,
 	.request = coap_request,
 	.observe_end = coap_observe_end,
-	.reset = coap_reset,
+	.pong = coap_pong,
 	.admit = coap_admit,
 	.weigh = coap_weigh,
 };

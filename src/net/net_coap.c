@@ -254,9 +254,9 @@ void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint
 		return;
 	}
 	switch (m.type) {
-	case WIRE_ACK:
+	case WIRE_ACK: /* of a ping, too: some devices answer it so, and it proves as much */
 	case WIRE_RST: /* one that belongs to something of ours is free */
-		if (m.type == WIRE_RST && c->ops->reset && c->ops->reset(c->ctx, s, m.mid))
+		if (c->ops->pong && c->ops->pong(c->ctx, s, m.mid))
 			break;
 		if (!net_out_acknowledged(c, s, m.mid, m.type == WIRE_RST))
 			(void)admit_message(c, s);
