@@ -73,6 +73,8 @@ daemon_start() {
 		admin-socket = $dir/admin.sock
 		listen = coaps://127.0.0.1:0
 		handshakes-per-second = 1000000
+		requests-per-second = 1000000
+		device-requests-per-second = 1000000
 		log-level = warn
 	END
 	"$POSTBOOTD" -c "$dir/conf" 2>"$dir/err" &

@@ -117,6 +117,8 @@ start_daemon() {
 			admin-socket = $dir/admin.sock
 			listen = coaps://127.0.0.1:0
 			handshakes-per-second = 1000000
+			requests-per-second = 1000000
+			device-requests-per-second = 1000000
 		END
 	fi
 	(pin 0 "$POSTBOOTD" -c "$dir/conf") >"$dir/out" 2>"$dir/err" &
