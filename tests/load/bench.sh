@@ -181,7 +181,10 @@ transfer_rows() {
 		both "shake-$other" "PSK handshakes, 16 at once" 1/s shake handshakes_per_s "$shake" $other
 		both "shake-cpu-$other" "the same, of the server's processor" us/handshake shake \
 			cpu_us_per_handshake "" $other
-		both "ecdhe-$other" "ECDHE-PSK handshakes" 1/s ecdhe handshakes_per_s "" $other
+		both "ecdhe-$other" "ECDHE-PSK handshakes, 16 at once" 1/s ecdhe handshakes_per_s "" \
+			$other
+		both "ecdhe-cpu-$other" "the same, of the server's processor" us/handshake ecdhe \
+			cpu_us_per_handshake "" $other
 		for p in 50 99 999; do
 			both "open-p$p-$other" "open loop, $rate blocks/s, p$p" us open "p${p}_us" "" $other
 		done
