@@ -235,6 +235,10 @@ void session_work(struct session *s)
 void session_due(struct session *s, int64_t due_us)
 {
 	s->load->n.asked++;
+	if (!s->due_us)
+		s->due_us = calloc(LOAD_DUE, sizeof(*s->due_us));
+	if (!s->due_us)
+		die("out of memory");
 	if (s->due_count == LOAD_DUE) {
 		s->load->n.overdue++;
 		return;
@@ -389,6 +393,9 @@ void session_drop(struct session *s)
 {
 	mbedtls_ssl_free(&s->ssl);
 	mbedtls_ssl_config_free(&s->tls);
+	free(s->due_us);
+	s->due_us = NULL;
+	s->due_count = 0;
 	s->started = s->up = false;
 }
 
