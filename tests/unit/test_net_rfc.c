@@ -245,7 +245,7 @@ static void test_repeated_critical_option_is_refused_another_ignored(void **stat
 	rig_free(r);
 }
 
-/* Elective and of no use here (ARCHITECTURE 5): a request with them is a request without them. */
+/* Elective and of no use here (ARCHITECTURE 6): a request with them is a request without them. */
 static void test_echo_and_request_tag_are_ignored(void **state)
 {
 	static const unsigned options[] = {LATE_ECHO, LATE_NO_RESPONSE, LATE_REQUEST_TAG};
