@@ -10,7 +10,7 @@
 		.name = "RFC " section_ ": " #test_, .test_func = (test_)                          \
 	}
 
-enum { HELD = 16, HELD_BYTES = 512, MTU = 120 };
+enum { HELD = 16, HELD_BYTES = 512, MTU = 120, JUNK = 4 };
 
 /* Between a client and its socket. */
 struct line {
@@ -18,7 +18,7 @@ struct line {
 	unsigned datagrams, largest;
 	unsigned hold; /* so many are kept back, then sent, the last one first */
 	unsigned held_count;
-	bool twice;
+	bool twice, junk; /* junk: before each datagram until the ServerHello has come */
 	struct {
 		size_t len;
 		uint8_t data[HELD_BYTES];
@@ -40,6 +40,17 @@ static int line_send(void *ctx, const unsigned char *data, size_t len)
 			(void)send(l->client->fd, l->held[l->hold].data, l->held[l->hold].len, 0);
 		}
 		return (int)len;
+	}
+	for (unsigned i = 0; l->junk && l->client->received < 2 && i < JUNK; i++) {
+		/* another type, another epoch, another version, a number of long ago */
+		static const uint8_t junk[JUNK][14] = {
+			{21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 9, 9, 0, 1, 2},
+			{22, 0xfe, 0xfd, 0, 7, 0, 0, 0, 0, 9, 9, 0, 1, 2},
+			{20, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 9, 9, 0, 1, 2},
+			{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2},
+		};
+
+		(void)send(l->client->fd, junk[i], sizeof(junk[i]), 0);
 	}
 	(void)send(l->client->fd, data, len, 0);
 	if (l->twice)
@@ -95,6 +106,21 @@ static void test_handshake_with_every_datagram_twice(void **state)
 {
 	struct rig *r = rig_new(plain_conf, "127.0.0.1", true);
 	struct line l = {.twice = true};
+	struct client *c = small_client(r, &l, MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8);
+
+	(void)state;
+	assert_int_equal(client_handshake(c), 0);
+	answers(c);
+	assert_int_equal(r->ups, 1);
+	client_free(c);
+	rig_free(r);
+}
+
+/* What anybody could send with the client's address. */
+static void test_junk_between_the_fragments_ends_nothing(void **state)
+{
+	struct rig *r = rig_new(plain_conf, "127.0.0.1", true);
+	struct line l = {.junk = true};
 	struct client *c = small_client(r, &l, MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8);
 
 	(void)state;
@@ -161,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		rfc_test("6347 4.2.3", test_handshake_in_fragments),
 		rfc_test("6347 4.2.4", test_handshake_with_every_datagram_twice),
+		rfc_test("6347 4.1.2.7", test_junk_between_the_fragments_ends_nothing),
 		rfc_test("6347 4.2.2", test_fragments_out_of_order_are_made_up_for),
 		rfc_test("5246 7.3", test_session_offered_again_gets_a_whole_handshake),
 	};
