@@ -68,34 +68,6 @@ void job_answer(struct job *job, int err)
 
 /* ---- sessions ---- */
 
-static struct session *session_new(struct engine *e, struct dev *d, struct net_peer *peer)
-{
-	struct session *s = calloc(1, sizeof(*s));
-	struct clock now = clock_read();
-
-	if (!s)
-		return NULL;
-	s->dev = d;
-	s->peer = peer;
-	if (net_peer_secure(peer))
-		s->since_ms = now.wall_ms - (now.now_ms - net_peer_since_ms(peer));
-	list_append(&d->sessions, &s->link);
-	net_peer_set_user(peer, s);
-	e->session_count++;
-	return s;
-}
-
-static void session_free(struct engine *e, struct session *s)
-{
-	struct dev *d = s->dev;
-
-	net_peer_set_user(s->peer, NULL);
-	list_remove(&s->link);
-	free(s);
-	e->session_count--;
-	dev_release(e, d);
-}
-
 /* A live session costs some 40 KiB, and a handshake is all it takes: one key must not be enough to
  * fill the server or to push out everybody else. */
 static void close_surplus(struct engine *e, struct dev *d)
@@ -125,12 +97,12 @@ bool engine_peer_up(void *ctx, struct net_peer *peer, struct bytes identity)
 	id[identity.len] = 0;
 	if (dev_get(e, id, &d))
 		return false;
-	if (!session_new(e, d, peer)) {
+	if (!session_begin(e, d, peer)) {
 		dev_release(e, d);
 		return false;
 	}
 	if (!engine_key_proved(e, d, net_peer_user(peer))) {
-		session_free(e, net_peer_user(peer));
+		session_end(e, net_peer_user(peer));
 		return false;
 	}
 	close_surplus(e, d);
@@ -145,8 +117,9 @@ void engine_peer_gone(void *ctx, struct net_peer *peer, enum net_gone why)
 
 	if (!s)
 		return;
-	log_debug("dev=%s session=gone why=%d", s->dev->u.device.id, (int)why);
-	session_free(e, s);
+	if (s->dev)
+		log_debug("dev=%s session=gone why=%d", s->dev->u.device.id, (int)why);
+	session_end(e, s);
 }
 
 /* ?ep=ID on plain coap, for devices that were added with --plain. */
@@ -181,8 +154,8 @@ static struct session *session_plain(struct engine *e, struct net_peer *peer,
 		return NULL;
 	}
 	if (s)
-		session_free(e, s);
-	s = session_new(e, d, peer);
+		session_end(e, s);
+	s = session_begin(e, d, peer);
 	if (!s) {
 		dev_release(e, d);
 		reply_text(e, x, NET_CODE(5, 3), err_text(ERR_NOMEM));
@@ -267,7 +240,7 @@ static void handle_desired(struct engine *e, struct session *s, const struct net
 	if (q->observe == 0) {
 		reply.observe = true;
 		reply.observe_tag = DESIRED_TAG;
-		s->desired_format = format;
+		s->desired_format = (uint8_t)format;
 	}
 	net_reply(e->net, x, &reply);
 }
@@ -440,7 +413,12 @@ void engine_request(void *ctx, struct net_peer *peer, const struct net_request *
 			reply_text(e, x, NET_CODE(4, 3), "no such device");
 		return;
 	}
-	if (s->dev->removed) {
+	int err = session_wake(e, s);
+	if (err && err != ERR_NOENT) {
+		reply_text(e, x, NET_CODE(5, 3), engine_shed_text(err));
+		return;
+	}
+	if (err || s->dev->removed) {
 		reply_text(e, x, NET_CODE(4, 3), "no such device");
 		return;
 	}

@@ -116,23 +116,30 @@ struct net_callbacks {
 			struct net_exchange exchange);
 	/* An observation of `tag` ended: RST, de-registration, time-out of a CON notification. */
 	void (*observe_end)(void *ctx, struct net_peer *peer, uint32_t tag);
+	/* It is idle and gave up its memory; it wakes with its next request. A peer for which
+	 * peer_up returned true; may be called again and again. NULL: nobody wants to know. */
+	void (*peer_sleeps)(void *ctx, struct net_peer *peer);
 };
 
 struct net_conf {
 	const struct net_callbacks *callbacks;
 	void *ctx;
-	int64_t session_idle_ms;   /* a silent session is closed after it; 0: one day */
-	unsigned max_peers;	   /* 0: LIMIT_PEERS */
-	unsigned handshakes_per_s; /* cookie-verified ClientHellos, all addresses; 0: 2000 */
-	const char *well_known;	   /* body of /.well-known/core (RFC 6690), static */
-	bool plain_devices;	   /* plain peers may use more than .well-known/core and ping */
+	int64_t hibernate_after_ms; /* an idle session gives up its memory; 0: 10 s */
+	int64_t session_idle_ms;    /* a silent session is closed after it; 0: one day */
+	unsigned max_peers;	    /* 0: LIMIT_PEERS */
+	unsigned handshakes_per_s;  /* cookie-verified ClientHellos, all addresses; 0: 2000 */
+	const char *well_known;	    /* body of /.well-known/core (RFC 6690), static */
+	bool plain_devices;	    /* plain peers may use more than .well-known/core and ping */
 };
 
 struct net_stats {
 	uint64_t datagrams_in, datagrams_out, dropped;
 	uint64_t handshakes_ok, handshakes_failed, cookies_sent;
 	uint64_t requests, duplicates, retransmissions, notifications;
-	uint64_t peers, half_open;
+	uint64_t peers, half_open, asleep; /* peers: those asleep, too */
+	/* sessions that woke for a datagram; contexts loaded to send for one who sleeps on; loaded
+	 * for a datagram that was not genuine; not loaded, as too many were for nothing */
+	uint64_t wakes, wakes_to_send, wakes_failed, wakes_shed;
 	uint64_t handshakes_gone[NET_GONE_COUNT]; /* those that failed, by why they ended */
 	/* handshakes that were not begun or not gone on with: too many a moment, or no room */
 	uint64_t hellos_shed, handshakes_shed, half_open_shed;
@@ -144,8 +151,8 @@ struct net_stats {
 /* The loop is borrowed and must outlive the net. */
 int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net) ERR_CHECK;
 
-/* Takes session_idle_ms, max_peers and handshakes_per_s, and nothing else. For each new session
- * beyond a smaller max_peers two old ones end. */
+/* Takes hibernate_after_ms, session_idle_ms, max_peers and handshakes_per_s, and nothing else. For
+ * each new session beyond a smaller max_peers two old ones end. */
 void net_limits_set(struct net *net, const struct net_conf *conf);
 
 /* Binds one UDP socket with 4 MiB buffers (told in the log when the kernel gives less). Port 0

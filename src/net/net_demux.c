@@ -54,6 +54,20 @@ static void session_datagram(struct net_peer *peer, const struct net_udp_in *in)
 	read_messages(peer, &in->to);
 }
 
+/* A record under keys. One that slept when the batch came wakes for a genuine one only, and may
+ * have done so by now. */
+static void sleeper_datagram(struct net_socket *socket, const struct net_udp_in *in)
+{
+	struct net *net = socket->net;
+	struct net_peer *peer = net_peer_find(net, &net->peers, socket, &in->from);
+
+	if (peer && !peer->is_closing &&
+	    (peer->state == NET_PEER_UP || net_sleep_wake(peer, (struct bytes){in->data, in->len})))
+		session_datagram(peer, in);
+	else
+		net->stats.dropped++;
+}
+
 static void plain_datagram(struct net_socket *socket, const struct net_udp_in *in)
 {
 	struct net *net = socket->net;
@@ -267,7 +281,8 @@ static void client_hello(struct net_socket *socket, const struct net_udp_in *in,
 }
 
 /* Everything but application data. */
-static void setup_datagram(struct net_socket *socket, struct net_udp_in *in)
+static void setup_datagram(struct net_socket *socket, struct net_udp_in *in,
+			   const struct net_record *record)
 {
 	struct net *net = socket->net;
 	struct net_peer *half = net_peer_find(net, &net->half, socket, &in->from);
@@ -284,10 +299,12 @@ static void setup_datagram(struct net_socket *socket, struct net_udp_in *in)
 	}
 	struct net_peer *peer = net_peer_find(net, &net->peers, socket, &in->from);
 
-	if (peer && !peer->is_closing)
-		session_datagram(peer, in); /* our last flight was lost */
-	else
+	/* Our last flight was lost; or it is a repetition that came late: who sleeps has said
+	 * something after that flight. */
+	if (peer && peer->state == NET_PEER_ASLEEP && record->epoch == 0)
 		net->stats.dropped++;
+	else
+		sleeper_datagram(socket, in);
 }
 
 /* ---- a batch ---- */
@@ -298,10 +315,29 @@ static bool is_session_record(const struct net_record *r)
 	return r->type == NET_RECORD_DATA || (r->type == NET_RECORD_ALERT && r->epoch > 0);
 }
 
+/* False: it is for one who sleeps, and waits for those who do not. */
+static bool live_datagram(struct net_socket *socket, const struct net_udp_in *in)
+{
+	struct net *net = socket->net;
+	struct net_peer *peer = net_peer_find(net, &net->peers, socket, &in->from);
+
+	if (peer && !peer->is_closing && peer->state == NET_PEER_ASLEEP)
+		return false;
+	if (peer && !peer->is_closing)
+		session_datagram(peer, in);
+	else
+		net->stats.dropped++;
+	return true;
+}
+
 void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count)
 {
 	struct net *net = socket->net;
-	unsigned later[NET_UDP_BATCH], later_count = 0;
+	struct {
+		struct net_udp_in *in;
+		struct net_record record;
+	} later[NET_UDP_BATCH];
+	unsigned later_count = 0;
 
 	net->flush_at = count <= NET_SMALL_BATCH ? 1 : NET_FLUSH_EVERY;
 	net->in_batch = true;
@@ -317,19 +353,17 @@ void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count)
 			net->stats.dropped++;
 			continue;
 		}
-		if (!is_session_record(&record)) {
-			later[later_count++] = i;
+		if (is_session_record(&record) && live_datagram(socket, &in[i]))
 			continue;
-		}
-		struct net_peer *peer = net_peer_find(net, &net->peers, socket, &in[i].from);
-
-		if (peer && !peer->is_closing)
-			session_datagram(peer, &in[i]);
-		else
-			net->stats.dropped++;
+		later[later_count].in = &in[i];
+		later[later_count++].record = record;
 	}
-	for (unsigned i = 0; i < later_count; i++)
-		setup_datagram(socket, &in[later[i]]);
+	for (unsigned i = 0; i < later_count; i++) {
+		if (is_session_record(&later[i].record))
+			sleeper_datagram(socket, later[i].in);
+		else
+			setup_datagram(socket, later[i].in, &later[i].record);
+	}
 	net->flush_at = NET_FLUSH_EVERY;
 	net->in_batch = false;
 }

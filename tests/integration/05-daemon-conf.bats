@@ -117,6 +117,7 @@ teardown() {
 		event-prefix = spark/
 		image-limit = 1000000
 		log-level = debug
+		hibernate-after = 10s
 		session-idle = 90m
 		handshakes-per-second = 2000
 		max-sessions = 131072

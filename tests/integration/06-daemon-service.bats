@@ -148,6 +148,7 @@ coaps://127.0.0.1' ]
 		device-json = no
 		event-prefix = spark/
 		image-limit = 1K
+		hibernate-after = 1h
 		session-idle = 1h
 		handshakes-per-second = 10
 		max-sessions = 5
@@ -159,7 +160,7 @@ coaps://127.0.0.1' ]
 		s|^listen.*|listen = coaps://127.0.0.1:7|" "$D/a.conf"
 	printf '%s\n' 'plain-devices = yes' 'plain-anywhere = yes' >>"$D/a.conf"
 	kill -HUP "$PID"
-	await "$D/a.log" '^<6>reload=done taken=10 waiting_for_restart=5'
+	await "$D/a.log" '^<6>reload=done taken=11 waiting_for_restart=5'
 	# They hold at once; what waits for a restart does not.
 	api products -H 'Content-Type: application/json' -d '{"name":"blinky"}' >/dev/null
 	head -c 1025 /dev/urandom >"$D/image"
