@@ -17,6 +17,7 @@
 #include "base/slab.h"
 #include "core/event.h"
 #include "core/outage.h"
+#include "core/window.h"
 #include "daemon/engine.h"
 #include "daemon/key_tries.h"
 #include "proto/native.h"
@@ -62,8 +63,9 @@ struct dev {
 	struct served served;
 	struct history history; /* of the attempt history_of, from history_mark on */
 	uint64_t history_of, history_mark;
-	struct list sessions; /* oldest first */
-	unsigned awake;	      /* of them; the others hold nothing */
+	struct list sessions;	       /* oldest first */
+	unsigned awake;		       /* of them; the others hold nothing */
+	struct link_facts link_before; /* of the sessions that are over */
 	struct job *flight;
 	struct list queue;
 	unsigned queued;
@@ -188,6 +190,9 @@ void dev_reload(struct engine *e, struct dev *d);
 void sessions_init(struct engine *e);
 struct session *session_begin(struct engine *e, struct dev *d, struct net_peer *peer);
 void session_end(struct engine *e, struct session *s);
+/* What the device's link is like, by this session and the earlier ones; not while its device is not
+ * cached. */
+struct link_facts session_link(const struct session *s);
 /* It has a request: its device is loaded and held. ERR_NOENT, ERR_IO, ERR_NOMEM. */
 int session_wake(struct engine *e, struct session *s) ERR_CHECK;
 /* A device comes into the cache; goes, with none awake. */

@@ -196,7 +196,7 @@ static void handle_message(struct engine *e, struct session *s, const struct net
 	job->format = out;
 	job->peer = s->peer;
 	job->session_ms = s->since_ms;
-	net_peer_link(s->peer, &job->link_facts.messages, &job->link_facts.repeats);
+	job->link_facts = session_link(s);
 	if (kind == JOB_REPORT)
 		e->stats.reports++;
 	else

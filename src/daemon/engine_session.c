@@ -55,10 +55,21 @@ struct session *session_begin(struct engine *e, struct dev *d, struct net_peer *
 	return s;
 }
 
+struct link_facts session_link(const struct session *s)
+{
+	struct net_link link;
+
+	net_peer_link(s->peer, &link);
+	const struct link_facts now = {link.messages, link.repeats, link.rtt_ms};
+	return window_link_add(&s->dev->link_before, &now);
+}
+
 void session_end(struct engine *e, struct session *s)
 {
 	struct dev *d = s->dev;
 
+	if (d)
+		d->link_before = session_link(s);
 	net_peer_set_user(s->peer, NULL);
 	list_remove(&s->link);
 	if (d && !s->asleep)

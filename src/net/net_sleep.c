@@ -81,14 +81,13 @@ static void trial_keep(struct net_peer *peer, struct net_tls *tls)
 
 /* ---- how many may be loaded for nothing ---- */
 
-static uint16_t *origin_failed(struct net *net, const struct net_peer *peer)
+static uint16_t *origin_failed(struct net *net, const union net_address *from)
 {
-	return &net->sleep.window_origin_failed[net_origin(net, &peer->remote) % NET_SLEEP_ORIGINS];
+	return &net->sleep.window_origin_failed[net_origin(net, from) % NET_SLEEP_ORIGINS];
 }
 
-static bool budget_left(struct net_peer *peer)
+static bool budget_left(struct net *net, const union net_address *from)
 {
-	struct net *net = peer->net;
 	struct net_sleep *z = &net->sleep;
 
 	if (net->timers.now_ms - z->window_at_ms >= NET_WINDOW_MS) {
@@ -99,15 +98,13 @@ static bool budget_left(struct net_peer *peer)
 	unsigned left =
 		z->window_failed < NET_WAKES_FAILED ? NET_WAKES_FAILED - z->window_failed : 0;
 
-	return left > NET_WAKES_FAILED / 4 || *origin_failed(net, peer) < left;
+	return left > NET_WAKES_FAILED / 4 || *origin_failed(net, from) < left;
 }
 
-static void budget_pay(struct net_peer *peer)
+static void budget_pay(struct net *net, const union net_address *from)
 {
-	struct net *net = peer->net;
-
 	net->sleep.window_failed++;
-	(*origin_failed(net, peer))++;
+	(*origin_failed(net, from))++;
 }
 
 /* ---- the saved state ---- */
@@ -193,6 +190,7 @@ bool net_sleep_now(struct net_peer *peer)
 		return false;
 	}
 	net_observe_session_done(&peer->coap);
+	net_path_drop_held(peer);
 	peer->saved = place;
 	peer->saved_len = (uint16_t)saved_len;
 	peer->packed_len = (uint16_t)packed_len;
@@ -231,11 +229,11 @@ static struct net_tls *load(struct net_peer *peer)
 	return tls;
 }
 
-bool net_sleep_wake(struct net_peer *peer, struct bytes datagram)
+bool net_sleep_wake(struct net_peer *peer, const union net_address *from, struct bytes datagram)
 {
 	struct net *net = peer->net;
 
-	if (!peer->trial && !budget_left(peer)) {
+	if (!peer->trial && !budget_left(net, from)) {
 		net->stats.wakes_shed++;
 		return false;
 	}
@@ -247,7 +245,7 @@ bool net_sleep_wake(struct net_peer *peer, struct bytes datagram)
 	if (!net_tls_genuine(tls, datagram, net->message, sizeof(net->message))) {
 		net->stats.wakes_failed++;
 		if (loaded)
-			budget_pay(peer);
+			budget_pay(net, from);
 		trial_keep(peer, tls);
 		return false;
 	}

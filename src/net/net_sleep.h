@@ -23,6 +23,7 @@
 #include "base/list.h"
 #include "base/slab.h"
 #include "net/net_timer.h"
+#include "net/net_udp.h"
 
 struct net;
 struct net_peer;
@@ -72,7 +73,7 @@ void net_sleep_leave(struct net_peer *peer);
 
 /* A record under keys came for a sleeping peer, at the beginning of `datagram`. True: it is
  * genuine, the peer is up, and the datagram is still to be read. */
-bool net_sleep_wake(struct net_peer *peer, struct bytes datagram);
+bool net_sleep_wake(struct net_peer *peer, const union net_address *from, struct bytes datagram);
 
 /* Sends for a sleeping peer, which sleeps on. */
 int net_sleep_send(struct net_peer *peer, struct bytes message) ERR_CHECK;

@@ -119,6 +119,7 @@ teardown() {
 		log-level = debug
 		hibernate-after = 10s
 		session-idle = 90m
+		connection-id = yes
 		handshakes-per-second = 2000
 		max-sessions = 131072
 		keep-events = 90d

@@ -117,13 +117,19 @@ class Dtls:
             self._fail_unless_waiting(result)
         self._flush()
 
+    def _alive(self):
+        if not self._ssl:       # OpenSSL would not survive it
+            raise RuntimeError("the session is closed")
+
     def tick(self):
         """Once in a while during the handshake: repeats a lost flight."""
+        self._alive()
         _ctrl(self._ssl, _HANDLE_TIMEOUT, 0, None)
         self._flush()
 
     def fed(self, datagram):
         """Takes a datagram; returns the payloads of the records in it."""
+        self._alive()
         _bio_write(self._in, datagram, len(datagram))
         out = []
         if not self.up:
@@ -141,6 +147,7 @@ class Dtls:
         return out
 
     def send(self, payload):
+        self._alive()
         _err_clear()
         if _write(self._ssl, payload, len(payload)) <= 0:
             self.failed = "DTLS write"

@@ -5,8 +5,12 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import tempfile
 import time
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from free_port import free_port  # noqa: E402
 
 
 class Lost(Exception):
@@ -73,7 +77,7 @@ class Server:
         self.folder = tempfile.mkdtemp(prefix="postboot-outside.")
         self.binary = binary
         self.http = Http(self.folder + "/admin.sock")
-        self.secure = self.plain = 0
+        self.secure, self.plain = free_port(), free_port()
         self.process = None
         self.up = asyncio.Event()
         self.links = set()
@@ -98,11 +102,6 @@ class Server:
             if code != 200:
                 await asyncio.sleep(0.025)
                 continue
-            for uri in status["listen"]:
-                if uri.startswith("coaps:"):
-                    self.secure = int(uri.rsplit(":", 1)[1])
-                elif uri.startswith("coap:"):
-                    self.plain = int(uri.rsplit(":", 1)[1])
             if self.outages and self.outages[-1][2] is None:
                 self.outages[-1] = (*self.outages[-1][:2], time.time())
             self.up.set()
@@ -114,8 +113,14 @@ class Server:
         self.up.clear()
         start = time.time()
         self.outages.append((start, start, None))
+        if self.process.returncode is not None:
+            raise RuntimeError("ended by itself with %d:\n%s" % (self.process.returncode,
+                                                                self.log()))
         self.process.send_signal(how)
-        code = await self.process.wait()
+        try:
+            code = await asyncio.wait_for(self.process.wait(), 120)
+        except asyncio.TimeoutError:
+            raise RuntimeError("does not end:\n" + self.log()) from None
         self.outages[-1] = (start, time.time(), None)
         for link in list(self.links):
             link.lost("the server stopped")

@@ -25,7 +25,7 @@
 #include "net/net.h"
 #include "wire/coap.h"
 
-enum { GONE_KINDS = 5, RIG_TAG = 7 };
+enum { GONE_KINDS = 5, RIG_TAG = 1 };
 
 static const char rig_key[] = "0123456789abcdef";
 
@@ -40,6 +40,7 @@ struct rig {
 	uint64_t tag, failed_print, failed_tag;
 	unsigned failed;
 	unsigned szx;	      /* net_block_szx of the last request */
+	struct bytes answer;  /* of every request; none: "pong" */
 	unsigned psk_wait_ms; /* the processor is somewhere else for so long */
 	bool refuse_peers, close_peer, closed, last_duplicate;
 	mbedtls_entropy_context entropy;
@@ -99,7 +100,7 @@ static inline void rig_request(void *ctx, struct net_peer *peer, const struct ne
 	r->requests++;
 	r->last_duplicate = request->duplicate;
 	r->szx = net_block_szx(peer, request);
-	reply.payload = (struct bytes){(const uint8_t *)"pong", 4};
+	reply.payload = r->answer.len ? r->answer : (struct bytes){(const uint8_t *)"pong", 4};
 	reply.observe = request->observe == 0;
 	reply.observe_tag = RIG_TAG;
 	net_reply(r->net, exchange, &reply);
@@ -226,6 +227,7 @@ struct client {
 	bool borrowed_fd, timer_set;
 	int64_t intermediate_ms, final_ms;
 	/* meddling */
+	unsigned slow_ms;   /* what it sends takes so long */
 	bool draft_version; /* write 0xfe00 into records of epoch 0 */
 	unsigned lose_in;   /* drop that many incoming datagrams, once `lose_after` have come */
 	unsigned lose_after, received;
@@ -244,6 +246,8 @@ static inline int client_send(void *ctx, const unsigned char *data, size_t len)
 	c->last_out_len = len;
 	if (c->draft_version && data[3] == 0 && data[4] == 0)
 		c->last_out[2] = 0;
+	if (c->slow_ms)
+		(void)usleep(c->slow_ms * 1000);
 	(void)send(c->fd, c->last_out, len, 0);
 	return (int)len;
 }
