@@ -849,6 +849,49 @@ static void test_6_all_peers_together_hold_no_more_than_their_limit(void **state
 	rig_free(r);
 }
 
+static void test_6_what_is_held_too_long_is_dropped(void **state)
+{
+	struct rig *r = rig_large();
+	struct device *d = device_up(r, "dev-1", 4), *other = device_up(r, "dev-2", 4);
+
+	(void)state;
+	rebind(d);
+	rebind(other);
+	ask(d, 1, false);
+	ask(other, 2, false);
+	ask(d, 3, false);
+	assert_int_equal(r->net->held_count, 3);
+	r->net->timers.now_ms += NET_PATH_HOLD_MS - 5000;
+	net_path_sweep(r->net);
+	assert_int_equal(r->net->held_count, 3);
+	r->net->timers.now_ms += 5000;
+	net_path_sweep(r->net);
+	assert_int_equal(r->net->held_count, 0);
+	assert_int_equal(rig_stats(r).dropped, 3);
+	assert_served(d, 4); /* it answers only now */
+	assert_int_equal(d->pings, 1);
+	device_free(d);
+	device_free(other);
+	rig_free(r);
+}
+
+static void test_6_held_answers_go_with_their_session(void **state)
+{
+	struct rig *r = rig_large();
+	struct device *d = device_up(r, "dev-1", 4);
+
+	(void)state;
+	rebind(d);
+	ask(d, 1, false);
+	assert_int_equal(r->net->held_count, 1);
+	net_peer_close(r->net, r->peer);
+	rig_turn(r);
+	assert_int_equal(r->net->held_count, 0);
+	assert_true(list_empty(&r->net->held));
+	device_free(d);
+	rig_free(r);
+}
+
 /* ---- the table ---- */
 
 static void test_table_finds_thousands_and_forgets_each(void **state)
@@ -913,6 +956,8 @@ int main(void)
 		cmocka_unit_test(test_6_pong_from_elsewhere_proves_nothing),
 		cmocka_unit_test(test_6_at_most_eight_answers_are_held_and_all_of_them_sent),
 		cmocka_unit_test(test_6_all_peers_together_hold_no_more_than_their_limit),
+		cmocka_unit_test(test_6_what_is_held_too_long_is_dropped),
+		cmocka_unit_test(test_6_held_answers_go_with_their_session),
 		cmocka_unit_test(test_table_finds_thousands_and_forgets_each),
 	};
 
