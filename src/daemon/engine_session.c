@@ -68,8 +68,10 @@ void session_end(struct engine *e, struct session *s)
 {
 	struct dev *d = s->dev;
 
-	if (d)
+	if (d) {
 		d->link_before = session_link(s);
+		pace_forget(e, s);
+	}
 	net_peer_set_user(s->peer, NULL);
 	list_remove(&s->link);
 	if (d && !s->asleep)
