@@ -345,6 +345,8 @@ const struct net_callbacks *engine_net_callbacks(void)
 		.request = engine_request,
 		.observe_end = engine_observe_end,
 		.peer_sleeps = engine_peer_sleeps,
+		.weigh = engine_weigh,
+		.limited = engine_limited,
 	};
 
 	return &callbacks;

@@ -42,6 +42,7 @@ struct rig {
 	unsigned szx;	      /* net_block_szx of the last request */
 	struct bytes answer;  /* of every request; none: "pong" */
 	unsigned psk_wait_ms; /* the processor is somewhere else for so long */
+	unsigned limited, refused;
 	bool refuse_peers, close_peer, closed, last_duplicate;
 	mbedtls_entropy_context entropy;
 	mbedtls_ctr_drbg_context random;
@@ -108,6 +109,15 @@ static inline void rig_request(void *ctx, struct net_peer *peer, const struct ne
 		net_peer_close(r->net, peer);
 }
 
+static inline void rig_limited(void *ctx, struct net_peer *peer, unsigned refused)
+{
+	struct rig *r = ctx;
+
+	(void)peer;
+	r->limited++;
+	r->refused += refused;
+}
+
 static inline void rig_observe_end(void *ctx, struct net_peer *peer, uint32_t tag)
 {
 	struct rig *r = ctx;
@@ -140,6 +150,7 @@ static inline struct rig *rig_new(struct net_conf conf, const char *address, boo
 		.request = rig_request,
 		.observe_end = rig_observe_end,
 		.peer_sleeps = rig_sleeps,
+		.limited = rig_limited,
 	};
 	struct rig *r = test_calloc(1, sizeof(*r));
 	struct sockaddr_storage at = {0};
