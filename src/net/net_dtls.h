@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "net/net.h"
+#include "net/net_hello.h"
 #include "net/net_timer.h"
 
 struct net_dtls {
@@ -47,6 +48,8 @@ struct net_tls {
 	bool timer_set;
 	int64_t flight_ms; /* when our flight went out; negative: see net_dtls.c */
 	uint32_t rtt_ms;   /* what its answer took; 0: unknown */
+	bool spoke;	   /* the ClientHello is whole */
+	struct net_hello_window hello;
 	bool mute;	   /* sends nothing any more, not even an alert */
 	bool peer_ended;   /* by its alert */
 	uint8_t *identity; /* offered; proven once the handshake is over */
