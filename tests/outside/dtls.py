@@ -119,11 +119,14 @@ class Dtls:
 
     def tick(self):
         """Once in a while during the handshake: repeats a lost flight."""
-        _ctrl(self._ssl, _HANDLE_TIMEOUT, 0, None)
-        self._flush()
+        if self._ssl:
+            _ctrl(self._ssl, _HANDLE_TIMEOUT, 0, None)
+            self._flush()
 
     def fed(self, datagram):
         """Takes a datagram; returns the payloads of the records in it."""
+        if not self._ssl:
+            return []
         _bio_write(self._in, datagram, len(datagram))
         out = []
         if not self.up:
@@ -141,6 +144,8 @@ class Dtls:
         return out
 
     def send(self, payload):
+        if not self._ssl:
+            return          # it ended between two tries
         _err_clear()
         if _write(self._ssl, payload, len(payload)) <= 0:
             self.failed = "DTLS write"

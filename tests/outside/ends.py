@@ -146,9 +146,9 @@ class Ends(Boots):
         self.closed.append((a.index, verdict, charged))
         self.attempt = None
         self.last = (a, verdict)
-        self._consequences(a, verdict, reason, charged, after, late)
+        self._consequences(a, verdict, reason, charged, after, late, grade)
 
-    def _consequences(self, a, verdict, reason, charged, after, late):
+    def _consequences(self, a, verdict, reason, charged, after, late, grade):
         sha, policy = a.release.sha, self.product["policy"]
         if verdict == "updated":
             self.failed_attempt = None
@@ -158,8 +158,12 @@ class Ends(Boots):
             self.fresh_next = False
         if verdict == "updated":
             self.in_a_row, self.wait, self.base_changes = 0, None, 0
-            self.home, self.home_unsure, self.drifted = sha, False, False
+            self.home, self.drifted = sha, False
             return
+        if a.external and grade:
+            self.home = sha             # that it runs it is sure
+        elif verdict in ("base-changed", "rolled-back") or after and verdict != "reverted":
+            self.home = None            # what an attempt did is no drift
         if verdict in ("reverted", "rolled-back") or reason == "bad-digest" or \
                 (verdict == "device-failed" and after):
             self.fresh_next = True

@@ -40,6 +40,8 @@ class Link:
                 await asyncio.wait_for(asyncio.shield(self.opened), 0.5)
                 return self
             except asyncio.TimeoutError:
+                if self.closed:
+                    raise Lost(self.closed) from None
                 self.dtls.tick()
         self.lost("no handshake")
         raise Lost("no handshake")
@@ -116,6 +118,8 @@ class Link:
                                payload)
         future = self.waiting[token] = self.loop.create_future()
         for _ in range(ANSWER_S // 2):
+            if self.closed:
+                raise Lost(self.closed)
             self._out(message)
             try:
                 return await asyncio.wait_for(asyncio.shield(future), 2)

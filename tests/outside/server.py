@@ -77,7 +77,7 @@ class Server:
         self.process = None
         self.up = asyncio.Event()
         self.links = set()
-        self.outages = []       # (signal, end, ready again) of each stop
+        self.outages = []       # (signal, end, ready again, by SIGKILL) of each stop
         self.lines = open(self.folder + "/log", "ab")
 
     async def start(self):
@@ -104,7 +104,7 @@ class Server:
                 elif uri.startswith("coap:"):
                     self.plain = int(uri.rsplit(":", 1)[1])
             if self.outages and self.outages[-1][2] is None:
-                self.outages[-1] = (*self.outages[-1][:2], time.time())
+                self.outages[-1] = (*self.outages[-1][:2], time.time(), self.outages[-1][3])
             self.up.set()
             return status
         raise RuntimeError("the server does not start:\n" + self.log())
@@ -113,10 +113,10 @@ class Server:
         """SIGKILL or SIGTERM, at once, whatever is under way."""
         self.up.clear()
         start = time.time()
-        self.outages.append((start, start, None))
+        self.outages.append((start, start, None, how == signal.SIGKILL))
         self.process.send_signal(how)
         code = await self.process.wait()
-        self.outages[-1] = (start, time.time(), None)
+        self.outages[-1] = (start, time.time(), None, how == signal.SIGKILL)
         for link in list(self.links):
             link.lost("the server stopped")
         self.http.forget()
