@@ -37,6 +37,8 @@ enum {
 	LIMIT_COAP_OBSERVE = 4,	    /* observations per peer */
 	LIMIT_PEERS = 131072,	    /* sessions */
 	LIMIT_HALF_OPEN = 256,	    /* handshakes not finished */
+	LIMIT_PATH_HELD = 8,	    /* datagrams for a new address that has not answered yet */
+	LIMIT_PATHS_HELD = 1024,    /* of all peers */
 	LIMIT_NATIVE_MESSAGE = 512, /* PROTOCOL: every message but an image block */
 	LIMIT_NATIVE_JSON = 1024,   /* PROTOCOL: the JSON twin */
 	LIMIT_WIRE_NODES = 64,	    /* values in one decoded CBOR or JSON message */

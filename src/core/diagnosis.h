@@ -85,6 +85,7 @@ struct history {
 /* What only the transport knows. */
 struct link_facts {
 	uint32_t messages, repeats;
+	uint32_t rtt_ms; /* a round trip, smoothed; 0: unknown */
 };
 
 const char *diagnosis_name(enum diagnosis_kind k);

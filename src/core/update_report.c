@@ -7,8 +7,9 @@
 #include "base/buf.h"
 #include "core/update.h"
 #include "core/update_internal.h"
+#include "core/window.h"
 
-enum { CHECK_IN_SOON_S = 60, BOOT_CLOCK_SLACK_MS = 2000, LINK_MESSAGES_MIN = 50 };
+enum { CHECK_IN_SOON_S = 60, BOOT_CLOCK_SLACK_MS = 2000 };
 
 /* ---- facts ---- */
 
@@ -366,22 +367,6 @@ static void directive_release(struct directive *v, const char *version, int64_t 
 	memcpy(v->file_sha256, sha256, sizeof(v->file_sha256));
 }
 
-/* Blocks in flight: fewer on a link that loses messages (PROTOCOL, streaming), never none. */
-static unsigned window_hint(const struct update *u)
-{
-	const unsigned window = (unsigned)u->product->policy.window;
-	const struct link_facts *link = &u->link;
-	unsigned hint = window;
-
-	if (link->messages < LINK_MESSAGES_MIN)
-		return window;
-	if ((uint64_t)link->repeats * 4 >= link->messages)
-		hint = window / 4;
-	else if ((uint64_t)link->repeats * 10 >= link->messages)
-		hint = window / 2;
-	return hint ? hint : 1;
-}
-
 static void answer(struct update *u, const struct plan *plan, struct outcome *out)
 {
 	struct directive *v = &out->directive;
@@ -401,7 +386,7 @@ static void answer(struct update *u, const struct plan *plan, struct outcome *ou
 			   (!a->fresh && (a->capabilities & CAP_RESUME) ? DIRECTIVE_RESUME : 0u);
 		v->block_bytes = (unsigned)p->block_bytes;
 		if (a->capabilities & CAP_WINDOW)
-			v->window = window_hint(u);
+			v->window = window_hint(p, &u->link);
 		return;
 	}
 	if (plan->pending) {

@@ -49,7 +49,8 @@ static void traffic(const struct output *o, const json_t *s)
 	char one[TEXT_SHORT], two[TEXT_SHORT], three[64];
 
 	view_label(o, "sessions");
-	out_printf(o, "%" PRId64 ", handshakes %s, refused %s", get_int(s, "sessions"),
+	out_printf(o, "%" PRId64 ", with connection ID %" PRId64 ", handshakes %s, refused %s",
+		   get_int(s, "sessions"), get_int(s, "connection_ids"),
 		   text_count(get_int(h, "ok"), one), text_count(get_int(h, "failed"), two));
 	out_nl(o);
 	view_label(o, "CoAP");

@@ -56,6 +56,7 @@ static void put_traffic(json_t **o, struct admin *a, const struct engine_stats *
 	if (a->conf.net)
 		net_stats_read(a->conf.net, &net);
 	view_put(o, "sessions", json_integer((json_int_t)es->sessions));
+	view_put(o, "connection_ids", json_integer((json_int_t)net.cid_peers));
 	view_put(&handshakes, "ok", json_integer((json_int_t)net.handshakes_ok));
 	view_put(&handshakes, "failed", json_integer((json_int_t)net.handshakes_failed));
 	view_put(o, "handshakes", handshakes);

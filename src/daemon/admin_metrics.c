@@ -129,6 +129,20 @@ static void put_handshakes(struct metrics *m, const struct net_stats *net)
 	metrics_one(m, GAUGE, "postboot_handshakes_open", "Handshakes under way.", net->half_open);
 }
 
+static void put_connection_ids(struct metrics *m, const struct net_stats *net)
+{
+	metrics_one(m, GAUGE, "postboot_connection_ids",
+		    "Sessions that have a connection ID (RFC 9146).", net->cid_peers);
+	metrics_one(m, COUNTER, "postboot_address_changes_total",
+		    "Sessions that followed their device to another address.",
+		    net->address_changes);
+	metrics_family(m, COUNTER, "postboot_connection_id_records_dropped_total",
+		       "Records with a connection ID of no session, or forged or repeated from "
+		       "another address.");
+	metrics_count(m, "reason", "unknown", net->cid_unknown);
+	metrics_count(m, "reason", "forged", net->cid_refused);
+}
+
 static void put_coap(struct metrics *m, const struct net_stats *net)
 {
 	metrics_one(m, COUNTER, "postboot_coap_requests_total", "CoAP requests.", net->requests);
@@ -154,6 +168,7 @@ static void put_net(struct metrics *m, const struct admin *a, const struct engin
 	if (a->conf.net)
 		net_stats_read(a->conf.net, &net);
 	metrics_one(m, GAUGE, "postboot_sessions", "Sessions of devices.", es->sessions);
+	put_connection_ids(m, &net);
 	put_handshakes(m, &net);
 	metrics_one(m, COUNTER, "postboot_datagrams_received_total", "Datagrams received.",
 		    net.datagrams_in);

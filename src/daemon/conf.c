@@ -50,6 +50,8 @@ static const struct conf_key keys[] = {
 	 "What is logged: err, warn, info or debug."},
 	{"session-idle", CONF_TYPE_DURATION, AT(session_idle_ms), "1d", SECOND, 365 * DAY, true,
 	 "A silent session is closed after it; a number with s, m, h or d."},
+	{"connection-id", CONF_TYPE_BOOL, AT(connection_id), "yes", 1, 0, true,
+	 "Let sessions of devices that can (RFC 9146) go on when their address changes."},
 	{"handshakes-per-second", CONF_TYPE_COUNT, AT(handshakes_per_s), "2000",
 	 1, 1000000, true,
 	 "New sessions a second from all addresses together."},

@@ -64,6 +64,7 @@ struct conf {
 	int64_t image_limit_bytes;
 	enum log_level log_level;
 	int64_t session_idle_ms;
+	bool connection_id;
 	int64_t handshakes_per_s;
 	int64_t max_sessions;
 	int64_t keep_events_ms, keep_attempts_ms; /* 0: for ever */

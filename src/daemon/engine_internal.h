@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "core/event.h"
 #include "core/outage.h"
+#include "core/window.h"
 #include "daemon/engine.h"
 #include "daemon/key_fails.h"
 #include "daemon/key_tries.h"
@@ -57,6 +58,7 @@ struct dev {
 	struct history history; /* of the attempt history_of, from history_mark on */
 	uint64_t history_of, history_mark;
 	struct list sessions;
+	struct link_facts link_before; /* of the sessions that are over */
 	struct job *flight;
 	struct list queue;
 	unsigned queued;
@@ -193,6 +195,8 @@ struct job *job_new(struct engine *e, struct dev *d, enum job_kind kind);
 int job_submit(struct job *job) ERR_CHECK;
 
 /* engine_request.c */
+/* What the device's link is like, by this session and the earlier ones. */
+struct link_facts session_link(const struct session *s);
 void job_answer(struct job *job, int err);
 
 /* engine_admin.c */

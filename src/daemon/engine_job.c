@@ -344,8 +344,7 @@ static int job_context(struct job *job)
 	if (job->peer)
 		u->link = job->link_facts;
 	else if (!list_empty(&d->sessions))
-		net_peer_link(LIST_ENTRY(d->sessions.prev, struct session, link)->peer,
-			      &u->link.messages, &u->link.repeats);
+		u->link = session_link(LIST_ENTRY(d->sessions.prev, struct session, link));
 	if (err)
 		engine_store_failed(e, u->device.id, err);
 	return err;

@@ -85,10 +85,20 @@ static struct session *session_new(struct engine *e, struct dev *d, struct net_p
 	return s;
 }
 
+struct link_facts session_link(const struct session *s)
+{
+	struct net_link link;
+
+	net_peer_link(s->peer, &link);
+	const struct link_facts now = {link.messages, link.repeats, link.rtt_ms};
+	return window_link_add(&s->dev->link_before, &now);
+}
+
 static void session_free(struct engine *e, struct session *s)
 {
 	struct dev *d = s->dev;
 
+	d->link_before = session_link(s);
 	net_peer_set_user(s->peer, NULL);
 	list_remove(&s->link);
 	free(s);
@@ -223,7 +233,7 @@ static void handle_message(struct engine *e, struct session *s, const struct net
 	job->format = out;
 	job->peer = s->peer;
 	job->session_ms = s->since_ms;
-	net_peer_link(s->peer, &job->link_facts.messages, &job->link_facts.repeats);
+	job->link_facts = session_link(s);
 	if (kind == JOB_REPORT)
 		e->stats.reports++;
 	else

@@ -249,6 +249,14 @@ int service_key_test(const struct conf *conf)
 	if (err)
 		return say(err, &fault);
 	err = store_seal_look(database(conf, path), &seal);
+	if (err == ERR_VERSION) {
+		(void)fprintf(stderr,
+			      "postbootd: %s: a newer postbootd wrote it: this one will not start "
+			      "with it\n",
+			      path);
+		keys_free(k);
+		return err;
+	}
 	if (err && err != ERR_NOENT)
 		(void)fprintf(stderr, "postbootd: %s: %s: not checked against the service's key\n",
 			      path, err_text(err));

@@ -28,6 +28,7 @@ struct net_conf service_conf_net(const struct service *s)
 		.handshakes_per_s = (unsigned)s->conf.handshakes_per_s,
 		.well_known = engine_well_known(),
 		.plain_devices = s->conf.plain_devices,
+		.connection_ids = s->conf.connection_id,
 	};
 }
 

@@ -39,6 +39,8 @@ static size_t dtls_psk(struct net_peer *peer, struct net_claim *claim, uint8_t *
 
 static void dtls_send(struct net_peer *peer, struct bytes datagram)
 {
+	if (peer->path.unproven && !net_path_may_send(peer, datagram))
+		return;
 	net_send(peer->socket, &peer->remote, &peer->local, datagram.ptr, datagram.len);
 }
 
@@ -66,6 +68,8 @@ static void coap_send(void *ctx, struct net_coap_session *s, struct bytes datagr
 		dtls_send(peer, datagram);
 	else if (net_tls_write(peer->tls, datagram))
 		peer->net->stats.dropped++; /* longer than the record limit of the peer */
+	if (peer->path.must_ask)
+		net_path_ask(peer);
 }
 
 static void coap_request(void *ctx, struct net_coap_session *s, const struct net_request *request,
@@ -83,8 +87,16 @@ static void coap_observe_end(void *ctx, struct net_coap_session *s, uint32_t tag
 	net->cb->observe_end(net->ctx, peer_of(s), tag);
 }
 
-static const struct net_coap_ops coap_ops = {
-	.send = coap_send, .request = coap_request, .observe_end = coap_observe_end};
+static bool coap_reset(void *ctx, struct net_coap_session *s, uint16_t mid)
+{
+	(void)ctx;
+	return net_path_answered(peer_of(s), mid);
+}
+
+static const struct net_coap_ops coap_ops = {.send = coap_send,
+					     .request = coap_request,
+					     .observe_end = coap_observe_end,
+					     .reset = coap_reset};
 
 /* ---- the loop ---- */
 
@@ -192,6 +204,7 @@ void net_limits_set(struct net *net, const struct net_conf *conf)
 	unsigned per_s = conf->handshakes_per_s ? conf->handshakes_per_s : NET_HANDSHAKES_PER_S;
 
 	net->session_idle_ms = conf->session_idle_ms ? conf->session_idle_ms : NET_SESSION_IDLE_MS;
+	net->connection_ids = conf->connection_ids;
 	net->max_peers = conf->max_peers ? conf->max_peers : LIMIT_PEERS;
 	net->handshakes_per_window = (per_s + 9) / 10;
 	net->cookies_per_window = NET_COOKIES_PER_WINDOW > 2 * net->handshakes_per_window
@@ -412,10 +425,11 @@ char *net_peer_address(const struct net_peer *peer, char dst[64])
 	return dst;
 }
 
-void net_peer_link(const struct net_peer *peer, uint32_t *ret_messages, uint32_t *ret_repeats)
+void net_peer_link(const struct net_peer *peer, struct net_link *ret_link)
 {
-	*ret_messages = peer->coap.messages;
-	*ret_repeats = peer->coap.repeats;
+	*ret_link = (struct net_link){.messages = peer->coap.messages,
+				      .repeats = peer->coap.repeats,
+				      .rtt_ms = peer->coap.rtt_ms};
 }
 
 void net_stats_read(const struct net *net, struct net_stats *ret_stats)
@@ -423,4 +437,5 @@ void net_stats_read(const struct net *net, struct net_stats *ret_stats)
 	*ret_stats = net->stats;
 	ret_stats->peers = net->live_count + net->plain_count;
 	ret_stats->half_open = net->half_open_count;
+	ret_stats->cid_peers = net->by_cid.count;
 }

@@ -126,6 +126,7 @@ struct net_conf {
 	unsigned handshakes_per_s; /* cookie-verified ClientHellos, all addresses; 0: 2000 */
 	const char *well_known;	   /* body of /.well-known/core (RFC 6690), static */
 	bool plain_devices;	   /* plain peers may use more than .well-known/core and ping */
+	bool connection_ids;	   /* for clients that can have one (RFC 9146) */
 };
 
 struct net_stats {
@@ -133,6 +134,11 @@ struct net_stats {
 	uint64_t handshakes_ok, handshakes_failed, cookies_sent;
 	uint64_t requests, duplicates, retransmissions, notifications;
 	uint64_t peers, half_open;
+	uint64_t cid_peers;	  /* of the peers, those with a connection ID */
+	uint64_t address_changes; /* of them */
+	/* records with a connection ID: of no session; of one, but from another address than its
+	 * own, and forged, replayed or damaged */
+	uint64_t cid_unknown, cid_refused;
 	uint64_t handshakes_gone[NET_GONE_COUNT]; /* those that failed, by why they ended */
 	/* handshakes that were not begun or not gone on with: too many a moment, or no room */
 	uint64_t hellos_shed, handshakes_shed, half_open_shed;
@@ -144,8 +150,8 @@ struct net_stats {
 /* The loop is borrowed and must outlive the net. */
 int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net) ERR_CHECK;
 
-/* Takes session_idle_ms, max_peers and handshakes_per_s, and nothing else. For each new session
- * beyond a smaller max_peers two old ones end. */
+/* Takes session_idle_ms, max_peers, handshakes_per_s and connection_ids (for new sessions), and
+ * nothing else. For each new session beyond a smaller max_peers two old ones end. */
 void net_limits_set(struct net *net, const struct net_conf *conf);
 
 /* Binds one UDP socket with 4 MiB buffers (told in the log when the kernel gives less). Port 0
@@ -184,8 +190,12 @@ void net_peer_claim(const struct net_peer *peer, struct net_claim *ret);
 int64_t net_peer_since_ms(const struct net_peer *peer);
 /* "192.0.2.1:5684" or "[2001:db8::1]:5684". Returns dst. */
 char *net_peer_address(const struct net_peer *peer, char dst[64]);
-/* Retransmissions seen from and to this peer, for the weak-link diagnosis. */
-void net_peer_link(const struct net_peer *peer, uint32_t *ret_messages, uint32_t *ret_repeats);
+/* What is seen of the way to this peer, for the weak-link diagnosis and the window. */
+struct net_link {
+	uint32_t messages, repeats; /* requests of the peer and CONs of ours; those sent again */
+	uint32_t rtt_ms;	    /* a round trip, smoothed (RFC 6298); 0: none was measured */
+};
+void net_peer_link(const struct net_peer *peer, struct net_link *ret_link);
 
 void net_stats_read(const struct net *net, struct net_stats *ret_stats);
 

@@ -218,6 +218,8 @@ void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint
 		(void)net_out_acknowledged(c, s, m.mid, false);
 		break;
 	case WIRE_RST:
+		if (c->ops->reset && c->ops->reset(c->ctx, s, m.mid))
+			break;
 		(void)net_out_acknowledged(c, s, m.mid, true);
 		break;
 	case WIRE_CON: /* a ping, or a response nobody asked for */

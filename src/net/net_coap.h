@@ -53,6 +53,7 @@ struct net_coap_session {
 	uint8_t max_szx; /* largest block the record limit leaves, 0..6 */
 	bool plain;	 /* no DTLS: the address may be forged */
 	uint32_t messages, repeats;
+	uint16_t rtt_ms; /* smoothed, 0: none was measured */
 };
 
 struct net_coap_ops {
@@ -60,6 +61,9 @@ struct net_coap_ops {
 	void (*request)(void *ctx, struct net_coap_session *s, const struct net_request *request,
 			struct net_exchange exchange);
 	void (*observe_end)(void *ctx, struct net_coap_session *s, uint32_t tag);
+	/* A RST came; true if it answers a ping of the owner's (net_coap_send_empty() of a CON).
+	 * NULL: it sends none. */
+	bool (*reset)(void *ctx, struct net_coap_session *s, uint16_t mid);
 };
 
 struct net_pending;
@@ -152,6 +156,9 @@ void net_exchange_session_done(struct net_coap *c, struct net_coap_session *s);
 /* Queues data as CON; NULL if there is no memory. */
 struct net_out *net_out_new(struct net_coap_session *s, struct net_observation *o,
 			    const uint8_t *data, size_t len, uint16_t mid);
+/* A message of ours was answered after so long, and was sent once only: of one that was sent again
+ * nobody knows which was answered (RFC 6298 3). */
+void net_coap_round_trip(struct net_coap_session *s, int64_t took_ms);
 /* Fewer than NET_OUT_PER_SESSION wait: one more separate response may. */
 bool net_out_room(const struct net_coap_session *s);
 void net_out_enqueue(struct net_coap *c, struct net_out *out);

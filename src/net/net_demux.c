@@ -24,34 +24,71 @@ static void settle_szx(struct net_peer *peer)
 	peer->szx_known = true;
 }
 
-/* `to` is where the datagram came to; only one that proves genuine may change where we answer
- * from. */
-static void read_messages(struct net_peer *peer, const struct net_local *to)
+/* What is being read: one record of a datagram. */
+struct arrival {
+	struct net_socket *socket;
+	const struct net_udp_in *in;
+	struct net_record record;
+};
+
+/* Of a session that is found by its connection ID, whoever sends it. */
+static bool is_from_elsewhere(const struct net_peer *peer, const struct arrival *a)
+{
+	return a && a->record.cid.len &&
+	       (peer->socket != a->socket || !net_address_equal(&peer->remote, &a->in->from));
+}
+
+/* Reads what was fed: a record, or (no arrival) what came in one datagram with the end of the
+ * handshake. Only what proves genuine may change where we answer to and from. False: the peer is
+ * gone. */
+static bool read_messages(struct net_peer *peer, const struct arrival *a)
 {
 	struct net *net = peer->net;
 	size_t len = 0;
+	bool elsewhere = is_from_elsewhere(peer, a), genuine = false;
 	enum net_tls_result result = NET_TLS_DONE;
 
 	while (!peer->is_closing) {
 		result = net_tls_read(peer->tls, net->message, sizeof(net->message), &len);
+		if (a && (result == NET_TLS_DONE || result == NET_TLS_CLOSED)) {
+			net_path_genuine(peer, a->socket, a->in, &a->record);
+			genuine = true;
+		}
 		if (result != NET_TLS_DONE)
 			break;
 		if (!peer->szx_known)
 			settle_szx(peer);
-		peer->local = *to;
 		net_peer_seen(peer);
 		net_coap_receive(&net->coap, &peer->coap, net->message, len);
 		if (!net_tls_more(peer->tls))
 			break;
 	}
-	if (result == NET_TLS_CLOSED || result == NET_TLS_FAILED)
-		net_peer_end(peer, NET_GONE_CLOSED, true);
+	if (elsewhere && !genuine)
+		net->stats.cid_refused++;
+	if (result != NET_TLS_CLOSED && result != NET_TLS_FAILED)
+		return true;
+	net_peer_end(peer, NET_GONE_CLOSED, true);
+	return false;
 }
 
-static void session_datagram(struct net_peer *peer, const struct net_udp_in *in)
+/* mbedTLS gets one record at a time: so it is known which one was genuine. A record of another
+ * session has no place in the datagram (as RFC 9147 4.2.1 says for DTLS 1.3). */
+static void session_datagram(struct net_peer *peer, struct net_socket *socket,
+			     const struct net_udp_in *in)
 {
-	net_dtls_feed(&peer->net->dtls, (struct bytes){in->data, in->len});
-	read_messages(peer, &in->to);
+	struct arrival a = {.socket = socket, .in = in};
+
+	for (size_t at = 0; at < in->len && !peer->is_closing; at += a.record.len) {
+		if (net_record_first(in->data + at, in->len - at, &a.record) ||
+		    (a.record.cid.len &&
+		     !bytes_equal(a.record.cid, (struct bytes){peer->cid, NET_CID}))) {
+			peer->net->stats.dropped++;
+			return;
+		}
+		net_dtls_feed(&peer->net->dtls, (struct bytes){in->data + at, a.record.len});
+		if (!read_messages(peer, &a))
+			return;
+	}
 }
 
 static void plain_datagram(struct net_socket *socket, const struct net_udp_in *in)
@@ -99,14 +136,12 @@ static const char *why_failed(const struct net_tls *tls)
 
 void net_handshake_go_on(struct net_peer *peer)
 {
-	struct net_local to = peer->local;
-
 	switch (net_tls_handshake(peer->tls)) {
 	case NET_TLS_MORE:
 		break;
 	case NET_TLS_DONE:
 		net_peer_promote(peer);
-		read_messages(peer, &to); /* what came in the same datagram */
+		(void)read_messages(peer, NULL);
 		break;
 	case NET_TLS_CLOSED:
 	case NET_TLS_FAILED: {
@@ -282,10 +317,13 @@ static void setup_datagram(struct net_socket *socket, struct net_udp_in *in)
 		handshake_datagram(half, in);
 		return;
 	}
-	struct net_peer *peer = net_peer_find(net, &net->peers, socket, &in->from);
+	/* Our last flight was lost: then the client's Finished is in it. */
+	struct bytes cid = net_record_cid(in->data, in->len);
+	struct net_peer *peer = cid.len ? net_cid_find(net, cid)
+					: net_peer_find(net, &net->peers, socket, &in->from);
 
 	if (peer && !peer->is_closing)
-		session_datagram(peer, in); /* our last flight was lost */
+		session_datagram(peer, socket, in);
 	else
 		net->stats.dropped++;
 }
@@ -298,6 +336,52 @@ static bool is_session_record(const struct net_record *r)
 	return r->type == NET_RECORD_DATA || (r->type == NET_RECORD_ALERT && r->epoch > 0);
 }
 
+/* RFC 9146 3: who has a connection ID is found by it and by nothing else. */
+static struct net_peer *session_of(struct net_socket *socket, const struct net_udp_in *in,
+				   const struct net_record *r)
+{
+	struct net *net = socket->net;
+
+	return r->cid.len ? net_cid_find(net, r->cid)
+			  : net_peer_find(net, &net->peers, socket, &in->from);
+}
+
+/* The Finished of a handshake under way, in a datagram of its own. */
+static bool is_of_handshake(struct net_socket *socket, const struct net_udp_in *in,
+			    const struct net_record *r)
+{
+	struct net *net = socket->net;
+	struct net_peer *half = net_peer_find(net, &net->half, socket, &in->from);
+
+	return half && bytes_equal(r->cid, (struct bytes){half->cid, NET_CID});
+}
+
+static void secure_datagram(struct net_socket *socket, struct net_udp_in *in, bool *ret_later)
+{
+	struct net *net = socket->net;
+	struct net_record record;
+
+	in->len = net_record_whole(in->data, in->len);
+	if (net_record_first(in->data, in->len, &record)) {
+		net->stats.dropped++;
+		return;
+	}
+	if (!record.cid.len && !is_session_record(&record)) {
+		*ret_later = true;
+		return;
+	}
+	struct net_peer *peer = session_of(socket, in, &record);
+
+	if (peer && !peer->is_closing) {
+		session_datagram(peer, socket, in);
+	} else if (!peer && record.cid.len && is_of_handshake(socket, in, &record)) {
+		*ret_later = true;
+	} else {
+		net->stats.dropped++;
+		net->stats.cid_unknown += record.cid.len != 0;
+	}
+}
+
 void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count)
 {
 	struct net *net = socket->net;
@@ -306,27 +390,14 @@ void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count)
 	net->flush_at = count <= NET_SMALL_BATCH ? 1 : NET_FLUSH_EVERY;
 	net->in_batch = true;
 	for (unsigned i = 0; i < count; i++) {
-		struct net_record record;
+		bool is_later = false;
 
-		if (!socket->secure) {
-			plain_datagram(socket, &in[i]);
-			continue;
-		}
-		in[i].len = net_record_whole(in[i].data, in[i].len);
-		if (net_record_first(in[i].data, in[i].len, &record)) {
-			net->stats.dropped++;
-			continue;
-		}
-		if (!is_session_record(&record)) {
-			later[later_count++] = i;
-			continue;
-		}
-		struct net_peer *peer = net_peer_find(net, &net->peers, socket, &in[i].from);
-
-		if (peer && !peer->is_closing)
-			session_datagram(peer, &in[i]);
+		if (socket->secure)
+			secure_datagram(socket, &in[i], &is_later);
 		else
-			net->stats.dropped++;
+			plain_datagram(socket, &in[i]);
+		if (is_later)
+			later[later_count++] = i;
 	}
 	for (unsigned i = 0; i < later_count; i++)
 		setup_datagram(socket, &in[later[i]]);

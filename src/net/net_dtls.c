@@ -10,10 +10,14 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "net/net.h"
+#include "net/net_hello.h"
 
 enum {
 	RETRANSMIT_FIRST_MS = 1000, /* RFC 6347 4.2.4.1 */
 	RETRANSMIT_LAST_MS = 16000,
+	/* in the place of the time of a flight */
+	FLIGHT_NONE = -1,
+	FLIGHT_AGAIN = -2, /* sent twice: nobody knows which of them is answered */
 };
 
 /* In the server's order of preference. X.509 suites come with issue 3 of 5. */
@@ -107,6 +111,8 @@ static void configure(struct net_dtls *d)
 	mbedtls_ssl_conf_dtls_anti_replay(&d->conf, MBEDTLS_SSL_ANTI_REPLAY_ENABLED);
 	mbedtls_ssl_conf_handshake_timeout(&d->conf, RETRANSMIT_FIRST_MS, RETRANSMIT_LAST_MS);
 	mbedtls_ssl_conf_dtls_cookies(&d->conf, NULL, cookie_was_valid, NULL);
+	/* Fails for a length beyond mbedTLS's maximum only. */
+	(void)mbedtls_ssl_conf_cid(&d->conf, NET_CID, MBEDTLS_SSL_UNEXPECTED_CID_IGNORE);
 }
 
 int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops, struct net_timers *timers)
@@ -199,9 +205,20 @@ static void timer_set(void *ctx, uint32_t intermediate_ms, uint32_t final_ms)
 
 	tls->timer_set = final_ms != 0;
 	if (!tls->timer_set) {
+		/* at its end or after it it was no answer; our last flight gets none */
+		if (tls->flight_ms >= 0 && now < tls->timer.at_ms && !tls->rtt_ms)
+			tls->rtt_ms = (uint32_t)(now - tls->flight_ms);
+		tls->flight_ms = FLIGHT_NONE;
 		net_timer_disarm(tls->dtls->timers, &tls->timer);
 		return;
 	}
+	/* set twice for each flight, and again when it is repeated: with twice the time for our own
+	 * reasons, with the same for the peer's */
+	if (final_ms != RETRANSMIT_FIRST_MS ||
+	    (tls->flight_ms != FLIGHT_NONE && tls->flight_ms != now))
+		tls->flight_ms = FLIGHT_AGAIN;
+	else
+		tls->flight_ms = now;
 	tls->intermediate_ms = now + intermediate_ms;
 	net_timer_arm(tls->dtls->timers, &tls->timer, now + final_ms, timer_fired);
 }
@@ -226,6 +243,7 @@ struct net_tls *net_tls_new(struct net_dtls *d, struct net_peer *peer)
 		return NULL;
 	tls->dtls = d;
 	tls->peer = peer;
+	tls->flight_ms = FLIGHT_NONE;
 	mbedtls_ssl_init(&tls->ssl);
 	if (mbedtls_ssl_setup(&tls->ssl, &d->conf)) {
 		net_tls_free(tls);
@@ -245,6 +263,21 @@ void net_tls_free(struct net_tls *tls)
 	mbedtls_ssl_free(&tls->ssl);
 	free(tls->identity);
 	free(tls);
+}
+
+int net_tls_offer_cid(struct net_tls *tls, const uint8_t *cid)
+{
+	return mbedtls_ssl_set_cid(&tls->ssl, MBEDTLS_SSL_CID_ENABLED, cid, NET_CID) ? ERR_CRYPTO
+										     : 0;
+}
+
+bool net_tls_has_cid(struct net_tls *tls)
+{
+	int enabled = MBEDTLS_SSL_CID_DISABLED;
+
+	/* Ours is never empty: it is in use if both spoke of it, whatever the client's is. */
+	return mbedtls_ssl_get_peer_cid(&tls->ssl, &enabled, NULL, NULL) == 0 &&
+	       enabled == MBEDTLS_SSL_CID_ENABLED;
 }
 
 void net_dtls_feed(struct net_dtls *d, struct bytes datagram)

@@ -45,6 +45,8 @@ struct net_tls {
 	struct net_timer timer;
 	int64_t intermediate_ms; /* mbedTLS's first deadline; the timer has the final one */
 	bool timer_set;
+	int64_t flight_ms; /* when our flight went out; negative: see net_dtls.c */
+	uint32_t rtt_ms;   /* what its answer took; 0: unknown */
 	bool mute;	   /* sends nothing any more, not even an alert */
 	bool peer_ended;   /* by its alert */
 	uint8_t *identity; /* offered; proven once the handshake is over */
@@ -71,6 +73,10 @@ size_t net_dtls_cookie_make(struct net_dtls *d, struct bytes client, uint8_t *ds
 
 struct net_tls *net_tls_new(struct net_dtls *d, struct net_peer *peer);
 void net_tls_free(struct net_tls *tls);
+/* Before the handshake: the connection ID (NET_CID bytes) for a client that can have one. */
+int net_tls_offer_cid(struct net_tls *tls, const uint8_t *cid) ERR_CHECK;
+/* After it: the client took it. */
+bool net_tls_has_cid(struct net_tls *tls);
 
 /* The datagram that the following calls consume; copied by them, so borrowed until then. */
 void net_dtls_feed(struct net_dtls *d, struct bytes datagram);

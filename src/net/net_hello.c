@@ -13,14 +13,46 @@ enum {
 	VERSION_1_2 = 0xfefd,
 };
 
+/* RFC 9146 4: the connection ID stands before the length. */
+static size_t header_of(uint8_t type)
+{
+	return type == NET_RECORD_CID ? NET_RECORD_HEADER + NET_CID : NET_RECORD_HEADER;
+}
+
+/* Header and body of the record at the beginning; 0: the header is cut. */
+static size_t record_len(const uint8_t *data, size_t len)
+{
+	size_t header = len ? header_of(data[0]) : 0;
+
+	if (header == 0 || len < header)
+		return 0;
+	return header + (size_t)(data[header - 2] << 8 | data[header - 1]);
+}
+
+static bool is_cid_in_plaintext(const uint8_t *data)
+{
+	return data[0] == NET_RECORD_CID && data[3] == 0 && data[4] == 0;
+}
+
 int net_record_first(const uint8_t *data, size_t len, struct net_record *ret)
 {
 	if (len < NET_RECORD_HEADER)
 		return ERR_TRUNC;
-	if (data[0] < NET_RECORD_CCS || data[0] > NET_RECORD_DATA || data[1] != 0xfe)
+
+	uint8_t type = data[0];
+	size_t all = record_len(data, len);
+	bool known = type == NET_RECORD_CID || (type >= NET_RECORD_CCS && type <= NET_RECORD_DATA);
+
+	if (!known || data[1] != 0xfe || is_cid_in_plaintext(data))
 		return ERR_SYNTAX;
-	ret->type = data[0];
-	ret->epoch = (uint16_t)(data[3] << 8 | data[4]);
+	if (all == 0)
+		return ERR_TRUNC;
+	*ret = (struct net_record){.type = type, .len = all};
+	for (size_t i = 3; i < 11; i++)
+		ret->number = ret->number << 8 | data[i];
+	ret->epoch = (uint16_t)(ret->number >> 48);
+	if (type == NET_RECORD_CID)
+		ret->cid = (struct bytes){data + 11, NET_CID};
 	return 0;
 }
 
@@ -28,14 +60,28 @@ size_t net_record_whole(const uint8_t *data, size_t len)
 {
 	size_t at = 0;
 
-	while (len - at >= NET_RECORD_HEADER) {
-		size_t body = (size_t)(data[at + 11] << 8 | data[at + 12]);
+	while (at < len) {
+		size_t all = record_len(data + at, len - at);
 
-		if (body > len - at - NET_RECORD_HEADER)
+		if (all == 0 || all > len - at || is_cid_in_plaintext(data + at))
 			break;
-		at += NET_RECORD_HEADER + body;
+		at += all;
 	}
 	return at;
+}
+
+struct bytes net_record_cid(const uint8_t *data, size_t len)
+{
+	size_t all;
+
+	for (size_t at = 0; at < len; at += all) {
+		all = record_len(data + at, len - at);
+		if (all == 0)
+			break;
+		if (data[at] == NET_RECORD_CID)
+			return (struct bytes){data + at + 11, NET_CID};
+	}
+	return (struct bytes){NULL, 0};
 }
 
 void net_record_mend_version(uint8_t *data, size_t len)
@@ -48,9 +94,12 @@ void net_record_mend_version(uint8_t *data, size_t len)
 
 		if (epoch_0 && record[1] == VERSION_DRAFT >> 8 && record[2] == 0)
 			record[2] = VERSION_1_2 & 0xff;
-		at += NET_RECORD_HEADER + (size_t)(record[11] << 8 | record[12]);
-		if (at > len)
+
+		size_t all = record_len(record, len - at);
+
+		if (all == 0 || all > len - at)
 			return;
+		at += all;
 	}
 }
 

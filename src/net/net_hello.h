@@ -20,24 +20,33 @@ enum {
 	NET_RECORD_ALERT = 21,
 	NET_RECORD_HANDSHAKE = 22,
 	NET_RECORD_DATA = 23,
+	NET_RECORD_CID = 25, /* RFC 9146: tls12_cid; what it is is told inside */
+	NET_CID = 8,	     /* bytes of every connection ID that we give */
 	NET_HELLO_RANDOM = 32,
 	NET_COOKIE_MAX = 64,
 	NET_VERIFY_MAX = NET_RECORD_HEADER + 12 + 3 + NET_COOKIE_MAX,
 };
 
-/* The first record of a datagram. */
+/* A record's header, as it came: nothing of it is proved. */
 struct net_record {
 	uint8_t type;
 	uint16_t epoch;
+	uint64_t number;  /* epoch and sequence number: of two the newer has the larger one */
+	struct bytes cid; /* NET_CID bytes, or none */
+	size_t len;	  /* header and body; the body may be cut */
 };
 
-/* ERR_TRUNC or ERR_SYNTAX: no DTLS record of a version we could speak. */
+/* The first record of a datagram. ERR_TRUNC or ERR_SYNTAX: no DTLS record of a version we could
+ * speak. */
 int net_record_first(const uint8_t *data, size_t len, struct net_record *ret) ERR_CHECK;
 
 /* Length of the whole records at the beginning. mbedTLS 3.6 ends a session with an internal error
  * over a stump of a header behind a record it ignores, and anybody can send that: it must never
- * see one. */
+ * see one. Nor does it get a connection ID in epoch 0: plaintext has none (RFC 9146 3). */
 size_t net_record_whole(const uint8_t *data, size_t len);
+
+/* The connection ID of the first record that has one; none: empty. `len` is of whole records. */
+struct bytes net_record_cid(const uint8_t *data, size_t len);
 
 /* Some clients write record version 0xfe00 (draft DTLS) in epoch 0, which mbedTLS 3.6 refuses.
  * Nothing authenticates that field there; it becomes 0xfefd in every epoch-0 record. */

@@ -4,8 +4,9 @@
  * src/net includes it.
  *
  * Files: net.c life of a net, public face · net_demux.c whose datagram is it · net_peer.c peers
- * and their tables · net_dtls.c mbedTLS · net_hello.c records before there is state · net_udp.c
- * sockets · net_coap.h the exchange layer · net_timer.c, net_hash.c.
+ * and their tables · net_cid.c connection IDs, and the way to a peer that has changed its address ·
+ * net_dtls.c mbedTLS · net_hello.c records before there is state · net_udp.c sockets · net_coap.h
+ * the exchange layer · net_timer.c, net_hash.c.
  */
 #ifndef NET_NET_INTERNAL_H
 #define NET_NET_INTERNAL_H
@@ -14,6 +15,7 @@
 
 #include "base/list.h"
 #include "net/net.h"
+#include "net/net_cid.h"
 #include "net/net_coap.h"
 #include "net/net_dtls.h"
 #include "net/net_hash.h"
@@ -53,6 +55,7 @@ struct net_peer {
 	struct net *net;
 	struct net_socket *socket;
 	struct net_peer *chain; /* of its hash bucket, or of the free list */
+	struct net_peer *cid_chain;
 	struct list age; /* in live or plain, longest silent first; in half_open, oldest first */
 	struct list closing;
 	struct net_tls *tls; /* NULL: plain */
@@ -61,16 +64,19 @@ struct net_peer {
 	int64_t since_ms, seen_ms;
 	uint64_t key_tag;     /* of the psk callback */
 	uint64_t hello_print; /* of the ClientHello random, to know its repetition */
+	uint64_t newest;      /* epoch and sequence number of the newest genuine record */
 	union net_address remote;
 	struct net_local local;
-	uint16_t origin; /* of a half-open one */
+	struct net_path path; /* whether `remote` is proved */
+	uint8_t cid[NET_CID]; /* offered, or (has_cid) what it is found by */
+	uint16_t origin;      /* of a half-open one */
 	uint8_t identity_len;
 	uint8_t state; /* enum net_peer_state */
-	bool is_closing, announced, szx_known;
+	bool is_closing, announced, szx_known, has_cid;
 	struct net_coap_session coap;
 };
 
-/* Peers by (socket, remote address); chained, grows by doubling. */
+/* Peers by (socket, remote address) or by connection ID; chained, grows by doubling. */
 struct net_table {
 	struct net_peer **buckets;
 	size_t mask, count;
@@ -91,6 +97,9 @@ struct net {
 	struct list sockets;
 
 	struct net_table peers, half; /* established and plain; half-open */
+	struct net_table by_cid;      /* the established that have one */
+	bool connection_ids;	      /* are offered */
+	unsigned held_count;	      /* of all peers' paths */
 	struct list half_open, live, plain, closing;
 	size_t half_open_count, live_count, plain_count;
 	uint16_t origins[NET_ORIGINS]; /* half-open peers of each */
@@ -131,8 +140,13 @@ int net_peers_init(struct net *net) ERR_CHECK;
 /* Ends all of them; then frees the memory. */
 void net_peers_end(struct net *net);
 void net_peers_done(struct net *net);
+/* None that has a connection ID: without it nothing genuine comes from such a one. */
 struct net_peer *net_peer_find(const struct net *net, const struct net_table *table,
 			       const struct net_socket *socket, const union net_address *remote);
+bool net_address_equal(const union net_address *a, const union net_address *b);
+/* To another address, where others may sit, too. */
+void net_peer_rehome(struct net_peer *peer, struct net_socket *socket,
+		     const union net_address *remote);
 /* The counter of a /32, or of a /56 of IPv6. The hash is keyed: nobody can choose whom to share
  * one with. */
 uint16_t net_origin(const struct net *net, const union net_address *a);

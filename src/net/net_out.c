@@ -135,6 +135,17 @@ void net_out_drop(struct net_coap *c, struct net_out *out)
 	transmit_head(c, s);
 }
 
+/* 0 is "none", so a round trip takes 1 ms at least. */
+void net_coap_round_trip(struct net_coap_session *s, int64_t took_ms)
+{
+	int64_t ms = took_ms < 1 ? 1 : took_ms > UINT16_MAX ? UINT16_MAX : took_ms;
+
+	if (s->rtt_ms == 0)
+		s->rtt_ms = (uint16_t)ms;
+	else /* RFC 6298 2.3, rounded */
+		s->rtt_ms = (uint16_t)((s->rtt_ms * 7 + ms + 4) / 8);
+}
+
 bool net_out_acknowledged(struct net_coap *c, struct net_coap_session *s, uint16_t mid, bool reset)
 {
 	struct net_out *out = head_of(s);
@@ -144,6 +155,8 @@ bool net_out_acknowledged(struct net_coap *c, struct net_coap_session *s, uint16
 
 	struct net_observation *o = out->observation;
 
+	if (out->tries == 0)
+		net_coap_round_trip(s, c->timers->now_ms - (out->timer.at_ms - out->timeout_ms));
 	if (o && reset) { /* RFC 7641 3.6 */
 		net_observe_end(c, s, o, true);
 		return true;

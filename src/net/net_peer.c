@@ -35,7 +35,7 @@ static uint64_t address_hash(const struct net *net, const struct net_socket *soc
 	return net_hash(&net->key, &key, sizeof(key));
 }
 
-static bool address_equal(const union net_address *a, const union net_address *b)
+bool net_address_equal(const union net_address *a, const union net_address *b)
 {
 	if (a->any.sa_family != b->any.sa_family)
 		return false;
@@ -105,14 +105,49 @@ static void table_remove(const struct net *net, struct net_table *t, struct net_
 	t->count--;
 }
 
+static bool is_at(const struct net_peer *p, const struct net_socket *socket,
+		  const union net_address *remote)
+{
+	return p->socket == socket && net_address_equal(&p->remote, remote);
+}
+
 struct net_peer *net_peer_find(const struct net *net, const struct net_table *table,
 			       const struct net_socket *socket, const union net_address *remote)
 {
 	struct net_peer *p = *bucket_of(net, table, socket, remote);
 
-	while (p && (p->socket != socket || !address_equal(&p->remote, remote)))
+	while (p && (p->has_cid || !is_at(p, socket, remote)))
 		p = p->chain;
 	return p;
+}
+
+/* RFC 6347 4.2.8: what a new session takes the place of. One with a connection ID may just have
+ * had this address before (a NAT gave it to another device): it ends only if it is the same
+ * device's. */
+static struct net_peer *replaced_by(const struct net_peer *peer)
+{
+	const struct net_tls *tls = peer->tls;
+	struct net_peer *p = *bucket_of(peer->net, &peer->net->peers, peer->socket, &peer->remote);
+
+	for (; p; p = p->chain) {
+		if (!is_at(p, peer->socket, &peer->remote))
+			continue;
+		if (!p->has_cid || bytes_equal(net_peer_identity(p),
+					       (struct bytes){tls->identity, tls->identity_len}))
+			return p;
+	}
+	return NULL;
+}
+
+void net_peer_rehome(struct net_peer *peer, struct net_socket *socket,
+		     const union net_address *remote)
+{
+	struct net *net = peer->net;
+
+	table_remove(net, &net->peers, peer);
+	peer->socket = socket;
+	peer->remote = *remote;
+	table_add(net, &net->peers, peer);
 }
 
 /* ---- slabs ---- */
@@ -264,7 +299,8 @@ struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct 
 	if (!peer)
 		return NULL;
 	peer->tls = net_tls_new(&net->dtls, peer);
-	if (!peer->tls) {
+	if (!peer->tls || (net->connection_ids && (net_cid_make(net, peer->cid) ||
+						   net_tls_offer_cid(peer->tls, peer->cid)))) {
 		peer_release(peer);
 		return NULL;
 	}
@@ -300,11 +336,10 @@ struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_
 void net_peer_promote(struct net_peer *peer)
 {
 	struct net *net = peer->net;
-	struct net_peer *before = net_peer_find(net, &net->peers, peer->socket, &peer->remote);
 
-	/* RFC 6347 4.2.8: only now. The old keys are gone at the other end, so nothing is sent. */
-	if (before)
-		net_peer_end(before, NET_GONE_REPLACED, false);
+	/* Only now. The old keys are gone at the other end, so nothing is sent. */
+	for (struct net_peer *p = replaced_by(peer); p; p = replaced_by(peer))
+		net_peer_end(p, NET_GONE_REPLACED, false);
 	/* Two for one brings the number down after max_peers was made smaller. */
 	for (int i = 0; i < 2 && net->live_count >= net->max_peers; i++)
 		net_peer_end(oldest(&net->live), NET_GONE_EVICTED, true);
@@ -316,7 +351,11 @@ void net_peer_promote(struct net_peer *peer)
 	peer->identity_len = (uint8_t)peer->tls->identity_len;
 	peer->tls->identity = NULL;
 	peer->key_tag = peer->tls->key_tag;
+	if (net_tls_has_cid(peer->tls))
+		net_cid_add(peer);
 	net_coap_session_init(&net->coap, &peer->coap, false, 6);
+	if (peer->tls->rtt_ms)
+		net_coap_round_trip(&peer->coap, peer->tls->rtt_ms);
 	table_add(net, &net->peers, peer);
 	list_append(&net->live, &peer->age);
 	net->live_count++;
@@ -349,6 +388,7 @@ void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote)
 		net->stats.handshakes_gone[why]++;
 	} else {
 		table_remove(net, &net->peers, peer);
+		net_cid_remove(peer);
 		if (peer->tls)
 			net->live_count--;
 		else
@@ -357,6 +397,7 @@ void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote)
 		if (peer->announced || (!peer->tls && peer->user))
 			net->cb->peer_gone(net->ctx, peer, why);
 	}
+	net_path_drop_held(peer);
 	peer_release(peer);
 }
 
@@ -374,7 +415,7 @@ int net_peers_init(struct net *net)
 	list_init(&net->live);
 	list_init(&net->plain);
 	list_init(&net->closing);
-	if (table_init(&net->peers) || table_init(&net->half))
+	if (table_init(&net->peers) || table_init(&net->half) || net_cid_init(net))
 		return ERR_NOMEM;
 	return 0;
 }
@@ -398,4 +439,5 @@ void net_peers_done(struct net *net)
 	}
 	free(net->peers.buckets);
 	free(net->half.buckets);
+	net_cid_done(net);
 }

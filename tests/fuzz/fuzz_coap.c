@@ -112,7 +112,8 @@ static void run(struct fuzz *f, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct net_coap_ops ops = {on_send, on_request, on_observe_end};
+	static const struct net_coap_ops ops = {
+		.send = on_send, .request = on_request, .observe_end = on_observe_end};
 	struct fuzz *f = calloc(1, sizeof(*f));
 
 	if (!f)

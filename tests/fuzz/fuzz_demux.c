@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Datagrams of four addresses thrown at a DTLS endpoint. A ClientHello with a cookie gets the
- * right one put in, so that what lies behind it (mbedTLS, half-open peers) is reached.
- * Input: datagrams, each behind two bytes: address (high 2 bits) and length (low 11 bits).
+ * right one put in, so that what lies behind it (mbedTLS, half-open peers) is reached; and a
+ * record with a connection ID that begins with 0xcc the one of the handshake from there.
+ * Input: datagrams, each behind two bytes: address (high 2 bits) and length (low 11 bits). All in
+ * one batch, unless bit 13 of the first is set.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -69,6 +71,16 @@ static void right_cookie(struct net *net, struct net_udp_in *in)
 		memcpy(in->data + (hello.cookie.ptr - in->data), cookie, len);
 }
 
+static void right_cid(struct net_socket *socket, struct net_udp_in *in)
+{
+	struct net *net = socket->net;
+	struct net_peer *half = net_peer_find(net, &net->half, socket, &in->from);
+
+	if (half && in->len >= 11 + NET_CID && in->data[0] == NET_RECORD_CID &&
+	    in->data[11] == 0xcc)
+		memcpy(in->data + 11, half->cid, NET_CID);
+}
+
 static void throw_at(struct net_socket *socket, const uint8_t *data, size_t size)
 {
 	struct buf b = buf_reader(data, size);
@@ -91,6 +103,11 @@ static void throw_at(struct net_socket *socket, const uint8_t *data, size_t size
 		in[count].from.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		in[count].from.v4.sin_port = htons((uint16_t)(1 + (head >> 14)));
 		right_cookie(socket->net, &in[count]);
+		if (data[0] & 0x20) { /* one by one, so that there may be a handshake */
+			right_cid(socket, &in[0]);
+			net_demux(socket, in, 1);
+			continue;
+		}
 		count++;
 	}
 	net_demux(socket, in, count);
@@ -100,7 +117,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct net_callbacks callbacks = {on_psk,	NULL,	    on_up,
 						       on_gone, on_request, on_observe_end};
-	const struct net_conf conf = {.callbacks = &callbacks, .handshakes_per_s = 1000000};
+	const struct net_conf conf = {
+		.callbacks = &callbacks, .handshakes_per_s = 1000000, .connection_ids = true};
 	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct net_stats st;
 	struct net *net;

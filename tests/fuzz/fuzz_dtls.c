@@ -5,9 +5,11 @@
  * that every state of a handshake is met by wrong records (plain bytes never get behind the
  * cookie). Then the client sends the rest of the input through its session, encrypted.
  * Whatever he does, only the client's identity comes up, nothing is heard outside a session, and
- * an honest handshake succeeds.
- * Input: an act for each datagram of the client with its arguments, a byte ACT_END, then
- * messages, each behind its length.
+ * an honest handshake succeeds. The client may have a connection ID: then both may use a second
+ * address.
+ * Input: a byte, odd for a connection ID; an act for each datagram of the client with its
+ * arguments, a byte ACT_END, then messages, each behind its length; a length of 255 is a change of
+ * the address.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -28,8 +30,21 @@ enum {
 	RESENDS_MAX = 4,
 	TURNS_MAX = 64,
 	INPUTS_PER_NET = 64,
+	MOVE = 255,
 };
-enum { ACT_PASS, ACT_DROP, ACT_DOUBLE, ACT_FLIP, ACT_CUT, ACT_INSERT, ACT_HEADER, ACT_SWAP, ACTS };
+enum {
+	ACT_PASS,
+	ACT_DROP,
+	ACT_DOUBLE,
+	ACT_FLIP,
+	ACT_CUT,
+	ACT_INSERT,
+	ACT_HEADER,
+	ACT_SWAP,
+	ACT_END,
+	ACT_ELSEWHERE, /* from the other address, and then the genuine one, too */
+	ACTS
+};
 
 static const char key[] = "0123456789abcdef", identity[] = "dev";
 
@@ -110,7 +125,8 @@ static void server_up(void)
 {
 	static const struct net_callbacks callbacks = {on_psk,	NULL,	    on_up,
 						       on_gone, on_request, on_observe_end};
-	const struct net_conf conf = {.callbacks = &callbacks, .handshakes_per_s = 1000000};
+	const struct net_conf conf = {
+		.callbacks = &callbacks, .handshakes_per_s = 1000000, .connection_ids = true};
 	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sockaddr_storage bound;
 
@@ -128,7 +144,7 @@ static void server_up(void)
 struct client {
 	mbedtls_ssl_config conf;
 	mbedtls_ssl_context ssl;
-	int fd, suites[2];
+	int fd, elsewhere, suites[2];
 	uint32_t random;
 	struct buf acts;
 	bool acting, changed, waits, timer_set;
@@ -156,10 +172,11 @@ static void put(struct client *c, const uint8_t *ptr, size_t len)
 }
 
 /* Content type, version, epoch, sequence, length; handshake type, length, message_seq,
- * fragment offset and length (RFC 6347 4.1, 4.2.2). */
+ * fragment offset and length (RFC 6347 4.1, 4.2.2). Of a record with a connection ID: that from
+ * 11 on, then the length (RFC 9146 4). */
 static void change_header(struct client *c, uint8_t *d, size_t len)
 {
-	static const uint8_t fields[] = {0, 2, 4, 10, 12, 13, 16, 18, 21, 24};
+	static const uint8_t fields[] = {0, 2, 4, 10, 12, 13, 16, 18, 21, 24, 11, 19, 20};
 	size_t at = fields[buf_get_u8(&c->acts) % sizeof(fields)];
 	uint8_t value = buf_get_u8(&c->acts);
 
@@ -174,7 +191,7 @@ static void meddle(struct client *c, uint8_t *d, size_t len)
 {
 	size_t at;
 
-	switch (buf_get_u8(&c->acts) % (ACTS + 1)) {
+	switch (buf_get_u8(&c->acts) % ACTS) {
 	case ACT_PASS:
 		break;
 	case ACT_DROP:
@@ -207,6 +224,10 @@ static void meddle(struct client *c, uint8_t *d, size_t len)
 			c->held_len = len;
 			return;
 		}
+		break;
+	case ACT_ELSEWHERE:
+		(void)send(c->elsewhere, d, len, MSG_NOSIGNAL);
+		(void)uv_run(&server.loop, UV_RUN_NOWAIT);
 		break;
 	default:
 		c->acting = false; /* ACT_END */
@@ -277,13 +298,30 @@ static void client_run(struct client *c)
 	if (ret)
 		return;
 	while (buf_ok(&c->acts) && buf_left(&c->acts) > 1) {
-		struct bytes m = buf_get_bytes(&c->acts, buf_get_u8(&c->acts));
+		uint8_t message_len = buf_get_u8(&c->acts);
+
+		if (message_len == MOVE) {
+			int fd = c->fd;
+
+			c->fd = c->elsewhere;
+			c->elsewhere = fd;
+			continue;
+		}
+		struct bytes m = buf_get_bytes(&c->acts, message_len);
 
 		if (!buf_ok(&c->acts) || mbedtls_ssl_write(&c->ssl, m.ptr, m.len) < 0)
 			break;
 		if (mbedtls_ssl_read(&c->ssl, dst, sizeof(dst)) == 0)
 			break;
 	}
+}
+
+static int client_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	must(fd >= 0 && !connect(fd, (struct sockaddr *)&server.at, sizeof(server.at)));
+	return fd;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -299,8 +337,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	server.ups = server.requests = 0;
 	c = (struct client){.acts = buf_reader(data, size), .acting = true};
 	c.suites[0] = MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8;
-	c.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	must(c.fd >= 0 && !connect(c.fd, (struct sockaddr *)&server.at, sizeof(server.at)));
+	c.fd = client_socket();
+	c.elsewhere = client_socket();
+	bool with_cid = buf_left(&c.acts) && buf_get_u8(&c.acts) & 1;
 	mbedtls_ssl_config_init(&c.conf);
 	mbedtls_ssl_init(&c.ssl);
 	must(!mbedtls_ssl_config_defaults(&c.conf, MBEDTLS_SSL_IS_CLIENT,
@@ -311,15 +350,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(!mbedtls_ssl_conf_psk(&c.conf, (const uint8_t *)key, sizeof(key) - 1,
 				   (const uint8_t *)identity, sizeof(identity) - 1));
 	must(!mbedtls_ssl_setup(&c.ssl, &c.conf));
+	must(!with_cid || !mbedtls_ssl_set_cid(&c.ssl, MBEDTLS_SSL_CID_ENABLED, NULL, 0));
 	mbedtls_ssl_set_bio(&c.ssl, &c, client_send, client_receive, NULL);
 	mbedtls_ssl_set_timer_cb(&c.ssl, &c, timer_set, timer_get);
 	client_run(&c);
 	must(server.ups <= 1 && (server.ups == 1 || server.requests == 0));
-	if (!c.changed && size == 0)
+	if (!c.changed && size <= 1)
 		must(server.ups == 1);
 	net_stats_read(server.net, &st);
-	must(st.half_open <= server.inputs && st.peers <= server.inputs);
+	must(st.half_open <= 2 * server.inputs && st.peers <= server.inputs);
+	must(st.cid_peers <= st.peers);
 	(void)close(c.fd);
+	(void)close(c.elsewhere);
 	mbedtls_ssl_free(&c.ssl);
 	mbedtls_ssl_config_free(&c.conf);
 	return 0;

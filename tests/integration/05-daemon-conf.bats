@@ -118,6 +118,7 @@ teardown() {
 		image-limit = 1000000
 		log-level = debug
 		session-idle = 90m
+		connection-id = yes
 		handshakes-per-second = 2000
 		max-sessions = 131072
 		keep-events = 90d

@@ -127,6 +127,9 @@ teardown() {
 	before=$(cksum <"$D/a/postboot.db")
 	refused a
 	[[ $output == *"database=$D/a/postboot.db"*"newer postbootd"* ]]
+	run timeout 30 "$POSTBOOTD" -c "$D/a.conf" -t 3>&-
+	[ "$status" -eq 1 ]
+	[[ $output == *"$D/a/postboot.db: a newer postbootd wrote it"* ]]
 	[ "$(cksum <"$D/a/postboot.db")" = "$before" ]
 }
 

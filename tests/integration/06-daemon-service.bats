@@ -149,6 +149,7 @@ coaps://127.0.0.1' ]
 		event-prefix = spark/
 		image-limit = 1K
 		session-idle = 1h
+		connection-id = no
 		handshakes-per-second = 10
 		max-sessions = 5
 		keep-events = 30d
@@ -159,7 +160,7 @@ coaps://127.0.0.1' ]
 		s|^listen.*|listen = coaps://127.0.0.1:7|" "$D/a.conf"
 	printf '%s\n' 'plain-devices = yes' 'plain-anywhere = yes' >>"$D/a.conf"
 	kill -HUP "$PID"
-	await "$D/a.log" '^<6>reload=done taken=10 waiting_for_restart=5'
+	await "$D/a.log" '^<6>reload=done taken=11 waiting_for_restart=5'
 	# They hold at once; what waits for a restart does not.
 	api products -H 'Content-Type: application/json' -d '{"name":"blinky"}' >/dev/null
 	head -c 1025 /dev/urandom >"$D/image"
@@ -171,7 +172,7 @@ coaps://127.0.0.1' ]
 		"$TOP_SRCDIR/man/postbootd.conf.5" | sort >"$D/marked"
 	sed -n 's/^<6>reload key=\([a-z-]*\)$/\1/p' "$D/a.log" | sort >"$D/taken"
 	sed -n 's/^<4>reload key=\([a-z-]*\) .*/\1/p' "$D/a.log" | sort >"$D/left"
-	[ "$(wc -l <"$D/taken") $(wc -l <"$D/left")" = "10 5" ]
+	[ "$(wc -l <"$D/taken") $(wc -l <"$D/left")" = "11 5" ]
 	[ -z "$(comm -23 "$D/taken" "$D/marked")" ]
 	[ -z "$(comm -12 "$D/left" "$D/marked")" ]
 	# A second time nothing has changed but what waits.

@@ -25,6 +25,8 @@ static const char usage[] =
 	"  --handshakes N              instead: N sessions that shake hands again and again\n"
 	"  --lifecycles N --in-flight M   instead: N devices, M at a time, that live through an "
 	"update\n"
+	"  --cid                       with connection IDs (RFC 9146)\n"
+	"  --rebind N                  from another address after every N answers\n"
 	"  --from V --from-image FILE --to V   what they run before, and after (--expect)\n"
 	"  --seconds S --suite ccm8|ccm|gcm|chacha --sockets N\n"
 	"Each line of FILE is id:hex; reporters come first, then downloads, then the idle.\n";
@@ -216,9 +218,11 @@ static void receive(struct load *l, struct net_udp_rx *rx, unsigned socket)
 		count = net_udp_receive(rx, l->fd[socket], &in, &cut);
 		l->now_us = clock_us();
 		for (unsigned i = 0; i < count; i++) {
-			uint32_t index = ntohl(in[i].to.at.v4.s_addr) - 0x7f010001;
+			uint32_t to = in[i].to.at.v4.s_addr;
+			uint32_t index = (ntohl(to) & ~LOAD_ELSEWHERE) - 0x7f010001;
 
-			if (index < l->session_count && l->sessions[index].started)
+			if (index < l->session_count && l->sessions[index].started &&
+			    l->sessions[index].source.at.v4.s_addr == to)
 				session_datagram(&l->sessions[index], in[i].data, in[i].len);
 			/* like the server: small batches message by message, large ones by 4 */
 			if (net_udp_queued(l->tx[socket]) >= (count <= 8 ? 1U : 4U))
@@ -304,13 +308,13 @@ static void print(const struct load *l)
 
 	printf("blocks_per_s=%.0f p50_us=%.0f p99_us=%.0f p999_us=%.0f reports_per_s=%.0f "
 	       "report_p99_us=%.0f handshakes_per_s=%.0f retransmissions=%llu wrong=%llu "
-	       "refused=%llu failed=%llu\n",
+	       "refused=%llu failed=%llu moves=%llu\n",
 	       (double)n->blocks / s, histogram_quantile(&n->latency, 0.5),
 	       histogram_quantile(&n->latency, 0.99), histogram_quantile(&n->latency, 0.999),
 	       (double)n->reports / s, histogram_quantile(&n->report_latency, 0.99),
 	       (double)n->handshakes / s, (unsigned long long)n->retransmissions,
 	       (unsigned long long)n->wrong, (unsigned long long)n->refused,
-	       (unsigned long long)n->failed);
+	       (unsigned long long)n->failed, (unsigned long long)n->moves);
 }
 
 static double cpu_s(void)
@@ -376,6 +380,8 @@ static void parse(int argc, char **argv, struct load_conf *c)
 		{"from", 1, NULL, 'a'},
 		{"to", 1, NULL, 'z'},
 		{"from-image", 1, NULL, 'A'},
+		{"cid", 0, NULL, 'C'},
+		{"rebind", 1, NULL, 'R'},
 		{NULL, 0, NULL, 0},
 	};
 	int o;
@@ -441,6 +447,12 @@ static void parse(int argc, char **argv, struct load_conf *c)
 			break;
 		case 'A':
 			c->from_image = optarg;
+			break;
+		case 'C':
+			c->cid = true;
+			break;
+		case 'R':
+			c->rebind = number(optarg, 1000000);
 			break;
 		default:
 			fputs(usage, stderr);

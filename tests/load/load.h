@@ -19,6 +19,9 @@
 #include "net/net_udp.h"
 #include "wire/coap.h"
 
+/* The other address of a session, in the order of the host. */
+#define LOAD_ELSEWHERE 0x00800000U
+
 enum { LOAD_WINDOW_MAX = 16, LOAD_SOCKETS_MAX = 8, LOAD_BUCKETS = 64 * 32 };
 
 enum load_job {
@@ -36,6 +39,7 @@ struct histogram {
 
 struct counters {
 	uint64_t blocks, reports, handshakes, retransmissions, wrong, refused, failed, requests;
+	uint64_t moves;
 	struct histogram latency, report_latency, status_latency, life_latency;
 };
 
@@ -45,7 +49,8 @@ struct load_conf {
 	unsigned port, sessions, window, block, idle, reporters, sockets, shakers;
 	unsigned lifecycles, in_flight;
 	double seconds;
-	bool report_first;
+	bool report_first, cid;
+	unsigned rebind; /* answers */
 };
 
 struct request_slot {
@@ -75,6 +80,7 @@ struct session {
 	char path[48];
 	uint16_t next_mid;
 	uint32_t next_num;
+	unsigned answers;
 	uint8_t boot_id[8];
 	struct request_slot slot[LOAD_WINDOW_MAX];
 	struct bytes in;

@@ -230,7 +230,7 @@ void life_print(const struct load *l, double cpu_s)
 	       "handshakes_per_s=%.0f check_in_p50_us=%.0f check_in_p99_us=%.0f "
 	       "report_p50_us=%.0f report_p99_us=%.0f status_p50_us=%.0f status_p99_us=%.0f "
 	       "life_p50_us=%.0f life_p99_us=%.0f retransmissions=%llu wrong=%llu failed=%llu "
-	       "cpu_s=%.3f\n",
+	       "moves=%llu cpu_s=%.3f\n",
 	       l->life_done, s, l->life_done / s, (double)n->requests / s,
 	       (double)n->handshakes / s, histogram_quantile(&n->latency, 0.5),
 	       histogram_quantile(&n->latency, 0.99), histogram_quantile(&n->report_latency, 0.5),
@@ -239,5 +239,6 @@ void life_print(const struct load *l, double cpu_s)
 	       histogram_quantile(&n->status_latency, 0.99),
 	       histogram_quantile(&n->life_latency, 0.5),
 	       histogram_quantile(&n->life_latency, 0.99), (unsigned long long)n->retransmissions,
-	       (unsigned long long)n->wrong, (unsigned long long)n->failed, cpu_s);
+	       (unsigned long long)n->wrong, (unsigned long long)n->failed,
+	       (unsigned long long)n->moves, cpu_s);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +72,9 @@ static void set_up(struct session *s)
 	mbedtls_ssl_conf_rng(&s->tls, mbedtls_ctr_drbg_random, &s->load->random);
 	mbedtls_ssl_conf_ciphersuites(&s->tls, s->load->suites);
 	mbedtls_ssl_conf_max_tls_version(&s->tls, MBEDTLS_SSL_VERSION_TLS1_2);
-	if (mbedtls_ssl_setup(&s->ssl, &s->tls))
+	if (mbedtls_ssl_setup(&s->ssl, &s->tls) ||
+	    (s->load->conf.cid && /* for the server's direction only, as a device would */
+	     mbedtls_ssl_set_cid(&s->ssl, MBEDTLS_SSL_CID_ENABLED, NULL, 0)))
 		die("no session");
 	mbedtls_ssl_set_bio(&s->ssl, s, bio_send, bio_receive, NULL);
 	mbedtls_ssl_set_timer_cb(&s->ssl, s, timer_set, timer_get);
@@ -246,6 +249,13 @@ static void take_path(struct session *s, struct bytes payload)
 	}
 }
 
+/* As behind a NAT: from now on nothing reaches it at the address it had. */
+static void rebind(struct session *s)
+{
+	s->source.at.v4.s_addr ^= htonl(LOAD_ELSEWHERE);
+	s->load->n.moves++;
+}
+
 static void answered(struct session *s, unsigned i, const struct wire_coap *m)
 {
 	struct load *l = s->load;
@@ -253,6 +263,8 @@ static void answered(struct session *s, unsigned i, const struct wire_coap *m)
 	int64_t took = l->now_us - r->first_us;
 
 	r->busy = false;
+	if (l->conf.rebind && ++s->answers % l->conf.rebind == 0)
+		rebind(s);
 	if (s->job == JOB_LIFE) {
 		life_answered(s, i, m, took);
 		return;
@@ -274,11 +286,11 @@ static void answered(struct session *s, unsigned i, const struct wire_coap *m)
 	session_work(s);
 }
 
-static void acknowledge(struct session *s, uint16_t mid)
+static void send_empty(struct session *s, enum wire_coap_type type, uint16_t mid)
 {
 	uint8_t raw[4];
 	struct wire_coap_writer w =
-		wire_coap_begin(raw, sizeof(raw), WIRE_ACK, 0, mid, (struct bytes){NULL, 0});
+		wire_coap_begin(raw, sizeof(raw), type, 0, mid, (struct bytes){NULL, 0});
 
 	(void)mbedtls_ssl_write(&s->ssl, raw, w.buf.pos);
 }
@@ -291,10 +303,13 @@ static void message(struct session *s, const uint8_t *data, size_t len)
 		s->load->n.wrong++;
 		return;
 	}
-	if (m.code == 0)
+	if (m.code == 0) {
+		if (m.type == WIRE_CON) /* a ping, RFC 7252 4.3 */
+			send_empty(s, WIRE_RST, m.mid);
 		return; /* an empty ACK: the answer comes later */
+	}
 	if (m.type == WIRE_CON)
-		acknowledge(s, m.mid);
+		send_empty(s, WIRE_ACK, m.mid);
 
 	unsigned i = m.token.len == 2 ? m.token.ptr[0] : LOAD_WINDOW_MAX;
 

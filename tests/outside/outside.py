@@ -121,11 +121,16 @@ class Run:
         if not os.environ.get("OUTSIDE_CALM"):
             tasks.append(asyncio.create_task(self.rig.trouble()))
         gate = asyncio.Semaphore(PARALLEL)
-        await asyncio.gather(*(self.one(gate, n) for n in numbers))
+        scripts = asyncio.gather(*(self.one(gate, n) for n in numbers))
+        # None of the tasks ends by itself: without its server a script would wait for ever.
+        await asyncio.wait([scripts, *tasks], return_when=asyncio.FIRST_COMPLETED)
         broken = [t for t in tasks if t.done()]
+        if not broken:
+            await scripts
+        scripts.cancel()
         for task in tasks[1:]:
             task.cancel()
-        await asyncio.gather(*tasks[1:], return_exceptions=True)
+        await asyncio.gather(scripts, *tasks[1:], return_exceptions=True)
         if broken:
             broken[0].result()
         if not self.rig.server.up.is_set():

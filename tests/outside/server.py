@@ -5,8 +5,12 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import tempfile
 import time
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from free_port import free_port  # noqa: E402
 
 
 class Lost(Exception):
@@ -73,7 +77,7 @@ class Server:
         self.folder = tempfile.mkdtemp(prefix="postboot-outside.")
         self.binary = binary
         self.http = Http(self.folder + "/admin.sock")
-        self.secure = self.plain = 0
+        self.secure, self.plain = free_port(), free_port()
         self.process = None
         self.up = asyncio.Event()
         self.links = set()
@@ -98,11 +102,6 @@ class Server:
             if code != 200:
                 await asyncio.sleep(0.025)
                 continue
-            for uri in status["listen"]:
-                if uri.startswith("coaps:"):
-                    self.secure = int(uri.rsplit(":", 1)[1])
-                elif uri.startswith("coap:"):
-                    self.plain = int(uri.rsplit(":", 1)[1])
             if self.outages and self.outages[-1][2] is None:
                 self.outages[-1] = (*self.outages[-1][:2], time.time(), self.outages[-1][3])
             self.up.set()
@@ -113,10 +112,17 @@ class Server:
         """SIGKILL or SIGTERM, at once, whatever is under way."""
         self.up.clear()
         start = time.time()
-        self.outages.append((start, start, None, how == signal.SIGKILL))
+        killed = how == signal.SIGKILL
+        self.outages.append((start, start, None, killed))
+        if self.process.returncode is not None:
+            raise RuntimeError("ended by itself with %d:\n%s" % (self.process.returncode,
+                                                                self.log()))
         self.process.send_signal(how)
-        code = await self.process.wait()
-        self.outages[-1] = (start, time.time(), None, how == signal.SIGKILL)
+        try:
+            code = await asyncio.wait_for(self.process.wait(), 120)
+        except asyncio.TimeoutError:
+            raise RuntimeError("does not end:\n" + self.log()) from None
+        self.outages[-1] = (start, time.time(), None, killed)
         for link in list(self.links):
             link.lost("the server stopped")
         self.http.forget()

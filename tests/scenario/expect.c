@@ -72,6 +72,8 @@ static void do_expect_directive(struct scenario *s)
 			v.flags = (unsigned)n->number;
 		else if (n->key == 8)
 			v.next_check_in_s = (int64_t)n->number;
+		else if (n->key == 9)
+			v.window = (unsigned)n->number;
 	}
 	expect_text(s, "directive", actions[v.action], word(1));
 	if (value_of("version"))
@@ -80,6 +82,8 @@ static void do_expect_directive(struct scenario *s)
 		fail(s, "fresh is %u", v.flags & 1);
 	if (number_of("force", (v.flags & 2) / 2) != (v.flags & 2) / 2)
 		fail(s, "force is %u", (v.flags & 2) / 2);
+	if (number_of("window", v.window) != v.window)
+		fail(s, "window is %u", v.window);
 	bool soon = v.next_check_in_s > 0 && v.next_check_in_s <= 60;
 	if (number_of("soon", soon) != soon)
 		fail(s, "next check-in is %lld", (long long)v.next_check_in_s);

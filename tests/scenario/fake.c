@@ -100,8 +100,7 @@ char *net_peer_address(const struct net_peer *peer, char dst[64])
 	return dst;
 }
 
-void net_peer_link(const struct net_peer *peer, uint32_t *ret_messages, uint32_t *ret_repeats)
+void net_peer_link(const struct net_peer *peer, struct net_link *ret_link)
 {
-	*ret_messages = peer->messages;
-	*ret_repeats = peer->repeats;
+	*ret_link = peer->facts;
 }

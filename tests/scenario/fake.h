@@ -17,7 +17,7 @@ struct net_peer {
 	bool plain;  /* coap without DTLS */
 	bool closed; /* net_peer_close() was called */
 	unsigned rings;
-	uint32_t messages, repeats; /* of the link */
+	struct net_link facts;
 };
 
 /* The last answer that net_reply() was given. */

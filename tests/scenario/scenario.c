@@ -9,7 +9,7 @@
  *   DEVICE id product [plain]             TARGET product version|none
  *   SESSION name id [plain]               (a handshake; the first session of a device may be
  *                                          left out: its name is then the device's id)
- *   GONE session                          LINK session messages repeats
+ *   GONE session                          LINK session messages repeats [rtt]
  *   AS session id                         (a plain session names another device from now on)
  *   REPORT session boot=X version=V [digest=release:V|hex [kind=N]] [confirmed=0|1] [caps=N]
  * [count=N] [reset=N] [mode=N] [uptime=N] [enabled=0|1] [free=N] [total=N] [interval=N] [slot=N]
@@ -35,6 +35,7 @@
  *   EXPECT code | EXPECT-ANSWERS code...  (all since DELIVER or the last EXPECT-ANSWERS)
  *   EXPECT-ACT 0|unchanged|err-word      EXPECT-AUDIT rows
  *   EXPECT-DIRECTIVE none|pending|update [fresh=0|1] [force=0|1] [version=V] [soon=0|1]
+ *                                         [window=N]
  *   EXPECT-EVENTS topic[:data]...         (exactly these since the last EXPECT-EVENTS;
  *                                          device/online and device/offline are left out)
  *   EXPECT-COUNT topic[:data] n           (of all events)

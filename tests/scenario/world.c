@@ -290,8 +290,9 @@ static void do_link(struct scenario *s)
 
 	if (!peer)
 		return;
-	peer->messages = (uint32_t)strtoul(word(2), NULL, 10);
-	peer->repeats = (uint32_t)strtoul(word(3), NULL, 10);
+	peer->facts = (struct net_link){(uint32_t)strtoul(word(2), NULL, 10),
+					(uint32_t)strtoul(word(3), NULL, 10),
+					(uint32_t)strtoul(word(4), NULL, 10)};
 }
 
 /* A handshake by its halves, or one that must fail. */

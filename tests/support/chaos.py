@@ -26,6 +26,8 @@ import sys
 import threading
 import time
 
+from free_port import free_port
+
 VERSIONS = ["1.0.0", "1.1.0", "1.2.0", "1.3.0"]
 IMAGE_BYTES = 30000
 FAULTS = [
@@ -71,9 +73,10 @@ class Daemon:
         self.process = None
         self.killed = 0
         self.conf = folder + "/postbootd.conf"
+        self.port = str(free_port())
         with open(self.conf, "w", encoding="utf-8") as f:
             f.write(f"state-dir = {folder}/state\nadmin-socket = {self.socket}\n"
-                    "listen = coaps://127.0.0.1:0\nhandshakes-per-second = 1000000\n")
+                    f"listen = coaps://127.0.0.1:{self.port}\nhandshakes-per-second = 1000000\n")
         self.log = open(folder + "/postbootd.log", "ab")
 
     def start(self):
@@ -104,14 +107,6 @@ class Daemon:
                     raise Failure(f"postbootd ended by itself with {self.process.returncode}")
                 time.sleep(0.02)
         raise Failure("postbootd does not answer")
-
-    def fix_port(self):
-        port = [u for u in self.ready()["listen"] if u.startswith("coaps:")][0].split(":")[-1]
-        with open(self.conf, encoding="utf-8") as f:
-            text = f.read()
-        with open(self.conf, "w", encoding="utf-8") as f:
-            f.write(text.replace("127.0.0.1:0", "127.0.0.1:" + port))
-        return port
 
     def kill(self):
         if self.process.poll() is not None:
@@ -492,7 +487,8 @@ def run(args):
     operator = None
     try:
         daemon.start()
-        port = daemon.fix_port()
+        daemon.ready()
+        port = daemon.port
         share = args.devices // args.fleets
         # Every other fleet is never touched: its devices see only the daemon die.
         fleets = [Fleet(folder, f"f{n}", share, port, random.Random(args.seed * 1000 + n), n % 2)

@@ -40,6 +40,7 @@ struct rig {
 	uint64_t tag, failed_print, failed_tag;
 	unsigned failed;
 	unsigned szx;	      /* net_block_szx of the last request */
+	struct bytes answer;  /* of every request; none: "pong" */
 	unsigned psk_wait_ms; /* the processor is somewhere else for so long */
 	bool refuse_peers, close_peer, closed;
 	mbedtls_entropy_context entropy;
@@ -98,7 +99,9 @@ static inline void rig_request(void *ctx, struct net_peer *peer, const struct ne
 
 	r->requests++;
 	r->szx = net_block_szx(peer, request);
-	reply.payload = (struct bytes){(const uint8_t *)"pong", 4};
+	reply.payload = r->answer.len ? r->answer : (struct bytes){(const uint8_t *)"pong", 4};
+	reply.observe = request->observe == 0;
+	reply.observe_tag = 1;
 	net_reply(r->net, exchange, &reply);
 	if (r->close_peer)
 		net_peer_close(r->net, peer);
@@ -206,6 +209,7 @@ struct client {
 	bool borrowed_fd, timer_set;
 	int64_t intermediate_ms, final_ms;
 	/* meddling */
+	unsigned slow_ms;   /* what it sends takes so long */
 	bool draft_version; /* write 0xfe00 into records of epoch 0 */
 	unsigned lose_in;   /* drop that many incoming datagrams, once `lose_after` have come */
 	unsigned lose_after, received;
@@ -222,6 +226,8 @@ static inline int client_send(void *ctx, const unsigned char *data, size_t len)
 	c->last_out_len = len;
 	if (c->draft_version && data[3] == 0 && data[4] == 0)
 		c->last_out[2] = 0;
+	if (c->slow_ms)
+		(void)usleep(c->slow_ms * 1000);
 	(void)send(c->fd, c->last_out, len, 0);
 	return (int)len;
 }

@@ -78,7 +78,8 @@ static inline void rig_observe_end(void *ctx, struct net_coap_session *s, uint32
 
 static inline struct rig *rig_new(bool plain)
 {
-	static const struct net_coap_ops ops = {rig_send, rig_request, rig_observe_end};
+	static const struct net_coap_ops ops = {
+		.send = rig_send, .request = rig_request, .observe_end = rig_observe_end};
 	struct rig *r = test_calloc(1, sizeof(*r));
 
 	assert_non_null(r);

@@ -52,6 +52,7 @@ static void test_empty_gives_defaults(void **state)
 	assert_int_equal(c.image_limit_bytes, LIMIT_IMAGE_DEFAULT);
 	assert_int_equal(c.log_level, LOG_LEVEL_INFO);
 	assert_int_equal(c.session_idle_ms, 86400000);
+	assert_true(c.connection_id);
 	assert_int_equal(c.handshakes_per_s, 2000);
 	assert_int_equal(c.max_sessions, LIMIT_PEERS);
 }
@@ -77,6 +78,7 @@ static void test_every_key_is_taken(void **state)
 			       "image-limit = 3K\n"
 			       "log-level = debug\n"
 			       "session-idle = 90s\n"
+			       "connection-id = no\n"
 			       "handshakes-per-second = 1\n"
 			       "viewer-group = web-ui_1.x\n"
 			       "max-sessions = 7",
@@ -100,6 +102,7 @@ static void test_every_key_is_taken(void **state)
 	assert_int_equal(c.image_limit_bytes, 3072);
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(c.session_idle_ms, 90000);
+	assert_false(c.connection_id);
 	assert_int_equal(c.handshakes_per_s, 1);
 	assert_int_equal(c.max_sessions, 7);
 }
@@ -413,12 +416,13 @@ static void test_copy_takes_each_key_that_reloads_and_no_other(void **state)
 
 	(void)state;
 	assert_int_equal(parse("", &a), 0);
-	assert_int_equal(parse("log-level = debug\nevent-prefix = spark/\ndevice-json = no\n"
-			       "image-limit = 1K\nsession-idle = 61s\nmax-sessions = 5\n"
-			       "handshakes-per-second = 7\nplain-devices = yes\n"
-			       "keep-events = 30d\nkeep-attempts = forever\nmax-events = any\n",
-			       &b),
-			 0);
+	assert_int_equal(
+		parse("log-level = debug\nevent-prefix = spark/\ndevice-json = no\n"
+		      "image-limit = 1K\nsession-idle = 61s\nmax-sessions = 5\n"
+		      "handshakes-per-second = 7\nconnection-id = no\nplain-devices = yes\n"
+		      "keep-events = 30d\nkeep-attempts = forever\nmax-events = any\n",
+		      &b),
+		0);
 	for (unsigned i = 0; i < conf_key_count(); i++) {
 		const struct conf_key *k = conf_key(i);
 

@@ -27,6 +27,34 @@ static void test_right_key_brings_peer_up_and_answers(void **state)
 	rig_free(r);
 }
 
+/* From our flight to its answer; of a flight that went out twice nobody knows which was answered.
+ */
+static void test_handshake_tells_the_round_trip_unless_it_was_repeated(void **state)
+{
+	struct rig *r = rig_new(plain_conf, "127.0.0.1", true);
+	struct net_link link;
+	struct client *c =
+		client_new(r, "dev-1", rig_key, MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, NULL);
+
+	(void)state;
+	c->slow_ms = 30;
+	client_start(c);
+	assert_int_equal(client_handshake(c), 0);
+	net_peer_link(r->peer, &link);
+	assert_in_range(link.rtt_ms, 29, UINT16_MAX);
+	client_free(c);
+
+	c = client_new(r, "dev-1", rig_key, MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, NULL);
+	c->lose_after = 1; /* HelloVerifyRequest came; our first flight does not */
+	c->lose_in = 1;
+	client_start(c);
+	assert_int_equal(client_handshake(c), 0);
+	net_peer_link(r->peer, &link);
+	assert_int_equal(link.rtt_ms, 0);
+	client_free(c);
+	rig_free(r);
+}
+
 /* The owner learns which key it gave to whom, and whether that was the right one. */
 static void test_claim_is_told_when_it_is_proved_or_fails(void **state)
 {
@@ -581,6 +609,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_right_key_brings_peer_up_and_answers),
+		cmocka_unit_test(test_handshake_tells_the_round_trip_unless_it_was_repeated),
 		cmocka_unit_test(test_claim_is_told_when_it_is_proved_or_fails),
 		cmocka_unit_test(test_every_suite_of_the_list_works_others_do_not),
 		cmocka_unit_test(test_unknown_identity_fails_exactly_like_a_wrong_key),

@@ -164,6 +164,81 @@ static void test_record_whole_leaves_out_stumps(void **state)
 	assert_int_equal(net_record_whole(raw, 0), 0);
 }
 
+/* RFC 9146 4: type, version, epoch, sequence number, connection ID, length, body. */
+static size_t cid_record_make(uint8_t *dst, uint8_t epoch, uint8_t number, size_t body)
+{
+	struct buf w = buf_writer(dst, 256);
+
+	buf_put_u8(&w, NET_RECORD_CID);
+	buf_put_u16(&w, 0xfefd);
+	buf_put_u16(&w, epoch);
+	buf_put_bytes(&w, "\0\0\0\0\0", 5);
+	buf_put_u8(&w, number);
+	buf_put_bytes(&w, "connecti", NET_CID);
+	buf_put_u16(&w, (uint16_t)body);
+	for (size_t i = 0; i < body; i++)
+		buf_put_u8(&w, 0xee);
+	assert_true(buf_ok(&w));
+	return w.pos;
+}
+
+static void test_record_with_a_connection_id_has_it_before_its_length(void **state)
+{
+	uint8_t raw[512];
+	struct net_record record;
+	size_t len = cid_record_make(raw, 1, 7, 30);
+
+	(void)state;
+	assert_int_equal(len, NET_RECORD_HEADER + NET_CID + 30);
+	assert_int_equal(net_record_first(raw, len, &record), 0);
+	assert_int_equal(record.type, NET_RECORD_CID);
+	assert_int_equal(record.epoch, 1);
+	assert_true(record.number == ((uint64_t)1 << 48 | 7));
+	assert_int_equal(record.len, len);
+	assert_true(bytes_equal(record.cid, (struct bytes){(const uint8_t *)"connecti", 8}));
+	for (size_t cut = 0; cut < NET_RECORD_HEADER + NET_CID; cut++)
+		assert_int_equal(net_record_first(raw, cut, &record), ERR_TRUNC);
+	(void)cid_record_make(raw, 0, 7, 30); /* plaintext has none */
+	assert_int_equal(net_record_first(raw, len, &record), ERR_SYNTAX);
+}
+
+static void test_record_number_is_newer_by_epoch_then_sequence(void **state)
+{
+	static const uint8_t order[][2] = {{1, 0}, {1, 1}, {1, 255}, {2, 0}, {2, 1}};
+	uint8_t raw[256];
+	struct net_record record;
+	uint64_t before = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		size_t len = cid_record_make(raw, order[i][0], order[i][1], 3);
+
+		assert_int_equal(net_record_first(raw, len, &record), 0);
+		assert_true(record.number > before);
+		before = record.number;
+	}
+}
+
+static void test_record_whole_counts_the_connection_id(void **state)
+{
+	uint8_t raw[1024];
+	size_t first = hello_make(raw, 0, 0);
+	size_t second = cid_record_make(raw + first, 1, 0, 20);
+	size_t all = first + second + cid_record_make(raw + first + second, 1, 1, 5);
+	struct bytes cid = net_record_cid(raw, all);
+
+	(void)state;
+	assert_int_equal(net_record_whole(raw, all), all);
+	for (size_t cut = 1; cut < 26; cut++)
+		assert_int_equal(net_record_whole(raw, all - cut), first + second);
+	assert_ptr_equal(cid.ptr, raw + first + 11);
+	assert_int_equal(cid.len, NET_CID);
+	assert_int_equal(net_record_cid(raw, first).len, 0);
+	assert_int_equal(net_record_cid(raw, 0).len, 0);
+	(void)cid_record_make(raw + first, 0, 0, 20);
+	assert_int_equal(net_record_whole(raw, all), first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +248,9 @@ int main(void)
 		cmocka_unit_test(test_verify_request_is_smaller_than_three_hellos),
 		cmocka_unit_test(test_record_first_refuses_what_is_not_dtls),
 		cmocka_unit_test(test_record_whole_leaves_out_stumps),
+		cmocka_unit_test(test_record_with_a_connection_id_has_it_before_its_length),
+		cmocka_unit_test(test_record_number_is_newer_by_epoch_then_sequence),
+		cmocka_unit_test(test_record_whole_counts_the_connection_id),
 		cmocka_unit_test(test_record_version_fe00_is_mended_in_epoch_0_only),
 	};
 

@@ -49,6 +49,32 @@ static void test_observe_registers_and_is_notified_by_con(void **state)
 	rig_free(r);
 }
 
+/* RFC 6298 2.3 and 3 */
+static void test_acknowledged_notification_tells_the_round_trip(void **state)
+{
+	struct rig *r = rig_new(false);
+
+	(void)state;
+	observe(r, 1, "ob");
+	assert_int_equal(r->session.rtt_ms, 0);
+	(void)notify(r, "1");
+	rig_elapse(r, 600);
+	rig_empty(r, WIRE_ACK, rig_last(r)->m.mid);
+	assert_int_equal(r->session.rtt_ms, 600);
+	(void)notify(r, "2");
+	rig_elapse(r, 200);
+	rig_empty(r, WIRE_ACK, rig_last(r)->m.mid);
+	assert_int_equal(r->session.rtt_ms, 550);
+	(void)notify(r, "3"); /* sent twice: nobody knows which one was acknowledged */
+	rig_elapse(r, 3100);
+	rig_empty(r, WIRE_ACK, rig_last(r)->m.mid);
+	assert_int_equal(r->session.rtt_ms, 550);
+	(void)notify(r, "4"); /* at once is 1 ms: 0 is "none" */
+	rig_empty(r, WIRE_ACK, rig_last(r)->m.mid);
+	assert_int_equal(r->session.rtt_ms, 481);
+	rig_free(r);
+}
+
 static void test_observe_without_asking_or_with_error_registers_nothing(void **state)
 {
 	struct rig *r = rig_new(false);
@@ -331,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_observe_registers_and_is_notified_by_con),
+		cmocka_unit_test(test_acknowledged_notification_tells_the_round_trip),
 		cmocka_unit_test(test_observe_without_asking_or_with_error_registers_nothing),
 		cmocka_unit_test(test_observe_numbers_rise_even_within_a_millisecond),
 		cmocka_unit_test(test_observe_number_wraps_at_24_bits),

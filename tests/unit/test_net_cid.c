@@ -1,0 +1,902 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * RFC 9146: which sessions have a connection ID, and when one follows its device to another
+ * address. Each test is named after the section it is about.
+ */
+#include "net_client.h"
+
+#include "net/net_hello.h"
+#include "net/net_internal.h"
+
+static const struct net_conf with_ids = {.connection_ids = true};
+
+/* A client that writes down what it hears; its datagrams can be held back. */
+struct device {
+	struct client *c;
+	uint8_t type; /* of the last record in */
+	unsigned pings;
+	size_t heard;	   /* bytes of all datagrams in */
+	bool deaf_to_ping; /* does not answer */
+	bool keeps;	   /* what it sends stays in c->last_out */
+};
+
+static int device_send(void *ctx, const unsigned char *data, size_t len)
+{
+	struct device *d = ctx;
+
+	if (!d->keeps)
+		return client_send(d->c, data, len);
+	memcpy(d->c->last_out, data, len);
+	d->c->last_out_len = len;
+	return (int)len;
+}
+
+static int device_receive(void *ctx, unsigned char *dst, size_t cap)
+{
+	struct device *d = ctx;
+	int got = client_receive(d->c, dst, cap);
+
+	if (got > 0) {
+		d->type = dst[0];
+		d->heard += (size_t)got;
+	}
+	return got;
+}
+
+/* cid_len < 0: without the extension. */
+static struct device *device_new(struct rig *r, const char *id, int cid_len,
+				 const struct device *same)
+{
+	static const uint8_t cid[32] = {0xc1, 0x1e, 0x27};
+	struct device *d = test_calloc(1, sizeof(*d));
+
+	d->c = client_new(r, id, rig_key, MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8,
+			  same ? same->c : NULL);
+	if (cid_len >= 0)
+		assert_int_equal(mbedtls_ssl_conf_cid(&d->c->conf, (size_t)cid_len,
+						      MBEDTLS_SSL_UNEXPECTED_CID_IGNORE),
+				 0);
+	client_start(d->c);
+	mbedtls_ssl_set_bio(&d->c->ssl, d, device_send, device_receive, NULL);
+	if (cid_len >= 0)
+		assert_int_equal(mbedtls_ssl_set_cid(&d->c->ssl, MBEDTLS_SSL_CID_ENABLED, cid,
+						     (size_t)cid_len),
+				 0);
+	return d;
+}
+
+static struct device *device_up(struct rig *r, const char *id, int cid_len)
+{
+	struct device *d = device_new(r, id, cid_len, NULL);
+
+	assert_int_equal(client_handshake(d->c), 0);
+	return d;
+}
+
+static void device_free(struct device *d)
+{
+	client_free(d->c);
+	test_free(d);
+}
+
+/* Another port, as a NAT gives one. */
+static void rebind(struct device *d)
+{
+	int fd = rig_socket(d->c->rig);
+
+	(void)close(d->c->fd);
+	d->c->fd = fd;
+}
+
+static void ask(struct device *d, uint16_t mid, bool observe)
+{
+	uint8_t raw[64];
+	struct wire_coap_writer w =
+		wire_coap_begin(raw, sizeof(raw), WIRE_CON, 1, mid, (struct bytes){raw, 0});
+
+	if (observe)
+		wire_coap_put_uint(&w, WIRE_OPT_OBSERVE, 0);
+	wire_coap_put_bytes(&w, WIRE_OPT_URI_PATH, (struct bytes){(const uint8_t *)"x", 1});
+	assert_true(mbedtls_ssl_write(&d->c->ssl, raw, w.buf.pos) > 0);
+	rig_turn(d->c->rig);
+}
+
+/* The next message within `ms` that is no ping; those are answered. */
+static int hear(struct device *d, uint8_t *dst, size_t cap, int64_t ms)
+{
+	int64_t end = now_ms() + ms;
+
+	do {
+		int got = mbedtls_ssl_read(&d->c->ssl, dst, cap);
+
+		rig_turn(d->c->rig);
+		if (got == MBEDTLS_ERR_SSL_WANT_READ)
+			continue;
+		if (got != 4 || dst[0] != 0x40 || dst[1] != 0)
+			return got;
+		d->pings++;
+		dst[0] = 0x70; /* RFC 7252 4.3 */
+		if (!d->deaf_to_ping)
+			assert_int_equal(mbedtls_ssl_write(&d->c->ssl, dst, 4), 4);
+		rig_turn(d->c->rig);
+	} while (now_ms() < end);
+	return 0;
+}
+
+/* A GET and its answer; the code of that, 0 if none comes. */
+static int get(struct device *d, uint16_t mid)
+{
+	uint8_t dst[1280];
+
+	ask(d, mid, false);
+	return hear(d, dst, sizeof(dst), 4000) > 3 ? dst[1] : 0;
+}
+
+static void assert_served(struct device *d, uint16_t mid)
+{
+	assert_int_equal(get(d, mid), NET_CODE(2, 5));
+}
+
+/* From an address of its own; true if anything comes back. */
+static bool answered_elsewhere(struct rig *r, const uint8_t *data, size_t len)
+{
+	int fd = rig_socket(r);
+	uint8_t dst[64];
+
+	(void)send(fd, data, len, 0);
+	for (unsigned i = 0; i < 5; i++)
+		rig_turn(r);
+	bool any = recv(fd, dst, sizeof(dst), MSG_DONTWAIT) >= 0;
+
+	(void)close(fd);
+	return any;
+}
+
+/* The record of a GET that the server does not get to see (yet). */
+static size_t sealed(struct device *d, uint16_t mid, uint8_t dst[2048])
+{
+	d->keeps = true;
+	ask(d, mid, false);
+	d->keeps = false;
+	memcpy(dst, d->c->last_out, d->c->last_out_len);
+	return d->c->last_out_len;
+}
+
+/* ---- 3: negotiation ---- */
+
+static void test_3_client_without_the_extension_is_found_by_its_address(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", -1);
+
+	(void)state;
+	assert_served(d, 1);
+	assert_int_equal(d->c->last_out[0], NET_RECORD_DATA);
+	assert_int_equal(d->type, NET_RECORD_DATA);
+	assert_int_equal(rig_stats(r).cid_peers, 0);
+	rebind(d); /* so it is a stranger now */
+	ask(d, 2, false);
+	assert_int_equal(r->requests, 1);
+	assert_int_equal(rig_stats(r).address_changes, 0);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_3_empty_id_of_the_client_is_for_the_other_direction_only(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 0);
+
+	(void)state;
+	assert_served(d, 1);
+	assert_int_equal(d->c->last_out[0], NET_RECORD_CID);
+	assert_memory_equal(d->c->last_out + 11, r->peer->cid, NET_CID);
+	assert_int_equal(d->type, NET_RECORD_DATA);
+	assert_int_equal(rig_stats(r).cid_peers, 1);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_3_both_sides_have_ids_of_any_length(void **state)
+{
+	static const int lens[] = {1, 8, 20, 32};
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		struct device *d = device_up(r, "dev-1", lens[i]);
+
+		assert_served(d, 1);
+		assert_int_equal(d->c->last_out[0], NET_RECORD_CID);
+		assert_int_equal(d->type, NET_RECORD_CID);
+		device_free(d);
+	}
+	assert_int_equal(rig_stats(r).cid_peers, 4);
+	rig_free(r);
+}
+
+static void test_3_no_id_is_given_when_the_operator_wants_none(void **state)
+{
+	struct rig *r = rig_new((struct net_conf){0}, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 4);
+
+	(void)state;
+	assert_served(d, 1);
+	assert_int_equal(d->c->last_out[0], NET_RECORD_DATA);
+	assert_int_equal(d->type, NET_RECORD_DATA);
+	assert_int_equal(rig_stats(r).cid_peers, 0);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_3_record_without_id_is_invalid_where_one_was_agreed(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 0);
+	uint8_t raw[2048];
+	size_t len = sealed(d, 1, raw);
+
+	(void)state;
+	raw[0] = NET_RECORD_DATA; /* from the right address */
+	memmove(raw + 11, raw + 11 + NET_CID, len - 11 - NET_CID);
+	assert_int_equal(send(d->c->fd, raw, len - NET_CID, 0), len - NET_CID);
+	rig_turn(r);
+	assert_int_equal(r->requests, 0);
+	assert_int_equal(rig_stats(r).dropped, 1);
+	assert_served(d, 2);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_3_ids_are_unpredictable_and_name_their_worker(void **state)
+{
+	enum { MANY = 2000 };
+	static uint8_t cids[MANY][NET_CID];
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	unsigned ones[8 * NET_CID] = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_int_equal(net_cid_make(r->net, cids[i]), 0);
+		assert_int_equal(cids[i][0], 0);
+		for (unsigned bit = 0; bit < 8 * NET_CID; bit++)
+			ones[bit] += cids[i][bit / 8] >> bit % 8 & 1;
+	}
+	for (unsigned bit = 8; bit < 8 * NET_CID; bit++)
+		assert_in_range(ones[bit], MANY / 2 - 200, MANY / 2 + 200); /* 9 sigma */
+	rig_free(r);
+}
+
+/* The last flight of the server is lost, and the client's next one comes in pieces. */
+static void test_3_repeated_finished_is_known_by_its_id(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_new(r, "dev-1", 4, NULL);
+
+	(void)state;
+	mbedtls_ssl_conf_handshake_timeout(&d->c->conf, 50, 400);
+	d->c->lose_after = 2; /* HelloVerifyRequest, ServerHello with ServerHelloDone */
+	d->c->lose_in = 1;
+	assert_int_equal(client_handshake(d->c), 0);
+	assert_int_equal(rig_stats(r).handshakes_ok, 1);
+	assert_served(d, 1);
+	device_free(d);
+	rig_free(r);
+}
+
+static int send_records_apart(void *ctx, const unsigned char *data, size_t len)
+{
+	struct device *d = ctx;
+	struct net_record record;
+
+	for (size_t at = 0; at < len; at += record.len) {
+		assert_int_equal(net_record_first(data + at, len - at, &record), 0);
+		(void)client_send(d->c, data + at, record.len);
+		rig_turn(d->c->rig);
+	}
+	return (int)len;
+}
+
+static void test_3_finished_in_a_datagram_of_its_own(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_new(r, "dev-1", 4, NULL);
+
+	(void)state;
+	mbedtls_ssl_set_bio(&d->c->ssl, d, send_records_apart, device_receive, NULL);
+	assert_int_equal(client_handshake(d->c), 0);
+	assert_int_equal(rig_stats(r).cid_peers, 1);
+	assert_int_equal(rig_stats(r).cid_unknown, 0);
+	assert_served(d, 1);
+	device_free(d);
+	rig_free(r);
+}
+
+/* ---- 4: records ---- */
+
+static void test_4_cut_record_is_nothing(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 0);
+	uint8_t raw[2048];
+	size_t len = sealed(d, 1, raw);
+
+	(void)state;
+	for (size_t cut = 1; cut < len; cut++) {
+		assert_int_equal(send(d->c->fd, raw, cut, 0), cut);
+		assert_false(answered_elsewhere(r, raw, cut));
+	}
+	for (unsigned i = 0; i < 8; i++)
+		rig_turn(r);
+	assert_int_equal(r->requests, 0);
+	assert_int_equal(rig_stats(r).dropped, 2 * (len - 1));
+	assert_int_equal(send(d->c->fd, raw, len, 0), len); /* none of that has spoilt it */
+	rig_turn(r);
+	assert_int_equal(r->requests, 1);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_4_no_id_in_epoch_0(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 0);
+	uint8_t raw[2048];
+	size_t len = sealed(d, 1, raw);
+
+	(void)state;
+	raw[4] = 0;
+	assert_int_equal(send(d->c->fd, raw, len, 0), len);
+	rig_turn(r);
+	assert_int_equal(rig_stats(r).dropped, 1);
+	assert_int_equal(rig_stats(r).peers, 1);
+	assert_served(d, 2);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_4_records_of_one_session_share_a_datagram(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 0), *other = device_up(r, "dev-2", 0);
+	uint8_t raw[3 * 2048];
+	size_t len = sealed(d, 1, raw), all;
+
+	(void)state;
+	len += sealed(d, 2, raw + len);
+	all = len + sealed(other, 3, raw + len);
+	assert_int_equal(send(d->c->fd, raw, all, 0), all);
+	rig_turn(r);
+	assert_int_equal(r->requests, 2); /* not the third: a datagram is of one session */
+	assert_int_equal(rig_stats(r).dropped, 1);
+	assert_int_equal(rig_stats(r).address_changes, 0);
+	assert_served(other, 4);
+	device_free(d);
+	device_free(other);
+	rig_free(r);
+}
+
+/* ---- 6: the address ---- */
+
+static void test_6_genuine_and_newer_record_moves_the_session(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 4);
+
+	(void)state;
+	assert_served(d, 1);
+	for (unsigned i = 0; i < 5; i++) {
+		rebind(d);
+		assert_served(d, (uint16_t)(2 + i));
+		assert_int_equal(rig_stats(r).address_changes, i + 1);
+	}
+	assert_int_equal(rig_stats(r).handshakes_ok, 1);
+	assert_int_equal(rig_stats(r).peers, 1);
+	assert_int_equal(d->pings, 0); /* short answers need no proof */
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_6_forged_record_with_a_sniffed_id_moves_nothing(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 4);
+	uint8_t raw[2048];
+
+	(void)state;
+	assert_served(d, 1);
+	for (unsigned i = 0; i < 20; i++) {
+		size_t len = d->c->last_out_len;
+
+		memcpy(raw, d->c->last_out, len);
+		raw[10] = (uint8_t)(raw[10] + 40 + i); /* a new number */
+		assert_false(answered_elsewhere(r, raw, len));
+		raw[10] = (uint8_t)(raw[10] - 40 - i + 1);
+		raw[len - 1 - i] ^= 1;
+		assert_false(answered_elsewhere(r, raw, len));
+	}
+	assert_int_equal(rig_stats(r).cid_refused, 40);
+	assert_int_equal(rig_stats(r).address_changes, 0);
+	assert_int_equal(r->requests, 1);
+	assert_served(d, 2);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_6_replayed_record_moves_nothing(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 4);
+	uint8_t raw[2048];
+	size_t len;
+
+	(void)state;
+	assert_served(d, 1);
+	len = d->c->last_out_len;
+	memcpy(raw, d->c->last_out, len);
+	assert_false(answered_elsewhere(r, raw, len));
+	for (uint16_t mid = 2; mid < 80; mid++) /* out of the window of 64 */
+		assert_served(d, mid);
+	assert_false(answered_elsewhere(r, raw, len));
+	assert_int_equal(rig_stats(r).cid_refused, 2);
+	assert_int_equal(rig_stats(r).address_changes, 0);
+	assert_int_equal(r->requests, 79);
+	device_free(d);
+	rig_free(r);
+}
+
+/* It was delayed on the old way: it counts, but the session stays where the device is now. */
+static void test_6_older_record_is_heard_and_moves_nothing(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 4);
+	uint8_t raw[2048], dst[256];
+	size_t len = sealed(d, 7, raw);
+
+	(void)state;
+	rebind(d);
+	assert_served(d, 8);
+	assert_false(answered_elsewhere(r, raw, len));
+	assert_int_equal(r->requests, 2);
+	assert_int_equal(rig_stats(r).address_changes, 1);
+	assert_int_equal(rig_stats(r).cid_refused, 0);
+	assert_true(hear(d, dst, sizeof(dst), 4000) > 3); /* the answer is at the new one */
+	assert_int_equal(dst[3], 7);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_6_unknown_ids_cost_nothing_and_get_nothing(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 4);
+	uint8_t raw[2048];
+	size_t len = sealed(d, 1, raw);
+
+	(void)state;
+	for (unsigned i = 0; i < 50; i++) {
+		raw[11 + i % NET_CID] ^= (uint8_t)(1 + i);
+		assert_false(answered_elsewhere(r, raw, len));
+		raw[11 + i % NET_CID] ^= (uint8_t)(1 + i);
+	}
+	assert_int_equal(rig_stats(r).cid_unknown, 50);
+	assert_int_equal(rig_stats(r).cid_refused, 0);
+	assert_int_equal(rig_stats(r).dropped, 50);
+	assert_served(d, 2);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_6_id_of_a_session_that_ended_is_unknown(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 4);
+
+	(void)state;
+	net_peer_close(r->net, r->peer);
+	rig_turn(r);
+	assert_int_equal(rig_stats(r).cid_peers, 0);
+	rebind(d);
+	ask(d, 1, false);
+	assert_int_equal(r->requests, 0);
+	assert_int_equal(rig_stats(r).cid_unknown, 1);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_6_close_notify_from_another_address_ends_it(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 4);
+
+	(void)state;
+	rebind(d);
+	(void)mbedtls_ssl_close_notify(&d->c->ssl);
+	rig_turn(r);
+	assert_int_equal(r->gones[NET_GONE_CLOSED], 1);
+	assert_int_equal(rig_stats(r).peers, 0);
+	assert_int_equal(rig_stats(r).cid_peers, 0);
+	device_free(d);
+	rig_free(r);
+}
+
+/* ... and a forged one does not. */
+static void test_6_forged_alert_from_another_address_ends_nothing(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 4);
+	uint8_t raw[2048];
+
+	(void)state;
+	d->keeps = true;
+	(void)mbedtls_ssl_close_notify(&d->c->ssl);
+	d->keeps = false;
+	memcpy(raw, d->c->last_out, d->c->last_out_len);
+	raw[d->c->last_out_len - 1] ^= 1;
+	assert_false(answered_elsewhere(r, raw, d->c->last_out_len));
+	assert_int_equal(rig_stats(r).peers, 1);
+	assert_int_equal(rig_stats(r).cid_refused, 1);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_6_session_moves_between_ipv4_and_ipv6(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 4);
+	struct sockaddr_storage any = {0};
+	char address[64];
+
+	(void)state;
+	assert_int_equal(uv_ip6_addr("::1", 0, (struct sockaddr_in6 *)&any), 0);
+	assert_int_equal(net_listen(r->net, (struct sockaddr *)&any, true, &r->at), 0);
+	rig_turn(r);
+	rebind(d);
+	assert_served(d, 1);
+	assert_memory_equal(net_peer_address(r->peer, address), "[::1]:", 6);
+	assert_int_equal(rig_stats(r).address_changes, 1);
+	device_free(d);
+	rig_free(r);
+}
+
+/* ---- 6: several at one address ---- */
+
+static void test_6_mover_and_who_sits_there_both_live(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *sitting = device_up(r, "dev-1", -1);
+	struct device *mover = device_up(r, "dev-2", 4);
+	int own = mover->c->fd;
+
+	(void)state;
+	mover->c->fd = sitting->c->fd;
+	for (uint16_t mid = 1; mid < 4; mid++) {
+		assert_served(mover, mid);
+		assert_served(sitting, mid);
+	}
+	mover->c->fd = own; /* and away again */
+	assert_served(mover, 5);
+	assert_served(sitting, 5);
+	assert_int_equal(rig_stats(r).peers, 2);
+	assert_int_equal(rig_stats(r).address_changes, 2);
+	assert_int_equal(r->gones[NET_GONE_REPLACED], 0);
+	device_free(mover);
+	device_free(sitting);
+	rig_free(r);
+}
+
+static void test_6_two_with_ids_behind_one_port_both_live(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *a = device_up(r, "dev-1", 3), *b = device_up(r, "dev-2", 3);
+
+	(void)state;
+	(void)close(b->c->fd);
+	b->c->fd = a->c->fd;
+	b->c->borrowed_fd = true;
+	for (uint16_t mid = 1; mid < 4; mid++) {
+		assert_served(b, mid);
+		assert_served(a, mid);
+	}
+	assert_int_equal(rig_stats(r).peers, 2);
+	device_free(b);
+	device_free(a);
+	rig_free(r);
+}
+
+static void test_6_handshake_from_the_same_address_leaves_others_alone(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *asleep = device_up(r, "dev-1", 4);
+	struct device *fresh = device_new(r, "dev-2", -1, asleep); /* the NAT gave it the port */
+
+	(void)state;
+	(void)mbedtls_ssl_handshake(&fresh->c->ssl);
+	rig_turn(r);
+	(void)mbedtls_ssl_handshake(&fresh->c->ssl);
+	rig_turn(r);
+	assert_int_equal(rig_stats(r).half_open, 1);
+
+	int fd = asleep->c->fd;
+
+	asleep->c->fd = rig_socket(r);
+	assert_served(asleep, 1); /* beside a handshake under way */
+	assert_int_equal(client_handshake(fresh->c), 0);
+	assert_served(fresh, 2);
+	(void)close(asleep->c->fd);
+	asleep->c->fd = fd;
+	assert_served(asleep, 3);
+	assert_served(fresh, 4);
+	assert_int_equal(rig_stats(r).peers, 2);
+	device_free(fresh);
+	device_free(asleep);
+	rig_free(r);
+}
+
+/* RFC 6347 4.2.8: it has rebooted, and came back from the same port. */
+static void test_6_new_handshake_of_the_same_device_replaces_its_old_one(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *before = device_up(r, "dev-1", 4);
+	struct device *after = device_new(r, "dev-1", 4, before);
+
+	(void)state;
+	assert_int_equal(client_handshake(after->c), 0);
+	assert_int_equal(r->gones[NET_GONE_REPLACED], 1);
+	assert_int_equal(rig_stats(r).peers, 1);
+	assert_int_equal(rig_stats(r).cid_peers, 1);
+	assert_served(after, 1);
+	device_free(after);
+	device_free(before);
+	rig_free(r);
+}
+
+/* ---- 6: what belongs to the session, not to the address ---- */
+
+static void test_6_duplicate_is_known_after_a_move(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 4);
+
+	(void)state;
+	assert_served(d, 1);
+	rebind(d);
+	assert_served(d, 1);
+	assert_int_equal(rig_stats(r).duplicates, 1);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_6_notification_goes_to_the_new_address(void **state)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	struct device *d = device_up(r, "dev-1", 4);
+	struct net_reply reply = NET_REPLY(NET_CODE(2, 5));
+	uint8_t dst[256];
+
+	(void)state;
+	ask(d, 1, true);
+	assert_true(hear(d, dst, sizeof(dst), 4000) > 3);
+	rebind(d);
+	assert_served(d, 2);
+	assert_int_equal(net_notify(r->net, r->peer, 1, &reply), 1);
+	rig_turn(r);
+	assert_true(hear(d, dst, sizeof(dst), 4000) > 3);
+	assert_int_equal(dst[0] >> 4, 4); /* CON */
+	assert_int_equal(dst[1], NET_CODE(2, 5));
+	device_free(d);
+	rig_free(r);
+}
+
+/* ---- 6: a new address that has not proved that it hears us ---- */
+
+static uint8_t large[1000];
+
+static struct rig *rig_large(void)
+{
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+
+	r->answer = (struct bytes){large, sizeof(large)};
+	return r;
+}
+
+static void test_6_large_answer_waits_for_a_pong(void **state)
+{
+	struct rig *r = rig_large();
+	struct device *d = device_up(r, "dev-1", 4);
+
+	(void)state;
+	assert_served(d, 1);
+	assert_int_equal(d->pings, 0);
+	rebind(d);
+	assert_served(d, 2); /* no repetition needed */
+	assert_int_equal(d->pings, 1);
+	assert_int_equal(r->requests, 2);
+	assert_served(d, 3);
+	assert_int_equal(d->pings, 1);
+	assert_int_equal(r->net->held_count, 0);
+	device_free(d);
+	rig_free(r);
+}
+
+/* Whoever sees genuine records can send them under a victim's address before they arrive. */
+static void test_6_and_9_no_more_than_three_times_goes_to_a_victim(void **state)
+{
+	struct rig *r = rig_large();
+	struct device *d = device_up(r, "dev-1", 4);
+	int victim = rig_socket(r);
+	uint8_t raw[2048];
+	size_t in = 0, out = 0;
+
+	(void)state;
+	for (uint16_t mid = 1; mid <= 50; mid++) {
+		size_t len = sealed(d, mid, raw);
+
+		assert_int_equal(send(victim, raw, len, 0), len);
+		in += len;
+		rig_turn(r);
+		for (ssize_t got = 0; got >= 0; out += got > 0 ? (size_t)got : 0)
+			got = recv(victim, raw, sizeof(raw), MSG_DONTWAIT);
+		assert_true(out <= 3 * in);
+	}
+	assert_int_equal(r->requests, 50);
+	assert_true(out > 0);
+	assert_int_equal(r->net->held_count, LIMIT_PATH_HELD);
+	assert_served(d, 60); /* the device takes its session back */
+	assert_int_equal(rig_stats(r).address_changes, 2);
+	assert_int_equal(r->net->held_count, 0);
+	(void)close(victim);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_6_pong_from_elsewhere_proves_nothing(void **state)
+{
+	struct rig *r = rig_large();
+	struct device *d = device_up(r, "dev-1", 4);
+	uint8_t dst[64];
+	int before;
+
+	(void)state;
+	assert_served(d, 1);
+	before = d->c->fd;
+	d->c->fd = rig_socket(r);
+	d->deaf_to_ping = true;
+	ask(d, 2, false);
+	assert_int_equal(hear(d, dst, sizeof(dst), 100), 0);
+	assert_int_equal(d->pings, 1);
+	assert_true(r->peer->path.unproven);
+	dst[1] += 1; /* another message id; no Reset of ours, either */
+	assert_int_equal(mbedtls_ssl_write(&d->c->ssl, (uint8_t[]){0x70, 0, 0, 0}, 4), 4);
+	rig_turn(r);
+	assert_true(r->peer->path.unproven);
+	/* The right one comes from the old address: the session goes back there, unproven. */
+	(void)close(d->c->fd);
+	d->c->fd = before;
+	assert_int_equal(mbedtls_ssl_write(&d->c->ssl,
+					   (uint8_t[]){0x70, 0, (uint8_t)(r->peer->path.ping >> 8),
+						       (uint8_t)r->peer->path.ping},
+					   4),
+			 4);
+	rig_turn(r);
+	assert_int_equal(rig_stats(r).address_changes, 2);
+	assert_true(r->peer->path.unproven);
+	assert_int_equal(r->net->held_count, 0);
+	d->deaf_to_ping = false;
+	assert_served(d, 3);
+	assert_false(r->peer->path.unproven);
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_6_at_most_eight_answers_are_held_and_all_of_them_sent(void **state)
+{
+	struct rig *r = rig_large();
+	struct device *d = device_up(r, "dev-1", 4);
+	uint8_t dst[1280];
+	uint16_t mid = 0;
+	uint64_t seen = 0;
+
+	(void)state;
+	rebind(d);
+	while (rig_stats(r).dropped == 0 && mid < 60)
+		ask(d, ++mid, false);
+	assert_int_equal(r->peer->path.held_count, LIMIT_PATH_HELD);
+	for (uint16_t i = 1; i < mid; i++) { /* all but the last one */
+		assert_true(hear(d, dst, sizeof(dst), 4000) > 1000);
+		seen |= UINT64_C(1) << dst[3];
+	}
+	assert_int_equal(seen, (UINT64_C(1) << mid) - 2);
+	assert_int_equal(d->pings, 1);
+	assert_int_equal(r->net->held_count, 0);
+	assert_served(d, mid); /* as it would ask again */
+	device_free(d);
+	rig_free(r);
+}
+
+static void test_6_all_peers_together_hold_no_more_than_their_limit(void **state)
+{
+	struct rig *r = rig_large();
+	struct device *d = device_up(r, "dev-1", 4);
+
+	(void)state;
+	r->net->held_count = LIMIT_PATHS_HELD - 1;
+	rebind(d);
+	ask(d, 1, false);
+	assert_int_equal(r->peer->path.held_count, 1);
+	ask(d, 2, false);
+	assert_int_equal(r->peer->path.held_count, 1);
+	assert_int_equal(rig_stats(r).dropped, 1);
+	r->net->held_count -= LIMIT_PATHS_HELD - 1;
+	device_free(d);
+	rig_free(r);
+}
+
+/* ---- the table ---- */
+
+static void test_table_finds_thousands_and_forgets_each(void **state)
+{
+	enum { MANY = 3000 };
+	struct rig *r = rig_new(with_ids, "127.0.0.1", true);
+	static struct net_peer peers[MANY];
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++) {
+		peers[i].net = r->net;
+		assert_int_equal(net_cid_make(r->net, peers[i].cid), 0);
+		net_cid_add(&peers[i]);
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		struct bytes cid = {peers[i].cid, NET_CID};
+
+		assert_ptr_equal(net_cid_find(r->net, cid), &peers[i]);
+		assert_null(net_cid_find(r->net, (struct bytes){peers[i].cid, NET_CID - 1}));
+		if (i % 2)
+			net_cid_remove(&peers[i]);
+		assert_ptr_equal(net_cid_find(r->net, cid), i % 2 ? NULL : &peers[i]);
+	}
+	for (unsigned i = 0; i < MANY; i++)
+		net_cid_remove(&peers[i]); /* also those that have none any more */
+	assert_int_equal(rig_stats(r).cid_peers, 0);
+	rig_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_3_client_without_the_extension_is_found_by_its_address),
+		cmocka_unit_test(test_3_empty_id_of_the_client_is_for_the_other_direction_only),
+		cmocka_unit_test(test_3_both_sides_have_ids_of_any_length),
+		cmocka_unit_test(test_3_no_id_is_given_when_the_operator_wants_none),
+		cmocka_unit_test(test_3_record_without_id_is_invalid_where_one_was_agreed),
+		cmocka_unit_test(test_3_ids_are_unpredictable_and_name_their_worker),
+		cmocka_unit_test(test_3_repeated_finished_is_known_by_its_id),
+		cmocka_unit_test(test_3_finished_in_a_datagram_of_its_own),
+		cmocka_unit_test(test_4_cut_record_is_nothing),
+		cmocka_unit_test(test_4_no_id_in_epoch_0),
+		cmocka_unit_test(test_4_records_of_one_session_share_a_datagram),
+		cmocka_unit_test(test_6_genuine_and_newer_record_moves_the_session),
+		cmocka_unit_test(test_6_forged_record_with_a_sniffed_id_moves_nothing),
+		cmocka_unit_test(test_6_replayed_record_moves_nothing),
+		cmocka_unit_test(test_6_older_record_is_heard_and_moves_nothing),
+		cmocka_unit_test(test_6_unknown_ids_cost_nothing_and_get_nothing),
+		cmocka_unit_test(test_6_id_of_a_session_that_ended_is_unknown),
+		cmocka_unit_test(test_6_close_notify_from_another_address_ends_it),
+		cmocka_unit_test(test_6_forged_alert_from_another_address_ends_nothing),
+		cmocka_unit_test(test_6_session_moves_between_ipv4_and_ipv6),
+		cmocka_unit_test(test_6_mover_and_who_sits_there_both_live),
+		cmocka_unit_test(test_6_two_with_ids_behind_one_port_both_live),
+		cmocka_unit_test(test_6_handshake_from_the_same_address_leaves_others_alone),
+		cmocka_unit_test(test_6_new_handshake_of_the_same_device_replaces_its_old_one),
+		cmocka_unit_test(test_6_duplicate_is_known_after_a_move),
+		cmocka_unit_test(test_6_notification_goes_to_the_new_address),
+		cmocka_unit_test(test_6_large_answer_waits_for_a_pong),
+		cmocka_unit_test(test_6_and_9_no_more_than_three_times_goes_to_a_victim),
+		cmocka_unit_test(test_6_pong_from_elsewhere_proves_nothing),
+		cmocka_unit_test(test_6_at_most_eight_answers_are_held_and_all_of_them_sent),
+		cmocka_unit_test(test_6_all_peers_together_hold_no_more_than_their_limit),
+		cmocka_unit_test(test_table_finds_thousands_and_forgets_each),
+	};
+
+	return cmocka_run_group_tests_name("net/cid", tests, NULL, NULL);
+}
