@@ -87,7 +87,7 @@ static void coap_observe_end(void *ctx, struct net_coap_session *s, uint32_t tag
 	net->cb->observe_end(net->ctx, peer_of(s), tag);
 }
 
-static bool coap_reset(void *ctx, struct net_coap_session *s, uint16_t mid)
+static bool coap_pong(void *ctx, struct net_coap_session *s, uint16_t mid)
 {
 	(void)ctx;
 	return net_path_answered(peer_of(s), mid);
@@ -96,7 +96,7 @@ static bool coap_reset(void *ctx, struct net_coap_session *s, uint16_t mid)
 static const struct net_coap_ops coap_ops = {.send = coap_send,
 					     .request = coap_request,
 					     .observe_end = coap_observe_end,
-					     .reset = coap_reset};
+					     .pong = coap_pong};
 
 /* ---- the loop ---- */
 

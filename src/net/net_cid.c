@@ -23,6 +23,7 @@ int net_cid_init(struct net *net)
 {
 	net->by_cid.buckets = calloc(BUCKETS_FIRST, sizeof(struct net_peer *));
 	net->by_cid.mask = BUCKETS_FIRST - 1;
+	list_init(&net->held);
 	return net->by_cid.buckets ? 0 : ERR_NOMEM;
 }
 
@@ -117,7 +118,10 @@ void net_cid_remove(struct net_peer *peer)
 
 /* A sealed record for an address that has not answered yet. */
 struct net_held {
-	struct net_held *next;
+	struct net_held *next; /* of its peer */
+	struct list all;       /* net->held */
+	struct net_peer *peer;
+	int64_t since_ms;
 	size_t len;
 	uint8_t data[];
 };
@@ -131,6 +135,7 @@ static struct net_held *held_take(struct net_peer *peer)
 	peer->path.held = first->next;
 	peer->path.held_count--;
 	peer->net->held_count--;
+	list_remove(&first->all);
 	return first;
 }
 
@@ -152,14 +157,27 @@ static void hold(struct net_peer *peer, struct bytes datagram)
 		net->stats.dropped++;
 		return;
 	}
-	h->next = NULL;
-	h->len = datagram.len;
+	*h = (struct net_held){.peer = peer, .since_ms = net->timers.now_ms, .len = datagram.len};
 	memcpy(h->data, datagram.ptr, datagram.len);
 	while (*end)
 		end = &(*end)->next;
 	*end = h;
+	list_append(&net->held, &h->all);
 	peer->path.held_count++;
 	net->held_count++;
+}
+
+/* The oldest of all is the oldest of its peer. */
+void net_path_sweep(struct net *net)
+{
+	while (!list_empty(&net->held)) {
+		struct net_held *h = LIST_ENTRY(net->held.next, struct net_held, all);
+
+		if (net->timers.now_ms - h->since_ms < NET_PATH_HOLD_MS)
+			break;
+		free(held_take(h->peer));
+		net->stats.dropped++;
+	}
 }
 
 /* Everything about the old address is over, with it what was held for it. */
@@ -204,7 +222,7 @@ bool net_path_may_send(struct net_peer *peer, struct bytes datagram)
 		p->out_bytes += (uint32_t)datagram.len;
 		return true;
 	}
-	if (!p->asked || peer->net->timers.now_ms - p->asked_at_ms >= NET_PATH_PROBE_MS)
+	if (!p->asked || peer->net->timers.now_ms - p->asked_at_ms >= NET_PATH_ASK_MS)
 		p->must_ask = true;
 	hold(peer, datagram);
 	return false;

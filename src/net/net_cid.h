@@ -34,7 +34,10 @@ struct net_peer;
 struct net_socket;
 struct net_udp_in;
 
-enum { NET_PATH_PROBE_MS = 1000 }; /* between two pings */
+enum {
+	NET_PATH_ASK_MS = 1000,	  /* between two pings */
+	NET_PATH_HOLD_MS = 30000, /* for the answer */
+};
 
 struct net_held;
 
@@ -75,5 +78,7 @@ bool net_path_may_send(struct net_peer *peer, struct bytes datagram);
 /* Not from inside mbedTLS: sends the ping that net_path_may_send() asked for. */
 void net_path_ask(struct net_peer *peer);
 void net_path_drop_held(struct net_peer *peer);
+/* Now and then: drops what was held too long. */
+void net_path_sweep(struct net *net);
 
 #endif

@@ -214,13 +214,10 @@ void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint
 		return;
 	}
 	switch (m.type) {
-	case WIRE_ACK:
-		(void)net_out_acknowledged(c, s, m.mid, false);
-		break;
+	case WIRE_ACK: /* of a ping, too: some devices answer it so, and it proves as much */
 	case WIRE_RST:
-		if (c->ops->reset && c->ops->reset(c->ctx, s, m.mid))
-			break;
-		(void)net_out_acknowledged(c, s, m.mid, true);
+		if (!c->ops->pong || !c->ops->pong(c->ctx, s, m.mid))
+			(void)net_out_acknowledged(c, s, m.mid, m.type == WIRE_RST);
 		break;
 	case WIRE_CON: /* a ping, or a response nobody asked for */
 		net_coap_send_empty(c, s, WIRE_RST, m.mid);

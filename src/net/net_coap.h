@@ -61,9 +61,9 @@ struct net_coap_ops {
 	void (*request)(void *ctx, struct net_coap_session *s, const struct net_request *request,
 			struct net_exchange exchange);
 	void (*observe_end)(void *ctx, struct net_coap_session *s, uint32_t tag);
-	/* A RST came; true if it answers a ping of the owner's (net_coap_send_empty() of a CON).
-	 * NULL: it sends none. */
-	bool (*reset)(void *ctx, struct net_coap_session *s, uint16_t mid);
+	/* A RST or an empty ACK came; true if it answers a ping of the owner's
+	 * (net_coap_send_empty() of a CON). NULL: it sends none. */
+	bool (*pong)(void *ctx, struct net_coap_session *s, uint16_t mid);
 };
 
 struct net_pending;

@@ -99,7 +99,8 @@ struct net {
 	struct net_table peers, half; /* established and plain; half-open */
 	struct net_table by_cid;      /* the established that have one */
 	bool connection_ids;	      /* are offered */
-	unsigned held_count;	      /* of all peers' paths */
+	struct list held;	      /* for all peers' unproven addresses, oldest first */
+	unsigned held_count;
 	struct list half_open, live, plain, closing;
 	size_t half_open_count, live_count, plain_count;
 	uint16_t origins[NET_ORIGINS]; /* half-open peers of each */

@@ -229,6 +229,7 @@ static void sweep(struct net_timer *timer, void *ctx)
 	sweep_list(net, &net->half_open, NET_HALF_OPEN_MS);
 	sweep_list(net, &net->live, net->session_idle_ms);
 	sweep_list(net, &net->plain, NET_PLAIN_IDLE_MS);
+	net_path_sweep(net);
 	sweep_arm(net);
 }
 

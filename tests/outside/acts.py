@@ -4,6 +4,7 @@
 import datetime
 
 import words
+from ends import SWEEP_S
 from report import Reports
 from world import Mismatch
 
@@ -268,14 +269,14 @@ class Acts(Reports):
         """I5: one deadline, and the right one."""
         at = datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
         lo, hi = self.deadline()
-        if self.now[0] < self.back[0] + 2:  # the gap may not have been added yet
+        if self.now[0] < self.back[0] + SWEEP_S:    # the gap may not have been added yet
             lo -= self.back[1][0] + self.product["policy"]["outage_grace_s"]
         if not lo - 0.1 <= at <= hi + 0.1:
             raise Mismatch("the deadline is %.3f, not %.3f to %.3f" % (at % 1e5, lo % 1e5, hi % 1e5))
 
     def restarted(self, gap, back, killed):
         """The server was away for gap = (least, most) seconds."""
-        self.back = (self.now[1] + gap[1], gap)
+        self.back = (back, gap)
         self.aimed = (back, back)       # it looks at a changed target when it is back
         if self.attempt is None:
             return

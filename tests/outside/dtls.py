@@ -117,16 +117,19 @@ class Dtls:
             self._fail_unless_waiting(result)
         self._flush()
 
+    def _alive(self):
+        if not self._ssl:       # OpenSSL would not survive it
+            raise RuntimeError("the session is closed")
+
     def tick(self):
         """Once in a while during the handshake: repeats a lost flight."""
-        if self._ssl:
-            _ctrl(self._ssl, _HANDLE_TIMEOUT, 0, None)
-            self._flush()
+        self._alive()
+        _ctrl(self._ssl, _HANDLE_TIMEOUT, 0, None)
+        self._flush()
 
     def fed(self, datagram):
         """Takes a datagram; returns the payloads of the records in it."""
-        if not self._ssl:
-            return []
+        self._alive()
         _bio_write(self._in, datagram, len(datagram))
         out = []
         if not self.up:
@@ -144,8 +147,7 @@ class Dtls:
         return out
 
     def send(self, payload):
-        if not self._ssl:
-            return          # it ended between two tries
+        self._alive()
         _err_clear()
         if _write(self._ssl, payload, len(payload)) <= 0:
             self.failed = "DTLS write"

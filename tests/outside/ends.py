@@ -6,6 +6,8 @@ import words
 from boots import Boots
 from world import Mismatch
 
+SWEEP_S = 10            # so long after it is back the server may still add the gap
+
 
 class Ends(Boots):
     # -- deadlines
@@ -17,7 +19,7 @@ class Ends(Boots):
         if seconds is None:
             seconds = (policy["stall_s"], policy["stall_s"])
         lo, hi = self.now[0] + seconds[0], self.now[1] + seconds[1]
-        if lo < self.back[0]:           # or the gap was added after this
+        if self.now[0] < self.back[0] + SWEEP_S:    # or the gap was added after this
             hi += self.back[1][1] + policy["outage_grace_s"]
         if keep and a.stall:
             lo, hi = min(lo, a.stall[0]), max(hi, a.stall[1])

@@ -40,7 +40,7 @@ class Link:
                 await asyncio.wait_for(asyncio.shield(self.opened), 0.5)
                 return self
             except asyncio.TimeoutError:
-                if self.closed:
+                if self.closed:     # in the same turn of the loop
                     raise Lost(self.closed) from None
                 self.dtls.tick()
         self.lost("no handshake")

@@ -17,6 +17,7 @@ struct device {
 	unsigned pings;
 	size_t heard;	   /* bytes of all datagrams in */
 	bool deaf_to_ping; /* does not answer */
+	bool acks_ping;	   /* answers with an ACK */
 	bool keeps;	   /* what it sends stays in c->last_out */
 };
 
@@ -115,7 +116,7 @@ static int hear(struct device *d, uint8_t *dst, size_t cap, int64_t ms)
 		if (got != 4 || dst[0] != 0x40 || dst[1] != 0)
 			return got;
 		d->pings++;
-		dst[0] = 0x70; /* RFC 7252 4.3 */
+		dst[0] = d->acks_ping ? 0x60 : 0x70; /* RFC 7252 4.3 */
 		if (!d->deaf_to_ping)
 			assert_int_equal(mbedtls_ssl_write(&d->c->ssl, dst, 4), 4);
 		rig_turn(d->c->rig);
@@ -719,6 +720,22 @@ static void test_6_large_answer_waits_for_a_pong(void **state)
 	rig_free(r);
 }
 
+static void test_6_an_ack_is_as_good_as_a_pong(void **state)
+{
+	struct rig *r = rig_large();
+	struct device *d = device_up(r, "dev-1", 4);
+
+	(void)state;
+	d->acks_ping = true;
+	assert_served(d, 1);
+	rebind(d);
+	assert_served(d, 2);
+	assert_int_equal(d->pings, 1);
+	assert_false(r->peer->path.unproven);
+	device_free(d);
+	rig_free(r);
+}
+
 /* Whoever sees genuine records can send them under a victim's address before they arrive. */
 static void test_6_and_9_no_more_than_three_times_goes_to_a_victim(void **state)
 {
@@ -832,6 +849,49 @@ static void test_6_all_peers_together_hold_no_more_than_their_limit(void **state
 	rig_free(r);
 }
 
+static void test_6_what_is_held_too_long_is_dropped(void **state)
+{
+	struct rig *r = rig_large();
+	struct device *d = device_up(r, "dev-1", 4), *other = device_up(r, "dev-2", 4);
+
+	(void)state;
+	rebind(d);
+	rebind(other);
+	ask(d, 1, false);
+	ask(other, 2, false);
+	ask(d, 3, false);
+	assert_int_equal(r->net->held_count, 3);
+	r->net->timers.now_ms += NET_PATH_HOLD_MS - 5000;
+	net_path_sweep(r->net);
+	assert_int_equal(r->net->held_count, 3);
+	r->net->timers.now_ms += 5000;
+	net_path_sweep(r->net);
+	assert_int_equal(r->net->held_count, 0);
+	assert_int_equal(rig_stats(r).dropped, 3);
+	assert_served(d, 4); /* it answers only now */
+	assert_int_equal(d->pings, 1);
+	device_free(d);
+	device_free(other);
+	rig_free(r);
+}
+
+static void test_6_held_answers_go_with_their_session(void **state)
+{
+	struct rig *r = rig_large();
+	struct device *d = device_up(r, "dev-1", 4);
+
+	(void)state;
+	rebind(d);
+	ask(d, 1, false);
+	assert_int_equal(r->net->held_count, 1);
+	net_peer_close(r->net, r->peer);
+	rig_turn(r);
+	assert_int_equal(r->net->held_count, 0);
+	assert_true(list_empty(&r->net->held));
+	device_free(d);
+	rig_free(r);
+}
+
 /* ---- the table ---- */
 
 static void test_table_finds_thousands_and_forgets_each(void **state)
@@ -891,10 +951,13 @@ int main(void)
 		cmocka_unit_test(test_6_duplicate_is_known_after_a_move),
 		cmocka_unit_test(test_6_notification_goes_to_the_new_address),
 		cmocka_unit_test(test_6_large_answer_waits_for_a_pong),
+		cmocka_unit_test(test_6_an_ack_is_as_good_as_a_pong),
 		cmocka_unit_test(test_6_and_9_no_more_than_three_times_goes_to_a_victim),
 		cmocka_unit_test(test_6_pong_from_elsewhere_proves_nothing),
 		cmocka_unit_test(test_6_at_most_eight_answers_are_held_and_all_of_them_sent),
 		cmocka_unit_test(test_6_all_peers_together_hold_no_more_than_their_limit),
+		cmocka_unit_test(test_6_what_is_held_too_long_is_dropped),
+		cmocka_unit_test(test_6_held_answers_go_with_their_session),
 		cmocka_unit_test(test_table_finds_thousands_and_forgets_each),
 	};
 

@@ -238,7 +238,8 @@ static void turn(struct stream *t)
 
 static struct stream *stream_new(unsigned loss, uint64_t seed)
 {
-	static const struct net_coap_ops ops = {server_send, server_request, server_observe_end};
+	static const struct net_coap_ops ops = {
+		.send = server_send, .request = server_request, .observe_end = server_observe_end};
 	struct stream *t = test_calloc(1, sizeof(*t));
 
 	assert_non_null(t);
