@@ -100,6 +100,10 @@ static void put_images(struct metrics *m, const struct admin *a, const struct en
 	images_stats(a->conf.images, &images);
 	metrics_one(m, COUNTER, "postboot_image_blocks_total", "Image blocks served.", es->blocks);
 	metrics_one(m, COUNTER, "postboot_image_bytes_total", "Bytes of images served.", es->bytes);
+	metrics_family(m, COUNTER, "postboot_image_blocks_late_total",
+		       "Image blocks that went beyond a rate: held back for a moment, or refused.");
+	metrics_count(m, "how", "held", es->blocks_held);
+	metrics_count(m, "how", "refused", es->blocks_refused);
 	metrics_family(m, COUNTER, "postboot_image_reads_total",
 		       "Image blocks read, from memory or from the file.");
 	metrics_count(m, "from", "memory", images.hits);
@@ -127,6 +131,22 @@ static void put_handshakes(struct metrics *m, const struct net_stats *net)
 	metrics_count(m, "reason", "rate", net->handshakes_shed);
 	metrics_count(m, "reason", "room", net->half_open_shed);
 	metrics_one(m, GAUGE, "postboot_handshakes_open", "Handshakes under way.", net->half_open);
+}
+
+static void put_shed(struct metrics *m, const struct net_stats *net)
+{
+	static const char *const reasons[NET_SHED_COUNT] = {
+		[NET_SHED_DEVICE] = "device", [NET_SHED_ADDRESS] = "address",
+		[NET_SHED_ALL] = "all",	      [NET_SHED_SILENT] = "silent",
+		[NET_SHED_UNREAD] = "unread",
+	};
+
+	metrics_family(m, COUNTER, "postboot_messages_shed_total",
+		       "Messages of devices and addresses refused or dropped for their quotas.");
+	for (int i = 0; i < NET_SHED_COUNT; i++)
+		metrics_count(m, "reason", reasons[i], net->shed[i]);
+	metrics_one(m, GAUGE, "postboot_limited",
+		    "Devices and addresses that were refused something just now.", net->limited);
 }
 
 static void put_connection_ids(struct metrics *m, const struct net_stats *net)
@@ -179,6 +199,7 @@ static void put_net(struct metrics *m, const struct admin *a, const struct engin
 	metrics_one(m, GAUGE, "postboot_receive_buffer_bytes",
 		    "The smallest receive buffer of a socket.", net.receive_buffer_bytes);
 	put_coap(m, &net);
+	put_shed(m, &net);
 }
 
 /* ---- the store ---- */

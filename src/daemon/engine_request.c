@@ -32,6 +32,17 @@ static void reply_fault(struct engine *e, struct net_exchange x, const struct na
 	reply_text(e, x, fault->code, fault->text);
 }
 
+/* RFC 7252 5.9.2.9: with what would fit. */
+static void reply_too_large(struct engine *e, struct net_exchange x, enum wire_format format,
+			    const struct native_fault *fault)
+{
+	struct net_reply reply = NET_REPLY(fault->code);
+
+	reply.size1 = format == WIRE_JSON ? LIMIT_NATIVE_JSON : LIMIT_NATIVE_MESSAGE;
+	reply.payload = (struct bytes){(const uint8_t *)fault->text, strlen(fault->text)};
+	net_reply(e->net, x, &reply);
+}
+
 static void reply_directive(struct job *job)
 {
 	uint8_t payload[LIMIT_NATIVE_JSON];
@@ -99,6 +110,7 @@ static void session_free(struct engine *e, struct session *s)
 	struct dev *d = s->dev;
 
 	d->link_before = session_link(s);
+	pace_forget(e, s);
 	net_peer_set_user(s->peer, NULL);
 	list_remove(&s->link);
 	free(s);
@@ -224,7 +236,10 @@ static void handle_message(struct engine *e, struct session *s, const struct net
 			  : native_status_decode(in, q->payload, &job->in.status, &fault);
 	if (err) {
 		free(job);
-		reply_fault(e, x, &fault);
+		if (err == ERR_LIMIT && fault.code == NET_CODE(4, 13))
+			reply_too_large(e, x, in, &fault);
+		else
+			reply_fault(e, x, &fault);
 		log_peer(e->last_tick.now_ms, "dev=%s refused=%s why=\"%s\"", s->dev->u.device.id,
 			 kind == JOB_REPORT ? "report" : "status", fault.text);
 		return;
@@ -371,9 +386,8 @@ static bool etag_known(const struct net_request *q, const uint8_t sha256[DIGEST_
 	return false;
 }
 
-static void handle_block(struct engine *e, struct session *s, const struct net_request *q,
-			 struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16],
-			 int64_t wall_ms)
+void engine_block(struct engine *e, struct session *s, const struct net_request *q,
+		  struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16], int64_t wall_ms)
 {
 	uint8_t block[LIMIT_COAP_PAYLOAD];
 	struct dev *d = s->dev;
@@ -407,6 +421,8 @@ static void handle_block(struct engine *e, struct session *s, const struct net_r
 	}
 	if (len > a->size_bytes - offset)
 		len = a->size_bytes - offset;
+	if (pace_block(e, s, q, x, digest16, len))
+		return;
 	int err = images_read(e->conf.images, a->sha256, offset, block, (size_t)len);
 	if (err) {
 		log_peer(e->last_tick.now_ms, "dev=%s attempt=%llu image=unreadable error=%s",
@@ -424,6 +440,52 @@ static void handle_block(struct engine *e, struct session *s, const struct net_r
 	reply.payload = (struct bytes){block, (size_t)len};
 	net_reply(e->net, x, &reply);
 	count_block(e, d, offset, len, wall_ms);
+}
+
+/* ---- quotas ---- */
+
+/* A block is one only while it would be served. */
+enum net_work engine_weigh(void *ctx, struct net_peer *peer, uint8_t method,
+			   const struct bytes *path, unsigned path_count)
+{
+	const struct session *s = net_peer_user(peer);
+	uint8_t digest16[NATIVE_DIGEST16];
+
+	(void)ctx;
+	switch (native_route(method, path, path_count, digest16)) {
+	case NATIVE_FW:
+		return s && !s->dev->removed && !block_refused(s->dev, digest16) ? NET_WORK_BLOCK
+										 : NET_WORK_NOTHING;
+	case NATIVE_REPORT:
+	case NATIVE_STATUS:
+	case NATIVE_DESIRED:
+		return NET_WORK_REQUEST;
+	case NATIVE_METHOD:
+	case NATIVE_NONE:
+		break;
+	}
+	return NET_WORK_NOTHING;
+}
+
+/* Its own doing, mostly: a loop in its firmware, or somebody with its key. */
+void engine_limited(void *ctx, struct net_peer *peer, unsigned refused)
+{
+	const struct engine *e = ctx;
+	const struct session *s = net_peer_user(peer);
+	char address[64];
+
+	(void)net_peer_address(peer, address);
+	if (s)
+		log_peer(e->last_tick.now_ms,
+			 "dev=%s limited=requests refused=%u address=%s do=\"see what it asks for "
+			 "in "
+			 "a loop, or raise device-requests-per-second\"",
+			 s->dev->u.device.id, refused, address);
+	else
+		log_peer(e->last_tick.now_ms,
+			 "net peer=%s limited=requests refused=%u do=\"see who asks, or raise "
+			 "address-requests-per-second\"",
+			 address, refused);
 }
 
 /* ---- in ---- */
@@ -466,7 +528,7 @@ void engine_request(void *ctx, struct net_peer *peer, const struct net_request *
 		handle_desired(e, s, q, x);
 		break;
 	case NATIVE_FW:
-		handle_block(e, s, q, x, digest16, now.wall_ms);
+		engine_block(e, s, q, x, digest16, now.wall_ms);
 		break;
 	case NATIVE_METHOD:
 	case NATIVE_NONE:

@@ -26,6 +26,9 @@ struct net_conf service_conf_net(const struct service *s)
 		.session_idle_ms = s->conf.session_idle_ms,
 		.max_peers = (unsigned)s->conf.max_sessions,
 		.handshakes_per_s = (unsigned)s->conf.handshakes_per_s,
+		.requests_per_s = (unsigned)s->conf.requests_per_s,
+		.device_requests_per_s = (unsigned)s->conf.device_requests_per_s,
+		.address_requests_per_s = (unsigned)s->conf.address_requests_per_s,
 		.well_known = engine_well_known(),
 		.plain_devices = s->conf.plain_devices,
 		.connection_ids = s->conf.connection_id,
@@ -45,6 +48,8 @@ struct engine_conf service_conf_engine(struct service *s)
 		.keep_events_ms = s->conf.keep_events_ms,
 		.keep_attempts_ms = s->conf.keep_attempts_ms,
 		.max_events = (uint64_t)s->conf.max_events,
+		.device_rate = s->conf.device_rate,
+		.image_rate = s->conf.image_rate,
 	};
 }
 

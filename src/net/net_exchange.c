@@ -3,7 +3,10 @@
 
 #include "net/net_coap.h"
 
-enum { GET = 1, FETCH = 5 };
+enum {
+	GET = 1,
+	FETCH = 5,
+};
 
 /* ---- the table of unanswered requests ---- */
 
@@ -126,11 +129,18 @@ static void dedupe_add(const struct net_coap *c, struct net_coap_session *s,
 	s->dedupe_next = (uint8_t)((s->dedupe_next + 1) % LIMIT_COAP_DEDUPE);
 }
 
-static bool get_seen(struct net_coap_session *s, uint16_t mid)
+static bool get_known(const struct net_coap_session *s, uint16_t mid)
 {
 	for (unsigned i = 0; i < s->recent_count; i++)
 		if (s->recent_gets[i] == mid)
 			return true;
+	return false;
+}
+
+static bool get_seen(struct net_coap_session *s, uint16_t mid)
+{
+	if (get_known(s, mid))
+		return true;
 	s->recent_gets[s->recent_next] = mid;
 	s->recent_next = (uint8_t)((s->recent_next + 1) % NET_RECENT_GETS);
 	if (s->recent_count < NET_RECENT_GETS)
@@ -149,15 +159,47 @@ static void ack_due(struct net_timer *timer, void *ctx)
 	net_coap_send_empty(c, p->session, WIRE_ACK, p->question.mid);
 }
 
+static void answer_code(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+			size_t len, uint8_t code, unsigned wait_s)
+{
+	struct net_question q;
+	struct net_reply reply = NET_REPLY(code);
+
+	if (code == NET_CODE(4, 29) || code == NET_CODE(5, 3))
+		reply.max_age_s = net_quota_age_s(wait_s, net_coap_random(c));
+	net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &q);
+	net_coap_answer(c, s, &q, &reply);
+}
+
+/* Not remembered: come again. */
 static void busy(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
 		 size_t len)
 {
-	struct net_question q;
-	struct net_reply reply = NET_REPLY(NET_CODE(5, 3));
+	answer_code(c, s, m, len, NET_CODE(5, 3), NET_BUSY_S);
+}
 
-	reply.max_age_s = 5;
-	net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &q);
-	net_coap_answer(c, s, &q, &reply);
+static bool is_safe(const struct wire_coap *m)
+{
+	return m->code == GET || m->code == FETCH;
+}
+
+bool net_exchange_is_repeat(const struct net_coap *c, struct net_coap_session *s,
+			    const struct wire_coap *m)
+{
+	return is_safe(m) ? get_known(s, m->mid)
+			  : dedupe_find(c, s, m->mid, m->token) || pending_of_message(s, m);
+}
+
+/* RFC 7252 4.5: what was refused stays refused for its repetitions, even if there is room again;
+ * the client has been told not to count on it. */
+void net_exchange_refuse(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+			 size_t len, uint8_t code, unsigned wait_s)
+{
+	if (!is_safe(m)) {
+		dedupe_add(c, s, m);
+		dedupe_find(c, s, m->mid, m->token)->code = code;
+	}
+	answer_code(c, s, m, len, code, wait_s);
 }
 
 static void request_of(const struct wire_coap *m, bool duplicate, struct net_request *ret)
@@ -198,6 +240,9 @@ static void hand_up(struct net_coap *c, struct net_coap_session *s, const struct
 	struct net_exchange exchange = {p->slot, p->generation};
 
 	net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &p->question);
+	p->question.has_block1 = m->has_block1;
+	p->question.block1 = m->block1;
+	p->print = m->code == GET ? 0 : net_kept_print(c, m);
 	request_of(m, duplicate, &request);
 	if (request.observe == 1) /* RFC 7641 3.6 */
 		net_observe_remove(c, s, m->token);
@@ -222,7 +267,13 @@ static bool repeat_pending(struct net_coap *c, struct net_coap_session *s,
 void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
 			  size_t len)
 {
-	bool safe = m->code == GET || m->code == FETCH;
+	bool safe = is_safe(m);
+
+	if (!safe && m->has_block2 && m->block2.num > 0) {
+		net_kept_answer(c, s, m, len);
+		return;
+	}
+
 	struct net_dedupe *d = safe ? NULL : dedupe_find(c, s, m->mid, m->token);
 	bool duplicate = safe ? get_seen(s, m->mid) : d || pending_of_message(s, m);
 
@@ -239,17 +290,36 @@ void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const 
 		dedupe_add(c, s, m);
 	}
 	if (d && d->code && d->code >> 5 != 2) {
-		struct net_question q;
-		struct net_reply again = NET_REPLY(d->code);
-
-		net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &q);
-		net_coap_answer(c, s, &q, &again);
+		answer_code(c, s, m, len, d->code, NET_BUSY_S);
 		return;
 	}
 	hand_up(c, s, m, len, duplicate);
 }
 
 /* ---- down ---- */
+
+/* Piggybacked, or RFC 7252 5.2.2, or 5.2.3. Frees p. */
+static void send_response(struct net_coap *c, struct net_pending *p, const struct net_response *r,
+			  int64_t observe)
+{
+	struct net_coap_session *s = p->session;
+	const struct net_question *q = &p->question;
+	bool separate = q->type == WIRE_CON && p->acked && net_out_room(s);
+	bool piggyback = q->type == WIRE_CON && !p->acked;
+	uint16_t mid = piggyback ? q->mid : net_coap_next_mid(s);
+	enum wire_coap_type type = separate ? WIRE_CON : piggyback ? WIRE_ACK : WIRE_NON;
+	size_t len = net_response_encode(r, q, type, mid, observe, c->scratch);
+	struct net_out *out = separate ? net_out_new(s, NULL, c->scratch, len, mid) : NULL;
+
+	c->stats->responses[c->scratch[1]]++;
+	if (observe >= 0 && !piggyback && (out || !separate))
+		net_observe_first(s, net_question_token(q), out, mid);
+	pending_free(c, p);
+	if (!separate)
+		net_coap_send(c, s, (struct bytes){c->scratch, len});
+	else if (out)
+		net_out_enqueue(c, out);
+}
 
 void net_coap_reply(struct net_coap *c, struct net_exchange exchange, const struct net_reply *reply)
 {
@@ -271,26 +341,13 @@ void net_coap_reply(struct net_coap *c, struct net_exchange exchange, const stru
 			net_observe_remove(c, s, net_question_token(q));
 	}
 
-	struct net_dedupe *d = q->method == GET || q->method == FETCH
-				       ? NULL
-				       : dedupe_find(c, s, q->mid, net_question_token(q));
-	if (d)
-		d->code = r.code;
+	if (q->method != GET && q->method != FETCH) {
+		struct net_dedupe *d = dedupe_find(c, s, q->mid, net_question_token(q));
 
-	bool separate = q->type == WIRE_CON && p->acked && net_out_room(s);
-	bool piggyback = q->type == WIRE_CON && !p->acked;
-	uint16_t mid = piggyback ? q->mid : net_coap_next_mid(s);
-	enum wire_coap_type type = separate ? WIRE_CON : piggyback ? WIRE_ACK : WIRE_NON;
-	size_t len = net_response_encode(&r, q, type, mid, observe, c->scratch);
-	c->stats->responses[c->scratch[1]]++;
-
-	pending_free(c, p);
-	if (!separate) {
-		net_coap_send(c, s, (struct bytes){c->scratch, len});
-		return;
+		if (d)
+			d->code = r.code;
+		if (r.has_block && r.block.more && !reply->is_block)
+			net_kept_take(c, s, p->print, reply);
 	}
-	struct net_out *out = net_out_new(s, NULL, c->scratch, len, mid);
-
-	if (out)
-		net_out_enqueue(c, out);
+	send_response(c, p, &r, observe);
 }

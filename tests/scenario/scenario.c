@@ -26,6 +26,8 @@
  *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
  *   BACKUP | RESTORE                      (of the last one, after a crash)
  *   KEEP [events=SECONDS] [max=N]         (retention of events)
+ *   RATES device all                      (bytes a second, 0 any; a restart forgets it)
+ *   PACE ms                               (time passes for blocks that are held back)
  *   STORE-FAIL n                          (the next n operations of the database)
  *   DELIVER off|on                        (commits happen, what follows them waits)
  *   REPEAT n ... END                      ('%' between them is the round)
