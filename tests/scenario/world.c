@@ -108,6 +108,13 @@ void settle(struct scenario *s)
 	for (unsigned i = 0; i < SESSIONS_MAX; i++)
 		if (s->sessions[i].up && s->sessions[i].peer.closed)
 			peer_end(s, i, NET_GONE_LOCAL);
+	if (!getenv("SCENARIO_SLEEP") || s->engine->pacer.held) /* who has its answer sleeps */
+		return;
+	for (unsigned i = 0; i < SESSIONS_MAX; i++)
+		if (s->sessions[i].up)
+			engine_net_callbacks()->peer_sleeps(s->engine, &s->sessions[i].peer);
+	while (store_deliver(s->store) > 0) /* what they left */
+		;
 }
 
 static void elapse(struct scenario *s, int64_t seconds)
