@@ -202,8 +202,8 @@ void product_ca_put(struct request *rq)
 	unsigned count = 0;
 	struct product p;
 
-	if (!body_keys(rq, rq->json, "", " pem ") || !body_text(rq, "pem", true, &pem) ||
-	    !find_product(rq, rq->name[0], &p))
+	if (!body_keys(rq, rq->json, "", " pem ") || !find_product(rq, rq->name[0], &p) ||
+	    !body_text(rq, "pem", true, &pem))
 		return;
 	if (strlen(pem) > LIMIT_CA_BUNDLE) {
 		reply_problem(rq, 400, "invalid", "pem: longer than %d bytes", LIMIT_CA_BUNDLE);

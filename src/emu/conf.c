@@ -301,7 +301,8 @@ enum { CONF_ROWS = sizeof(conf_rows) / sizeof(conf_rows[0]) };
 static void conf_usage(FILE *out)
 {
 	fprintf(out, "usage: postboot-device --server URI --id ID (--psk-file F | --psk-list F |\n"
-		     "                       --cert F --key F --ca F) --state DIR [--version V] [options]\n"
+		     "                       --cert F --key F --ca F) --state DIR\n"
+		     "                       [--version V] [options]\n"
 		     "An emulated device for Postboot.\n\n");
 	for (size_t i = 0; i < CONF_ROWS; i++) {
 		char form[48];
