@@ -70,6 +70,7 @@ struct conf {
 	bool connection_id;
 	int64_t handshakes_per_s;
 	int64_t max_sessions;
+	int64_t image_rate, device_rate;	  /* bytes a second; 0: any */
 	int64_t keep_events_ms, keep_attempts_ms; /* 0: for ever */
 	int64_t max_events;			  /* 0: any number */
 };

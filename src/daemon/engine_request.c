@@ -32,6 +32,17 @@ static void reply_fault(struct engine *e, struct net_exchange x, const struct na
 	reply_text(e, x, fault->code, fault->text);
 }
 
+/* RFC 7252 5.9.2.9: with what would fit. */
+static void reply_too_large(struct engine *e, struct net_exchange x, enum wire_format format,
+			    const struct native_fault *fault)
+{
+	struct net_reply reply = NET_REPLY(fault->code);
+
+	reply.size1 = format == WIRE_JSON ? LIMIT_NATIVE_JSON : LIMIT_NATIVE_MESSAGE;
+	reply.payload = (struct bytes){(const uint8_t *)fault->text, strlen(fault->text)};
+	net_reply(e->net, x, &reply);
+}
+
 static void reply_directive(struct job *job)
 {
 	uint8_t payload[LIMIT_NATIVE_JSON];
@@ -99,6 +110,7 @@ static void session_free(struct engine *e, struct session *s)
 	struct dev *d = s->dev;
 
 	d->link_before = session_link(s);
+	pace_forget(e, s);
 	net_peer_set_user(s->peer, NULL);
 	list_remove(&s->link);
 	free(s);
@@ -228,7 +240,10 @@ static void handle_message(struct engine *e, struct session *s, const struct net
 			  : native_status_decode(in, q->payload, &job->in.status, &fault);
 	if (err) {
 		free(job);
-		reply_fault(e, x, &fault);
+		if (err == ERR_LIMIT && fault.code == NET_CODE(4, 13))
+			reply_too_large(e, x, in, &fault);
+		else
+			reply_fault(e, x, &fault);
 		log_peer(e->last_tick.now_ms, "dev=%s refused=%s why=\"%s\"", s->dev->u.device.id,
 			 kind == JOB_REPORT ? "report" : "status", fault.text);
 		return;
@@ -375,9 +390,8 @@ static bool etag_known(const struct net_request *q, const uint8_t sha256[DIGEST_
 	return false;
 }
 
-static void handle_block(struct engine *e, struct session *s, const struct net_request *q,
-			 struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16],
-			 int64_t wall_ms)
+void engine_block(struct engine *e, struct session *s, const struct net_request *q,
+		  struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16], int64_t wall_ms)
 {
 	uint8_t block[LIMIT_COAP_PAYLOAD];
 	struct dev *d = s->dev;
@@ -411,6 +425,8 @@ static void handle_block(struct engine *e, struct session *s, const struct net_r
 	}
 	if (len > a->size_bytes - offset)
 		len = a->size_bytes - offset;
+	if (pace_block(e, s, q, x, digest16, len))
+		return;
 	int err = images_read(e->conf.images, a->sha256, offset, block, (size_t)len);
 	if (err) {
 		log_peer(e->last_tick.now_ms, "dev=%s attempt=%llu image=unreadable error=%s",
@@ -470,7 +486,7 @@ void engine_request(void *ctx, struct net_peer *peer, const struct net_request *
 		handle_desired(e, s, q, x);
 		break;
 	case NATIVE_FW:
-		handle_block(e, s, q, x, digest16, now.wall_ms);
+		engine_block(e, s, q, x, digest16, now.wall_ms);
 		break;
 	case NATIVE_METHOD:
 	case NATIVE_NONE:

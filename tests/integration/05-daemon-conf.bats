@@ -124,6 +124,8 @@ teardown() {
 		connection-id = yes
 		handshakes-per-second = 2000
 		max-sessions = 131072
+		image-rate = any
+		device-rate = any
 		keep-events = 90d
 		keep-attempts = 365d
 		max-events = 10000000
