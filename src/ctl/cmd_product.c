@@ -193,7 +193,7 @@ static char *ca_read(const struct ctl *c, const char *name)
 	len = fread(text, 1, LIMIT_CA_BUNDLE + 1, f);
 	if (ferror(f) || len > LIMIT_CA_BUNDLE || memchr(text, 0, len)) {
 		(void)ctl_fail(c, "%s: %s", name,
-			       ferror(f)		? strerror(errno)
+			       ferror(f)	       ? strerror(errno)
 			       : len > LIMIT_CA_BUNDLE ? "larger than 16 KiB"
 						       : "not text: a PEM file is needed");
 		free(text);

@@ -90,12 +90,14 @@ static const char policy_text[] =
 	"only devices that report this hardware. Either - or _ joins\n"
 	"their words. Keys that end in -s are seconds; 90, 90s, 15m, 2h and 7d are understood.";
 static const char ca_text[] =
-	"FILE has one or more certificates (PEM, ECDSA on P-256); - reads standard input. They take\n"
+	"FILE has one or more certificates (PEM, ECDSA on P-256); - reads standard input. They "
+	"take\n"
 	"the place of those before; none: no device of this product may have a certificate.";
 static const char release_text[] =
 	"The digest `file` (SHA-256 of the whole file) is always known. A progress bar is\n"
 	"shown on a terminal; an interrupted upload leaves nothing behind.";
-static const char key_text[] = "One of --psk-file, --psk-generate, --certificate and --plain is needed.";
+static const char key_text[] =
+	"One of --psk-file, --psk-generate, --certificate and --plain is needed.";
 static const char next_text[] =
 	"The current key works until the device has made a session with the next one; then the\n"
 	"current one is retired. A next key that waits already is replaced.";

@@ -126,8 +126,8 @@ static bool psk_wanted(struct request *rq, struct psk *psk, struct device *d)
 	bool generate;
 
 	if (!body_text(rq, "psk", false, &hex) || !body_flag(rq, "psk_generate", &generate) ||
-	    (d && (!body_flag(rq, "plain", &d->plain) ||
-		   !body_flag(rq, "certificate", &d->certified))))
+	    (d &&
+	     (!body_flag(rq, "plain", &d->plain) || !body_flag(rq, "certificate", &d->certified))))
 		return false;
 	if ((hex != NULL) + generate + (d && d->plain) + (d && d->certified) != 1) {
 		reply_problem(rq, 400, "invalid",

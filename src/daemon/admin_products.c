@@ -191,8 +191,8 @@ static void ca_change(struct request *rq, const char *pem, unsigned count)
 {
 	rq->after = rq->show = product_changed;
 	request_owed(rq);
-	engine_product_ca(rq->admin->conf.engine, &rq->actor, rq->name[0], pem, count,
-			  request_done, rq);
+	engine_product_ca(rq->admin->conf.engine, &rq->actor, rq->name[0], pem, count, request_done,
+			  rq);
 }
 
 void product_ca_put(struct request *rq)

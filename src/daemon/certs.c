@@ -99,8 +99,9 @@ static void key_path(const struct conf *conf, struct file *key)
 {
 	const char *folder = getenv("CREDENTIALS_DIRECTORY");
 
-	if (folder && (size_t)snprintf(key->path, sizeof(key->path), "%s/" CERTS_KEY_CREDENTIAL,
-				       folder) < sizeof(key->path) &&
+	if (folder &&
+	    (size_t)snprintf(key->path, sizeof(key->path), "%s/" CERTS_KEY_CREDENTIAL, folder) <
+		    sizeof(key->path) &&
 	    access(key->path, F_OK) == 0)
 		return;
 	(void)snprintf(key->path, sizeof(key->path), "%s", conf->certificate_key);
@@ -219,8 +220,8 @@ int certs_load(struct certs *c, const char *what)
 	if (c->conf->certificate[0])
 		err = set_load(c->conf, c->engine, &x, &f);
 	if (err) {
-		log_err("%s=failed certificate=\"%s\" error=\"%s\" do=\"%s\"", what, f.where, f.what,
-			f.todo);
+		log_err("%s=failed certificate=\"%s\" error=\"%s\" do=\"%s\"", what, f.where,
+			f.what, f.todo);
 		return err;
 	}
 	if (x)
@@ -236,9 +237,10 @@ int certs_load(struct certs *c, const char *what)
 		log_info("certificate=%s until=%s crls=%u revoked=%u", c->conf->certificate,
 			 clock_format(c->info.not_after_ms, until), c->info.crls, c->info.revoked);
 	if (c->has_set && c->info.crls_unknown)
-		log_warn("crl-file=%s error=\"%u of its lists are signed by no CA of a product, and "
-			 "do not count\" do=\"set the CA with postbootctl product ca\"",
-			 c->conf->crl_file, c->info.crls_unknown);
+		log_warn(
+			"crl-file=%s error=\"%u of its lists are signed by no CA of a product, and "
+			"do not count\" do=\"set the CA with postbootctl product ca\"",
+			c->conf->crl_file, c->info.crls_unknown);
 	certs_look(c, clock_read().wall_ms);
 	return 0;
 }

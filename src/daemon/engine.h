@@ -99,7 +99,8 @@ void engine_release_add(struct engine *e, const struct actor *by, const struct r
  * the last release with these bytes. */
 void engine_release_remove(struct engine *e, const struct actor *by, const char *product,
 			   const char *version, engine_done *done, void *ctx);
-/* psk NULL: a plain device or one with a certificate, as `d` says. ERR_EXIST if another device has the key. */
+/* psk NULL: a plain device or one with a certificate, as `d` says. ERR_EXIST if another device has
+ * the key. */
 void engine_device_add(struct engine *e, const struct actor *by, const struct device *d,
 		       const struct psk *psk, engine_done *done, void *ctx);
 /* The key that takes the place of the current one with the first handshake made with it; one that

@@ -11,7 +11,14 @@
 
 /* ---- on the catalogue and on device rows as a whole ---- */
 
-enum act_kind { ACT_PRODUCT_PUT, ACT_CA, ACT_TARGET, ACT_RELEASE_ADD, ACT_RELEASE_REMOVE, ACT_DEVICE_ADD };
+enum act_kind {
+	ACT_PRODUCT_PUT,
+	ACT_CA,
+	ACT_TARGET,
+	ACT_RELEASE_ADD,
+	ACT_RELEASE_REMOVE,
+	ACT_DEVICE_ADD
+};
 
 struct act {
 	struct engine *e;

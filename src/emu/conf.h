@@ -59,7 +59,7 @@ struct emu_conf {
 	const char *psk_file;
 	const char *psk_list;
 	const char *cert, *cert_key, *ca; /* PEM files; all or none */
-	struct emu_key *keys; /* one per device, in order; owned */
+	struct emu_key *keys;		  /* one per device, in order; owned */
 	size_t keys_len;
 	char state[EMU_PATH_CAP / 2];
 	char version[LIMIT_VERSION + 1]; /* empty: not given */

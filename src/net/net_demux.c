@@ -149,8 +149,7 @@ void net_handshake_failed(struct net_peer *peer)
 	size_t named_len = tls->step ? strlen(named) : named ? tls->identity_len : 0;
 	char address[64], identity[LIMIT_PSK_IDENTITY + 1];
 
-	log_peer(peer->net->timers.now_ms,
-		 "net peer=%s handshake=failed reason=%s identity=\"%s\"",
+	log_peer(peer->net->timers.now_ms, "net peer=%s handshake=failed reason=%s identity=\"%s\"",
 		 net_peer_address(peer, address), why_failed(tls),
 		 log_quoted(identity, sizeof(identity), named, named_len));
 	if (tls->step)

@@ -114,7 +114,7 @@ size_t net_record_message_max(const uint8_t *data, size_t len)
 		(void)buf_get_u16(&b); /* version */
 		uint16_t epoch = buf_get_u16(&b);
 		(void)buf_get_bytes(&b, 6); /* sequence number */
-		if (epoch != 0) /* encrypted from here on */
+		if (epoch != 0)		    /* encrypted from here on */
 			break;
 		struct bytes record = buf_get_bytes(&b, buf_get_u16(&b));
 		struct buf r = buf_reader(record.ptr, record.len);

@@ -106,9 +106,9 @@ struct net {
 	struct list half_open, live, plain, closing;
 	size_t half_open_count, live_count, plain_count;
 	uint16_t origins[NET_ORIGINS]; /* half-open peers of each */
-	struct net_x509 *x509; /* NULL: no certificates */
-	struct net_pool *pool; /* from the first x509 on */
-	unsigned pool_queued;  /* steps in it */
+	struct net_x509 *x509;	       /* NULL: no certificates */
+	struct net_pool *pool;	       /* from the first x509 on */
+	unsigned pool_queued;	       /* steps in it */
 	uint16_t pool_origins[NET_ORIGINS];
 	struct net_peer *free_peers;
 	struct net_slab *slabs;

@@ -8,7 +8,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-
 enum { THREADS_MAX = 8, NICE = 10 };
 
 struct net_pool {

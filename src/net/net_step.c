@@ -172,13 +172,10 @@ static void hand_over(struct net_peer *peer, struct net_datagram *list, unsigned
 
 	memcpy(cid, peer->cid, sizeof(cid));
 	for (unsigned i = from; i < *count; i++) {
-		struct net_peer *now =
-			has_cid ? net_cid_find(net, (struct bytes){cid, sizeof(cid)})
-				: net_peer_find(net, &net->peers, socket, &remote);
-		struct net_udp_in in = {.data = list[i].data,
-					.len = list[i].len,
-					.from = remote,
-					.to = list[i].to};
+		struct net_peer *now = has_cid ? net_cid_find(net, (struct bytes){cid, sizeof(cid)})
+					       : net_peer_find(net, &net->peers, socket, &remote);
+		struct net_udp_in in = {
+			.data = list[i].data, .len = list[i].len, .from = remote, .to = list[i].to};
 
 		/* a message may have ended it */
 		if (now == peer)

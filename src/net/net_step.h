@@ -23,10 +23,10 @@ struct net_step {
 	struct net_tls *tls;
 	struct net_x509 *set; /* a reference */
 	struct net_x509_proof proof;
-	bool busy;   /* a thread has it, or will have it */
-	bool orphan; /* its peer is gone: ends with this step */
+	bool busy;    /* a thread has it, or will have it */
+	bool orphan;  /* its peer is gone: ends with this step */
 	bool resumed; /* by a ticket */
-	bool begun;  /* the first flight was answered: it goes before newcomers */
+	bool begun;   /* the first flight was answered: it goes before newcomers */
 	uint16_t origin;
 	struct net_datagram waiting[LIMIT_STEP_WAITING];
 	unsigned waiting_count;

@@ -148,8 +148,8 @@ static int on_write(void *ctx, const mbedtls_ssl_session *session, unsigned char
 	size_t len = 0;
 	int bad = MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 
-	if (step->proof.anchor && !clear_write(step, session, clear, &len) && (size_t)(end - start) >= len + MORE_BYTES &&
-	    !key_newest(t, step->now_ms, &key))
+	if (step->proof.anchor && !clear_write(step, session, clear, &len) &&
+	    (size_t)(end - start) >= len + MORE_BYTES && !key_newest(t, step->now_ms, &key))
 		bad = seal(t, &key, step->set, clear, len, start);
 	if (!bad) {
 		*ret_len = len + MORE_BYTES;

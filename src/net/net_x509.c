@@ -116,8 +116,7 @@ static uint8_t *with_nul(struct bytes text)
 static bool is_p256(const mbedtls_x509_crt *crt)
 {
 	return mbedtls_pk_can_do(&crt->pk, MBEDTLS_PK_ECKEY) &&
-	       mbedtls_ecp_keypair_get_group_id(mbedtls_pk_ec(crt->pk)) ==
-		       MBEDTLS_ECP_DP_SECP256R1;
+	       mbedtls_ecp_keypair_get_group_id(mbedtls_pk_ec(crt->pk)) == MBEDTLS_ECP_DP_SECP256R1;
 }
 
 static int parse_chain(struct bytes text, mbedtls_x509_crt *chain, enum net_x509_part part,
@@ -198,8 +197,7 @@ static const mbedtls_x509_crt *anchor_find(const struct net_x509 *x, const mbedt
 static int anchor_take(struct net_x509 *x, int64_t product, const mbedtls_x509_crt *crt,
 		       struct net_x509_fault *f)
 {
-	struct trust *grown =
-		reallocarray(x->trusts, x->trust_count + 1, sizeof(struct trust));
+	struct trust *grown = reallocarray(x->trusts, x->trust_count + 1, sizeof(struct trust));
 	int bad = grown ? 0 : MBEDTLS_ERR_X509_ALLOC_FAILED;
 
 	if (grown)
@@ -240,8 +238,7 @@ static bool crl_signed_by(const mbedtls_x509_crl *crl, const mbedtls_x509_crt *c
 	       mbedtls_x509_crt_check_key_usage(ca, MBEDTLS_X509_KU_CRL_SIGN) == 0 &&
 	       mbedtls_md(md, crl->tbs.p, crl->tbs.len, hash) == 0 &&
 	       mbedtls_pk_verify(pk, type, hash, mbedtls_md_get_size(md),
-				 crl->MBEDTLS_PRIVATE(sig).p,
-				 crl->MBEDTLS_PRIVATE(sig).len) == 0;
+				 crl->MBEDTLS_PRIVATE(sig).p, crl->MBEDTLS_PRIVATE(sig).len) == 0;
 }
 
 static void crl_judge(struct net_x509 *x, const mbedtls_x509_crl *crl)
@@ -256,8 +253,7 @@ static void crl_judge(struct net_x509 *x, const mbedtls_x509_crl *crl)
 		return;
 	}
 	x->crls[x->info.crls++] = crl;
-	if (crl->next_update.year &&
-	    (!x->info.crl_until_ms || until_ms < x->info.crl_until_ms))
+	if (crl->next_update.year && (!x->info.crl_until_ms || until_ms < x->info.crl_until_ms))
 		x->info.crl_until_ms = until_ms;
 	for (const mbedtls_x509_crl_entry *e = &crl->entry; e && e->raw.p; e = e->next)
 		x->info.revoked++;
@@ -477,7 +473,7 @@ static enum net_refused why_flags(const struct net_x509 *set, uint32_t flags)
 		return NET_REFUSED_EXPIRED;
 	if (flags & MBEDTLS_X509_BADCERT_FUTURE)
 		return clock_read().wall_ms < set->info.not_before_ms ? NET_REFUSED_SERVER_CLOCK
-								 : NET_REFUSED_NOT_YET_VALID;
+								      : NET_REFUSED_NOT_YET_VALID;
 	return NET_REFUSED_MALFORMED;
 }
 

@@ -28,6 +28,7 @@ certified_start() {
 		--key "$CA/$id.key" --ca "$CA/ca.pem" --state "$LAB/$id" --hardware argon \
 		--version "$version" --image "$LAB/$version.bin" --interval 1 --boot-time 300 "$@" \
 		>>"$LAB/$id.log" 2>&1 3>&- &
+	# shellcheck disable=SC2034,SC2004
 	DEVICE_PID[$id]=$!
 }
 
