@@ -324,6 +324,8 @@ void monitor_look(struct monitor *m)
 	readers_look(m);
 	net_look(m, now_ms);
 	machine_look(m, now_ms);
+	if (m->conf.certs)
+		certs_look(m->conf.certs, clock_read().wall_ms);
 }
 
 /* Faults of the database refuse commands at once; the rest may wait for its turn. */
