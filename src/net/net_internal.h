@@ -72,6 +72,7 @@ struct net_peer {
 	uint8_t cid[NET_CID]; /* offered, or (has_cid) what it is found by */
 	uint16_t origin;      /* of a half-open one */
 	bool certified;	      /* by a certificate */
+	uint64_t certificate; /* its print */
 	uint8_t identity_len;
 	uint8_t state; /* enum net_peer_state */
 	bool is_closing, announced, szx_known, has_cid;
