@@ -141,6 +141,22 @@ static void put_handshakes(struct metrics *m, const struct net_stats *net)
 			      net->certificates_refused[i]);
 }
 
+static void put_shed(struct metrics *m, const struct net_stats *net)
+{
+	static const char *const reasons[NET_SHED_COUNT] = {
+		[NET_SHED_DEVICE] = "device", [NET_SHED_ADDRESS] = "address",
+		[NET_SHED_ALL] = "all",	      [NET_SHED_SILENT] = "silent",
+		[NET_SHED_UNREAD] = "unread",
+	};
+
+	metrics_family(m, COUNTER, "postboot_messages_shed_total",
+		       "Messages of devices and addresses refused or dropped for their quotas.");
+	for (int i = 0; i < NET_SHED_COUNT; i++)
+		metrics_count(m, "reason", reasons[i], net->shed[i]);
+	metrics_one(m, GAUGE, "postboot_limited",
+		    "Devices and addresses that were refused something just now.", net->limited);
+}
+
 static void put_connection_ids(struct metrics *m, const struct net_stats *net)
 {
 	metrics_one(m, GAUGE, "postboot_connection_ids",
@@ -191,6 +207,7 @@ static void put_net(struct metrics *m, const struct admin *a, const struct engin
 	metrics_one(m, GAUGE, "postboot_receive_buffer_bytes",
 		    "The smallest receive buffer of a socket.", net.receive_buffer_bytes);
 	put_coap(m, &net);
+	put_shed(m, &net);
 }
 
 /* ---- the store ---- */

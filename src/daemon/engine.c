@@ -323,6 +323,8 @@ const struct net_callbacks *engine_net_callbacks(void)
 		.peer_gone = engine_peer_gone,
 		.request = engine_request,
 		.observe_end = engine_observe_end,
+		.weigh = engine_weigh,
+		.limited = engine_limited,
 	};
 
 	return &callbacks;

@@ -325,5 +325,8 @@ bool engine_peer_up(void *ctx, struct net_peer *peer, struct bytes identity);
 void engine_peer_gone(void *ctx, struct net_peer *peer, enum net_gone why);
 void engine_request(void *ctx, struct net_peer *peer, const struct net_request *request,
 		    struct net_exchange exchange);
+enum net_work engine_weigh(void *ctx, struct net_peer *peer, uint8_t method,
+			   const struct bytes *path, unsigned path_count);
+void engine_limited(void *ctx, struct net_peer *peer, unsigned refused);
 
 #endif

@@ -446,6 +446,52 @@ void engine_block(struct engine *e, struct session *s, const struct net_request 
 	count_block(e, d, offset, len, wall_ms);
 }
 
+/* ---- quotas ---- */
+
+/* A block is one only while it would be served. */
+enum net_work engine_weigh(void *ctx, struct net_peer *peer, uint8_t method,
+			   const struct bytes *path, unsigned path_count)
+{
+	const struct session *s = net_peer_user(peer);
+	uint8_t digest16[NATIVE_DIGEST16];
+
+	(void)ctx;
+	switch (native_route(method, path, path_count, digest16)) {
+	case NATIVE_FW:
+		return s && !s->dev->removed && !block_refused(s->dev, digest16) ? NET_WORK_BLOCK
+										 : NET_WORK_NOTHING;
+	case NATIVE_REPORT:
+	case NATIVE_STATUS:
+	case NATIVE_DESIRED:
+		return NET_WORK_REQUEST;
+	case NATIVE_METHOD:
+	case NATIVE_NONE:
+		break;
+	}
+	return NET_WORK_NOTHING;
+}
+
+/* Its own doing, mostly: a loop in its firmware, or somebody with its key. */
+void engine_limited(void *ctx, struct net_peer *peer, unsigned refused)
+{
+	const struct engine *e = ctx;
+	const struct session *s = net_peer_user(peer);
+	char address[64];
+
+	(void)net_peer_address(peer, address);
+	if (s)
+		log_peer(e->last_tick.now_ms,
+			 "dev=%s limited=requests refused=%u address=%s do=\"see what it asks for "
+			 "in "
+			 "a loop, or raise device-requests-per-second\"",
+			 s->dev->u.device.id, refused, address);
+	else
+		log_peer(e->last_tick.now_ms,
+			 "net peer=%s limited=requests refused=%u do=\"see who asks, or raise "
+			 "address-requests-per-second\"",
+			 address, refused);
+}
+
 /* ---- in ---- */
 
 void engine_request(void *ctx, struct net_peer *peer, const struct net_request *q,

@@ -27,6 +27,7 @@
 	X(HEALTH_EVENT_READER, "event-reader", false)                                              \
 	X(HEALTH_CLOCK, "clock", false)                                                            \
 	X(HEALTH_RECEIVE_BUFFER, "receive-buffer", false)                                          \
+	X(HEALTH_SHEDDING, "shedding", false)                                                      \
 	X(HEALTH_KEYS_IN_CLEAR, "keys-in-clear", false)                                            \
 	X(HEALTH_CERTIFICATE, "certificate", false)                                                \
 	X(HEALTH_REVOCATIONS, "revocations", false)

@@ -22,6 +22,7 @@ enum {
 	CLOCK_SHOWN_MS = 600000,
 	QUEUE_LONG = 1000,     /* sets that wait for the disk */
 	READER_BEHIND = 10000, /* events */
+	SHED_QUIET_MS = 10000, /* without a refusal before shedding is over */
 	SPACE_LEAST = 64 << 20,
 	FILES_PERCENT = 80,
 };
@@ -39,7 +40,9 @@ struct monitor {
 	int64_t due_ms; /* when the next turn should come */
 	int64_t lag_ms; /* monotonic, the last late turn; 0: none */
 	int64_t machine_ms;
-	size_t release; /* whose file is checked next */
+	uint64_t shed;	 /* seen */
+	int64_t shed_ms; /* monotonic, the last refusal; 0: none */
+	size_t release;	 /* whose file is checked next */
 };
 
 /* ---- the database ---- */
@@ -222,13 +225,38 @@ static void readers_look(struct monitor *m)
 		health_clear(m->conf.health, HEALTH_EVENT_READER);
 }
 
-static void net_look(struct monitor *m)
+/* Who is refused for a quota, and handshakes that nobody had time for. */
+static void shed_look(struct monitor *m, const struct net_stats *stats, int64_t now_ms)
+{
+	uint64_t shed = stats->hellos_shed + stats->handshakes_shed + stats->half_open_shed;
+
+	for (int i = 0; i < NET_SHED_COUNT; i++)
+		shed += stats->shed[i];
+	uint64_t fresh = shed - m->shed;
+
+	m->shed = shed;
+	if (fresh) {
+		m->shed_ms = now_ms;
+		health_set(m->conf.health, HEALTH_SHEDDING,
+			   "see limited= in the log for who it is; postbootd.conf has the limits, "
+			   "...-per-second",
+			   "%" PRIu64 " messages were refused in the last second; devices or "
+			   "addresses that send too much: %" PRIu64,
+			   fresh, stats->limited);
+	} else if (m->shed_ms && now_ms - m->shed_ms >= SHED_QUIET_MS) {
+		m->shed_ms = 0;
+		health_clear(m->conf.health, HEALTH_SHEDDING);
+	}
+}
+
+static void net_look(struct monitor *m, int64_t now_ms)
 {
 	struct net_stats stats;
 
 	if (!m->conf.net)
 		return;
 	net_stats_read(m->conf.net, &stats);
+	shed_look(m, &stats, now_ms);
 	if (stats.receive_buffer_bytes && stats.receive_buffer_bytes < stats.receive_buffer_wanted)
 		health_set(m->conf.health, HEALTH_RECEIVE_BUFFER,
 			   "raise net.core.rmem_max, or ReceiveBuffer= of the socket unit",
@@ -294,7 +322,7 @@ void monitor_look(struct monitor *m)
 	images_look_at(m);
 	engine_look(m, &es, now_ms);
 	readers_look(m);
-	net_look(m);
+	net_look(m, now_ms);
 	machine_look(m, now_ms);
 	if (m->conf.certs)
 		certs_look(m->conf.certs, clock_read().wall_ms);

@@ -212,8 +212,9 @@ static void tell_status(const struct service *s, const char *before)
 		return;
 	}
 	net_stats_read(s->net, &stats);
-	(void)sd_notifyf(0, "%sSTATUS=Serving %" PRIu64 " sessions on %u addresses", before,
-			 stats.peers, s->listen.open_count);
+	(void)sd_notifyf(0, "%sSTATUS=Serving %" PRIu64 " sessions on %u addresses%s", before,
+			 stats.peers, s->listen.open_count,
+			 s->health.list[HEALTH_SHEDDING].is_set ? "; some are refused" : "");
 }
 
 static void on_health(void *ctx)

@@ -89,16 +89,36 @@ static void coap_observe_end(void *ctx, struct net_coap_session *s, uint32_t tag
 	net->cb->observe_end(net->ctx, peer_of(s), tag);
 }
 
+static enum net_admission coap_admit(void *ctx, struct net_coap_session *s, enum net_work work,
+				     unsigned *ret_wait_s)
+{
+	(void)ctx;
+	return net_admit(peer_of(s), work, ret_wait_s);
+}
+
+static enum net_work coap_weigh(void *ctx, struct net_coap_session *s, uint8_t method,
+				const struct bytes *path, unsigned path_count)
+{
+	struct net *net = ctx;
+
+	return net->cb->weigh ? net->cb->weigh(net->ctx, peer_of(s), method, path, path_count)
+			      : NET_WORK_REQUEST;
+}
+
 static bool coap_pong(void *ctx, struct net_coap_session *s, uint16_t mid)
 {
 	(void)ctx;
 	return net_path_answered(peer_of(s), mid);
 }
 
-static const struct net_coap_ops coap_ops = {.send = coap_send,
-					     .request = coap_request,
-					     .observe_end = coap_observe_end,
-					     .pong = coap_pong};
+static const struct net_coap_ops coap_ops = {
+	.send = coap_send,
+	.request = coap_request,
+	.observe_end = coap_observe_end,
+	.pong = coap_pong,
+	.admit = coap_admit,
+	.weigh = coap_weigh,
+};
 
 /* ---- the loop ---- */
 
@@ -183,6 +203,8 @@ static void free_memory(struct net *net)
 	net_pool_free(net->pool);
 	net_dtls_done(&net->dtls);
 	net_peers_done(net);
+	net_quota_done(&net->devices);
+	net_quota_done(&net->strangers);
 	free(net);
 }
 
@@ -194,6 +216,10 @@ static int set_up(struct net *net, const struct net_conf *conf)
 		err = net_dtls_random(&net->dtls, &net->key, sizeof(net->key));
 	if (!err)
 		err = net_peers_init(net);
+	if (!err)
+		err = net_quota_init(&net->devices);
+	if (!err)
+		err = net_quota_init(&net->strangers);
 	net->rx = net_udp_rx_new();
 	if (!err && !net->rx)
 		err = ERR_NOMEM;
@@ -210,6 +236,9 @@ void net_limits_set(struct net *net, const struct net_conf *conf)
 	net->session_idle_ms = conf->session_idle_ms ? conf->session_idle_ms : NET_SESSION_IDLE_MS;
 	net->connection_ids = conf->connection_ids;
 	net->max_peers = conf->max_peers ? conf->max_peers : LIMIT_PEERS;
+	net_quota_set(&net->devices, conf->device_requests_per_s, conf->requests_per_s);
+	net_quota_set(&net->strangers, conf->address_requests_per_s,
+		      conf->address_requests_per_s ? NET_STRANGERS_PER_S : 0);
 	net->handshakes_per_window = (per_s + 9) / 10;
 	net->cookies_per_window = NET_COOKIES_PER_WINDOW > 2 * net->handshakes_per_window
 					  ? NET_COOKIES_PER_WINDOW
@@ -228,7 +257,6 @@ int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net)
 	net->loop = loop;
 	net->cb = conf->callbacks;
 	net->ctx = conf->ctx;
-	net_limits_set(net, conf);
 	net->flush_at = NET_FLUSH_EVERY;
 	net->wake_at_ms = -1;
 	list_init(&net->sockets);
@@ -240,6 +268,7 @@ int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net)
 		free_memory(net);
 		return err;
 	}
+	net_limits_set(net, conf);
 	(void)uv_prepare_init(loop, &net->prepare); /* these two cannot fail */
 	(void)uv_timer_init(loop, &net->wake);
 	net->prepare.data = net->wake.data = net;
@@ -504,5 +533,7 @@ void net_stats_read(const struct net *net, struct net_stats *ret_stats)
 	*ret_stats = net->stats;
 	ret_stats->peers = net->live_count + net->plain_count;
 	ret_stats->half_open = net->half_open_count;
+	ret_stats->limited = net_quota_limited(&net->devices, net->timers.now_ms) +
+			     net_quota_limited(&net->strangers, net->timers.now_ms);
 	ret_stats->cid_peers = net->by_cid.count;
 }

@@ -25,6 +25,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "net/net_quota.h"
 
 struct net;
 struct net_peer; /* valid until the peer_gone callback returns */
@@ -143,6 +144,13 @@ struct net_callbacks {
 			struct net_exchange exchange);
 	/* An observation of `tag` ended: RST, de-registration, time-out of a CON notification. */
 	void (*observe_end)(void *ctx, struct net_peer *peer, uint32_t tag);
+	/* What a request will be for its quota: NET_WORK_BLOCK of the image that the peer is to
+	 * fetch, NET_WORK_NOTHING or NET_WORK_REQUEST. NULL: always that. */
+	enum net_work (*weigh)(void *ctx, struct net_peer *peer, uint8_t method,
+			       const struct bytes *path, unsigned path_count);
+	/* It sends too much: so many of its messages were refused since the last time. Told once a
+	 * minute at most. NULL: nobody wants to know. */
+	void (*limited)(void *ctx, struct net_peer *peer, unsigned refused);
 };
 
 struct net_conf {
@@ -151,9 +159,23 @@ struct net_conf {
 	int64_t session_idle_ms;   /* a silent session is closed after it; 0: one day */
 	unsigned max_peers;	   /* 0: LIMIT_PEERS */
 	unsigned handshakes_per_s; /* cookie-verified ClientHellos, all addresses; 0: 2000 */
-	const char *well_known;	   /* body of /.well-known/core (RFC 6690), static */
-	bool plain_devices;	   /* plain peers may use more than .well-known/core and ping */
-	bool connection_ids;	   /* for clients that can have one (RFC 9146) */
+	/* requests, blocks of images not counted; 0: any number */
+	unsigned requests_per_s;	 /* of all devices */
+	unsigned device_requests_per_s;	 /* of one device, on all its sessions */
+	unsigned address_requests_per_s; /* of one address (or IPv6 /56) on plain coap */
+	const char *well_known;		 /* body of /.well-known/core (RFC 6690), static */
+	bool plain_devices;  /* plain peers may use more than .well-known/core and ping */
+	bool connection_ids; /* for clients that can have one (RFC 9146) */
+};
+
+/* Why a message was refused. */
+enum net_shed {
+	NET_SHED_DEVICE,  /* 4.29: too many of this device */
+	NET_SHED_ADDRESS, /* 4.29: too many of this address on plain coap */
+	NET_SHED_ALL,	  /* 5.03: too many of all together */
+	NET_SHED_SILENT,  /* without a word: it was told often enough, or is anybody */
+	NET_SHED_UNREAD,  /* not even decrypted */
+	NET_SHED_COUNT
 };
 
 struct net_stats {
@@ -172,6 +194,8 @@ struct net_stats {
 	uint64_t handshakes_resumed; /* of those ok: with a certificate's ticket */
 	uint64_t certificates_refused[NET_REFUSED_COUNT];
 	uint64_t responses[256]; /* by code, as on the wire */
+	uint64_t shed[NET_SHED_COUNT];
+	uint64_t limited; /* devices and addresses that were refused something just now */
 	/* the smallest of all sockets, in the kernel's count, and what was asked; 0: no socket */
 	uint64_t receive_buffer_bytes, receive_buffer_wanted;
 };
@@ -179,7 +203,7 @@ struct net_stats {
 /* The loop is borrowed and must outlive the net. */
 int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net) ERR_CHECK;
 
-/* Takes session_idle_ms, max_peers, handshakes_per_s and connection_ids (for new sessions), and
+/* Takes session_idle_ms, max_peers, what is per second and connection_ids (for new sessions), and
  * nothing else. For each new session beyond a smaller max_peers two old ones end. */
 void net_limits_set(struct net *net, const struct net_conf *conf);
 

@@ -197,6 +197,44 @@ static bool refuse(struct net_coap *c, struct net_coap_session *s, const struct 
 	return true;
 }
 
+/* ---- quotas ---- */
+
+static bool admit_message(struct net_coap *c, struct net_coap_session *s)
+{
+	unsigned wait_s;
+
+	return !c->ops->admit || c->ops->admit(c->ctx, s, NET_WORK_MESSAGE, &wait_s) == NET_ADMIT;
+}
+
+/* A repetition beyond the quota is lost and not refused: the client may have been, or be about to
+ * be, answered otherwise. */
+static bool admit_request(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+			  size_t len)
+{
+	bool repeat = net_exchange_is_repeat(c, s, m);
+	enum net_work work = NET_WORK_REQUEST;
+	unsigned wait_s = 0;
+
+	if (!c->ops->admit)
+		return true;
+	if (c->ops->weigh)
+		work = c->ops->weigh(c->ctx, s, m->code, m->path, m->path_count);
+	if (repeat && work != NET_WORK_BLOCK)
+		work = NET_WORK_REPEAT;
+
+	enum net_admission admission = c->ops->admit(c->ctx, s, work, &wait_s);
+
+	if (admission == NET_ADMIT)
+		return true;
+	if (admission == NET_ADMIT_SILENT || repeat)
+		return false;
+	net_exchange_refuse(c, s, m, len,
+			    admission == NET_ADMIT_BUSY ? NET_CODE(5, 3) : NET_CODE(4, 29), wait_s);
+	return false;
+}
+
+/* ---- in ---- */
+
 static void receive_request(struct net_coap *c, struct net_coap_session *s,
 			    const struct wire_coap *m, size_t len)
 {
@@ -204,6 +242,8 @@ static void receive_request(struct net_coap *c, struct net_coap_session *s,
 		return; /* RFC 7252 4.2, table 1: an ACK or RST carries no request */
 	s->messages++;
 	c->stats->requests++;
+	if (!admit_request(c, s, m, len))
+		return;
 	if (refuse(c, s, m, len))
 		return;
 	if (is_well_known(m))
@@ -219,12 +259,18 @@ static void receive_verdict(struct net_coap *c, struct net_coap_session *s,
 {
 	bool reset = m->type == WIRE_RST;
 
-	if (reset ? m->code != 0 : m->bad_option != 0)
+	if (reset ? m->code != 0 : m->bad_option != 0) {
+		(void)admit_message(c, s);
 		return;
+	}
+	/* One that belongs to something of ours is free. */
 	if (c->ops->pong && c->ops->pong(c->ctx, s, m->mid))
 		return;
-	if (!net_out_acknowledged(c, s, m->mid, reset) && reset)
+	if (net_out_acknowledged(c, s, m->mid, reset))
+		return;
+	if (reset)
 		net_observe_rejected(c, s, m->mid);
+	(void)admit_message(c, s);
 }
 
 void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint8_t *data,
@@ -233,10 +279,10 @@ void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint
 	struct wire_coap m;
 	int err = wire_coap_decode(data, len, &m);
 
-	if (err == ERR_SYNTAX && m.type == WIRE_CON)
-		net_coap_send_empty(c, s, WIRE_RST, m.mid);
 	if (err) {
 		c->stats->dropped++;
+		if (admit_message(c, s) && err == ERR_SYNTAX && m.type == WIRE_CON)
+			net_coap_send_empty(c, s, WIRE_RST, m.mid);
 		return;
 	}
 	if (m.code > 0 && m.code < 32) {
@@ -249,9 +295,11 @@ void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint
 		receive_verdict(c, s, &m);
 		break;
 	case WIRE_CON: /* a ping, or a response nobody asked for */
-		net_coap_send_empty(c, s, WIRE_RST, m.mid);
+		if (admit_message(c, s))
+			net_coap_send_empty(c, s, WIRE_RST, m.mid);
 		break;
 	case WIRE_NON:
+		(void)admit_message(c, s);
 		break;
 	}
 }

@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "net/net.h"
 #include "net/net_hash.h"
+#include "net/net_quota.h"
 #include "net/net_reply.h"
 #include "net/net_timer.h"
 #include "wire/coap.h"
@@ -29,6 +30,7 @@ enum {
 	NET_RECENT_GETS = 16,		   /* message ids kept to know a repeated GET */
 	NET_EXCHANGE_LIFETIME_MS = 247000, /* RFC 7252 4.8.2 */
 	NET_ACK_DELAY_MS = 1000,	   /* then an unanswered CON gets an empty ACK */
+	NET_BUSY_S = 5,			   /* Max-Age of a 5.03 of ours, at least */
 	NET_ACK_TIMEOUT_MS = 2000,	   /* RFC 7252 4.8 */
 	NET_MAX_RETRANSMIT = 4,
 };
@@ -66,6 +68,12 @@ struct net_coap_ops {
 	/* A RST or an empty ACK came; true if it answers a ping of the owner's
 	 * (net_coap_send_empty() of a CON). NULL: it sends none. */
 	bool (*pong)(void *ctx, struct net_coap_session *s, uint16_t mid);
+	/* The quotas; NULL: there are none. */
+	enum net_admission (*admit)(void *ctx, struct net_coap_session *s, enum net_work work,
+				    unsigned *ret_wait_s);
+	/* See struct net_callbacks. */
+	enum net_work (*weigh)(void *ctx, struct net_coap_session *s, uint8_t method,
+			       const struct bytes *path, unsigned path_count);
 };
 
 struct net_pending;
@@ -153,6 +161,12 @@ size_t net_coap_cap(const struct net_coap *c, const struct net_coap_session *s, 
 void net_coap_answer(struct net_coap *c, struct net_coap_session *s, const struct net_question *q,
 		     const struct net_reply *reply);
 
+/* Has this request come before? Changes nothing. */
+bool net_exchange_is_repeat(const struct net_coap *c, struct net_coap_session *s,
+			    const struct wire_coap *m);
+/* Answers `code` with a Max-Age of `wait_s` and some jitter, without doing anything else. */
+void net_exchange_refuse(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+			 size_t len, uint8_t code, unsigned wait_s);
 /* A valid request: duplicates, then the handler. */
 void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
 			  size_t len);

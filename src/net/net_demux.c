@@ -65,8 +65,11 @@ static bool read_messages(struct net_peer *peer, const struct arrival *a)
 	}
 	if (elsewhere && !genuine)
 		net->stats.cid_refused++;
-	if (result != NET_TLS_CLOSED && result != NET_TLS_FAILED)
+	if (result != NET_TLS_CLOSED && result != NET_TLS_FAILED) {
+		if (a && !genuine)
+			net_admit_forged(peer);
 		return true;
+	}
 	net_peer_end(peer, NET_GONE_CLOSED, true);
 	return false;
 }
@@ -84,6 +87,8 @@ void net_session_datagram(struct net_peer *peer, struct net_socket *socket,
 {
 	struct arrival a = {.socket = socket, .in = in};
 
+	if (net_admit_is_deaf(peer))
+		return;
 	for (size_t at = 0; at < in->len && !peer->is_closing; at += a.record.len) {
 		if (net_record_first(in->data + at, in->len - at, &a.record) ||
 		    (a.record.cid.len &&
@@ -102,8 +107,12 @@ static void plain_datagram(struct net_socket *socket, const struct net_udp_in *i
 	struct net *net = socket->net;
 	struct net_peer *peer = net_peer_find(net, &net->peers, socket, &in->from);
 
+	if (!peer && !net_admit_stranger(net, &in->from))
+		return;
 	if (!peer)
 		peer = net_peer_new_plain(socket, in);
+	if (peer && net_admit_is_deaf(peer))
+		return;
 	if (!peer || peer->is_closing) {
 		net->stats.dropped++;
 		return;

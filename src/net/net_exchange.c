@@ -6,7 +6,6 @@
 enum {
 	GET = 1,
 	FETCH = 5,
-	BUSY_MAX_AGE_S = 5, /* when to come again after 5.03 */
 };
 
 /* ---- the table of unanswered requests ---- */
@@ -130,11 +129,18 @@ static void dedupe_add(const struct net_coap *c, struct net_coap_session *s,
 	s->dedupe_next = (uint8_t)((s->dedupe_next + 1) % LIMIT_COAP_DEDUPE);
 }
 
-static bool get_seen(struct net_coap_session *s, uint16_t mid)
+static bool get_known(const struct net_coap_session *s, uint16_t mid)
 {
 	for (unsigned i = 0; i < s->recent_count; i++)
 		if (s->recent_gets[i] == mid)
 			return true;
+	return false;
+}
+
+static bool get_seen(struct net_coap_session *s, uint16_t mid)
+{
+	if (get_known(s, mid))
+		return true;
 	s->recent_gets[s->recent_next] = mid;
 	s->recent_next = (uint8_t)((s->recent_next + 1) % NET_RECENT_GETS);
 	if (s->recent_count < NET_RECENT_GETS)
@@ -153,15 +159,47 @@ static void ack_due(struct net_timer *timer, void *ctx)
 	net_coap_send_empty(c, p->session, WIRE_ACK, p->question.mid);
 }
 
+static void answer_code(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+			size_t len, uint8_t code, unsigned wait_s)
+{
+	struct net_question q;
+	struct net_reply reply = NET_REPLY(code);
+
+	if (code == NET_CODE(4, 29) || code == NET_CODE(5, 3))
+		reply.max_age_s = net_quota_age_s(wait_s, net_coap_random(c));
+	net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &q);
+	net_coap_answer(c, s, &q, &reply);
+}
+
+/* Not remembered: come again. */
 static void busy(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
 		 size_t len)
 {
-	struct net_question q;
-	struct net_reply reply = NET_REPLY(NET_CODE(5, 3));
+	answer_code(c, s, m, len, NET_CODE(5, 3), NET_BUSY_S);
+}
 
-	reply.max_age_s = BUSY_MAX_AGE_S;
-	net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &q);
-	net_coap_answer(c, s, &q, &reply);
+static bool is_safe(const struct wire_coap *m)
+{
+	return m->code == GET || m->code == FETCH;
+}
+
+bool net_exchange_is_repeat(const struct net_coap *c, struct net_coap_session *s,
+			    const struct wire_coap *m)
+{
+	return is_safe(m) ? get_known(s, m->mid)
+			  : dedupe_find(c, s, m->mid, m->token) || pending_of_message(s, m);
+}
+
+/* RFC 7252 4.5: what was refused stays refused for its repetitions, even if there is room again;
+ * the client has been told not to count on it. */
+void net_exchange_refuse(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+			 size_t len, uint8_t code, unsigned wait_s)
+{
+	if (!is_safe(m)) {
+		dedupe_add(c, s, m);
+		dedupe_find(c, s, m->mid, m->token)->code = code;
+	}
+	answer_code(c, s, m, len, code, wait_s);
 }
 
 static void request_of(const struct wire_coap *m, bool duplicate, struct net_request *ret)
@@ -229,7 +267,7 @@ static bool repeat_pending(struct net_coap *c, struct net_coap_session *s,
 void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
 			  size_t len)
 {
-	bool safe = m->code == GET || m->code == FETCH;
+	bool safe = is_safe(m);
 
 	if (!safe && m->has_block2 && m->block2.num > 0) {
 		net_kept_answer(c, s, m, len);
@@ -252,13 +290,7 @@ void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const 
 		dedupe_add(c, s, m);
 	}
 	if (d && d->code && d->code >> 5 != 2) {
-		struct net_question q;
-		struct net_reply again = NET_REPLY(d->code);
-
-		if (d->code == NET_CODE(5, 3) || d->code == NET_CODE(4, 29))
-			again.max_age_s = BUSY_MAX_AGE_S;
-		net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &q);
-		net_coap_answer(c, s, &q, &again);
+		answer_code(c, s, m, len, d->code, NET_BUSY_S);
 		return;
 	}
 	hand_up(c, s, m, len, duplicate);

@@ -5,8 +5,9 @@
  *
  * Files: net.c life of a net, public face · net_demux.c whose datagram is it · net_peer.c peers
  * and their tables · net_cid.c connection IDs, and the way to a peer that has changed its address ·
- * net_dtls.c mbedTLS · net_hello.c records before there is state · net_udp.c sockets · net_coap.h
- * the exchange layer · net_timer.c, net_hash.c.
+ * net_dtls.c mbedTLS · net_hello.c records before there is state · net_quota.c, net_admit.c who may
+ * make us work how much · net_udp.c sockets · net_coap.h the exchange layer · net_timer.c,
+ * net_hash.c.
  */
 #ifndef NET_NET_INTERNAL_H
 #define NET_NET_INTERNAL_H
@@ -19,6 +20,7 @@
 #include "net/net_coap.h"
 #include "net/net_dtls.h"
 #include "net/net_hash.h"
+#include "net/net_quota.h"
 #include "net/net_timer.h"
 #include "net/net_udp.h"
 
@@ -38,6 +40,7 @@ enum {
 	NET_SMALL_BATCH = 8,	     /* is answered reply by reply */
 	NET_FLUSH_EVERY = 4,	     /* replies of larger ones */
 	NET_SWEEP_MS = 1000,
+	NET_STRANGERS_PER_S = 5000, /* messages that cost as much as so many requests */
 	NET_POOL_THREADS = 2, /* for certificates */
 };
 
@@ -114,6 +117,7 @@ struct net {
 	struct net_peer *free_peers;
 	struct net_slab *slabs;
 
+	struct net_quota devices, strangers;
 	struct net_udp_rx *rx;
 	unsigned flush_at; /* queued datagrams that are sent at once */
 	bool in_batch;	   /* now_ms is fresh */
@@ -151,6 +155,16 @@ void net_session_read(struct net_peer *peer);
 /* Whether a newcomer of that network may wait for the threads. */
 bool net_pool_share(const struct net *net, uint16_t origin);
 
+/* ---- net_admit.c ---- */
+/* See net_quota_take(). What is refused is counted, and told to the owner now and then. */
+enum net_admission net_admit(struct net_peer *peer, enum net_work work, unsigned *ret_wait_s);
+/* Its datagrams are not worth decrypting for a moment; counts the one that asks. */
+bool net_admit_is_deaf(const struct net_peer *peer);
+/* A datagram from its address was not its own. */
+void net_admit_forged(struct net_peer *peer);
+/* Whether a peer is made for this address on plain coap. */
+bool net_admit_stranger(struct net *net, const union net_address *from);
+
 /* ---- net_peer.c ---- */
 int net_peers_init(struct net *net) ERR_CHECK;
 /* Ends all of them; then frees the memory. */
@@ -166,6 +180,10 @@ void net_peer_rehome(struct net_peer *peer, struct net_socket *socket,
 /* The counter of a /32, or of a /56 of IPv6. The hash is keyed: nobody can choose whom to share
  * one with. */
 uint16_t net_origin(const struct net *net, const union net_address *a);
+/* The same /32 or /56, and a whole address with its port. */
+uint64_t net_network_hash(const struct net *net, const union net_address *a);
+uint64_t net_address_hash(const struct net *net, const struct net_socket *socket,
+			  const union net_address *a);
 /* Who says to be whom; see struct net_claim. */
 uint64_t net_claim_print(const struct net *net, const union net_address *a, struct bytes identity);
 /* Half-open or plain; NULL when there is no memory or no room. */

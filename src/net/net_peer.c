@@ -14,8 +14,8 @@ struct net_slab {
 
 /* ---- tables ---- */
 
-static uint64_t address_hash(const struct net *net, const struct net_socket *socket,
-			     const union net_address *a)
+uint64_t net_address_hash(const struct net *net, const struct net_socket *socket,
+			  const union net_address *a)
 {
 	struct {
 		uint64_t socket;
@@ -57,7 +57,7 @@ static int table_init(struct net_table *t)
 static struct net_peer **bucket_of(const struct net *net, const struct net_table *t,
 				   const struct net_socket *socket, const union net_address *a)
 {
-	return &t->buckets[address_hash(net, socket, a) & t->mask];
+	return &t->buckets[net_address_hash(net, socket, a) & t->mask];
 }
 
 /* Without memory the chains just grow longer. */
@@ -235,12 +235,15 @@ static void sweep(struct net_timer *timer, void *ctx)
 
 /* ---- half-open peers: few, and shared out among networks ---- */
 
+uint64_t net_network_hash(const struct net *net, const union net_address *a)
+{
+	return a->any.sa_family == AF_INET6 ? net_hash(&net->key, &a->v6.sin6_addr, 7)
+					    : net_hash(&net->key, &a->v4.sin_addr, 4);
+}
+
 uint16_t net_origin(const struct net *net, const union net_address *a)
 {
-	uint64_t h = a->any.sa_family == AF_INET6 ? net_hash(&net->key, &a->v6.sin6_addr, 7)
-						  : net_hash(&net->key, &a->v4.sin_addr, 4);
-
-	return (uint16_t)(h % NET_ORIGINS);
+	return (uint16_t)(net_network_hash(net, a) % NET_ORIGINS);
 }
 
 uint64_t net_claim_print(const struct net *net, const union net_address *a, struct bytes identity)
@@ -318,12 +321,25 @@ struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct 
 	return peer;
 }
 
+/* The longest silent one that named no device: a crowd of strangers pushes out only strangers. */
+static struct net_peer *plain_victim(const struct net *net)
+{
+	LIST_EACH(it, next, &net->plain)
+	{
+		struct net_peer *p = LIST_ENTRY(it, struct net_peer, age);
+
+		if (!p->user)
+			return p;
+	}
+	return oldest(&net->plain);
+}
+
 struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_udp_in *in)
 {
 	struct net *net = socket->net;
 
 	if (net->plain_count == NET_PLAIN_PEERS)
-		net_peer_end(oldest(&net->plain), NET_GONE_EVICTED, false);
+		net_peer_end(plain_victim(net), NET_GONE_EVICTED, false);
 	struct net_peer *peer = peer_alloc(socket, in);
 
 	if (!peer)

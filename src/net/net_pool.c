@@ -22,13 +22,13 @@ struct net_pool {
 	bool stop;
 };
 
-static struct net_work *first(struct list *head)
+static struct net_task *first(struct list *head)
 {
-	struct net_work *work;
+	struct net_task *work;
 
 	if (list_empty(head))
 		return NULL;
-	work = LIST_ENTRY(head->next, struct net_work, link);
+	work = LIST_ENTRY(head->next, struct net_task, link);
 	list_remove(&work->link);
 	return work;
 }
@@ -41,7 +41,7 @@ static void *thread_main(void *arg)
 	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
 	(void)pthread_mutex_lock(&pool->mutex);
 	for (;;) {
-		struct net_work *work = NULL;
+		struct net_task *work = NULL;
 
 		while (!pool->stop && list_empty(&pool->urgent) && list_empty(&pool->waiting))
 			(void)pthread_cond_wait(&pool->work, &pool->mutex);
@@ -64,7 +64,7 @@ static void *thread_main(void *arg)
 static void deliver(struct net_pool *pool)
 {
 	for (;;) {
-		struct net_work *work;
+		struct net_task *work;
 
 		(void)pthread_mutex_lock(&pool->mutex);
 		work = first(&pool->finished);
@@ -118,7 +118,7 @@ int net_pool_new(uv_loop_t *loop, unsigned threads, struct net_pool **ret_pool)
 	return 0;
 }
 
-void net_pool_submit(struct net_pool *pool, struct net_work *work, bool urgent)
+void net_pool_submit(struct net_pool *pool, struct net_task *work, bool urgent)
 {
 	if (pool->count == 0) {
 		work->run(work);
@@ -147,7 +147,7 @@ unsigned net_pool_waiting(struct net_pool *pool)
 
 void net_pool_stop(struct net_pool *pool, uv_close_cb closed, void *data)
 {
-	struct net_work *work;
+	struct net_task *work;
 
 	threads_end(pool);
 	deliver(pool);

@@ -18,15 +18,15 @@
 
 struct net_pool;
 
-struct net_work {
+struct net_task {
 	struct list link;
-	void (*run)(struct net_work *work);  /* on a thread */
-	void (*done)(struct net_work *work); /* on the loop's */
+	void (*run)(struct net_task *work);  /* on a thread */
+	void (*done)(struct net_task *work); /* on the loop's */
 };
 
 int net_pool_new(uv_loop_t *loop, unsigned threads, struct net_pool **ret_pool) ERR_CHECK;
 /* `urgent` work is taken before all other; each kind in its order. */
-void net_pool_submit(struct net_pool *pool, struct net_work *work, bool urgent);
+void net_pool_submit(struct net_pool *pool, struct net_task *work, bool urgent);
 unsigned net_pool_waiting(struct net_pool *pool); /* not yet taken by a thread */
 /* What runs ends, what waits does not begin; `done` is called for all of it before this returns. */
 void net_pool_stop(struct net_pool *pool, uv_close_cb closed, void *data);

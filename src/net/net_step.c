@@ -9,8 +9,8 @@
 
 enum { OUT_BYTES = 32768 }; /* a flight, once over */
 
-static void step_run(struct net_work *work);
-static void step_done(struct net_work *work);
+static void step_run(struct net_task *work);
+static void step_done(struct net_task *work);
 
 /* ---- on the thread ---- */
 
@@ -40,7 +40,7 @@ int net_step_receive(struct net_step *step, unsigned char *dst, size_t cap)
 	return (int)in->len;
 }
 
-static void step_run(struct net_work *work)
+static void step_run(struct net_task *work)
 {
 	struct net_step *step = LIST_ENTRY(work, struct net_step, work);
 	int64_t start_us = clock_thread_us();
@@ -208,7 +208,7 @@ static void step_up(struct net_peer *peer)
 	(void)net_step_free(step);
 }
 
-static void step_done(struct net_work *work)
+static void step_done(struct net_task *work)
 {
 	struct net_step *step = LIST_ENTRY(work, struct net_step, work);
 	struct net_tls *tls = step->tls;

@@ -19,7 +19,7 @@ struct net_datagram {
 };
 
 struct net_step {
-	struct net_work work;
+	struct net_task work;
 	struct net_tls *tls;
 	struct net_x509 *set; /* a reference */
 	struct net_x509_proof proof;

@@ -123,8 +123,13 @@ static void server_down(void)
 
 static void server_up(void)
 {
-	static const struct net_callbacks callbacks = {on_psk,	NULL,	    on_up,
-						       on_gone, on_request, on_observe_end};
+	static const struct net_callbacks callbacks = {
+		.psk = on_psk,
+		.peer_up = on_up,
+		.peer_gone = on_gone,
+		.request = on_request,
+		.observe_end = on_observe_end,
+	};
 	const struct net_conf conf = {
 		.callbacks = &callbacks, .handshakes_per_s = 1000000, .connection_ids = true};
 	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

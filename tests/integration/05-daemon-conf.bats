@@ -123,6 +123,9 @@ teardown() {
 		session-idle = 90m
 		connection-id = yes
 		handshakes-per-second = 2000
+		requests-per-second = 20000
+		device-requests-per-second = 50
+		address-requests-per-second = 50
 		max-sessions = 131072
 		image-rate = any
 		device-rate = any

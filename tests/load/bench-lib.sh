@@ -76,6 +76,8 @@ daemon_conf() {
 		admin-socket = $dir/admin.sock
 		listen = coaps://127.0.0.1:0
 		handshakes-per-second = 1000000
+		requests-per-second = 1000000
+		device-requests-per-second = 1000000
 		log-level = warn
 	END
 	for l; do

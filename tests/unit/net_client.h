@@ -43,6 +43,7 @@ struct rig {
 	unsigned szx;		 /* net_block_szx of the last request */
 	struct bytes answer;	 /* of every request; none: "pong" */
 	unsigned psk_wait_ms;	 /* the processor is somewhere else for so long */
+	unsigned limited, refused;
 	bool refuse_peers, close_peer, closed;
 	mbedtls_entropy_context entropy;
 	mbedtls_ctr_drbg_context random;
@@ -110,6 +111,15 @@ static inline void rig_request(void *ctx, struct net_peer *peer, const struct ne
 		net_peer_close(r->net, peer);
 }
 
+static inline void rig_limited(void *ctx, struct net_peer *peer, unsigned refused)
+{
+	struct rig *r = ctx;
+
+	(void)peer;
+	r->limited++;
+	r->refused += refused;
+}
+
 static inline void rig_observe_end(void *ctx, struct net_peer *peer, uint32_t tag)
 {
 	(void)ctx;
@@ -124,8 +134,15 @@ static inline void rig_turn(struct rig *r)
 
 static inline struct rig *rig_new(struct net_conf conf, const char *address, bool secure)
 {
-	static const struct net_callbacks callbacks = {rig_psk,	 rig_psk_failed, rig_up,
-						       rig_gone, rig_request,	 rig_observe_end};
+	static const struct net_callbacks callbacks = {
+		.psk = rig_psk,
+		.psk_failed = rig_psk_failed,
+		.peer_up = rig_up,
+		.peer_gone = rig_gone,
+		.request = rig_request,
+		.observe_end = rig_observe_end,
+		.limited = rig_limited,
+	};
 	struct rig *r = test_calloc(1, sizeof(*r));
 	struct sockaddr_storage at = {0};
 

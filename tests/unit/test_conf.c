@@ -54,6 +54,9 @@ static void test_empty_gives_defaults(void **state)
 	assert_int_equal(c.session_idle_ms, 86400000);
 	assert_true(c.connection_id);
 	assert_int_equal(c.handshakes_per_s, 2000);
+	assert_int_equal(c.requests_per_s, 20000);
+	assert_int_equal(c.device_requests_per_s, 50);
+	assert_int_equal(c.address_requests_per_s, 50);
 	assert_int_equal(c.max_sessions, LIMIT_PEERS);
 }
 
@@ -80,6 +83,9 @@ static void test_every_key_is_taken(void **state)
 			       "session-idle = 90s\n"
 			       "connection-id = no\n"
 			       "handshakes-per-second = 1\n"
+			       "requests-per-second = 2\n"
+			       "device-requests-per-second = 3\n"
+			       "address-requests-per-second = 4\n"
 			       "viewer-group = web-ui_1.x\n"
 			       "max-sessions = 7",
 			       &c),
@@ -104,6 +110,9 @@ static void test_every_key_is_taken(void **state)
 	assert_int_equal(c.session_idle_ms, 90000);
 	assert_false(c.connection_id);
 	assert_int_equal(c.handshakes_per_s, 1);
+	assert_int_equal(c.requests_per_s, 2);
+	assert_int_equal(c.device_requests_per_s, 3);
+	assert_int_equal(c.address_requests_per_s, 4);
 	assert_int_equal(c.max_sessions, 7);
 }
 
@@ -190,6 +199,12 @@ static void test_limits(void **state)
 		     "f:1:15: image-rate: the number needs no unit or one unit of K M G");
 	expect_error("handshakes-per-second = 1000001",
 		     "f:1:25: handshakes-per-second: must be at most 1000000");
+	expect_error("requests-per-second = 1000001",
+		     "f:1:23: requests-per-second: must be at most 1000000");
+	expect_error("device-requests-per-second = 0",
+		     "f:1:30: device-requests-per-second: must be at least 1");
+	expect_error("address-requests-per-second = 1000001",
+		     "f:1:31: address-requests-per-second: must be at most 1000000");
 }
 
 /* `key = ` and a value of `fill`, `len` bytes in all with `head` before. */

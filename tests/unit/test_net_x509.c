@@ -462,7 +462,7 @@ static void test_suites_decide_which_kind_of_handshake_it_is(void **state)
 /* ---- the pool ---- */
 
 struct piece {
-	struct net_work work;
+	struct net_task work;
 	unsigned *order, place;
 	bool ran, done;
 	uv_sem_t *gate;
@@ -470,7 +470,7 @@ struct piece {
 
 static unsigned ran_count;
 
-static void piece_run(struct net_work *work)
+static void piece_run(struct net_task *work)
 {
 	struct piece *p = LIST_ENTRY(work, struct piece, work);
 
@@ -480,7 +480,7 @@ static void piece_run(struct net_work *work)
 	p->ran = true;
 }
 
-static void piece_done(struct net_work *work)
+static void piece_done(struct net_task *work)
 {
 	LIST_ENTRY(work, struct piece, work)->done = true;
 }
