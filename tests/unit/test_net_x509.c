@@ -305,31 +305,29 @@ static void test_rfc5077_3_1_ticket_takes_the_place_of_the_certificate(void **st
 	world_free(&w);
 }
 
-/* The loop only moves datagrams: all that takes long is on the threads. */
-static void test_handshakes_with_certificates_hold_no_loop(void **state)
+/* The loop only moves datagrams: all that takes long is on the threads. The client, which has about
+ * as much to compute, tells how long that is here. */
+static void test_handshake_with_certificates_holds_no_loop(void **state)
 {
-	enum { COUNT = 8 };
 	struct world w = world_new();
-	struct client *c[COUNT];
-	int64_t spent_us = 0, end = now_ms() + 120000;
-	unsigned done = 0;
+	struct client *c = certified(&w, &w.device);
+	int64_t client_us = 0, longest_us = 0, start_us, end = now_ms() + 60000;
 
 	(void)state;
-	for (unsigned i = 0; i < COUNT; i++)
-		c[i] = certified(&w, &w.device);
-	while (w.r->ups < COUNT && now_ms() < end) {
-		for (unsigned i = 0; i < COUNT; i++)
-			if (!mbedtls_ssl_is_handshake_over(&c[i]->ssl))
-				done += mbedtls_ssl_handshake(&c[i]->ssl) == 0;
-		int64_t start_us = clock_thread_us();
+	while (w.r->ups == 0 && now_ms() < end) {
+		start_us = clock_thread_us();
+		if (!mbedtls_ssl_is_handshake_over(&c->ssl))
+			(void)mbedtls_ssl_handshake(&c->ssl);
+		client_us += clock_thread_us() - start_us;
+		start_us = clock_thread_us();
 		rig_turn(w.r);
-		spent_us += clock_thread_us() - start_us;
+		int64_t turn_us = clock_thread_us() - start_us;
+		longest_us = turn_us > longest_us ? turn_us : longest_us;
+		(void)usleep(500);
 	}
-	assert_int_equal(w.r->ups, COUNT);
-	/* each is some 4 ms of work, and twenty times that with sanitizers */
-	assert_true(spent_us / COUNT < 4000);
-	for (unsigned i = 0; i < COUNT; i++)
-		client_free(c[i]);
+	assert_int_equal(w.r->ups, 1);
+	assert_true(longest_us < client_us / 2);
+	client_free(c);
 	world_free(&w);
 }
 
@@ -541,7 +539,7 @@ int main(void)
 		cmocka_unit_test(test_certificate_of_another_product_is_told_apart),
 		cmocka_unit_test(test_rfc5280_6_1_what_is_wrong_is_refused_and_counted),
 		cmocka_unit_test(test_rfc5077_3_1_ticket_takes_the_place_of_the_certificate),
-		cmocka_unit_test(test_handshakes_with_certificates_hold_no_loop),
+		cmocka_unit_test(test_handshake_with_certificates_holds_no_loop),
 		cmocka_unit_test(test_close_in_the_middle_of_a_handshake),
 		cmocka_unit_test(test_handshake_message_at_limit_and_beyond),
 		cmocka_unit_test(test_too_long_a_chain_never_reaches_mbedtls),
