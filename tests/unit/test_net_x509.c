@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "net/net_hello.h"
+#include "net/net_internal.h"
 #include "net/net_pool.h"
 #include "net/net_x509.h"
 
@@ -195,6 +196,26 @@ static void test_certificate_of_another_product_is_told_apart(void **state)
 	wait_ups(w.r, 1);
 	assert_true(w.r->certified);
 	assert_false(w.r->trusted);
+	client_free(c);
+	world_free(&w);
+}
+
+/* The certificate is not kept: a sleeping session costs no more than one with a key. */
+static void test_session_with_certificate_sleeps_in_little_room(void **state)
+{
+	struct world w = world_new();
+	struct client *c = certified(&w, &w.device);
+	uint8_t answer[256];
+
+	(void)state;
+	assert_int_equal(shake(c), 0);
+	wait_ups(w.r, 1);
+	assert_true(client_get(c, 1, answer, 20000) > 0);
+	assert_true(net_sleep_now(w.r->peer));
+	assert_true(w.r->peer->saved_len > 0);
+	assert_true(w.r->peer->saved_len < 400);
+	assert_true(client_get(c, 2, answer, 20000) > 0);
+	assert_int_equal(w.r->ups, 1);
 	client_free(c);
 	world_free(&w);
 }
@@ -537,6 +558,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rfc7252_9_1_3_3_certificate_names_the_device),
 		cmocka_unit_test(test_certificate_of_another_product_is_told_apart),
+		cmocka_unit_test(test_session_with_certificate_sleeps_in_little_room),
 		cmocka_unit_test(test_rfc5280_6_1_what_is_wrong_is_refused_and_counted),
 		cmocka_unit_test(test_rfc5077_3_1_ticket_takes_the_place_of_the_certificate),
 		cmocka_unit_test(test_handshake_with_certificates_holds_no_loop),
