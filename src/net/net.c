@@ -467,6 +467,27 @@ void net_peer_refuse(struct net_peer *peer, enum net_refused why)
 	net_tls_refuse(peer->tls, MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED);
 }
 
+/* A session outlives what it was made with, unless that was revoked. */
+static void close_revoked(struct net *net)
+{
+	char address[64], identity[LIMIT_PSK_IDENTITY + 1];
+
+	LIST_EACH(it, next, &net->live)
+	{
+		struct net_peer *peer = LIST_ENTRY(it, struct net_peer, age);
+
+		if (!peer->certified || peer->is_closing ||
+		    !net_x509_is_revoked(net->x509, peer->certificate))
+			continue;
+		log_peer(
+			net->timers.now_ms, "net peer=%s session=revoked identity=\"%s\"",
+			net_peer_address(peer, address),
+			log_quoted(identity, sizeof(identity), peer->identity, peer->identity_len));
+		net->stats.certificates_refused[NET_REFUSED_REVOKED]++;
+		net_peer_close(net, peer);
+	}
+}
+
 int net_x509_set_take(struct net *net, struct net_x509 *x)
 {
 	if (x && !net->pool) {
@@ -480,6 +501,8 @@ int net_x509_set_take(struct net *net, struct net_x509 *x)
 	}
 	net_x509_unref(net->x509);
 	net->x509 = x;
+	if (x)
+		close_revoked(net);
 	return 0;
 }
 

@@ -42,7 +42,7 @@ enum {
 	NET_FLUSH_EVERY = 4,	     /* replies of larger ones */
 	NET_SWEEP_MS = 1000,
 	NET_STRANGERS_PER_S = 5000, /* messages that cost as much as so many requests */
-	NET_POOL_THREADS = 2, /* for certificates */
+	NET_POOL_THREADS = 2,	    /* for certificates */
 };
 
 struct net_socket {
@@ -81,6 +81,7 @@ struct net_peer {
 	uint16_t saved_len, packed_len;
 	uint16_t origin;      /* of a half-open one */
 	bool certified;	      /* by a certificate */
+	uint64_t certificate; /* its print */
 	uint8_t identity_len;
 	uint8_t state; /* enum net_peer_state */
 	uint8_t trial; /* 1 + its place in sleep.trial, 0: none */

@@ -386,6 +386,8 @@ void net_peer_promote(struct net_peer *peer)
 	identity_keep(peer);
 	peer->key_tag = peer->tls->key_tag;
 	peer->certified = peer->tls->step != NULL;
+	if (peer->certified)
+		peer->certificate = peer->tls->step->proof.print;
 	if (net_tls_has_cid(peer->tls))
 		net_cid_add(peer);
 	net_coap_session_init(&net->coap, &peer->coap, false, 6);

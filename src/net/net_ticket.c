@@ -92,7 +92,7 @@ static bool key_named(struct net_tickets *t, const uint8_t name[NAME_BYTES], int
 	return found;
 }
 
-/* ---- tickets: name, nonce, sealed {issued, until, anchor, id, session}, tag ---- */
+/* ---- tickets: name, nonce, sealed {issued, until, print, anchor, id, session}, tag ---- */
 
 static int clear_write(const struct net_step *step, const mbedtls_ssl_session *session,
 		       uint8_t clear[CLEAR_MAX], size_t *ret_len)
@@ -105,6 +105,7 @@ static int clear_write(const struct net_step *step, const mbedtls_ssl_session *s
 
 	buf_put_u64(&w, (uint64_t)clock_read().wall_ms);
 	buf_put_u64(&w, (uint64_t)step->proof.until_ms);
+	buf_put_u64(&w, step->proof.print);
 	buf_put_u16(&w, (uint16_t)net_x509_anchor_number(&step->proof));
 	buf_put_u8(&w, (uint8_t)id_len);
 	buf_put_bytes(&w, step->proof.identity, id_len);
@@ -186,6 +187,7 @@ static int clear_read(struct net_step *step, const uint8_t *clear, size_t len,
 	int64_t issued_ms = (int64_t)buf_get_u64(&r);
 
 	proof.until_ms = (int64_t)buf_get_u64(&r);
+	proof.print = buf_get_u64(&r);
 	unsigned anchor = buf_get_u16(&r);
 	struct bytes id = buf_get_bytes(&r, buf_get_u8(&r));
 	if (!buf_ok(&r) || id.len > LIMIT_DEVICE_ID)

@@ -4,7 +4,6 @@
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
-#include <mbedtls/oid.h>
 #include <mbedtls/platform.h>
 #include <mbedtls/platform_util.h>
 #include <mbedtls/sha256.h>
@@ -55,8 +54,7 @@ struct net_x509 {
 	struct net_x509_info info;
 	uint8_t print[PRINT];
 	mbedtls_x509_crt anchors; /* of all products, each once */
-	mbedtls_x509_crl crl;
-	const mbedtls_x509_crl **crls; /* those of them that an anchor has signed */
+	uint64_t *revoked;	  /* prints of certificates, rising */
 	struct trust *trusts;
 	size_t trust_count;
 };
@@ -241,6 +239,37 @@ static bool crl_signed_by(const mbedtls_x509_crl *crl, const mbedtls_x509_crt *c
 				 crl->MBEDTLS_PRIVATE(sig).p, crl->MBEDTLS_PRIVATE(sig).len) == 0;
 }
 
+/* The same for the same certificate, by RFC 5280 4.1.2.2: issuer and serial number. */
+static uint64_t certificate_print(const mbedtls_x509_buf *issuer, const mbedtls_x509_buf *serial)
+{
+	mbedtls_sha256_context sha;
+	uint8_t hash[32] = {0};
+	uint64_t print;
+
+	mbedtls_sha256_init(&sha); /* in memory it does not fail */
+	if (mbedtls_sha256_starts(&sha, 0) == 0 &&
+	    mbedtls_sha256_update(&sha, issuer->p, issuer->len) == 0 &&
+	    mbedtls_sha256_update(&sha, serial->p, serial->len) == 0)
+		(void)mbedtls_sha256_finish(&sha, hash);
+	mbedtls_sha256_free(&sha);
+	memcpy(&print, hash, sizeof(print));
+	return print ? print : 1;
+}
+
+static int by_print(const void *a, const void *b)
+{
+	uint64_t one = *(const uint64_t *)a, two = *(const uint64_t *)b;
+
+	return one < two ? -1 : one > two;
+}
+
+bool net_x509_is_revoked(const struct net_x509 *x, uint64_t print)
+{
+	return x->info.revoked > 0 &&
+	       bsearch(&print, x->revoked, x->info.revoked, sizeof(print), by_print) != NULL;
+}
+
+/* There is room for all of them. */
 static void crl_judge(struct net_x509 *x, const mbedtls_x509_crl *crl)
 {
 	const mbedtls_x509_crt *ca = &x->anchors;
@@ -252,31 +281,36 @@ static void crl_judge(struct net_x509 *x, const mbedtls_x509_crl *crl)
 		x->info.crls_unknown++;
 		return;
 	}
-	x->crls[x->info.crls++] = crl;
+	x->info.crls++;
 	if (crl->next_update.year && (!x->info.crl_until_ms || until_ms < x->info.crl_until_ms))
 		x->info.crl_until_ms = until_ms;
 	for (const mbedtls_x509_crl_entry *e = &crl->entry; e && e->raw.p; e = e->next)
-		x->info.revoked++;
+		x->revoked[x->info.revoked++] = certificate_print(&crl->issuer_raw, &e->serial);
 }
 
 static int crl_take(struct net_x509 *x, struct bytes text, struct net_x509_fault *f)
 {
 	uint8_t *copy = with_nul(text);
-	int bad = copy ? mbedtls_x509_crl_parse(&x->crl, copy, text.len + 1)
-		       : MBEDTLS_ERR_X509_ALLOC_FAILED;
+	mbedtls_x509_crl crl;
 	size_t count = 0;
+	int bad = MBEDTLS_ERR_X509_ALLOC_FAILED;
 
+	mbedtls_x509_crl_init(&crl);
+	if (copy)
+		bad = mbedtls_x509_crl_parse(&crl, copy, text.len + 1);
 	free(copy);
-	for (const mbedtls_x509_crl *c = &x->crl; !bad && c; c = c->next)
-		count++;
-	x->crls = bad ? NULL : calloc(count, sizeof(*x->crls));
-	if (!bad && !x->crls)
+	for (const mbedtls_x509_crl *c = &crl; !bad && c; c = c->next)
+		for (const mbedtls_x509_crl_entry *e = &c->entry; e && e->raw.p; e = e->next)
+			count++;
+	x->revoked = calloc(count + 1, sizeof(*x->revoked));
+	if (!bad && !x->revoked)
 		bad = MBEDTLS_ERR_X509_ALLOC_FAILED;
-	if (bad)
-		return fail_mbedtls(f, NET_X509_CRL, 0, "no list of revoked certificates", bad);
-	for (const mbedtls_x509_crl *c = &x->crl; c; c = c->next)
+	for (const mbedtls_x509_crl *c = &crl; !bad && c; c = c->next)
 		crl_judge(x, c);
-	return 0;
+	if (!bad)
+		qsort(x->revoked, x->info.revoked, sizeof(*x->revoked), by_print);
+	mbedtls_x509_crl_free(&crl);
+	return bad ? fail_mbedtls(f, NET_X509_CRL, 0, "no list of revoked certificates", bad) : 0;
 }
 
 /* Of all that decides whom we believe. */
@@ -315,7 +349,6 @@ int net_x509_new(const struct net_x509_conf *in, struct net_x509 **ret_x,
 	x->references = 1;
 	mbedtls_x509_crt_init(&x->own);
 	mbedtls_x509_crt_init(&x->anchors);
-	mbedtls_x509_crl_init(&x->crl);
 	mbedtls_pk_init(&x->key);
 	err = print_make(x, in);
 	if (err)
@@ -369,8 +402,7 @@ void net_x509_unref(struct net_x509 *x)
 		return;
 	mbedtls_x509_crt_free(&x->own);
 	mbedtls_x509_crt_free(&x->anchors);
-	mbedtls_x509_crl_free(&x->crl);
-	free(x->crls);
+	free(x->revoked);
 	mbedtls_pk_free(&x->key);
 	free(x->trusts);
 	free(x);
@@ -379,61 +411,6 @@ void net_x509_unref(struct net_x509 *x)
 void net_x509_free(struct net_x509 *x)
 {
 	net_x509_unref(x);
-}
-
-/* ---- who a certificate says its device is ---- */
-
-/* One of the ids that a certificate may hold: takes the first, and notes that there are more. */
-static bool id_take(char id[LIMIT_DEVICE_ID + 1], unsigned *count, const mbedtls_asn1_buf *text)
-{
-	if (++*count > 1 || text->len == 0 || text->len > LIMIT_DEVICE_ID ||
-	    memchr(text->p, 0, text->len))
-		return false;
-	memcpy(id, text->p, text->len);
-	id[text->len] = 0;
-	return true;
-}
-
-static bool san_take(const mbedtls_x509_crt *crt, unsigned char kind, const char *prefix,
-		     char id[LIMIT_DEVICE_ID + 1], unsigned *count)
-{
-	bool good = true;
-
-	if (!mbedtls_x509_crt_has_ext_type(crt, MBEDTLS_X509_EXT_SUBJECT_ALT_NAME))
-		return true;
-	for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s; s = s->next)
-		if (s->buf.tag == (MBEDTLS_ASN1_CONTEXT_SPECIFIC | kind) &&
-		    s->buf.len >= strlen(prefix) && s->buf.p &&
-		    memcmp(s->buf.p, prefix, strlen(prefix)) == 0)
-			good = id_take(id, count, &s->buf) && good;
-	return good;
-}
-
-static bool name_take(const mbedtls_x509_crt *crt, char id[LIMIT_DEVICE_ID + 1], unsigned *count)
-{
-	bool good = true;
-
-	for (const mbedtls_x509_name *n = &crt->subject; n; n = n->next)
-		if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &n->oid) == 0)
-			good = id_take(id, count, &n->val) && good;
-	return good;
-}
-
-/* The first kind that is there decides, and there must be one of it: RFC 7252 9.1.3.3 has URN and
- * DNS names, older certificates the common name. */
-static bool identity_of(const mbedtls_x509_crt *crt, char id[LIMIT_DEVICE_ID + 1])
-{
-	unsigned count = 0;
-	bool good = san_take(crt, MBEDTLS_X509_SAN_UNIFORM_RESOURCE_IDENTIFIER, "urn:", id, &count);
-
-	if (count == 0)
-		good = san_take(crt, MBEDTLS_X509_SAN_DNS_NAME, "", id, &count);
-	if (count == 0)
-		good = name_take(crt, id, &count);
-	if (good && count == 1)
-		return true;
-	id[0] = 0;
-	return false;
 }
 
 /* ---- one handshake ---- */
@@ -477,16 +454,6 @@ static enum net_refused why_flags(const struct net_x509 *set, uint32_t flags)
 	return NET_REFUSED_MALFORMED;
 }
 
-static bool is_revoked(const struct net_x509 *x, const mbedtls_x509_crt *crt)
-{
-	for (unsigned i = 0; i < x->info.crls; i++)
-		if (x->crls[i]->issuer_raw.len == crt->issuer_raw.len &&
-		    memcmp(x->crls[i]->issuer_raw.p, crt->issuer_raw.p, crt->issuer_raw.len) == 0 &&
-		    mbedtls_x509_crt_is_revoked(crt, x->crls[i]))
-			return true;
-	return false;
-}
-
 /* From the top of the chain, which is the anchor if there is one, to the device's own. */
 static int on_certificate(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
@@ -494,14 +461,15 @@ static int on_certificate(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t 
 
 	if (!proof->anchor && !(*flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED))
 		proof->anchor = anchor_find(proof->set, crt);
-	if (is_revoked(proof->set, crt))
+	proof->print = certificate_print(&crt->issuer_raw, &crt->serial);
+	if (net_x509_is_revoked(proof->set, proof->print))
 		*flags |= MBEDTLS_X509_BADCERT_REVOKED;
 	int64_t until_ms = wall_ms(&crt->valid_to);
 	if (!proof->until_ms || until_ms < proof->until_ms)
 		proof->until_ms = until_ms;
 	if (depth > LIMIT_CERTIFICATE_DEPTH)
 		*flags |= MBEDTLS_X509_BADCERT_NOT_TRUSTED;
-	if (depth == 0 && !identity_of(crt, proof->identity)) {
+	if (depth == 0 && !net_x509_name(crt, proof->identity)) {
 		if (*flags == 0)
 			proof->refused = NET_REFUSED_IDENTITY;
 		*flags |= MBEDTLS_X509_BADCERT_OTHER;

@@ -21,6 +21,7 @@
 struct net_x509_proof {
 	const struct net_x509 *set;
 	const mbedtls_x509_crt *anchor; /* of the set; NULL: none signed it */
+	uint64_t print;			/* of the device's certificate */
 	int64_t until_ms;		/* wall; when the first certificate of the chain ends */
 	enum net_refused refused;	/* what was wrong first, NET_REFUSED_NONE: nothing */
 	char identity[LIMIT_DEVICE_ID + 1];
@@ -44,6 +45,9 @@ bool net_x509_trusts(const struct net_x509_proof *proof, int64_t product);
 unsigned net_x509_anchor_number(const struct net_x509_proof *proof);
 const mbedtls_x509_crt *net_x509_anchor(const struct net_x509 *x, unsigned number);
 struct bytes net_x509_print(const struct net_x509 *x);
+bool net_x509_is_revoked(const struct net_x509 *x, uint64_t print);
+/* Who the certificate says its device is: false if it names none, or several. */
+bool net_x509_name(const mbedtls_x509_crt *crt, char id[LIMIT_DEVICE_ID + 1]);
 /* The device's certificate is not needed any more: some 1.5 KiB. */
 void net_x509_forget_peer(mbedtls_ssl_context *ssl);
 

@@ -173,6 +173,44 @@ reload() {
 	done
 }
 
+@test "a session ticket (RFC 5077) takes the place of the certificate for a while" {
+	certified_add argon-1
+	shake argon-1 -sess_out "$LAB/session" >/dev/null
+	[[ $(shake argon-1 -sess_in "$LAB/session") == *"Reused, TLSv1.2"* ]]
+	curl -sS --unix-socket "$LAB/admin.sock" http://localhost/metrics |
+		grep -q '^postboot_handshakes_resumed_total 1$'
+	# The device's record decides then, too.
+	ctl device remove argon-1 >/dev/null
+	[[ $(shake argon-1 -sess_in "$LAB/session" -ign_eof) == *"access denied"* ]]
+	refused unknown-device argon-1
+	ctl device add argon-1 --product argon --certificate >/dev/null
+	# Whom we believe has changed: the ticket is worth nothing.
+	ca_new "$LAB/other"
+	cat "$CA/ca.pem" "$LAB/other/ca.pem" | ctl product ca argon - >/dev/null
+	[[ $(shake argon-1 -sess_in "$LAB/session") == *"New, TLSv1.2"* ]]
+}
+
+@test "the certificates of postbootd(8) are good ones" {
+	mkdir "$LAB/man"
+	sed -n '/^.Sh CERTIFICATES OF DEVICES/,/^.Sh BACKUP/p' "$TOP_SRCDIR/man/postbootd.8" |
+		awk '/^.Bd -literal/ { inside = 1; next } /^.Ed/ { inside = 0 } inside' |
+		sed 's/\\e$/\\/' >"$LAB/man/recipe.sh"
+	[ "$(grep -c openssl "$LAB/man/recipe.sh")" -eq 3 ]
+	postbootctl() {
+		ctl "$@"
+	}
+	cd "$LAB/man"
+	. ./recipe.sh >/dev/null 2>recipe.log
+	cp server.pem "$CA/server.pem"
+	cp server.key "$CA/server.key"
+	cp ca.pem "$CA/ca.pem"
+	cd - >/dev/null
+	reload
+	CA=$LAB/man let_in argon-7
+	CA=$LAB/man certified_start argon-7 1.0.0
+	wait_device 30 argon-7 '.online'
+}
+
 @test "a CA signs for its own product's devices alone" {
 	certified_add argon-1
 	ca_new "$LAB/other" "/CN=Test CA"
@@ -203,10 +241,13 @@ reload() {
 	certified_add argon-2
 	openssl ca -config "$CA/ca.conf" -revoke "$CA/argon-1.pem" 2>/dev/null
 	openssl ca -config "$CA/ca.conf" -gencrl -out "$CA/crl.pem" 2>/dev/null
-	[[ $(shake argon-1) == *"Verify return code: 0"* ]]
+	certified_start argon-1 1.0.0
+	wait_device 30 argon-1 '.online'
 	echo "crl-file = $CA/crl.pem" >>"$LAB/postbootd.conf"
 	reload
 	grep -q 'certificate=.* crls=1 revoked=1$' "$LAB/postbootd.log"
+	until_true 10 grep -q 'session=revoked identity="argon-1"$' "$LAB/postbootd.log"
+	device_stop argon-1
 	[[ $(shake argon-1) == *"certificate revoked"* ]]
 	refused revoked argon-1
 	let_in argon-2
