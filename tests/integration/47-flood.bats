@@ -81,6 +81,13 @@ bounded() {
 	bounded
 }
 
+@test "flood: connection IDs at a guess" {
+	beside "$SERVER_PORT" cids "$RATE" "$TIME"
+	[ "$(value 'postboot_connection_id_records_dropped_total{reason="unknown"}')" -gt 1000 ]
+	[ "$(value 'postboot_connection_id_records_dropped_total{reason="forged"}')" -eq 0 ]
+	bounded
+}
+
 @test "flood: a device's own record again and again, and records forged in its name" {
 	beside "$SERVER_PORT" replay "$LAB/keys" "$RATE" "$TIME"
 	beside "$SERVER_PORT" forge "$LAB/keys" "$RATE" "$TIME"
