@@ -19,7 +19,7 @@ must build, install and clean up after itself. The last line is
                 .deps/ all the same, once
   --fast        without the sanitizers and the tarball
   --all         also what takes longer: a booted service, the Debian package
-                installed and purged, clients from npm, some
+                installed and purged, clients from npm and in Go, some
                 tests of the tarball, clang in build-clang/, and clang-tidy where
                 it is installed
   -h, --help    this text

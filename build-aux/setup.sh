@@ -16,7 +16,7 @@ network once and takes about 16 s.
   --no-install  install nothing: name the missing packages and exit with 1.
                 mbedTLS is fetched and built all the same, as nothing outside of
                 this folder changes
-  --all         also what check.sh --all needs: containers, npm, clang
+  --all         also what check.sh --all needs: containers, npm, Go, clang
   -h, --help    this text
 END
 }
@@ -64,6 +64,7 @@ packages='
 	python3
 	python3-jsonschema
 	openssl
+	gnutls-bin
 	sqlite3
 	nxt-firmware
 	shellcheck
@@ -73,7 +74,7 @@ packages='
 	xz-utils'
 
 if [ "$all" = yes ]; then
-	packages="$packages debootstrap systemd-container clang"
+	packages="$packages debootstrap systemd-container clang golang-go golang-github-pion-dtls.v2-dev"
 	# It may be there from somewhere else, and clash with Debian's.
 	command -v npm >/dev/null || packages="$packages npm"
 fi

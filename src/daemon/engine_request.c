@@ -32,6 +32,17 @@ static void reply_fault(struct engine *e, struct net_exchange x, const struct na
 	reply_text(e, x, fault->code, fault->text);
 }
 
+/* RFC 7252 5.9.2.9: with what would fit. */
+static void reply_too_large(struct engine *e, struct net_exchange x, enum wire_format format,
+			    const struct native_fault *fault)
+{
+	struct net_reply reply = NET_REPLY(fault->code);
+
+	reply.size1 = format == WIRE_JSON ? LIMIT_NATIVE_JSON : LIMIT_NATIVE_MESSAGE;
+	reply.payload = (struct bytes){(const uint8_t *)fault->text, strlen(fault->text)};
+	net_reply(e->net, x, &reply);
+}
+
 static void reply_directive(struct job *job)
 {
 	uint8_t payload[LIMIT_NATIVE_JSON];
@@ -224,7 +235,10 @@ static void handle_message(struct engine *e, struct session *s, const struct net
 			  : native_status_decode(in, q->payload, &job->in.status, &fault);
 	if (err) {
 		free(job);
-		reply_fault(e, x, &fault);
+		if (err == ERR_LIMIT && fault.code == NET_CODE(4, 13))
+			reply_too_large(e, x, in, &fault);
+		else
+			reply_fault(e, x, &fault);
 		log_peer(e->last_tick.now_ms, "dev=%s refused=%s why=\"%s\"", s->dev->u.device.id,
 			 kind == JOB_REPORT ? "report" : "status", fault.text);
 		return;

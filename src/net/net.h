@@ -72,11 +72,13 @@ struct net_reply {
 	unsigned block2_szx;
 	bool block2_more;
 	int64_t size2;	   /* -1: none */
+	int64_t size1;	   /* -1: none; of a 4.13: the largest body there may be */
 	struct bytes etag; /* empty: none, else 1..8 bytes */
 	struct bytes payload;
 };
 #define NET_REPLY(code_)                                                                           \
-	((struct net_reply){.code = (code_), .content_format = -1, .max_age_s = -1, .size2 = -1})
+	((struct net_reply){                                                                       \
+		.code = (code_), .content_format = -1, .max_age_s = -1, .size2 = -1, .size1 = -1})
 
 /* CoAP codes as bytes on the wire: NET_CODE(4, 4) is 4.04. */
 #define NET_CODE(class_, detail_) ((uint8_t)((class_) << 5 | (detail_)))

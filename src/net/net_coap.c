@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/net_coap.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "net/net_links.h"
 
 enum {
 	GET = 1,
@@ -46,6 +49,7 @@ void net_coap_session_init(struct net_coap *c, struct net_coap_session *s, bool 
 void net_coap_session_done(struct net_coap *c, struct net_coap_session *s)
 {
 	net_exchange_session_done(c, s);
+	net_kept_drop(c, s);
 	net_observe_session_done(s);
 	net_out_session_done(c, s);
 }
@@ -95,8 +99,6 @@ void net_coap_answer(struct net_coap *c, struct net_coap_session *s, const struc
 	bool con = q->type == WIRE_CON;
 
 	net_response_of(q, reply, &r);
-	if (reply->code == NET_CODE(4, 13))
-		r.size1 = LIMIT_COAP_PAYLOAD; /* RFC 7252 5.10.9: what would be accepted */
 
 	size_t len = net_response_encode(&r, q, con ? WIRE_ACK : WIRE_NON,
 					 con ? q->mid : net_coap_next_mid(s), -1, c->scratch);
@@ -112,6 +114,8 @@ static void answer_text(struct net_coap *c, struct net_coap_session *s, const st
 
 	net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &q);
 	reply.payload = (struct bytes){(const uint8_t *)text, strlen(text)};
+	if (code == NET_CODE(4, 13)) /* RFC 7252 5.10.9: what would be accepted */
+		reply.size1 = LIMIT_COAP_PAYLOAD;
 	net_coap_answer(c, s, &q, &reply);
 }
 
@@ -129,6 +133,8 @@ static bool is_well_known(const struct wire_coap *m)
 static void answer_well_known(struct net_coap *c, struct net_coap_session *s,
 			      const struct wire_coap *m, size_t len)
 {
+	uint8_t links[LIMIT_COAP_PAYLOAD];
+	struct bytes all = {(const uint8_t *)c->well_known, strlen(c->well_known)};
 	struct net_question q;
 	struct net_reply reply = NET_REPLY(NET_CODE(2, 5));
 
@@ -142,7 +148,10 @@ static void answer_well_known(struct net_coap *c, struct net_coap_session *s,
 	}
 	net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &q);
 	reply.content_format = LINK_FORMAT;
-	reply.payload = (struct bytes){(const uint8_t *)c->well_known, strlen(c->well_known)};
+	reply.payload = all;
+	if (m->query_count && all.len <= sizeof(links))
+		reply.payload = (struct bytes){
+			links, net_links_filter(all, m->query, m->query_count, links)};
 	net_coap_answer(c, s, &q, &reply);
 }
 
@@ -150,6 +159,7 @@ static void answer_well_known(struct net_coap *c, struct net_coap_session *s,
 static bool refuse(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
 		   size_t len)
 {
+	char bad[64];
 	uint8_t code;
 	const char *text;
 
@@ -158,7 +168,9 @@ static bool refuse(struct net_coap *c, struct net_coap_session *s, const struct 
 		return true;
 	}
 	if (m->bad_option) {
-		code = NET_CODE(4, 2), text = "unknown or malformed critical option";
+		(void)snprintf(bad, sizeof(bad), "option %u is unknown, malformed or repeated",
+			       m->bad_option);
+		code = NET_CODE(4, 2), text = bad;
 	} else if (m->has_proxy) {
 		code = NET_CODE(5, 5), text = "no proxy";
 	} else if (m->code > IPATCH) {
@@ -167,7 +179,10 @@ static bool refuse(struct net_coap *c, struct net_coap_session *s, const struct 
 		code = NET_CODE(4, 1), text = "use coaps";
 	} else if (m->path_too_deep) {
 		code = NET_CODE(4, 4), text = "";
-	} else if (m->has_block1) {
+	} else if (m->has_block1 && m->block1.szx == 7) {
+		code = NET_CODE(4, 0), text = "Block1: SZX 7 is reserved";
+	} else if (m->has_block1 && (m->block1.num || m->block1.more)) {
+		/* RFC 7959 2.9.3; a body in its only block is whole */
 		code = NET_CODE(4, 13), text = "one message only";
 	} else if (m->has_block2 && m->block2.szx == 7) {
 		code = NET_CODE(4, 0), text = "Block2: SZX 7 is reserved";
@@ -223,8 +238,10 @@ static bool admit_request(struct net_coap *c, struct net_coap_session *s, const 
 static void receive_request(struct net_coap *c, struct net_coap_session *s,
 			    const struct wire_coap *m, size_t len)
 {
-	if (m->type != WIRE_CON && m->type != WIRE_NON)
+	if (m->type != WIRE_CON && m->type != WIRE_NON) {
+		(void)admit_message(c, s);
 		return; /* RFC 7252 4.2, table 1: an ACK or RST carries no request */
+	}
 	s->messages++;
 	c->stats->requests++;
 	if (!admit_request(c, s, m, len))
@@ -235,6 +252,26 @@ static void receive_request(struct net_coap *c, struct net_coap_session *s,
 		answer_well_known(c, s, m, len);
 	else
 		net_exchange_request(c, s, m, len);
+}
+
+/* One that belongs to something of ours is free. A RST is empty (RFC 7252 4.2). An ACK with an
+ * unknown critical option is rejected, that is, ignored (5.4.1). */
+static void receive_verdict(struct net_coap *c, struct net_coap_session *s,
+			    const struct wire_coap *m)
+{
+	bool reset = m->type == WIRE_RST;
+
+	if (reset ? m->code != 0 : m->bad_option != 0) {
+		(void)admit_message(c, s);
+		return;
+	}
+	if (c->ops->pong && c->ops->pong(c->ctx, s, m->mid))
+		return;
+	if (net_out_acknowledged(c, s, m->mid, reset))
+		return;
+	if (reset)
+		net_observe_rejected(c, s, m->mid);
+	(void)admit_message(c, s);
 }
 
 void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint8_t *data,
@@ -255,11 +292,8 @@ void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint
 	}
 	switch (m.type) {
 	case WIRE_ACK: /* of a ping, too: some devices answer it so, and it proves as much */
-	case WIRE_RST: /* one that belongs to something of ours is free */
-		if (c->ops->pong && c->ops->pong(c->ctx, s, m.mid))
-			break;
-		if (!net_out_acknowledged(c, s, m.mid, m.type == WIRE_RST))
-			(void)admit_message(c, s);
+	case WIRE_RST:
+		receive_verdict(c, s, &m);
 		break;
 	case WIRE_CON: /* a ping, or a response nobody asked for */
 		if (admit_message(c, s))

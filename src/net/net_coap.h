@@ -9,7 +9,8 @@
  * later (net_peer_close() only marks).
  *
  * Files: net_coap.c what comes in · net_exchange.c unanswered requests, duplicates, replies ·
- * net_out.c our own confirmable messages · net_observe.c observations.
+ * net_out.c our own confirmable messages · net_observe.c observations · net_kept.c answers to POST
+ * in several blocks.
  */
 #ifndef NET_NET_COAP_H
 #define NET_NET_COAP_H
@@ -29,7 +30,6 @@ enum {
 	NET_RECENT_GETS = 16,		   /* message ids kept to know a repeated GET */
 	NET_EXCHANGE_LIFETIME_MS = 247000, /* RFC 7252 4.8.2 */
 	NET_ACK_DELAY_MS = 1000,	   /* then an unanswered CON gets an empty ACK */
-	NET_BUSY_S = 5,			   /* Max-Age of a 5.03 of ours, at least */
 	NET_ACK_TIMEOUT_MS = 2000,	   /* RFC 7252 4.8 */
 	NET_MAX_RETRANSMIT = 4,
 };
@@ -47,6 +47,7 @@ struct net_coap_session {
 	struct list pending;	  /* struct net_pending */
 	struct list out;	  /* struct net_out; the head is in flight (NSTART 1) */
 	struct list observations; /* struct net_observation */
+	struct net_kept *kept;	  /* NULL: none */
 	struct net_dedupe dedupe[LIMIT_COAP_DEDUPE];
 	uint16_t recent_gets[NET_RECENT_GETS];
 	uint16_t next_mid;
@@ -75,6 +76,7 @@ struct net_coap_ops {
 };
 
 struct net_pending;
+struct net_kept;
 
 struct net_coap {
 	const struct net_coap_ops *ops;
@@ -118,6 +120,7 @@ struct net_pending {
 	struct net_coap_session *session; /* NULL: free */
 	uint32_t slot, generation;
 	bool acked;
+	uint64_t print; /* net_kept_print(); 0 for a GET */
 	struct net_question question;
 };
 
@@ -140,6 +143,7 @@ struct net_observation {
 	uint32_t tag;
 	int64_t sequence; /* its low 24 bits go on the wire */
 	struct net_question question;
+	int32_t first_mid;	 /* of a NON response that registered it; -1: none */
 	struct net_out *current; /* queued or in flight */
 	struct net_out *newer;	 /* waits until `current` is acknowledged or times out */
 };
@@ -167,6 +171,16 @@ void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const 
 			  size_t len);
 void net_exchange_session_done(struct net_coap *c, struct net_coap_session *s);
 
+/* Keeps the answer to a POST of which one block was sent, in the place of an older one: the client
+ * gets the rest with requests that carry no body any more (RFC 7959 2.7, 3.3). */
+void net_kept_take(struct net_coap *c, struct net_coap_session *s, uint64_t print,
+		   const struct net_reply *reply);
+/* Such a request: a further block, or 4.08. */
+void net_kept_answer(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+		     size_t len);
+void net_kept_drop(struct net_coap *c, struct net_coap_session *s);
+uint64_t net_kept_print(const struct net_coap *c, const struct wire_coap *m);
+
 /* Queues data as CON; NULL if there is no memory. */
 struct net_out *net_out_new(struct net_coap_session *s, struct net_observation *o,
 			    const uint8_t *data, size_t len, uint16_t mid);
@@ -185,6 +199,12 @@ void net_out_session_done(struct net_coap *c, struct net_coap_session *s);
 /* Registers (replacing the same token or the same tag); the Observe number, -1 if refused. */
 int64_t net_observe_add(struct net_coap *c, struct net_coap_session *s,
 			const struct net_question *q, uint32_t tag);
+/* The response that tells of the registration is a notification, too (RFC 7641 3.2): rejecting
+ * it ends the observation. `out`: its CON, not queued yet; NULL: it was a NON with this mid. */
+void net_observe_first(struct net_coap_session *s, struct bytes token, struct net_out *out,
+		       uint16_t mid);
+/* A RST for that NON. */
+void net_observe_rejected(struct net_coap *c, struct net_coap_session *s, uint16_t mid);
 /* Ends the observation of this token, if there is one, and tells the owner. */
 void net_observe_remove(struct net_coap *c, struct net_coap_session *s, struct bytes token);
 /* Ends it; the owner is told if `tell`. */

@@ -3,7 +3,11 @@
 
 #include "net/net_coap.h"
 
-enum { GET = 1, FETCH = 5 };
+enum {
+	GET = 1,
+	FETCH = 5,
+	BUSY_S = 5, /* at least, before one comes again after 5.03 */
+};
 
 /* ---- the table of unanswered requests ---- */
 
@@ -178,7 +182,7 @@ static void answer_code(struct net_coap *c, struct net_coap_session *s, const st
 static void busy(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
 		 size_t len)
 {
-	answer_code(c, s, m, len, NET_CODE(5, 3), NET_BUSY_S);
+	answer_code(c, s, m, len, NET_CODE(5, 3), BUSY_S);
 }
 
 static bool is_safe(const struct wire_coap *m)
@@ -243,6 +247,9 @@ static void hand_up(struct net_coap *c, struct net_coap_session *s, const struct
 	struct net_exchange exchange = {p->slot, p->generation};
 
 	net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &p->question);
+	p->question.has_block1 = m->has_block1;
+	p->question.block1 = m->block1;
+	p->print = m->code == GET ? 0 : net_kept_print(c, m);
 	request_of(m, duplicate, &request);
 	if (request.observe == 1) /* RFC 7641 3.6 */
 		net_observe_remove(c, s, m->token);
@@ -268,6 +275,12 @@ void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const 
 			  size_t len)
 {
 	bool safe = is_safe(m);
+
+	if (!safe && m->has_block2 && m->block2.num > 0) {
+		net_kept_answer(c, s, m, len);
+		return;
+	}
+
 	struct net_dedupe *d = safe ? NULL : dedupe_find(c, s, m->mid, m->token);
 	bool duplicate = safe ? get_seen(s, m->mid) : d || pending_of_message(s, m);
 
@@ -284,13 +297,36 @@ void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const 
 		dedupe_add(c, s, m);
 	}
 	if (d && d->code && d->code >> 5 != 2) {
-		answer_code(c, s, m, len, d->code, NET_BUSY_S);
+		answer_code(c, s, m, len, d->code, BUSY_S);
 		return;
 	}
 	hand_up(c, s, m, len, duplicate);
 }
 
 /* ---- down ---- */
+
+/* Piggybacked, or RFC 7252 5.2.2, or 5.2.3. Frees p. */
+static void send_response(struct net_coap *c, struct net_pending *p, const struct net_response *r,
+			  int64_t observe)
+{
+	struct net_coap_session *s = p->session;
+	const struct net_question *q = &p->question;
+	bool separate = q->type == WIRE_CON && p->acked && net_out_room(s);
+	bool piggyback = q->type == WIRE_CON && !p->acked;
+	uint16_t mid = piggyback ? q->mid : net_coap_next_mid(s);
+	enum wire_coap_type type = separate ? WIRE_CON : piggyback ? WIRE_ACK : WIRE_NON;
+	size_t len = net_response_encode(r, q, type, mid, observe, c->scratch);
+	struct net_out *out = separate ? net_out_new(s, NULL, c->scratch, len, mid) : NULL;
+
+	c->stats->responses[c->scratch[1]]++;
+	if (observe >= 0 && !piggyback && (out || !separate))
+		net_observe_first(s, net_question_token(q), out, mid);
+	pending_free(c, p);
+	if (!separate)
+		net_coap_send(c, s, (struct bytes){c->scratch, len});
+	else if (out)
+		net_out_enqueue(c, out);
+}
 
 void net_coap_reply(struct net_coap *c, struct net_exchange exchange, const struct net_reply *reply)
 {
@@ -314,26 +350,13 @@ void net_coap_reply(struct net_coap *c, struct net_exchange exchange, const stru
 			net_observe_remove(c, s, net_question_token(q));
 	}
 
-	struct net_dedupe *d = q->method == GET || q->method == FETCH
-				       ? NULL
-				       : dedupe_find(c, s, q->mid, net_question_token(q));
-	if (d)
-		d->code = r.code;
+	if (q->method != GET && q->method != FETCH) {
+		struct net_dedupe *d = dedupe_find(c, s, q->mid, net_question_token(q));
 
-	bool separate = q->type == WIRE_CON && p->acked && net_out_room(s);
-	bool piggyback = q->type == WIRE_CON && !p->acked;
-	uint16_t mid = piggyback ? q->mid : net_coap_next_mid(s);
-	enum wire_coap_type type = separate ? WIRE_CON : piggyback ? WIRE_ACK : WIRE_NON;
-	size_t len = net_response_encode(&r, q, type, mid, observe, c->scratch);
-	c->stats->responses[c->scratch[1]]++;
-
-	pending_free(c, p);
-	if (!separate) {
-		net_coap_send(c, s, (struct bytes){c->scratch, len});
-		return;
+		if (d)
+			d->code = r.code;
+		if (r.has_block && r.block.more && !reply->is_block)
+			net_kept_take(c, s, p->print, reply);
 	}
-	struct net_out *out = net_out_new(s, NULL, c->scratch, len, mid);
-
-	if (out)
-		net_out_enqueue(c, out);
+	send_response(c, p, &r, observe);
 }

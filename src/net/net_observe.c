@@ -97,12 +97,39 @@ int64_t net_observe_add(struct net_coap *c, struct net_coap_session *s,
 	list_init(&o->link);
 	o->tag = tag;
 	o->sequence = floor;
+	o->first_mid = -1;
 	o->question = *q;
 	o->question.etag_count = o->question.if_match_count = 0;
-	o->question.wants_size2 = false;
+	o->question.wants_size2 = o->question.has_block1 = false;
 	list_append(&s->observations, &o->link);
 	s->observe_count++;
 	return next_sequence(c, o);
+}
+
+void net_observe_first(struct net_coap_session *s, struct bytes token, struct net_out *out,
+		       uint16_t mid)
+{
+	struct net_observation *o = by_token(s, token);
+
+	if (!o)
+		return;
+	if (out)
+		out->observation = o;
+	else
+		o->first_mid = mid;
+}
+
+void net_observe_rejected(struct net_coap *c, struct net_coap_session *s, uint16_t mid)
+{
+	LIST_EACH(it, next, &s->observations)
+	{
+		struct net_observation *o = LIST_ENTRY(it, struct net_observation, link);
+
+		if (o->first_mid == mid) {
+			net_observe_end(c, s, o, true);
+			return;
+		}
+	}
 }
 
 static void notify_one(struct net_coap *c, struct net_coap_session *s, struct net_observation *o,
@@ -111,6 +138,7 @@ static void notify_one(struct net_coap *c, struct net_coap_session *s, struct ne
 	struct net_response r;
 	uint16_t mid = net_coap_next_mid(s);
 
+	o->first_mid = -1; /* its number may come again */
 	net_response_of(&o->question, reply, &r);
 
 	bool ends = r.code >> 5 != 2; /* RFC 7641 4.2: an error ends it and has no number */

@@ -6,8 +6,8 @@
 #include "net/net_hash.h"
 
 /* Most bytes of a response besides token and payload: header 4, ETag 9, Observe 4,
- * Content-Format 3, Max-Age 5, Block2 5, Size2 6, marker 1. */
-enum { RESPONSE_OVERHEAD = 37 };
+ * Content-Format 3, Max-Age 5, Block2 5, Block1 2, Size2 6, marker 1. */
+enum { RESPONSE_OVERHEAD = 39 };
 
 static uint8_t keep_tags(const struct bytes *from, unsigned count, struct net_tag *to)
 {
@@ -32,6 +32,7 @@ void net_question_of(const struct wire_coap *m, uint8_t max_szx, size_t cap,
 	ret->has_block2 = m->has_block2;
 	ret->wants_size2 = m->has_size2;
 	ret->max_szx = max_szx;
+	ret->has_block1 = false; /* set by who takes the body */
 	ret->block2 = m->has_block2 ? m->block2 : (struct wire_block){.szx = 6};
 	ret->etag_count = keep_tags(m->etag, m->etag_count, ret->etag);
 	ret->if_match_count = keep_tags(m->if_match, m->if_match_count, ret->if_match);
@@ -133,7 +134,9 @@ void net_response_of(const struct net_question *q, const struct net_reply *reply
 		.num = reply->block2_num, .more = reply->block2_more, .szx = reply->block2_szx};
 	r->content_format = reply->content_format;
 	r->max_age_s = reply->max_age_s;
-	r->size1 = -1;
+	r->has_block1 = q->has_block1; /* RFC 7959 2.3: the body has come */
+	r->block1 = q->block1;
+	r->size1 = reply->size1;
 	r->size2 = reply->size2;
 	r->etag = reply->etag;
 	r->payload = reply->payload;
@@ -180,6 +183,8 @@ static bool encode(const struct net_response *r, const struct net_question *q,
 				   r->max_age_s > UINT32_MAX ? UINT32_MAX : (uint32_t)r->max_age_s);
 	if (r->has_block)
 		wire_coap_put_block(&w, WIRE_OPT_BLOCK2, r->block);
+	if (r->has_block1)
+		wire_coap_put_block(&w, WIRE_OPT_BLOCK1, r->block1);
 	if (r->size2 >= 0 && r->size2 <= UINT32_MAX)
 		wire_coap_put_uint(&w, WIRE_OPT_SIZE2, (uint32_t)r->size2);
 	if (r->size1 >= 0)

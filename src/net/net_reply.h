@@ -23,9 +23,10 @@ struct net_question {
 	uint8_t token[WIRE_TOKEN_MAX];
 	bool observe_register;
 	bool has_block2;
+	bool has_block1; /* a body in its only block */
 	bool wants_size2;
 	uint8_t max_szx; /* what the record limit of the peer leaves */
-	struct wire_block block2;
+	struct wire_block block1, block2;
 	uint8_t etag_count, if_match_count;
 	struct net_tag etag[WIRE_ETAGS], if_match[WIRE_IF_MATCH];
 	size_t cap; /* largest response in bytes: LIMIT_COAP_MESSAGE, less for strangers */
@@ -39,8 +40,8 @@ struct bytes net_question_token(const struct net_question *q);
  * ETag made here. */
 struct net_response {
 	uint8_t code;
-	bool has_block;
-	struct wire_block block;
+	bool has_block, has_block1;
+	struct wire_block block, block1;
 	int content_format;
 	int64_t max_age_s, size2, size1;
 	struct bytes etag, payload;

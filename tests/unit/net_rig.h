@@ -109,8 +109,9 @@ struct ask {
 	enum wire_coap_type type;
 	uint8_t method;
 	uint16_t mid;
-	const char *token, *path, *path2, *if_match, *etag, *payload;
+	const char *token, *path, *path2, *query, *if_match, *etag, *payload;
 	unsigned observe, accept, raw_option; /* raw_option: 7..10 */
+	unsigned late_option;		      /* 252 and up: as raw_option, behind the others */
 	bool has_block2, has_block1, size2, proxy, none_match;
 	struct wire_block block;
 };
@@ -134,6 +135,8 @@ static inline struct bytes ask_encode(const struct ask *a, uint8_t dst[LIMIT_COA
 		wire_coap_put_bytes(&w, WIRE_OPT_URI_PATH, text(a->path));
 	if (a->path2)
 		wire_coap_put_bytes(&w, WIRE_OPT_URI_PATH, text(a->path2));
+	if (a->query)
+		wire_coap_put_bytes(&w, WIRE_OPT_URI_QUERY, text(a->query));
 	if (a->accept)
 		wire_coap_put_uint(&w, WIRE_OPT_ACCEPT, a->accept);
 	if (a->has_block2)
@@ -144,6 +147,8 @@ static inline struct bytes ask_encode(const struct ask *a, uint8_t dst[LIMIT_COA
 		wire_coap_put_uint(&w, WIRE_OPT_SIZE2, 0);
 	if (a->proxy)
 		wire_coap_put_bytes(&w, WIRE_OPT_PROXY_URI, text("coap://elsewhere/"));
+	if (a->late_option)
+		wire_coap_put_uint(&w, (enum wire_coap_option)a->late_option, 1);
 	if (a->payload)
 		wire_coap_payload(&w, text(a->payload));
 	assert_true(buf_ok(&w.buf));
@@ -187,6 +192,12 @@ static inline void rig_elapse(struct rig *r, int64_t ms)
 	}
 	r->timers.now_ms = end;
 }
+
+/* A test by the rule it is about: "RFC 7252 4.2: test_what". */
+#define rfc_test(section_, test_)                                                                  \
+	{                                                                                          \
+		.name = "RFC " section_ ": " #test_, .test_func = (test_)                          \
+	}
 
 #define assert_code(m_, class_, detail_) assert_int_equal((m_)->code, NET_CODE(class_, detail_))
 

@@ -58,9 +58,10 @@ static void test_option_delta_beyond_65535_is_a_format_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_repeat_of_a_pending_post_is_known_after_many_others),
-		cmocka_unit_test(test_separate_responses_that_nobody_acknowledges_do_not_pile_up),
-		cmocka_unit_test(test_option_delta_beyond_65535_is_a_format_error),
+		rfc_test("7252 4.5", test_repeat_of_a_pending_post_is_known_after_many_others),
+		rfc_test("7252 4.7",
+			 test_separate_responses_that_nobody_acknowledges_do_not_pile_up),
+		rfc_test("7252 3.1", test_option_delta_beyond_65535_is_a_format_error),
 	};
 
 	return cmocka_run_group_tests_name("net/hostile-coap", tests, NULL, NULL);

@@ -232,18 +232,18 @@ static void test_max_age_is_written_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_block_size_gives_the_whole_body),
-		cmocka_unit_test(test_long_body_without_block_option_starts_blocks_of_1024),
-		cmocka_unit_test(test_short_body_has_no_block_unless_asked),
-		cmocka_unit_test(test_body_of_exact_blocks_ends_without_more),
-		cmocka_unit_test(test_block_beyond_the_end_is_bad_request),
-		cmocka_unit_test(test_record_limit_makes_blocks_smaller_at_the_same_place),
-		cmocka_unit_test(test_size2_is_told_when_asked),
-		cmocka_unit_test(test_known_etag_is_valid_without_payload),
-		cmocka_unit_test(test_if_match_of_get_holds_only_for_its_etag),
-		cmocka_unit_test(test_handlers_own_block_passes_as_it_is),
-		cmocka_unit_test(test_what_cannot_fit_becomes_internal_error),
-		cmocka_unit_test(test_max_age_is_written_whole),
+		rfc_test("7959 2.2", test_every_block_size_gives_the_whole_body),
+		rfc_test("7959 2.4", test_long_body_without_block_option_starts_blocks_of_1024),
+		rfc_test("7959 2.4", test_short_body_has_no_block_unless_asked),
+		rfc_test("7959 2.2", test_body_of_exact_blocks_ends_without_more),
+		rfc_test("7959 2.4", test_block_beyond_the_end_is_bad_request),
+		rfc_test("7959 2.3", test_record_limit_makes_blocks_smaller_at_the_same_place),
+		rfc_test("7959 4", test_size2_is_told_when_asked),
+		rfc_test("7252 5.9.1.3", test_known_etag_is_valid_without_payload),
+		rfc_test("7252 5.10.8.1", test_if_match_of_get_holds_only_for_its_etag),
+		rfc_test("7959 2.4", test_handlers_own_block_passes_as_it_is),
+		rfc_test("7252 4.6", test_what_cannot_fit_becomes_internal_error),
+		rfc_test("7252 5.10.5", test_max_age_is_written_whole),
 	};
 
 	return cmocka_run_group_tests_name("net/reply", tests, NULL, NULL);
