@@ -18,10 +18,10 @@ must build, install and clean up after itself. The last line is
                 On Debian 12 mbedTLS 3.6 is fetched as source and built in
                 .deps/ all the same, once
   --fast        without the sanitizers and the tarball
-  --all         also what takes longer: a booted service, the Debian package
-                installed and purged, clients from npm and in Go, some
-                tests of the tarball, clang in build-clang/, and clang-tidy where
-                it is installed
+  --all         also what takes longer: every fault at every operation on the
+                database, a booted service, the Debian package installed and
+                purged, clients from npm and in Go, some tests of the tarball,
+                clang in build-clang/, and clang-tidy where it is installed
   -h, --help    this text
 END
 }

@@ -43,6 +43,8 @@ enum {
 	LIMIT_WIRE_NODES = 64,	    /* values in one decoded CBOR or JSON message */
 
 	/* engine */
+	LIMIT_DEVICE_HELD = 14,	   /* blocks of a device that wait for its rate */
+	LIMIT_BLOCKS_HELD = 2048,  /* of all devices */
 	LIMIT_DEVICE_QUEUE = 8,	   /* causes waiting for a device's commit */
 	LIMIT_DEVICE_SESSIONS = 8, /* of one identity; the oldest is closed for one more */
 

@@ -331,6 +331,14 @@ void update_deadline(struct update *u, struct outcome *out)
 			update_cause(u, CAUSE_DEADLINE_NO_IMAGE, out);
 		return;
 	}
+	if ((a->state == ATTEMPT_OFFERED || a->state == ATTEMPT_TRANSFERRING) && u->shed_ms) {
+		/* TRUTH 7: shed is not failed. It asked, and we refused: it has as long as if it
+		 * had got on then. Not beyond the total limit. */
+		attempt_wait_until(a, u->shed_ms + u->product->policy.stall_s * 1000);
+		out->attempt_changed = true;
+		if (u->now_ms < attempt_deadline_ms(a))
+			return;
+	}
 	if (a->cancel_requested && a->state == ATTEMPT_VERIFIED)
 		update_cause(u, CAUSE_DEADLINE_CANCELLED, out);
 	else if (!a->heard || (a->state == ATTEMPT_APPLYING && u->device.boots.seq > a->base_boot))

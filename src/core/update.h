@@ -31,6 +31,8 @@ struct update {
 	uint64_t random;    /* fresh random bits: attempt id, jitter */
 	/* Our newest absence: deaf for so long, until then (wall). 0: none since the start. */
 	int64_t deaf_ms, listening_ms;
+	int64_t shed_ms; /* wall; when a block was last refused for load, 0: never */
+	int64_t rate;	 /* bytes a second that a download can count on, 0: any */
 };
 
 enum { UPDATE_EVENTS = 12 };

@@ -362,7 +362,7 @@ static void answer(struct update *u, const struct plan *plan, struct outcome *ou
 			   (!a->fresh && (a->capabilities & CAP_RESUME) ? DIRECTIVE_RESUME : 0u);
 		v->block_bytes = (unsigned)p->block_bytes;
 		if (a->capabilities & CAP_WINDOW)
-			v->window = window_hint(p, &u->link);
+			v->window = window_hint(p, &u->link, u->rate);
 		return;
 	}
 	if (plan->pending) {

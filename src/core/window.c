@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/window.h"
 
+#include "core/pace.h"
+
 struct row {
 	uint32_t least;
 	unsigned window;
@@ -34,9 +36,19 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-unsigned window_hint(const struct policy *policy, const struct link_facts *link)
+/* The blocks that a rate lets out while one is held back. */
+static unsigned by_rate(int64_t rate, int64_t block_bytes)
 {
-	unsigned window = least((unsigned)policy->window, look_up(by_round_trip, link->rtt_ms));
+	if (!rate || rate >= WINDOW_MAX * block_bytes * 1000 / PACE_HOLD_MS)
+		return WINDOW_MAX;
+	int64_t blocks = rate * PACE_HOLD_MS / 1000 / block_bytes;
+	return blocks > 1 ? (unsigned)blocks : 1;
+}
+
+unsigned window_hint(const struct policy *policy, const struct link_facts *link, int64_t rate)
+{
+	unsigned window = least(least((unsigned)policy->window, by_rate(rate, policy->block_bytes)),
+				look_up(by_round_trip, link->rtt_ms));
 
 	/* Where an answer takes longer than the time-out, a repeated request is no lost message. */
 	if (link->messages < WINDOW_MESSAGES_MIN || link->rtt_ms >= WINDOW_ACK_TIMEOUT_MS)

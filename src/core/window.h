@@ -15,8 +15,9 @@ enum {
 	WINDOW_ACK_TIMEOUT_MS = 2000, /* RFC 7252 4.8: then a device asks again */
 };
 
-/* 1..WINDOW_MAX, and never above the product's. */
-unsigned window_hint(const struct policy *policy, const struct link_facts *link);
+/* 1..WINDOW_MAX, and never above the product's. `rate`: bytes a second that we would let out to
+ * this device, 0: any; more than that holds back (core/pace.h) would only be refused. */
+unsigned window_hint(const struct policy *policy, const struct link_facts *link, int64_t rate);
 
 /* What a link was like over several sessions: `now` counts in full, what was before by half, so
  * that a device that has moved is soon judged by where it is. */

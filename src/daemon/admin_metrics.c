@@ -100,6 +100,10 @@ static void put_images(struct metrics *m, const struct admin *a, const struct en
 	images_stats(a->conf.images, &images);
 	metrics_one(m, COUNTER, "postboot_image_blocks_total", "Image blocks served.", es->blocks);
 	metrics_one(m, COUNTER, "postboot_image_bytes_total", "Bytes of images served.", es->bytes);
+	metrics_family(m, COUNTER, "postboot_image_blocks_late_total",
+		       "Image blocks that went beyond a rate: held back for a moment, or refused.");
+	metrics_count(m, "how", "held", es->blocks_held);
+	metrics_count(m, "how", "refused", es->blocks_refused);
 	metrics_family(m, COUNTER, "postboot_image_reads_total",
 		       "Image blocks read, from memory or from the file.");
 	metrics_count(m, "from", "memory", images.hits);

@@ -66,6 +66,11 @@ static const struct conf_key keys[] = {
 	 "The same of one address on coap://, where nobody has proved who he is."},
 	{"max-sessions", CONF_TYPE_COUNT, AT(max_sessions), "131072", 1, LIMIT_PEERS, true,
 	 "Sessions at the same time."},
+	/* Slower than 2 KiB a second a block of 1 KiB would be held for too long (core/pace.h). */
+	{"image-rate", CONF_TYPE_RATE, AT(image_rate), "any", 2 * KIB, KIB * KIB * KIB, true,
+	 "Bytes of images a second to all devices, with K, M or G, or any."},
+	{"device-rate", CONF_TYPE_RATE, AT(device_rate), "any", 2 * KIB, KIB * KIB * KIB, true,
+	 "Bytes of images a second to each device, with K, M or G, or any."},
 	{"keep-events", CONF_TYPE_KEEP, AT(keep_events_ms), "90d", HOUR, 36500 * DAY, true,
 	 "Older events go; a number with s, m, h or d, or forever."},
 	{"keep-attempts", CONF_TYPE_KEEP, AT(keep_attempts_ms), "365d", HOUR, 36500 * DAY, true,

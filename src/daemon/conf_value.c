@@ -373,6 +373,9 @@ bool conf_value_parse(const struct conf_key *key, const char *value, struct conf
 	case CONF_TYPE_MAX:
 		return word_parse(value, "any", member) ||
 		       number_parse(key, value, counts, COUNT(counts), member, fault);
+	case CONF_TYPE_RATE:
+		return word_parse(value, "any", member) ||
+		       number_parse(key, value, sizes, COUNT(sizes), member, fault);
 	}
 	assert(false); /* a type without a parser */
 	return false;
@@ -419,6 +422,12 @@ void conf_value_print(const struct conf_key *key, const struct conf *conf, unsig
 	case CONF_TYPE_MAX:
 		if (*(const int64_t *)member)
 			number_print(*(const int64_t *)member, counts, COUNT(counts), out);
+		else
+			buf_put_str(out, "any");
+		break;
+	case CONF_TYPE_RATE:
+		if (*(const int64_t *)member)
+			number_print(*(const int64_t *)member, sizes, COUNT(sizes), out);
 		else
 			buf_put_str(out, "any");
 		break;

@@ -21,6 +21,7 @@ enum conf_type {
 	CONF_TYPE_COUNT,    /* int64_t */
 	CONF_TYPE_KEEP,	    /* int64_t, ms; 0 is "forever" */
 	CONF_TYPE_MAX,	    /* int64_t; 0 is "any" */
+	CONF_TYPE_RATE,	    /* int64_t, bytes a second; 0 is "any" */
 };
 
 struct conf_key {

@@ -72,6 +72,7 @@ static void dev_free(struct engine *e, struct dev *d)
 	list_remove(&d->link);
 	list_remove(&d->idle);
 	free(d->served.units);
+	pace_dev_free(d);
 	free(d);
 	e->dev_count--;
 }
@@ -250,6 +251,7 @@ int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
 	for (size_t i = 0; i < ENGINE_BUCKETS; i++)
 		list_init(&e->buckets[i]);
 	list_init(&e->idle);
+	list_init(&e->pacer.ring);
 	list_init(&e->sweeps);
 	int err = catalog_load(e);
 	if (!err)
@@ -270,6 +272,8 @@ void engine_conf_set(struct engine *e, const struct engine_conf *conf)
 	e->conf.keep_events_ms = conf->keep_events_ms;
 	e->conf.keep_attempts_ms = conf->keep_attempts_ms;
 	e->conf.max_events = conf->max_events;
+	e->conf.device_rate = conf->device_rate;
+	e->conf.image_rate = conf->image_rate;
 }
 
 const char *engine_event_prefix(const struct engine *e)

@@ -26,11 +26,14 @@ struct engine_conf {
 	/* retention; 0: for ever, any number */
 	int64_t keep_events_ms, keep_attempts_ms;
 	uint64_t max_events;
+	/* bytes of images a second: of each device, of all together; 0: any */
+	int64_t device_rate, image_rate;
 };
 
 int engine_new(const struct engine_conf *conf, struct engine **ret_engine) ERR_CHECK;
 void engine_free(struct engine *e); /* NULL is fine; net must be closed */
-/* Takes device_json, event_prefix (borrowed), keep_* and max_events, and nothing else. */
+/* Takes device_json, event_prefix (borrowed), keep_*, max_events and the rates, and nothing else.
+ */
 void engine_conf_set(struct engine *e, const struct engine_conf *conf);
 /* What stands before every topic now: "" if nothing does. */
 const char *engine_event_prefix(const struct engine *e);
@@ -134,6 +137,7 @@ int engine_device_keys(struct engine *e, const char *id, int64_t ret_set_ms[KEY_
 
 struct engine_stats {
 	uint64_t reports, statuses, blocks, bytes, causes_absent, shed;
+	uint64_t blocks_held, blocks_refused; /* for the rates */
 	unsigned cached_devices, sessions;
 	/* counted since the start, so that nothing has to be looked up */
 	uint64_t closed[VERDICT_COUNT]; /* attempts by verdict */

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "core/event.h"
 #include "core/outage.h"
+#include "core/pace.h"
 #include "core/window.h"
 #include "daemon/engine.h"
 #include "daemon/key_tries.h"
@@ -47,6 +48,17 @@ struct served {
 	int64_t unit_count;
 };
 
+/* Blocks that wait for a rate (engine_pace.c). */
+struct lane; /* of one device */
+struct pacer {
+	uv_timer_t timer;
+	struct list ring; /* lanes, in the order of their turns */
+	unsigned lanes, held;
+	int64_t bytes;
+	struct bucket bucket;
+	bool releasing; /* this block has had its turn */
+};
+
 struct job;
 
 struct dev {
@@ -58,6 +70,8 @@ struct dev {
 	uint64_t history_of, history_mark;
 	struct list sessions;
 	struct link_facts link_before; /* of the sessions that are over */
+	struct lane *lane;	       /* NULL: no rate was ever looked at */
+	int64_t shed_ms;	       /* wall, when a block was refused for load; 0: never */
 	struct job *flight;
 	struct list queue;
 	unsigned queued;
@@ -126,7 +140,9 @@ struct engine {
 	struct release **releases; /* by rising id; stable addresses */
 	size_t release_count;
 
+	struct pacer pacer;
 	uv_timer_t tick;
+	unsigned timers_closed;
 	struct clock last_tick;
 	int64_t listening_ms, deaf_ms;	  /* wall; see struct update */
 	int64_t alive_at_ms, flush_at_ms; /* monotonic */
@@ -196,9 +212,24 @@ int job_submit(struct job *job) ERR_CHECK;
 /* What the device's link is like, by this session and the earlier ones. */
 struct link_facts session_link(const struct session *s);
 void job_answer(struct job *job, int err);
+/* A block of an image is asked for. */
+void engine_block(struct engine *e, struct session *s, const struct net_request *q,
+		  struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16], int64_t wall_ms);
 
 /* engine_admin.c */
 void job_answer_operator(struct job *job, int err);
+
+/* engine_pace.c */
+/* The block goes out later or is refused: true. Else it has been paid for, and goes out now. */
+bool pace_block(struct engine *e, struct session *s, const struct net_request *q,
+		struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16], int64_t bytes);
+/* What of it waits goes nowhere. */
+void pace_forget(struct engine *e, const struct session *s);
+void pace_dev_free(struct dev *d);
+/* Serves what may go out by now; scenarios call it with a clock of their own. */
+void pace_step(struct engine *e);
+/* The bytes a second that one more device can count on; 0: any. */
+int64_t pace_share_now(const struct engine *e);
 
 /* engine_audit.c: what the audit log says of an act. Facts are JSON objects of what acts are
  * about, never a key; new references, NULL without memory. */

@@ -339,6 +339,8 @@ static int job_context(struct job *job)
 	u->session_ms = job->session_ms;
 	u->listening_ms = e->listening_ms;
 	u->deaf_ms = e->deaf_ms;
+	u->shed_ms = d->shed_ms;
+	u->rate = pace_share_now(e);
 	if (job->peer)
 		u->link = job->link_facts;
 	else if (!list_empty(&d->sessions))

@@ -110,6 +110,7 @@ static void session_free(struct engine *e, struct session *s)
 	struct dev *d = s->dev;
 
 	d->link_before = session_link(s);
+	pace_forget(e, s);
 	net_peer_set_user(s->peer, NULL);
 	list_remove(&s->link);
 	free(s);
@@ -385,9 +386,8 @@ static bool etag_known(const struct net_request *q, const uint8_t sha256[DIGEST_
 	return false;
 }
 
-static void handle_block(struct engine *e, struct session *s, const struct net_request *q,
-			 struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16],
-			 int64_t wall_ms)
+void engine_block(struct engine *e, struct session *s, const struct net_request *q,
+		  struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16], int64_t wall_ms)
 {
 	uint8_t block[LIMIT_COAP_PAYLOAD];
 	struct dev *d = s->dev;
@@ -421,6 +421,8 @@ static void handle_block(struct engine *e, struct session *s, const struct net_r
 	}
 	if (len > a->size_bytes - offset)
 		len = a->size_bytes - offset;
+	if (pace_block(e, s, q, x, digest16, len))
+		return;
 	int err = images_read(e->conf.images, a->sha256, offset, block, (size_t)len);
 	if (err) {
 		log_peer(e->last_tick.now_ms, "dev=%s attempt=%llu image=unreadable error=%s",
@@ -526,7 +528,7 @@ void engine_request(void *ctx, struct net_peer *peer, const struct net_request *
 		handle_desired(e, s, q, x);
 		break;
 	case NATIVE_FW:
-		handle_block(e, s, q, x, digest16, now.wall_ms);
+		engine_block(e, s, q, x, digest16, now.wall_ms);
 		break;
 	case NATIVE_METHOD:
 	case NATIVE_NONE:

@@ -267,18 +267,20 @@ int timer_start(struct engine *e)
 		sweep_outage(e, JOB_CLOCK_STEP, now.wall_ms - info.alive_ms);
 	}
 	int err = uv_timer_init(e->conf.loop, &e->tick);
+	if (!err)
+		err = uv_timer_init(e->conf.loop, &e->pacer.timer);
 	if (!err) {
-		e->tick.data = e;
+		e->tick.data = e->pacer.timer.data = e;
 		err = uv_timer_start(&e->tick, tick, 0, TICK_MS);
 	}
 	return err ? ERR_NOMEM : 0;
 }
 
-static void tick_closed(uv_handle_t *handle)
+static void timer_closed(uv_handle_t *handle)
 {
 	struct engine *e = handle->data;
 
-	if (e->stopped)
+	if (++e->timers_closed == 2 && e->stopped)
 		e->stopped(e->stopped_ctx);
 }
 
@@ -291,5 +293,6 @@ void timer_stop(struct engine *e)
 	e->flush_at_ms = 0;
 	e->store_retry_ms = 0;
 	tick_flush(e, &now, UINT32_MAX);
-	uv_close((uv_handle_t *)&e->tick, tick_closed);
+	uv_close((uv_handle_t *)&e->tick, timer_closed);
+	uv_close((uv_handle_t *)&e->pacer.timer, timer_closed);
 }

@@ -48,6 +48,8 @@ struct engine_conf service_conf_engine(struct service *s)
 		.keep_events_ms = s->conf.keep_events_ms,
 		.keep_attempts_ms = s->conf.keep_attempts_ms,
 		.max_events = (uint64_t)s->conf.max_events,
+		.device_rate = s->conf.device_rate,
+		.image_rate = s->conf.image_rate,
 	};
 }
 

@@ -141,7 +141,6 @@ static bool status_gate_lost(struct emu_unit *unit, enum emu_status_state state)
 static void status_accepted(struct emu_unit *unit, enum emu_status_state state)
 {
 	struct emu_ram *ram = &unit->ram;
-	bool present = ram->status.attempt == ram->directive.attempt;
 
 	status_next(unit);
 	switch (state) {
@@ -154,8 +153,7 @@ static void status_accepted(struct emu_unit *unit, enum emu_status_state state)
 		emu_status_push(unit, EMU_STATUS_APPLYING);
 		return;
 	case EMU_STATUS_APPLYING:
-		/* A late leave for an attempt that is over opens no other one's gate. */
-		if (ram->update == EMU_UPDATE_GATE && present)
+		if (ram->update == EMU_UPDATE_GATE)
 			emu_update_open_gate(unit);
 		return;
 	case EMU_STATUS_REFUSED:

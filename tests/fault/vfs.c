@@ -373,6 +373,30 @@ static int v_error(sqlite3_vfs *v, int len, char *dst)
 	return below->xGetLastError ? below->xGetLastError(below, len, dst) : 0;
 }
 
+/* ---- chance ---- */
+
+static uint64_t chance;
+
+ssize_t __wrap_getrandom(void *dst, size_t len, unsigned flags);
+
+ssize_t __wrap_getrandom(void *dst, size_t len, unsigned flags)
+{
+	uint8_t *out = dst;
+
+	(void)flags;
+	for (size_t i = 0; i < len; i++) {
+		chance = chance * 6364136223846793005u + 1442695040888963407u;
+		out[i] = (uint8_t)(chance >> 56);
+	}
+	return (ssize_t)len;
+}
+
+void chance_begin(void)
+{
+	chance = 1;
+	sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1, NULL);
+}
+
 /* ---- memory ---- */
 
 static struct {

@@ -27,6 +27,9 @@ enum { VFS_KILLED = 99 /* exit status */ };
 
 void vfs_register(void); /* once; memory, too: before anything else of sqlite */
 
+/* From now on the same random numbers come as each time, so that files can be compared. */
+void chance_begin(void);
+
 /* From now on; operation 0: none. */
 void vfs_arm(enum vfs_mode mode, unsigned long operation);
 /* Whether the operation came. */

@@ -11,14 +11,11 @@
 
 #include <cmocka.h>
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/backup.h"
-#include "store/check.h"
 #include "store/restore.h"
 #include "store/schema.h"
 #include "vfs.h"
@@ -494,124 +491,4 @@ int work_do(const struct work *w, const char *db, void (*arm)(void *ctx), void *
 		acknowledged(ctx);
 	store_close(s);
 	return err;
-}
-
-/* ---- files ---- */
-
-static const char *const tails[] = {"",
-				    "-wal",
-				    "-shm",
-				    "-mark",
-				    "-journal",
-				    "-copy",
-				    "-aside",
-				    "-restore",
-				    "-copy-journal",
-				    "-copy-wal",
-				    "-copy-shm",
-				    "-now",
-				    "-restore-journal",
-				    "-aside-wal",
-				    "-aside-shm",
-				    "-aside-journal"};
-enum { TAILS = sizeof(tails) / sizeof(tails[0]) };
-
-/* Where a sync costs nothing: what is not synced is lost by the test's own doing. */
-static const char *folder(void)
-{
-	return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-}
-
-void files_make(char db[WORK_PATH])
-{
-	char dir[64];
-
-	snprintf(dir, sizeof(dir), "%s/postboot-fault-XXXXXX", folder());
-	assert_non_null(mkdtemp(dir));
-	snprintf(db, WORK_PATH, "%s/db", dir);
-}
-
-static void copy_file(const char *from, const char *to)
-{
-	static char block[1 << 20];
-	int in = open(from, O_RDONLY);
-	ssize_t n;
-
-	unlink(to);
-	if (in < 0)
-		return;
-	int out = open(to, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	assert_true(out >= 0);
-	while ((n = read(in, block, sizeof(block))) > 0)
-		assert_int_equal(write(out, block, (size_t)n), n);
-	close(in);
-	close(out);
-}
-
-void files_copy(const char *from, const char *to)
-{
-	char a[WORK_PATH + 32], b[WORK_PATH + 32];
-
-	for (int i = 0; i < TAILS; i++) {
-		snprintf(a, sizeof(a), "%s%s", from, tails[i]);
-		snprintf(b, sizeof(b), "%s%s", to, tails[i]);
-		copy_file(a, b);
-	}
-}
-
-void files_remove(const char *db)
-{
-	char name[WORK_PATH + 32];
-
-	for (int i = 0; i < TAILS; i++) {
-		snprintf(name, sizeof(name), "%s%s", db, tails[i]);
-		unlink(name);
-	}
-	snprintf(name, sizeof(name), "%s", db);
-	*strrchr(name, '/') = 0;
-	assert_int_equal(rmdir(name), 0);
-}
-
-bool file_is_there(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && st.st_size > 0;
-}
-
-/* ---- checks ---- */
-
-static void on_finding(void *ctx, const struct store_finding *f)
-{
-	print_error("%s: %s: %s\n", (const char *)ctx, f->where, f->what);
-}
-
-void assert_sound(const char *db, const char *what)
-{
-	char title[128], error[200];
-	const struct store_check c = {
-		.path = db, .alone = true, .finding = on_finding, .ctx = title};
-	unsigned problems = 0;
-
-	snprintf(title, sizeof(title), "%s", what);
-	int err = store_check(&c, &problems, error);
-	if (err || problems)
-		fail_msg("%s: %s: %s, %u problems", what, err_text(err), error, problems);
-}
-
-long long number_in(const char *db, const char *text)
-{
-	sqlite3 *handle = NULL;
-	sqlite3_stmt *stmt = NULL;
-	long long n = -1;
-
-	if (!file_is_there(db))
-		return n;
-	assert_int_equal(sqlite3_open_v2(db, &handle, SQLITE_OPEN_READWRITE, "unix"), SQLITE_OK);
-	if (sqlite3_prepare_v2(handle, text, -1, &stmt, NULL) == SQLITE_OK &&
-	    sqlite3_step(stmt) == SQLITE_ROW)
-		n = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(handle);
-	return n;
 }

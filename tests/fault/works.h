@@ -40,6 +40,8 @@ int work_do(const struct work *w, const char *db, void (*arm)(void *ctx), void *
 void files_make(char db[WORK_PATH]);
 void files_copy(const char *from, const char *to);
 void files_remove(const char *db);
+/* A number that tells two states of them apart. */
+uint64_t files_print(const char *db);
 
 /* Of a database that is not open: what the checker says, and where it stands. */
 void assert_sound(const char *db, const char *what);

@@ -124,6 +124,8 @@ teardown() {
 		device-requests-per-second = 50
 		address-requests-per-second = 50
 		max-sessions = 131072
+		image-rate = any
+		device-rate = any
 		keep-events = 90d
 		keep-attempts = 365d
 		max-events = 10000000

@@ -16,8 +16,8 @@ setup() {
 }
 
 teardown() {
+	[ -z "$full" ] || umount -l "$full" # first, or its folder cannot go
 	[ -z "${D-}" ] || daemon_close
-	[ -z "$full" ] || umount -l "$full"
 }
 
 # Less than $1 milliseconds.
@@ -42,8 +42,8 @@ sound() { # STATE
 	[ -z "$(sqlite3 "$1/postboot.db" 'PRAGMA foreign_key_check')" ]
 }
 
-put() { # PATH BODY
-	api "$1" -H 'Content-Type: application/json' -d "$2"
+put() { # PATH BODY [CURL OPTION...]
+	api "$1" -H 'Content-Type: application/json' -d "$2" "${@:3}"
 }
 
 @test "killed again and again under a fleet, an operator and a follower" {
@@ -79,6 +79,58 @@ judge() {
 	printf '%s\n' "$output"
 	[ "$status" -eq 1 ]
 	[[ $output == *"$1"* ]]
+}
+
+@test "a leave to apply that the device could not use is nobody's error" {
+	start a
+	ln -s a "$D/state"
+	: >"$D/events"
+	uri=$(api status | jq -r '.listen[0]')
+	put products '{"name":"argon","hardware":"argon"}' >/dev/null
+	for version in 1.0.0 1.1.0; do
+		head -c 3000 /dev/urandom >"$D/$version.bin"
+		api "products/argon/releases?version=$version" -X POST -T "$D/$version.bin" >/dev/null
+	done
+	echo 000102030405060708090a0b0c0d0e0f >"$D/psk"
+	put devices "{\"id\":\"d\",\"product\":\"argon\",\"psk\":\"$(cat "$D/psk")\"}" >/dev/null
+	put products/argon/target '{"version":"1.1.0"}' -X PUT >/dev/null
+
+	# The power goes right after the gate; then the device finds that it may not update.
+	device --fault brown-out:before --until applying
+	device --fault updates-disabled --until refused
+	api 'attempts?device=d' | jq -e '.attempts | length == 1 and
+		(.[0] | .verdict == "refused" and .interruptions == 1)'
+	[ -z "$(contradictions)" ]
+
+	# Not so if the server had not heard of it, or the image was handed over after all.
+	sqlite3 "$D/a/postboot.db" 'UPDATE attempt SET interruptions = 0'
+	[[ $(contradictions) == *': the gate opened for '* ]]
+	sqlite3 "$D/a/postboot.db" 'UPDATE attempt SET interruptions = 1'
+	[ -z "$(contradictions)" ]
+	cp "$D/d.journal" "$D/kept"
+	jq -c '., if .event == "boot" then .event = "reverted" else empty end' "$D/kept" >"$D/d.journal"
+	[[ $(contradictions) == *': the gate opened for '* ]]
+	jq -c 'select(.event != "boot")' "$D/kept" >"$D/d.journal"
+	[[ $(contradictions) == *': the gate opened for '* ]]
+}
+
+device() { # OPTION...
+	"$POSTBOOT_DEVICE" --server "$uri" --id d --psk-file "$D/psk" --state "$D/d" --hardware argon \
+		--version 1.0.0 --image "$D/1.0.0.bin" --interval 1 --journal "$D/d.journal" --quiet \
+		--exit-after 100 "$@" 3>&-
+}
+
+# What the judge finds when it compares the device's journal with the database.
+contradictions() {
+	python3 -B - "$SUPPORT" "$D" <<-'END'
+		import sys
+		sys.path.insert(0, sys.argv[1])
+		import chaos_check
+		judge = chaos_check.Judge(sys.argv[2])
+		if judge.answers() < 3:
+		    judge.say("too little happened")
+		print(*judge.wrong, sep="\n")
+	END
 }
 
 @test "killed while it makes and migrates its database" {

@@ -5,23 +5,25 @@
 # downloading, verified and applying, reboots (a new handshake), reports the new image and then
 # that it is confirmed: 7 committed messages, 4 blocks. All verdicts are queried at the end.
 #
-#   bench.sh lifecycle [--devices N] [--in-flight N] [--rounds N] [--dir DIR]
+#   bench.sh lifecycle [--devices N] [--in-flight N] [--rounds N] [--dir DIR] [--values FILE]
 #
 # --rounds N updates all devices N times, each time to another release: round N runs on a history
 # of (N - 1) x devices closed attempts. --dir is where the database lives, by default a new folder
-# in BENCH_DIR or /var/tmp; it should be on a real disk.
+# in BENCH_DIR or /var/tmp; it should be on a real disk. --values keeps the last round's numbers.
 set -eu
 
 DEVICES=10000
 IN_FLIGHT=256
 ROUNDS=1
 DIR=${BENCH_DIR:-/var/tmp}
+VALUES=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--devices) DEVICES=$2 ;;
 	--in-flight) IN_FLIGHT=$2 ;;
 	--rounds) ROUNDS=$2 ;;
 	--dir) DIR=$2 ;;
+	--values) VALUES=$2 ;;
 	*)
 		sed -n 's/^#   //p' "$0" >&2
 		exit 2
@@ -30,62 +32,17 @@ while [ $# -gt 0 ]; do
 	shift 2
 done
 
-bin=${TOP_BUILDDIR:-.}/tests/load
-POSTBOOTD=${POSTBOOTD:-${TOP_BUILDDIR:-.}/src/daemon/postbootd}
-POSTBOOTCTL=${POSTBOOTCTL:-${TOP_BUILDDIR:-.}/src/ctl/postbootctl}
 dir=$(mktemp -d "$DIR/postboot-bench.XXXXXX")
-server=
-finish() {
-	if [ -n "$server" ]; then
-		kill "$server" 2>/dev/null || :
-		wait "$server" 2>/dev/null || :
-	fi
-	rm -rf "$dir"
-}
-trap finish EXIT
+# shellcheck source=tests/load/bench-lib.sh
+. "$(dirname "$0")/bench-lib.sh"
+trap 'stop_server; rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
-
-ctl() {
-	"$POSTBOOTCTL" --socket "$dir/admin.sock" "$@"
-}
-
-die() {
-	echo "bench.sh: $*" >&2
-	tail -n 5 "$dir/err" >&2 || :
-	exit 1
-}
-
-status() { # JQ-FILTER
-	ctl -o json status | jq -r "$1"
-}
 
 # What one small write with a sync costs here, in microseconds.
 sync_cost() {
 	[ -e "$dir/sync" ] || dd if=/dev/zero of="$dir/sync" bs=4096 count=256 conv=fsync 2>/dev/null
 	LC_ALL=C dd if=/dev/zero of="$dir/sync" bs=4096 count=256 conv=notrunc oflag=dsync 2>&1 |
 		awk '/copied/ { for (i = 2; i <= NF; i++) if ($i == "s,") printf "%.0f", $(i - 1) / 256 * 1e6 }'
-}
-
-daemon_start() {
-	mkdir "$dir/state"
-	cat >"$dir/conf" <<-END
-		state-dir = $dir/state
-		admin-socket = $dir/admin.sock
-		listen = coaps://127.0.0.1:0
-		handshakes-per-second = 1000000
-		requests-per-second = 1000000
-		device-requests-per-second = 1000000
-		log-level = warn
-	END
-	"$POSTBOOTD" -c "$dir/conf" 2>"$dir/err" &
-	server=$!
-	tries=0
-	until ctl status >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		[ $tries -lt 200 ] || die "postbootd does not start"
-		sleep 0.05
-	done
-	port=$(status '.listen[0]' | sed 's/.*://')
 }
 
 fill() {
@@ -96,19 +53,8 @@ fill() {
 		ctl release add bench "$dir/image-$n" --version "1.$n.0" >/dev/null
 		n=$((n + 1))
 	done
-	awk -v n="$DEVICES" 'BEGIN {
-		for (i = 1; i <= n; i++)
-			printf "bench-%06d:%032x\n", i, i
-	}' >"$dir/keys"
-	awk -F: -v socket="$dir/admin.sock" '{
-		printf "next\nurl = \"http://localhost/v1/devices\"\noutput = \"/dev/null\"\n"
-		printf "unix-socket = \"%s\"\n", socket
-		printf "header = \"Content-Type: application/json\"\n"
-		printf "data = \"{\\\"id\\\":\\\"%s\\\",\\\"product\\\":\\\"bench\\\",", $1
-		printf "\\\"psk\\\":\\\"%s\\\"}\"\n", $2
-	}' "$dir/keys" >"$dir/requests"
-	curl --silent --parallel --parallel-max 64 --config "$dir/requests" 2>"$dir/curl-err"
-	[ "$(status .devices)" -eq "$DEVICES" ] || die "some devices could not be added"
+	make_keys "$DEVICES" "$dir/keys"
+	add_devices "$dir/keys"
 }
 
 # Until what the new target causes is done.
@@ -200,7 +146,8 @@ echo "disk: $(stat -f -c %T "$dir"), $(df --output=source "$dir" | tail -n 1);" 
 case $(stat -f -c %T "$dir") in
 tmpfs | ramfs) echo "bench.sh: $dir is memory: what follows says nothing about a disk" >&2 ;;
 esac
-daemon_start
+daemon_conf
+start_daemon any
 fill
 echo "round: one update of every device; history: attempts closed before it; per second: lifecycles,
 commits, write-sets, events; sets: per commit; check-in: us until the directive, p50/p99; life: ms,
@@ -215,3 +162,7 @@ while [ $n -le "$ROUNDS" ]; do
 	n=$((n + 1))
 done
 verdicts
+if [ -n "$VALUES" ]; then
+	echo "sync=$sync_us" >>"$dir/values"
+	cp "$dir/values" "$VALUES"
+fi

@@ -1,12 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# bench.sh: postbootd and our endpoint alone (net-server) beside a small server on Debian's
-# libcoap and OpenSSL, in one run, and prints the ratios. Everything is a median of RUNS (3) cells of SECONDS (2); a cell in which
-# server or client waited more than 5 % of the time for a processor is done again, at most
-# three times, and else marked with *.
+# bench.sh: postbootd measured beside a small server on Debian's libcoap, with OpenSSL and with
+# GnuTLS, and beside what one datagram in, one out and one sealing cost on this machine, all in one
+# run. Prints tables in Markdown and writes bench.json to the present folder.
 #
-#   bench.sh [--idle N] [--runs N] [--seconds S] [--idle-libcoap N]
-#   bench.sh lifecycle [OPTIONS]      whole updates instead: bench-life.sh
+#   bench.sh [OPTIONS] [PART...]      all parts, or transfer, many, life
+#   bench.sh lifecycle [OPTIONS]      whole updates alone, with more to say: bench-life.sh
+#
+#   --runs N          how often each cell is measured (3); the median is told
+#   --seconds S       how long a cell takes (2)
+#   --idle N          sessions that stand by in the cells that ask for a crowd (10000)
+#   --idle-libcoap N  the same for libcoap (10000), once: its handshakes slow down with each of them
+#   --many N          sessions of which memory is told (100000)
+#   --devices N       whole updates (10000)
+#   --output FILE     instead of bench.json
 set -eu
 
 if [ "${1-}" = lifecycle ]; then
@@ -14,16 +21,31 @@ if [ "${1-}" = lifecycle ]; then
 	exec "$(dirname "$0")/bench-life.sh" "$@"
 fi
 
-IDLE=10000
 RUNS=3
-SECONDS_EACH=2
-IDLE_LIBCOAP=0
+FOR_S=2
+IDLE=10000
+IDLE_LIBCOAP=10000
+MANY=100000
+DEVICES=10000
+OUTPUT=bench.json
+parts=
 while [ $# -gt 0 ]; do
 	case $1 in
-	--idle) IDLE=$2 ;;
+	transfer | many | life)
+		parts="$parts $1"
+		shift
+		continue
+		;;
+	esac
+	[ $# -gt 1 ] || set -- --help
+	case $1 in
 	--runs) RUNS=$2 ;;
-	--seconds) SECONDS_EACH=$2 ;;
+	--seconds) FOR_S=$2 ;;
+	--idle) IDLE=$2 ;;
 	--idle-libcoap) IDLE_LIBCOAP=$2 ;;
+	--many) MANY=$2 ;;
+	--devices) DEVICES=$2 ;;
+	--output) OUTPUT=$2 ;;
 	*)
 		sed -n 's/^#   //p' "$0" >&2
 		exit 2
@@ -31,32 +53,13 @@ while [ $# -gt 0 ]; do
 	esac
 	shift 2
 done
+parts=${parts:-transfer many life}
 
-bin=${TOP_BUILDDIR:-.}/tests/load
-POSTBOOTD=${POSTBOOTD:-${TOP_BUILDDIR:-.}/src/daemon/postbootd}
-POSTBOOTCTL=${POSTBOOTCTL:-${TOP_BUILDDIR:-.}/src/ctl/postbootctl}
 dir=$(mktemp -d)
-server=
-stop_server() {
-	if [ -n "$server" ]; then
-		kill "$server" 2>/dev/null || :
-		wait "$server" 2>/dev/null || :
-	fi
-	server=
-}
+# shellcheck source=tests/load/bench-lib.sh
+. "$(dirname "$0")/bench-lib.sh"
 trap 'stop_server; rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
-
-# With two processors each side gets one of its own.
-pin() {
-	cpu=$1
-	shift
-	if [ "$(nproc)" -ge 2 ] && command -v taskset >/dev/null; then
-		exec taskset -c "$cpu" "$@"
-	else
-		exec "$@"
-	fi
-}
 
 # Large, as an attempt is served three times its image and not much more.
 head -c 50331648 /dev/urandom >"$dir/image"
@@ -65,197 +68,160 @@ awk -v n=$((IDLE + IDLE_LIBCOAP + 1024)) 'BEGIN {
 		printf "bench-%06d:000102030405060708090a0b0c0d0e0f\n", i
 }' >"$dir/same-keys"
 
-ctl() {
-	"$POSTBOOTCTL" --socket "$dir/admin.sock" "$@"
-}
+# ---- blocks and handshakes ----
+
+CELLS=$((RUNS * 24 + 8))
 
 # A product, a target to update to, and all devices: 32 for each cell, and the idle crowd.
-CELLS=$((RUNS * 24 + 8))
 daemon_fill() {
 	head -c 1000 /dev/urandom >"$dir/old"
 	ctl product add bench
 	ctl release add bench "$dir/old" --version 1.0.0
 	ctl release add bench "$dir/image" --version 1.1.0
 	ctl product target bench 1.1.0
-	awk -v n=$((CELLS * 32 + IDLE)) 'BEGIN {
-		for (i = 1; i <= n; i++)
-			printf "bench-%06d:%032x\n", i, i
-	}' >"$dir/devices"
-	awk -F: -v socket="$dir/admin.sock" '{
-		printf "next\nurl = \"http://localhost/v1/devices\"\noutput = \"/dev/null\"\n"
-		printf "unix-socket = \"%s\"\n", socket
-		printf "header = \"Content-Type: application/json\"\n"
-		printf "data = \"{\\\"id\\\":\\\"%s\\\",\\\"product\\\":\\\"bench\\\",", $1
-		printf "\\\"psk\\\":\\\"%s\\\"}\"\n", $2
-	}' "$dir/devices" >"$dir/requests"
-	curl --silent --parallel --parallel-max 64 --config "$dir/requests" 2>"$dir/curl-err"
-	if [ "$(ctl -o json status | jq .devices)" -ne "$(wc -l <"$dir/devices")" ]; then
-		echo "bench.sh: some devices could not be added" >&2
-		exit 1
-	fi
-	: >"$dir/filled"
+	make_keys $((CELLS * 32 + IDLE)) "$dir/devices"
+	add_devices "$dir/devices"
 }
 
 # Each cell has 32 new devices: an attempt that a new boot interrupted is not offered again at
 # once.
 devices=0
 daemon_devices() {
-	if [ $((devices + 32)) -gt $((CELLS * 32)) ]; then
-		echo "bench.sh: more cells than CELLS" >&2
-		exit 1
-	fi
-	sed -n "$((devices + 1)),$((devices + 32))p" "$dir/devices" >"$dir/daemon-keys"
-	tail -n "$IDLE" "$dir/devices" >>"$dir/daemon-keys"
+	[ $((devices + 32)) -le $((CELLS * 32)) ] || die "more cells than CELLS"
+	sed -n "$((devices + 1)),$((devices + 32))p" "$dir/devices" >"$keys"
+	tail -n "$IDLE" "$dir/devices" >>"$keys"
 	devices=$((devices + 32))
 }
 
-start_daemon() {
-	if [ ! -e "$dir/conf" ]; then
-		mkdir "$dir/state"
-		cat >"$dir/conf" <<-END
-			state-dir = $dir/state
-			admin-socket = $dir/admin.sock
-			listen = coaps://127.0.0.1:0
-			handshakes-per-second = 1000000
-			requests-per-second = 1000000
-			device-requests-per-second = 1000000
-		END
-	fi
-	(pin 0 "$POSTBOOTD" -c "$dir/conf") >"$dir/out" 2>"$dir/err" &
-	server=$!
-	wait_for "ctl status"
-	[ -e "$dir/filled" ] || daemon_fill >/dev/null
-	port=$(ctl -o json status | jq -r '.listen[] | select(startswith("coaps:"))' |
-		sed -n '1s/.*://p')
+floor() {
+	(pin 0 "$bin/bench-floor" "$FOR_S") >>"$dir/cell-floor" || die "bench-floor"
+}
+
+measure_one_file() { # net|openssl|gnutls
+	start "$1"
+	cell "$1-ccm8" "$FOR_S"
+	cell "$1-gcm" "$FOR_S" --suite gcm
+	cell "$1-one" "$FOR_S" --sessions 1 --window 1
+	cell "$1-shake" "$FOR_S" --handshakes 16
+	[ "$1" = net ] || open_loop "$1"
+	stop_server
+}
+
+# Half of what libcoap and OpenSSL can at most, for everybody.
+open_loop() {
+	: "${rate:=$(awk -v v="$(median openssl-ccm8 blocks_per_s)" 'BEGIN { printf "%d", v / 2 }')}"
+	cell "$1-open" "$FOR_S" --rate "$rate"
+}
+
+measure_daemon() {
+	daemon_conf
+	start_daemon 0
+	[ -e "$dir/devices" ] || daemon_fill >/dev/null
 	keys=$dir/daemon-keys
 	path=--report-first
+	cell daemon-ccm8 "$FOR_S"
+	cell daemon-gcm "$FOR_S" --suite gcm
+	cell daemon-one "$FOR_S" --sessions 1 --window 1
+	cell daemon-shake "$FOR_S" --handshakes 16
+	open_loop daemon
+	cell daemon-idle "$FOR_S" --idle "$IDLE"
+	cell daemon-before "$FOR_S"
+	cell daemon-reports "$FOR_S" --reporters 16
+	stop_server
 }
 
-wait_for() {
-	tries=0
-	until $1 >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		if [ $tries -gt 100 ]; then
-			cat "$dir/err" >&2
-			exit 1
-		fi
-		sleep 0.05
+transfer() {
+	run=0
+	rate=
+	while [ $run -lt "$RUNS" ]; do
+		run=$((run + 1))
+		say "blocks and handshakes, run $run of $RUNS"
+		floor
+		for which in openssl gnutls net; do
+			measure_one_file $which
+		done
+		measure_daemon
 	done
-}
-
-# start daemon|ours|libcoap: the fixture; sets server, port, keys, path.
-start() {
-	path='--path /fw/x'
-	keys=$dir/same-keys
-	case $1 in
-	daemon)
-		start_daemon
-		return
-		;;
-	ours) set -- "$bin/net-server" --file "$dir/image" --psk-list "$keys" --port 0 \
-		--handshakes 1000000 --tick 60000 ;;
-	libcoap) set -- "$bin/bench-coap-server" "$dir/image" "$keys" 25684 ;;
-	esac
-	: >"$dir/out"
-	(pin 0 "$@") >"$dir/out" 2>"$dir/err" &
-	server=$!
-	wait_for "grep -q ^coaps $dir/out"
-	port=$(sed -n 's/^coaps //p' "$dir/out")
-}
-
-# ns on a processor and ns waiting for one, of the running server
-schedstat() {
-	cut -d' ' -f1,2 "/proc/$server/schedstat"
-}
-
-# load OPTIONS...: one cell; sets line, waited (percent), cpu_ns
-load() {
-	[ "$path" != --report-first ] || daemon_devices
-	before=$(schedstat)
-	# shellcheck disable=SC2086 # path is an option and its value
-	line=$( (pin 1 "$bin/postboot-load" --port "$port" --psk-list "$keys" $path \
-		--expect "$dir/image" --seconds "$SECONDS_EACH" "$@") 2>"$dir/load-err") || {
-		cat "$dir/load-err" >&2
-		echo "$line" >&2
-		exit 1
-	}
-	after=$(schedstat)
-	waited=$(echo "$before $after $SECONDS_EACH" |
-		awk '{ printf "%d", ($4 - $2) / ($5 * 1e9) * 100 }')
-}
-
-value() {
-	echo "$line" | tr ' ' '\n' | sed -n "s/^$1=//p"
-}
-
-# cell NAME KEY OPTIONS...: appends the value to $dir/NAME
-cell() {
-	name=$1
-	key=$2
-	shift 2
-	for try in 1 2 3; do
-		load "$@"
-		[ "$waited" -gt 5 ] || break
-	done
-	[ "$waited" -le 5 ] || : >"$dir/$name.disturbed"
-	value "$key" >>"$dir/$name"
-	[ "$key" != blocks_per_s ] || value p99_us >>"$dir/$name.p99"
-	: "$try"
-}
-
-median() {
-	[ -s "$dir/$1" ] || { echo 0 && return; }
-	sort -n "$dir/$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
-}
-
-ratio() {
-	awk -v a="$(median "$1")" -v b="$(median "$2")" \
-		'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'
-}
-
-row() {
-	mark=
-	[ ! -e "$dir/${2%.p99}.disturbed" ] && [ ! -e "$dir/${3%.p99}.disturbed" ] || mark='*'
-	printf '%-44s %10s %10s %7s%s  %s\n' "$1" "$(median "$2")" "$(median "$3")" \
-		"$(ratio "$2" "$3")" "$mark" "$4"
-}
-
-run=0
-while [ $run -lt "$RUNS" ]; do
-	run=$((run + 1))
-	for which in ours libcoap; do
-		start $which
-		cell $which-ccm8 blocks_per_s
-		cell $which-gcm blocks_per_s --suite gcm
-		cell $which-one blocks_per_s --sessions 1 --window 1
-		cell $which-shake handshakes_per_s --handshakes 16
+	if [ "$IDLE_LIBCOAP" -gt 0 ]; then
+		say "libcoap with $IDLE_LIBCOAP idle sessions"
+		start openssl
+		cell openssl-idle "$FOR_S" --idle "$IDLE_LIBCOAP"
 		stop_server
-	done
-	start daemon
-	cell daemon-ccm8 blocks_per_s
-	cell daemon-idle blocks_per_s --idle "$IDLE"
-	cell daemon-before blocks_per_s
-	cell daemon-reports blocks_per_s --reporters 16
-	stop_server
-done
-if [ "$IDLE_LIBCOAP" -gt 0 ]; then
-	start libcoap
-	cell libcoap-idle blocks_per_s --idle "$IDLE_LIBCOAP"
-	stop_server
-fi
+	fi
+	transfer_rows
+}
 
-printf '%-44s %10s %10s %7s\n' "" postbootd libcoap ratio
-row "blocks/s, 16 x 4, PSK-AES128-CCM8" daemon-ccm8 libcoap-ccm8 "target 1.3"
-printf '%-44s %10s %10s %7s\n' "" net libcoap ratio
-row "blocks/s, 16 x 4, PSK-AES128-CCM8" ours-ccm8 libcoap-ccm8 ""
-row "blocks/s, 16 x 4, PSK-AES128-GCM-SHA256" ours-gcm libcoap-gcm ""
-row "blocks/s, 1 x 1, CCM8" ours-one libcoap-one ""
-row "handshakes/s, 16 at once" ours-shake libcoap-shake ""
-printf '%-44s %10s %10s %7s\n' "postbootd" with without ratio
-row "blocks/s with $IDLE sessions idle" daemon-idle daemon-before "target 0.8"
-row "p99 of a block (us) beside 16 reporters" daemon-reports.p99 daemon-before.p99 "target 3.0"
-[ "$IDLE_LIBCOAP" -eq 0 ] ||
-	row "libcoap's with $IDLE_LIBCOAP idle" libcoap-idle libcoap-ccm8 ""
-if ls "$dir"/*.disturbed >/dev/null 2>&1; then
-	echo "* the machine was busy with other things"
-fi
+# both KEY WHAT UNIT CELL FIELD WANTED OTHER-SERVER [SERVER]
+both() {
+	row "$1" "$2" "$3" "$(median "${8:-daemon}-$4" "$5")" "$(median "$7-$4" "$5")" "$6" \
+		"$(marked "${8:-daemon}-$4" "$7-$4")"
+}
+
+transfer_rows() {
+	per_s=blocks_per_s
+	for other in openssl gnutls; do
+		[ $other = openssl ] && lib=OpenSSL || lib=GnuTLS
+		[ $other = openssl ] && want='ratio>=1.4' || want=
+		[ $other = openssl ] && shake='' || shake='ratio>=1'
+		section "Beside libcoap and $lib" postbootd "libcoap + $lib"
+		both "blocks-ccm8-$other" "16 sessions x window 4, CCM-8" blocks/s ccm8 $per_s "$want" $other
+		both "cpu-ccm8-$other" "the same, of the server's processor" us/block ccm8 \
+			cpu_us_per_block "" $other
+		both "blocks-gcm-$other" "16 x 4, GCM" blocks/s gcm $per_s "" $other
+		both "blocks-one-$other" "1 x 1, CCM-8" blocks/s one $per_s "" $other
+		[ $other = gnutls ] ||
+			row blocks-idle "16 x 4 with $IDLE idle sessions (libcoap: $IDLE_LIBCOAP)" blocks/s \
+				"$(median daemon-idle $per_s)" "$(median openssl-idle $per_s)" \
+				'ratio>=100' "$(marked daemon-idle openssl-idle)"
+		both "shake-$other" "PSK handshakes, 16 at once" 1/s shake handshakes_per_s "$shake" $other
+		both "shake-cpu-$other" "the same, of the server's processor" us/handshake shake \
+			cpu_us_per_handshake "" $other
+		for p in 50 99 999; do
+			both "open-p$p-$other" "open loop, $rate blocks/s, p$p" us open "p${p}_us" "" $other
+		done
+	done
+	section "Beside what the machine can" postbootd floor
+	f=$(awk -v a="$(median floor udp_us)" -v b="$(median floor seal_us)" 'BEGIN { printf "%.3f", a + b }')
+	row cpu-floor "16 x 4, CCM-8: datagram in, datagram out, sealing" us/block \
+		"$(median daemon-ccm8 cpu_us_per_block)" "$f" 'ratio<=1.25' "$(marked daemon-ccm8)"
+	row cpu-floor-net "our endpoint without the engine" us/block \
+		"$(median net-ccm8 cpu_us_per_block)" "$f" 'ratio<=1.25' "$(marked net-ccm8)"
+	row floor-udp "of that: datagrams" us "" "$(median floor udp_us)" ""
+	row floor-seal "of that: sealing 1 KiB, AES-128-CCM-8, mbedTLS" us "" "$(median floor seal_us)" ""
+	row floor-open "not in it: opening the request" us "" "$(median floor open_us)" ""
+	row floor-openssl "not in it: sealing by OpenSSL" us "" "$(median floor openssl_seal_us)" ""
+	section "postbootd alone" "with" "without"
+	row idle "blocks/s with $IDLE sessions idle" "" "$(median daemon-idle $per_s)" \
+		"$(median daemon-before $per_s)" 'ratio>=0.8' "$(marked daemon-idle daemon-before)"
+	row reports "p99 of a block beside 16 reporters" us "$(median daemon-reports p99_us)" \
+		"$(median daemon-before p99_us)" 'ratio<=3' "$(marked daemon-reports daemon-before)"
+}
+
+# ---- all ----
+
+: >"$dir/rows"
+for part in $parts; do
+	case $part in
+	transfer) transfer ;;
+	many)
+		# shellcheck source=tests/load/bench-many.sh
+		. "$(dirname "$0")/bench-many.sh"
+		many
+		;;
+	life)
+		say "$DEVICES whole updates"
+		"$(dirname "$0")/bench-life.sh" --devices "$DEVICES" --values "$dir/life" >&2
+		section "Whole updates, each fact on the disk before it is told" postbootd ""
+		row lifecycles "$DEVICES devices, 7 committed messages and 4 blocks each" 1/s \
+			"$(sed -n 's/^lifecycles_per_s=//p' "$dir/life")" "" "value>=1000"
+		row life-sync "one 4 KiB write with a sync on that disk" us \
+			"$(sed -n 's/^sync=//p' "$dir/life")" "" ""
+		row life-check-in "until the directive, p99" us \
+			"$(sed -n 's/^check_in_p99_us=//p' "$dir/life")" "" ""
+		;;
+	esac
+done
+json >"$OUTPUT"
+machine
+echo
+table

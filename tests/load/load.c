@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
-#include <getopt.h>
+#include <dirent.h>
 #include <mbedtls/sha256.h>
 #include <poll.h>
 #include <psa/crypto.h>
@@ -14,22 +14,6 @@
 #include "load.h"
 
 enum { SHAKES_AT_ONCE = 16, TICK_US = 50000, WARM_UP_US = 300000, LIFE_STALL_US = 30000000 };
-
-static const char usage[] =
-	"usage: postboot-load --server ADDR --port N --psk-list FILE [options]\n"
-	"  --path P | --report-first   what to fetch; or POST /report and take its path\n"
-	"  --expect FILE               what it must be\n"
-	"  --sessions N --window W --block B   downloads (16, 4, 1024)\n"
-	"  --idle K                    further sessions that only shake hands\n"
-	"  --reporters R               further sessions that POST /report without a pause\n"
-	"  --handshakes N              instead: N sessions that shake hands again and again\n"
-	"  --lifecycles N --in-flight M   instead: N devices, M at a time, that live through an "
-	"update\n"
-	"  --cid                       with connection IDs (RFC 9146)\n"
-	"  --rebind N                  from another address after every N answers\n"
-	"  --from V --from-image FILE --to V   what they run before, and after (--expect)\n"
-	"  --seconds S --suite ccm8|ccm|gcm|chacha --sockets N\n"
-	"Each line of FILE is id:hex; reporters come first, then downloads, then the idle.\n";
 
 static int64_t clock_us(void)
 {
@@ -243,12 +227,30 @@ static void tick(struct load *l)
 		session_tick(&l->sessions[i]);
 }
 
+/* Open loop: what is due by now is due, whether its session can send it or not. */
+static void pace(struct load *l)
+{
+	const unsigned first = l->conf.reporters;
+
+	while (l->measuring_rate && l->due_us <= (double)l->now_us) {
+		session_due(&l->sessions[first + l->due_next], (int64_t)l->due_us);
+		l->due_next = (l->due_next + 1) % l->conf.sessions;
+		l->due_us += 1e6 / l->conf.rate;
+	}
+}
+
 static void turn(struct load *l, struct net_udp_rx *rx, struct pollfd *polls)
 {
 	static int64_t ticked_us;
+	struct timespec wait = {.tv_nsec = 20000000};
 
+	if (l->measuring_rate) {
+		pace(l);
+		double left_us = l->due_us - (double)clock_us();
+		wait.tv_nsec = left_us <= 0 ? 0 : (long)(left_us < 20000 ? left_us * 1e3 : 2e7);
+	}
 	flush(l);
-	(void)poll(polls, l->conf.sockets, 20);
+	(void)ppoll(polls, l->conf.sockets, &wait, NULL);
 	l->now_us = clock_us();
 	for (unsigned i = 0; i < l->conf.sockets; i++)
 		if (polls[i].revents)
@@ -278,6 +280,49 @@ static void bring_up(struct load *l, struct net_udp_rx *rx, struct pollfd *polls
 		(double)(l->now_us - began) / 1e6);
 }
 
+/* ns on a processor, of all threads of the server. */
+static uint64_t server_cpu_ns(const struct load *l)
+{
+	char path[64];
+	uint64_t sum = 0;
+	struct dirent *task;
+
+	(void)snprintf(path, sizeof(path), "/proc/%u/task", l->conf.pid);
+	DIR *tasks = l->conf.pid ? opendir(path) : NULL;
+
+	while (tasks && (task = readdir(tasks))) {
+		unsigned long long ns = 0;
+		char name[sizeof(path) + sizeof(task->d_name) + 16];
+
+		(void)snprintf(name, sizeof(name), "%s/%s/schedstat", path, task->d_name);
+		FILE *f = task->d_name[0] == '.' ? NULL : fopen(name, "re");
+		if (f && fscanf(f, "%llu", &ns) == 1)
+			sum += ns;
+		if (f)
+			(void)fclose(f);
+	}
+	if (tasks)
+		(void)closedir(tasks);
+	return sum;
+}
+
+/* Open loop: who still waits has waited so long at least. */
+static void count_waiting(struct load *l)
+{
+	for (unsigned i = 0; i < l->session_count; i++) {
+		struct session *s = &l->sessions[i];
+
+		if (s->job != JOB_DOWNLOAD || !l->conf.rate)
+			continue;
+		for (unsigned k = 0; k < LOAD_WINDOW_MAX; k++)
+			if (s->slot[k].busy)
+				histogram_add(&l->n.latency, l->now_us - s->slot[k].first_us);
+		for (; s->due_count; s->due_count--)
+			histogram_add(&l->n.latency,
+				      l->now_us - s->due_us[s->due_first++ % LOAD_DUE]);
+	}
+}
+
 static void measure(struct load *l, struct net_udp_rx *rx, struct pollfd *polls)
 {
 	for (unsigned i = 0; i < l->conf.shakers; i++)
@@ -285,19 +330,24 @@ static void measure(struct load *l, struct net_udp_rx *rx, struct pollfd *polls)
 
 	int64_t start = l->now_us + WARM_UP_US;
 	int64_t end = start + (int64_t)(l->conf.seconds * 1e6);
-	uint64_t shaken = 0;
+	uint64_t shaken = 0, server_ns = 0;
 
 	while (l->now_us < end) {
 		if (!l->measuring && l->now_us >= start) {
 			l->measuring = true;
+			l->measuring_rate = l->conf.rate > 0 && l->conf.sessions > 0;
 			shaken = l->n.handshakes;
-			start = l->now_us;
+			server_ns = server_cpu_ns(l);
+			start = l->now_us = clock_us();
+			l->due_us = (double)start;
 		}
 		turn(l, rx, polls);
 	}
 	l->conf.seconds = (double)(l->now_us - start) / 1e6;
 	l->n.handshakes -= shaken;
-	l->measuring = false;
+	l->server_cpu_us = (double)(server_cpu_ns(l) - server_ns) / 1e3;
+	count_waiting(l);
+	l->measuring = l->measuring_rate = false;
 	l->stopping = true;
 }
 
@@ -308,13 +358,18 @@ static void print(const struct load *l)
 
 	printf("blocks_per_s=%.0f p50_us=%.0f p99_us=%.0f p999_us=%.0f reports_per_s=%.0f "
 	       "report_p99_us=%.0f handshakes_per_s=%.0f retransmissions=%llu wrong=%llu "
-	       "refused=%llu failed=%llu moves=%llu\n",
+	       "refused=%llu failed=%llu moves=%llu max_us=%.0f asked_per_s=%.0f overdue=%llu "
+	       "server_cpu_s=%.4f cpu_us_per_block=%.3f cpu_us_per_handshake=%.2f\n",
 	       (double)n->blocks / s, histogram_quantile(&n->latency, 0.5),
 	       histogram_quantile(&n->latency, 0.99), histogram_quantile(&n->latency, 0.999),
 	       (double)n->reports / s, histogram_quantile(&n->report_latency, 0.99),
 	       (double)n->handshakes / s, (unsigned long long)n->retransmissions,
 	       (unsigned long long)n->wrong, (unsigned long long)n->refused,
-	       (unsigned long long)n->failed, (unsigned long long)n->moves);
+	       (unsigned long long)n->failed, (unsigned long long)n->moves,
+	       histogram_quantile(&n->latency, 1), (double)n->asked / s,
+	       (unsigned long long)n->overdue, l->server_cpu_us / 1e6,
+	       n->blocks ? l->server_cpu_us / (double)n->blocks : 0,
+	       n->handshakes ? l->server_cpu_us / (double)n->handshakes : 0);
 }
 
 static double cpu_s(void)
@@ -347,124 +402,6 @@ static void live(struct load *l, struct net_udp_rx *rx, struct pollfd *polls)
 	life_print(l, cpu_s() - before_s);
 }
 
-static unsigned number(const char *text, unsigned max)
-{
-	char *end;
-	unsigned long v = strtoul(text, &end, 10);
-
-	if (*end || v > max)
-		die("a number is too large or none");
-	return (unsigned)v;
-}
-
-static void parse(int argc, char **argv, struct load_conf *c)
-{
-	static const struct option longs[] = {
-		{"server", 1, NULL, 's'},
-		{"port", 1, NULL, 'p'},
-		{"psk-list", 1, NULL, 'k'},
-		{"path", 1, NULL, 'u'},
-		{"report-first", 0, NULL, 'f'},
-		{"expect", 1, NULL, 'e'},
-		{"sessions", 1, NULL, 'n'},
-		{"window", 1, NULL, 'w'},
-		{"block", 1, NULL, 'b'},
-		{"idle", 1, NULL, 'i'},
-		{"reporters", 1, NULL, 'r'},
-		{"handshakes", 1, NULL, 'H'},
-		{"seconds", 1, NULL, 't'},
-		{"suite", 1, NULL, 'c'},
-		{"sockets", 1, NULL, 'S'},
-		{"lifecycles", 1, NULL, 'L'},
-		{"in-flight", 1, NULL, 'm'},
-		{"from", 1, NULL, 'a'},
-		{"to", 1, NULL, 'z'},
-		{"from-image", 1, NULL, 'A'},
-		{"cid", 0, NULL, 'C'},
-		{"rebind", 1, NULL, 'R'},
-		{NULL, 0, NULL, 0},
-	};
-	int o;
-
-	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		switch (o) {
-		case 's':
-			c->server = optarg;
-			break;
-		case 'p':
-			c->port = number(optarg, 65535);
-			break;
-		case 'k':
-			c->keys = optarg;
-			break;
-		case 'u':
-			c->path = optarg;
-			break;
-		case 'f':
-			c->report_first = true;
-			break;
-		case 'e':
-			c->expect = optarg;
-			break;
-		case 'n':
-			c->sessions = number(optarg, 100000);
-			break;
-		case 'w':
-			c->window = number(optarg, LOAD_WINDOW_MAX);
-			break;
-		case 'b':
-			c->block = number(optarg, 1024);
-			break;
-		case 'i':
-			c->idle = number(optarg, 1000000);
-			break;
-		case 'r':
-			c->reporters = number(optarg, 100000);
-			break;
-		case 'H':
-			c->shakers = number(optarg, 10000);
-			break;
-		case 't':
-			c->seconds = atof(optarg);
-			break;
-		case 'c':
-			c->suite = optarg;
-			break;
-		case 'S':
-			c->sockets = number(optarg, LOAD_SOCKETS_MAX);
-			break;
-		case 'L':
-			c->lifecycles = number(optarg, 1000000);
-			break;
-		case 'm':
-			c->in_flight = number(optarg, 100000);
-			break;
-		case 'a':
-			c->from = optarg;
-			break;
-		case 'z':
-			c->to = optarg;
-			break;
-		case 'A':
-			c->from_image = optarg;
-			break;
-		case 'C':
-			c->cid = true;
-			break;
-		case 'R':
-			c->rebind = number(optarg, 1000000);
-			break;
-		default:
-			fputs(usage, stderr);
-			exit(2);
-		}
-	}
-	if (!c->keys || !c->sockets || optind != argc) {
-		fputs(usage, stderr);
-		exit(2);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	struct load *l = calloc(1, sizeof(*l));
@@ -473,19 +410,7 @@ int main(int argc, char **argv)
 
 	if (!l || !rx)
 		die("out of memory");
-	l->conf = (struct load_conf){.server = "127.0.0.1",
-				     .port = 5684,
-				     .path = "/fw/x",
-				     .suite = "ccm8",
-				     .sessions = 16,
-				     .window = 4,
-				     .block = 1024,
-				     .sockets = 1,
-				     .in_flight = 256,
-				     .from = "1.0.0",
-				     .to = "1.1.0",
-				     .seconds = 2};
-	parse(argc, argv, &l->conf);
+	load_conf_parse(argc, argv, &l->conf);
 	if (l->conf.sessions && !l->conf.shakers)
 		read_images(l);
 	set_up_tls(l);

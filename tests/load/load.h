@@ -3,8 +3,8 @@
  * postboot-load: many DTLS-PSK sessions from one thread. Each has a source address 127.x.y.z of
  * its own, several share a socket. It compares every byte of every block.
  *
- * load.c: options, the run, the report · load_session.c: one client session · load_life.c: what
- * a session does that lives through an update.
+ * load.c: the run, the report · load_conf.c: options · load_session.c: one client session ·
+ * load_life.c: what a session does that lives through an update.
  */
 #ifndef TESTS_LOAD_LOAD_H
 #define TESTS_LOAD_LOAD_H
@@ -22,7 +22,7 @@
 /* The other address of a session, in the order of the host. */
 #define LOAD_ELSEWHERE 0x00800000U
 
-enum { LOAD_WINDOW_MAX = 16, LOAD_SOCKETS_MAX = 8, LOAD_BUCKETS = 64 * 32 };
+enum { LOAD_WINDOW_MAX = 16, LOAD_SOCKETS_MAX = 8, LOAD_BUCKETS = 64 * 32, LOAD_DUE = 64 };
 
 enum load_job {
 	JOB_DOWNLOAD, /* GET block after block, round and round */
@@ -32,13 +32,14 @@ enum load_job {
 	JOB_LIFE,     /* one whole update, from the check-in to the proof */
 };
 
-/* Latencies in 32 steps per power of two. */
+/* Latencies in 16 steps per power of two. */
 struct histogram {
 	uint64_t count, bucket[LOAD_BUCKETS];
 };
 
 struct counters {
 	uint64_t blocks, reports, handshakes, retransmissions, wrong, refused, failed, requests;
+	uint64_t asked, overdue; /* open loop: due; and dropped here, as too many were */
 	uint64_t moves;
 	struct histogram latency, report_latency, status_latency, life_latency;
 };
@@ -47,9 +48,9 @@ struct load_conf {
 	const char *server, *keys, *path, *expect, *source, *suite;
 	const char *from, *to, *from_image; /* lifecycles */
 	unsigned port, sessions, window, block, idle, reporters, sockets, shakers;
-	unsigned lifecycles, in_flight;
+	unsigned lifecycles, in_flight, rate, pid;
 	double seconds;
-	bool report_first, cid;
+	bool report_first, forget, cid;
 	unsigned rebind; /* answers */
 };
 
@@ -84,6 +85,8 @@ struct session {
 	uint8_t boot_id[8];
 	struct request_slot slot[LOAD_WINDOW_MAX];
 	struct bytes in;
+	int64_t due_us[LOAD_DUE]; /* open loop: requests that wait for a place in the window */
+	unsigned due_first, due_count;
 	struct life life;
 	char id[68];
 	uint8_t key[32];
@@ -99,7 +102,10 @@ struct load {
 	size_t file_len;
 	uint8_t file_sha256[32], from_sha256[32];
 	int64_t now_us;
-	bool measuring, stopping;
+	bool measuring, measuring_rate, stopping;
+	double due_us; /* open loop: of the next request */
+	unsigned due_next;
+	double server_cpu_us;
 	struct counters n;
 	int fd[LOAD_SOCKETS_MAX];
 	struct net_udp_tx *tx[LOAD_SOCKETS_MAX];
@@ -116,6 +122,8 @@ void session_datagram(struct session *s, const uint8_t *data, size_t len);
 void session_tick(struct session *s);
 /* Fills the window. */
 void session_work(struct session *s);
+/* Open loop: one more request, which was due then. */
+void session_due(struct session *s, int64_t due_us);
 void session_stop(struct session *s);
 /* Like a power cut: the server is not told. */
 void session_drop(struct session *s);
@@ -130,6 +138,9 @@ void life_work(struct session *s);
 const char *life_post(struct session *s, struct buf *out, struct bytes *ret_payload);
 void life_answered(struct session *s, unsigned slot, const struct wire_coap *m, int64_t took_us);
 void life_print(const struct load *l, double cpu_s);
+
+/* load_conf.c: ends the program if they make no sense. */
+void load_conf_parse(int argc, char **argv, struct load_conf *ret);
 
 void histogram_add(struct histogram *h, int64_t us);
 double histogram_quantile(const struct histogram *h, double q);

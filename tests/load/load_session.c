@@ -116,6 +116,8 @@ static void shake(struct session *s)
 		session_start(s);
 		return;
 	}
+	if (s->job == JOB_IDLE && l->conf.forget)
+		session_drop(s); /* here; the server is to keep it */
 	session_work(s);
 }
 
@@ -213,9 +215,29 @@ void session_work(struct session *s)
 		life_work(s);
 		return;
 	}
-	for (unsigned i = 0; i < window; i++)
-		if (!s->slot[i].busy)
-			session_send_new(s, i);
+	for (unsigned i = 0; i < window; i++) {
+		bool open_loop = s->job == JOB_DOWNLOAD && !s->want_path && s->load->conf.rate;
+
+		if (s->slot[i].busy || (open_loop && !s->due_count))
+			continue;
+		session_send_new(s, i);
+		if (open_loop) {
+			s->slot[i].first_us = s->due_us[s->due_first];
+			s->due_first = (s->due_first + 1) % LOAD_DUE;
+			s->due_count--;
+		}
+	}
+}
+
+void session_due(struct session *s, int64_t due_us)
+{
+	s->load->n.asked++;
+	if (s->due_count == LOAD_DUE) {
+		s->load->n.overdue++;
+		return;
+	}
+	s->due_us[(s->due_first + s->due_count++) % LOAD_DUE] = due_us;
+	session_work(s);
 }
 
 /* ---- answers ---- */

@@ -25,6 +25,8 @@
  *   LOSE-IMAGE product version | FIND-IMAGE product version
  *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
  *   BACKUP | RESTORE                      (of the last one, after a crash)
+ *   RATES device all                      (bytes a second, 0 any; a restart forgets it)
+ *   PACE ms                               (time passes for blocks that are held back)
  *   STORE-FAIL n                          (the next n operations of the database)
  *   DELIVER off|on                        (commits happen, what follows them waits)
  *   REPEAT n ... END                      ('%' between them is the round)

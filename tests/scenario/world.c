@@ -71,8 +71,10 @@ void world_stop(struct scenario *s, bool orderly)
 	for (unsigned i = 0; i < SESSIONS_MAX; i++)
 		if (s->sessions[i].up)
 			peer_end(s, i, NET_GONE_LOCAL);
-	if (!orderly)
+	if (!orderly) {
 		uv_close((uv_handle_t *)&s->engine->tick, NULL);
+		uv_close((uv_handle_t *)&s->engine->pacer.timer, NULL);
+	}
 	uv_run(&s->loop, UV_RUN_DEFAULT);
 	settle(s);
 	engine_free(s->engine);
@@ -315,6 +317,16 @@ bool run_world(struct scenario *s, const char *verb)
 		(void)(peer && buf_copy_str(peer->identity, sizeof(peer->identity), word(2)));
 	} else if (strcmp(verb, "LINK") == 0) {
 		do_link(s);
+	} else if (strcmp(verb, "RATES") == 0) {
+		struct engine_conf conf = s->engine->conf;
+		conf.device_rate = strtoll(word(1), NULL, 10);
+		conf.image_rate = strtoll(word(2), NULL, 10);
+		engine_conf_set(s->engine, &conf);
+	} else if (strcmp(verb, "PACE") == 0) {
+		fake_wall_ms += strtoll(word(1), NULL, 10);
+		fake_now_ms += strtoll(word(1), NULL, 10);
+		pace_step(s->engine);
+		settle(s);
 	} else if (strcmp(verb, "STORE-FAIL") == 0) {
 		s->fail_left = (unsigned)strtoul(word(1), NULL, 10);
 	} else if (strcmp(verb, "DELIVER") == 0) {

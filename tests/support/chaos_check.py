@@ -11,6 +11,7 @@ import datetime
 import glob
 import hashlib
 import json
+import re
 import sqlite3
 import sys
 
@@ -18,6 +19,9 @@ import sys
 # report may wait behind a commit.
 SLACK_MS = 3000
 ANSWER_MS = 30000
+TEXT_MAX = 500
+# What a device's journal says right after a boot, if there was a hand-over before it.
+HANDED_OVER = (["updated"], ["reverted"])
 
 
 class Judge:
@@ -97,6 +101,19 @@ class Judge:
                 self.say(f"attempt {a} has an end and no row")
         return started, ended
 
+    def taken_back(self, entries, row):
+        """Each leave to apply that the device got ended in a boot before its hand-over, and the
+        server has heard so: it went back to verified, as an interruption (TRUTH 4)."""
+        opened = [i for i, e in enumerate(entries)
+                  if e["event"] == "applying" and e["attempt"] == row["id"]]
+        heard = row["interruptions"] + (row["verdict"] == "interrupted")
+        for i in opened:
+            after = [e["event"] for e in entries[i + 1:]]
+            boot = after.index("boot") if "boot" in after else len(after)
+            if after[boot:boot + 1] != ["boot"] or after[boot + 1:boot + 2] in HANDED_OVER:
+                return False
+        return heard >= len(opened)
+
     def answers(self):
         """What a device was told is in the database."""
         count = 0
@@ -109,7 +126,8 @@ class Judge:
                 if not row or row["device"] != device:
                     self.say(f"{device}: {e['event']} of attempt {a}, which is not there")
                 elif e["event"] == "applying" and not row["rung_applying_ms"]:
-                    self.say(f"{device}: the gate opened for {a}, and nobody knows")
+                    if not self.taken_back(entries, row):
+                        self.say(f"{device}: the gate opened for {a}, and nobody knows")
                 elif e["event"] in ("refused", "deferred", "failed") and row["state"] != "closed":
                     self.say(f"{device}: {a} was {e['event']}, and is {row['state']}")
         return count
@@ -197,6 +215,20 @@ class Judge:
         return acts
 
 
+    def story(self, attempt):
+        """What the device and the server wrote of it, for whoever looks into a complaint."""
+        row = self.attempts[attempt]
+        print(f"-- attempt {attempt}: {dict(row)}")
+        for e in self.journal.get(row["device"], []):
+            if e.get("attempt") == attempt or e["event"] in ("boot", "reset"):
+                if e["event"] not in ("reported", "confirmed"):
+                    print(f"-- device {json.dumps(e)}")
+        with open(self.dir + "/postbootd.log", encoding="utf-8", errors="replace") as f:
+            for line in f:
+                if f"attempt={attempt} " in line:
+                    print(f"-- server {line.rstrip()}")
+
+
 def named(act):
     """The act and its object, as the audit log calls them."""
     path = act["path"].replace("?version=", "/").split("/")[2:]
@@ -236,9 +268,12 @@ def main():
     j.images()
     acts = j.acts()
     for text in j.wrong[:20]:
-        print(f"wrong: {text}")
+        print(f"wrong: {text[:TEXT_MAX]}")
     if len(j.wrong) > 20:
         print(f"... and {len(j.wrong) - 20} more")
+    told = [int(n) for text in j.wrong for n in re.findall(r"\b\d+\b", text)]
+    for attempt in [n for n in dict.fromkeys(told) if n in j.attempts][:3]:
+        j.story(attempt)
     kinds = {}
     for e in ended.values():
         kinds[e["verdict"]] = kinds.get(e["verdict"], 0) + 1

@@ -186,6 +186,17 @@ static void test_limits(void **state)
 	assert_int_equal(parse("max-sessions = 131072", &c), 0);
 	expect_error("max-sessions = 131073", "f:1:16: max-sessions: must be at most 131072");
 	expect_error("max-sessions = 0", "f:1:16: max-sessions: must be at least 1");
+	assert_int_equal(parse("image-rate = any\ndevice-rate = 2K", &c), 0);
+	assert_int_equal(c.image_rate, 0);
+	assert_int_equal(c.device_rate, 2048);
+	assert_int_equal(parse("image-rate = 1G\ndevice-rate = 5000", &c), 0);
+	assert_int_equal(c.image_rate, 1 << 30);
+	assert_int_equal(c.device_rate, 5000);
+	expect_error("device-rate = 2047", "f:1:15: device-rate: must be at least 2K");
+	expect_error("image-rate = 1025M", "f:1:14: image-rate: must be at most 1G");
+	expect_error("image-rate = none", "f:1:14: image-rate: needs a number");
+	expect_error("image-rate = 5x",
+		     "f:1:15: image-rate: the number needs no unit or one unit of K M G");
 	expect_error("handshakes-per-second = 1000001",
 		     "f:1:25: handshakes-per-second: must be at most 1000000");
 	expect_error("requests-per-second = 1000001",
@@ -435,7 +446,8 @@ static void test_copy_takes_each_key_that_reloads_and_no_other(void **state)
 		parse("log-level = debug\nevent-prefix = spark/\ndevice-json = no\n"
 		      "image-limit = 1K\nsession-idle = 61s\nmax-sessions = 5\n"
 		      "handshakes-per-second = 7\nconnection-id = no\nplain-devices = yes\n"
-		      "keep-events = 30d\nkeep-attempts = forever\nmax-events = any\n",
+		      "keep-events = 30d\nkeep-attempts = forever\nmax-events = any\n"
+		      "image-rate = 1M\ndevice-rate = 2K\n",
 		      &b),
 		0);
 	for (unsigned i = 0; i < conf_key_count(); i++) {

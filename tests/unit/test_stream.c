@@ -285,7 +285,7 @@ static unsigned hint_of(const struct stream *t)
 	struct policy p;
 
 	policy_init(&p);
-	return window_hint(&p, &link);
+	return window_hint(&p, &link, 0);
 }
 
 static void test_stream_without_loss_takes_a_round_trip_for_each_window(void **state)

@@ -17,7 +17,7 @@ static unsigned hint(unsigned window, struct link_facts link)
 
 	policy_init(&p);
 	p.window = window;
-	return window_hint(&p, &link);
+	return window_hint(&p, &link, 0);
 }
 
 static void test_window_of_each_row_and_just_below_it(void **state)
@@ -110,6 +110,29 @@ static void test_window_counts_do_not_wrap(void **state)
 	assert_int_equal(sum.repeats, UINT32_MAX);
 }
 
+/* No more than is served or held back (core/pace.h): the rest would be refused. */
+static void test_window_is_what_a_rate_lets_out(void **state)
+{
+	static const struct {
+		int64_t rate, block;
+		unsigned hint; /* of 16 */
+	} rows[] = {
+		{1, 1024, 1},	       {2559, 1024, 1},	  {2560, 1024, 2},   {3839, 1024, 2},
+		{3840, 1024, 3},       {19199, 1024, 14}, {19200, 1024, 15}, {20480, 1024, 16},
+		{INT64_MAX, 1024, 16}, {2048, 256, 6},
+	};
+	struct link_facts link = {0};
+	struct policy p;
+
+	(void)state;
+	policy_init(&p);
+	p.window = 16;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		p.block_bytes = rows[i].block;
+		assert_int_equal(window_hint(&p, &link, rows[i].rate), rows[i].hint);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +140,7 @@ int main(void)
 		cmocka_unit_test(test_window_is_never_above_the_products_and_never_none),
 		cmocka_unit_test(test_window_forgets_a_place_the_device_has_left),
 		cmocka_unit_test(test_window_counts_do_not_wrap),
+		cmocka_unit_test(test_window_is_what_a_rate_lets_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
