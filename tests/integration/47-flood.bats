@@ -120,6 +120,7 @@ bounded() {
 	ctl -o json status | jq -e '.health == "ok" and any(.warnings[]; contains("were refused"))'
 	curl -sS --fail --unix-socket "$POSTBOOT_SOCKET" http://localhost/v1/health |
 		jq -e 'any(.conditions[]; .name == "shedding" and .severity == "warning")'
+	until_true 60 grep -q '^<6>health=ok end=shedding lasted_s=' "$LAB/postbootd.log"
 	bounded
 }
 
