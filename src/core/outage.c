@@ -6,11 +6,13 @@ static const int64_t DAY_S = 86400;
 
 void fleet_add(struct fleet *f, const struct device *d, const struct attempt *open)
 {
-	int64_t interval_s = device_interval_s(d);
+	fleet_add_known(f, device_interval_s(d), open && open->state >= ATTEMPT_APPLYING);
+}
 
+void fleet_add_known(struct fleet *f, int64_t interval_s, bool applying)
+{
 	f->devices++;
-	if (open && open->state >= ATTEMPT_APPLYING)
-		f->applying++;
+	f->applying += applying;
 	f->contacts_per_day += interval_s ? DAY_S / interval_s : UNKNOWN_PER_DAY;
 }
 

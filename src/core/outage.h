@@ -23,6 +23,9 @@ enum silence {
 /* Adds one device; `open` NULL: no open attempt. */
 void fleet_add(struct fleet *f, const struct device *d, const struct attempt *open);
 
+/* The same of what is known of it: its interval in seconds, 0: unknown. */
+void fleet_add_known(struct fleet *f, int64_t interval_s, bool applying);
+
 /* Once it is not SILENCE_UNKNOWN it holds until somebody is heard: what the silence itself
  * changes (closed attempts) must not turn it. */
 enum silence fleet_silence(const struct fleet *f, int64_t silent_ms);

@@ -133,6 +133,19 @@ static void put_handshakes(struct metrics *m, const struct net_stats *net)
 	metrics_one(m, GAUGE, "postboot_handshakes_open", "Handshakes under way.", net->half_open);
 }
 
+static void put_sleep(struct metrics *m, const struct net_stats *net)
+{
+	metrics_one(m, GAUGE, "postboot_sessions_hibernated",
+		    "Sessions that are idle and have given up their memory.", net->asleep);
+	metrics_family(
+		m, COUNTER, "postboot_wakes_total",
+		"Hibernated sessions that were looked at, by what for and with what result.");
+	metrics_count(m, "result", "received", net->wakes);
+	metrics_count(m, "result", "sent", net->wakes_to_send);
+	metrics_count(m, "result", "forged", net->wakes_failed);
+	metrics_count(m, "result", "shed", net->wakes_shed);
+}
+
 static void put_shed(struct metrics *m, const struct net_stats *net)
 {
 	static const char *const reasons[NET_SHED_COUNT] = {
@@ -188,6 +201,7 @@ static void put_net(struct metrics *m, const struct admin *a, const struct engin
 	if (a->conf.net)
 		net_stats_read(a->conf.net, &net);
 	metrics_one(m, GAUGE, "postboot_sessions", "Sessions of devices.", es->sessions);
+	put_sleep(m, &net);
 	put_connection_ids(m, &net);
 	put_handshakes(m, &net);
 	metrics_one(m, COUNTER, "postboot_datagrams_received_total", "Datagrams received.",

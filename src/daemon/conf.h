@@ -63,6 +63,7 @@ struct conf {
 	char event_prefix[CONF_PREFIX_MAX + 1];
 	int64_t image_limit_bytes;
 	enum log_level log_level;
+	int64_t hibernate_after_ms;
 	int64_t session_idle_ms;
 	bool connection_id;
 	int64_t handshakes_per_s;

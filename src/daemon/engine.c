@@ -69,6 +69,7 @@ void dev_reset_served(struct dev *d)
 
 static void dev_free(struct engine *e, struct dev *d)
 {
+	sessions_detach(e, d);
 	list_remove(&d->link);
 	list_remove(&d->idle);
 	free(d->served.units);
@@ -89,9 +90,26 @@ static bool dev_save_counters(struct engine *e, struct dev *d)
 	return job && job_submit(job) == 0;
 }
 
+static void dev_hold(struct engine *e, struct dev *d)
+{
+	if (!list_empty(&d->idle)) {
+		list_remove(&d->idle);
+		e->idle_count--;
+	}
+}
+
+void dev_drop_asleep(struct engine *e, struct dev *d)
+{
+	if (list_empty(&d->idle) || list_empty(&d->sessions) || d->u.has_attempt || d->seen_dirty)
+		return;
+	dev_hold(e, d);
+	dev_free(e, d);
+}
+
 void dev_release(struct engine *e, struct dev *d)
 {
-	if (d->flight || d->queued || d->owes || !list_empty(&d->sessions))
+	if (d->flight || d->queued || d->owes || d->awake ||
+	    (d->removed && !list_empty(&d->sessions)))
 		return;
 	if (d->removed) {
 		dev_free(e, d);
@@ -103,6 +121,10 @@ void dev_release(struct engine *e, struct dev *d)
 		list_append(&e->idle, &d->idle);
 		e->idle_count++;
 	}
+	if (!list_empty(&d->sessions) && !d->seen_dirty && !d->u.has_attempt) {
+		dev_drop_asleep(e, d);
+		return;
+	}
 	while (e->idle_count > e->idle_max) {
 		struct dev *oldest = LIST_ENTRY(e->idle.next, struct dev, idle);
 		/* dev_free() takes it off the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
@@ -110,14 +132,6 @@ void dev_release(struct engine *e, struct dev *d)
 			timer_flush_one(e, oldest);
 		e->idle_count--;
 		dev_free(e, oldest);
-	}
-}
-
-static void dev_hold(struct engine *e, struct dev *d)
-{
-	if (!list_empty(&d->idle)) {
-		list_remove(&d->idle);
-		e->idle_count--;
 	}
 }
 
@@ -169,7 +183,9 @@ int dev_get(struct engine *e, const char *id, struct dev **ret_dev)
 		list_init(&d->queue);
 		list_append(dev_bucket(e, id), &d->link);
 		e->dev_count++;
+		d->desired = (uint32_t)(clock_read().wall_ms / 1000); /* above what it was */
 		dev_reset_served(d);
+		sessions_attach(e, d);
 	}
 	dev_hold(e, d);
 	*ret_dev = d;
@@ -201,6 +217,7 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 		return ERR_CORRUPT;
 	u->target = catalog_release_now(e, plan_target(&u->device, u->product, &why));
 	u->release = u->has_attempt ? catalog_release_now(e, u->attempt.release) : NULL;
+	u->home = catalog_release(e, u->device.settled);
 	if (u->has_attempt && !u->release)
 		return ERR_CORRUPT;
 	u->attempt_history = (struct history){0};
@@ -218,22 +235,25 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	return 0;
 }
 
-void dev_ring(struct engine *e, struct dev *d)
+void dev_ring_session(struct engine *e, struct dev *d, struct session *s)
 {
 	uint8_t payload[64];
+	enum wire_format format = (enum wire_format)s->desired_format;
+	struct buf out = buf_writer(payload, sizeof(payload));
+	struct net_reply reply = NET_REPLY(NET_CODE(2, 5));
 
+	if (native_desired_encode(format, d->desired, &out))
+		return;
+	reply.content_format = native_content_format(format);
+	reply.payload = buf_bytes(&out);
+	(void)net_notify(e->net, s->peer, DESIRED_TAG, &reply);
+}
+
+void dev_ring(struct engine *e, struct dev *d)
+{
 	d->desired++;
 	LIST_EACH(it, next, &d->sessions)
-	{
-		struct session *s = LIST_ENTRY(it, struct session, link);
-		struct buf out = buf_writer(payload, sizeof(payload));
-		struct net_reply reply = NET_REPLY(NET_CODE(2, 5));
-		if (native_desired_encode(s->desired_format, d->desired, &out))
-			continue;
-		reply.content_format = native_content_format(s->desired_format);
-		reply.payload = buf_bytes(&out);
-		(void)net_notify(e->net, s->peer, DESIRED_TAG, &reply);
-	}
+	dev_ring_session(e, d, LIST_ENTRY(it, struct session, link));
 }
 
 /* ---- life ---- */
@@ -253,6 +273,7 @@ int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
 	list_init(&e->idle);
 	list_init(&e->pacer.ring);
 	list_init(&e->sweeps);
+	sessions_init(e);
 	int err = catalog_load(e);
 	if (!err)
 		err = engine_count_load(e);
@@ -292,6 +313,7 @@ void engine_free(struct engine *e)
 			dev_free(e, LIST_ENTRY(it, struct dev, link));
 		}
 	}
+	slab_done(&e->session_slab);
 	catalog_free(e);
 	free(e);
 }
@@ -323,6 +345,7 @@ const struct net_callbacks *engine_net_callbacks(void)
 		.peer_gone = engine_peer_gone,
 		.request = engine_request,
 		.observe_end = engine_observe_end,
+		.peer_sleeps = engine_peer_sleeps,
 		.weigh = engine_weigh,
 		.limited = engine_limited,
 	};
@@ -391,6 +414,7 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 		v->plan = plan_device(&u.device, u.product, u.target,
 				      u.has_attempt ? &u.attempt : NULL, u.now_ms);
 		device_address(d, v);
+		v->key_fail = key_fails_of(&e->key_fails, dev_hash(e, id));
 	}
 	dev_release(e, d);
 	return err;

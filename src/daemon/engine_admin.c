@@ -109,18 +109,6 @@ static int act_adopt(struct act *act, const struct store_result *result)
 	return 0;
 }
 
-static void ring_product(struct engine *e, int64_t product)
-{
-	for (size_t i = 0; i < ENGINE_BUCKETS; i++) {
-		LIST_EACH(it, next, &e->buckets[i])
-		{
-			struct dev *d = LIST_ENTRY(it, struct dev, link);
-			if (d->u.device.product == product && !list_empty(&d->sessions))
-				dev_ring(e, d);
-		}
-	}
-}
-
 static void act_done(void *ctx, const struct store_result *result)
 {
 	struct act *act = ctx;
@@ -136,7 +124,7 @@ static void act_done(void *ctx, const struct store_result *result)
 	}
 	answer(act->done, act->ctx, err, err ? store_why(err) : NULL);
 	if (!err && act->kind == ACT_TARGET)
-		ring_product(act->e, act->product.id);
+		sessions_ring(act->e, act->product.id);
 	free(act);
 }
 

@@ -14,29 +14,37 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "base/slab.h"
 #include "core/event.h"
 #include "core/outage.h"
 #include "core/pace.h"
 #include "core/window.h"
 #include "daemon/engine.h"
+#include "daemon/key_fails.h"
 #include "daemon/key_tries.h"
 #include "proto/native.h"
 
 enum {
 	ENGINE_BUCKETS = 4096,
 	ENGINE_IDLE_DEVICES = 4096,
+	ENGINE_SLEEPERS = 8192, /* lists of sessions that sleep */
 	DESIRED_TAG = 1,
 	STORE_RETRY_MS = 1000, /* what we do by ourselves waits so long after a failed commit */
 	STORE_GAP_MS = 5000,   /* a fault of the store shorter than this moves no deadline */
 };
 
 struct session {
-	struct list link; /* in dev->sessions */
-	struct dev *dev;
+	struct list link; /* in dev->sessions, else in engine->asleep */
+	struct dev *dev;  /* NULL: it sleeps, and its device is not cached */
 	struct net_peer *peer;
 	int64_t since_ms;   /* wall; 0 for plain coap */
 	int64_t key_set_ms; /* which key it proved, by its time */
-	enum wire_format desired_format;
+	int64_t product;    /* these three of its device, while that is not cached */
+	uint32_t interval_s;
+	bool applying;
+	bool asleep;
+	bool ring_due;		/* the doorbell, as soon as its turn has come */
+	uint8_t desired_format; /* enum wire_format */
 };
 
 /* What was served of the open attempt's image; counted outside the attempt, because blocks
@@ -68,7 +76,8 @@ struct dev {
 	struct served served;
 	struct history history; /* of the attempt history_of, from history_mark on */
 	uint64_t history_of, history_mark;
-	struct list sessions;
+	struct list sessions;	       /* oldest first */
+	unsigned awake;		       /* of them; the others hold nothing */
 	struct link_facts link_before; /* of the sessions that are over */
 	struct lane *lane;	       /* NULL: no rate was ever looked at */
 	int64_t shed_ms;	       /* wall, when a block was refused for load; 0: never */
@@ -134,6 +143,9 @@ struct engine {
 	struct list idle;
 	unsigned idle_count, dev_count, session_count;
 	unsigned idle_max; /* ENGINE_IDLE_DEVICES; scenarios set it */
+	struct slab session_slab;
+	struct list asleep[ENGINE_SLEEPERS]; /* by device */
+	size_t ring_bucket; /* the ringing goes on from here; ENGINE_SLEEPERS: done */
 
 	struct product **products; /* stable addresses */
 	size_t product_count;
@@ -168,12 +180,15 @@ struct engine {
 	void *stopped_ctx;
 	uint64_t secret[2]; /* seeds the device hash */
 	struct key_tries tries;
+	struct key_fails key_fails;
 };
 
 /* engine.c */
 uint64_t engine_random(void);
 /* Rings the device's doorbell on all its sessions. */
 void dev_ring(struct engine *e, struct dev *d);
+/* The same without a new number. */
+void dev_ring_session(struct engine *e, struct dev *d, struct session *s);
 /* Keyed: nobody can choose whom to share one with. */
 uint64_t dev_hash(const struct engine *e, const char *id);
 struct dev *dev_find(struct engine *e, const char *id);
@@ -181,11 +196,32 @@ struct dev *dev_find(struct engine *e, const char *id);
 int dev_get(struct engine *e, const char *id, struct dev **ret_dev) ERR_CHECK;
 /* Nothing holds it any more, perhaps: give it back to the cache or the heap. */
 void dev_release(struct engine *e, struct dev *d);
+/* The same, without keeping it if it has sessions that sleep. */
+void dev_drop_asleep(struct engine *e, struct dev *d);
 void dev_reset_served(struct dev *d);
 /* Fills what surrounds device and attempt from the catalogue and the history. */
 int dev_context(struct engine *e, struct dev *d, struct update *u) ERR_CHECK;
 /* The cache and the store differ: the store is right. */
 void dev_reload(struct engine *e, struct dev *d);
+
+/* engine_session.c */
+void sessions_init(struct engine *e);
+struct session *session_begin(struct engine *e, struct dev *d, struct net_peer *peer);
+void session_end(struct engine *e, struct session *s);
+/* What the device's link is like, by this session and the earlier ones; not while its device is not
+ * cached. */
+struct link_facts session_link(const struct session *s);
+/* It has a request: its device is loaded and held. ERR_NOENT, ERR_IO, ERR_NOMEM. */
+int session_wake(struct engine *e, struct session *s) ERR_CHECK;
+/* A device comes into the cache; goes, with none awake. */
+void sessions_attach(struct engine *e, struct dev *d);
+void sessions_detach(struct engine *e, struct dev *d);
+/* Rings the doorbell of all devices of a product: of those that sleep some at each tick. */
+void sessions_ring(struct engine *e, int64_t product);
+void sessions_ring_step(struct engine *e);
+/* Adds up those whose device is not cached. */
+void sessions_count_fleet(const struct engine *e, struct fleet *f);
+void engine_peer_sleeps(void *ctx, struct net_peer *peer);
 
 /* engine_count.c */
 int engine_count_load(struct engine *e) ERR_CHECK;
@@ -209,8 +245,6 @@ struct job *job_new(struct engine *e, struct dev *d, enum job_kind kind);
 int job_submit(struct job *job) ERR_CHECK;
 
 /* engine_request.c */
-/* What the device's link is like, by this session and the earlier ones. */
-struct link_facts session_link(const struct session *s);
 void job_answer(struct job *job, int err);
 /* A block of an image is asked for. */
 void engine_block(struct engine *e, struct session *s, const struct net_request *q,

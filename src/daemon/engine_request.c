@@ -79,45 +79,6 @@ void job_answer(struct job *job, int err)
 
 /* ---- sessions ---- */
 
-static struct session *session_new(struct engine *e, struct dev *d, struct net_peer *peer)
-{
-	struct session *s = calloc(1, sizeof(*s));
-	struct clock now = clock_read();
-
-	if (!s)
-		return NULL;
-	s->dev = d;
-	s->peer = peer;
-	if (net_peer_secure(peer))
-		s->since_ms = now.wall_ms - (now.now_ms - net_peer_since_ms(peer));
-	list_append(&d->sessions, &s->link);
-	net_peer_set_user(peer, s);
-	e->session_count++;
-	return s;
-}
-
-struct link_facts session_link(const struct session *s)
-{
-	struct net_link link;
-
-	net_peer_link(s->peer, &link);
-	const struct link_facts now = {link.messages, link.repeats, link.rtt_ms};
-	return window_link_add(&s->dev->link_before, &now);
-}
-
-static void session_free(struct engine *e, struct session *s)
-{
-	struct dev *d = s->dev;
-
-	d->link_before = session_link(s);
-	pace_forget(e, s);
-	net_peer_set_user(s->peer, NULL);
-	list_remove(&s->link);
-	free(s);
-	e->session_count--;
-	dev_release(e, d);
-}
-
 /* A live session costs some 40 KiB, and a handshake is all it takes: one key must not be enough to
  * fill the server or to push out everybody else. */
 static void close_surplus(struct engine *e, struct dev *d)
@@ -147,12 +108,12 @@ bool engine_peer_up(void *ctx, struct net_peer *peer, struct bytes identity)
 	id[identity.len] = 0;
 	if (dev_get(e, id, &d))
 		return false;
-	if (!session_new(e, d, peer)) {
+	if (!session_begin(e, d, peer)) {
 		dev_release(e, d);
 		return false;
 	}
 	if (!engine_key_proved(e, d, net_peer_user(peer))) {
-		session_free(e, net_peer_user(peer));
+		session_end(e, net_peer_user(peer));
 		return false;
 	}
 	close_surplus(e, d);
@@ -167,8 +128,9 @@ void engine_peer_gone(void *ctx, struct net_peer *peer, enum net_gone why)
 
 	if (!s)
 		return;
-	log_debug("dev=%s session=gone why=%d", s->dev->u.device.id, (int)why);
-	session_free(e, s);
+	if (s->dev)
+		log_debug("dev=%s session=gone why=%d", s->dev->u.device.id, (int)why);
+	session_end(e, s);
 }
 
 /* ?ep=ID on plain coap, for devices that were added with --plain. */
@@ -203,8 +165,8 @@ static struct session *session_plain(struct engine *e, struct net_peer *peer,
 		return NULL;
 	}
 	if (s)
-		session_free(e, s);
-	s = session_new(e, d, peer);
+		session_end(e, s);
+	s = session_begin(e, d, peer);
 	if (!s) {
 		dev_release(e, d);
 		reply_text(e, x, NET_CODE(5, 3), err_text(ERR_NOMEM));
@@ -292,7 +254,7 @@ static void handle_desired(struct engine *e, struct session *s, const struct net
 	if (q->observe == 0) {
 		reply.observe = true;
 		reply.observe_tag = DESIRED_TAG;
-		s->desired_format = format;
+		s->desired_format = (uint8_t)format;
 	}
 	net_reply(e->net, x, &reply);
 }
@@ -448,14 +410,15 @@ void engine_block(struct engine *e, struct session *s, const struct net_request 
 enum net_work engine_weigh(void *ctx, struct net_peer *peer, uint8_t method,
 			   const struct bytes *path, unsigned path_count)
 {
-	const struct session *s = net_peer_user(peer);
+	struct session *s = net_peer_user(peer);
 	uint8_t digest16[NATIVE_DIGEST16];
 
-	(void)ctx;
 	switch (native_route(method, path, path_count, digest16)) {
 	case NATIVE_FW:
-		return s && !s->dev->removed && !block_refused(s->dev, digest16) ? NET_WORK_BLOCK
-										 : NET_WORK_NOTHING;
+		return s && session_wake(ctx, s) == 0 && !s->dev->removed &&
+				       !block_refused(s->dev, digest16)
+			       ? NET_WORK_BLOCK
+			       : NET_WORK_NOTHING;
 	case NATIVE_REPORT:
 	case NATIVE_STATUS:
 	case NATIVE_DESIRED:
@@ -475,7 +438,7 @@ void engine_limited(void *ctx, struct net_peer *peer, unsigned refused)
 	char address[64];
 
 	(void)net_peer_address(peer, address);
-	if (s)
+	if (s && s->dev)
 		log_peer(e->last_tick.now_ms,
 			 "dev=%s limited=requests refused=%u address=%s do=\"see what it asks for "
 			 "in "
@@ -512,7 +475,12 @@ void engine_request(void *ctx, struct net_peer *peer, const struct net_request *
 			reply_text(e, x, NET_CODE(4, 3), "no such device");
 		return;
 	}
-	if (s->dev->removed) {
+	int err = session_wake(e, s);
+	if (err && err != ERR_NOENT) {
+		reply_text(e, x, NET_CODE(5, 3), engine_shed_text(err));
+		return;
+	}
+	if (err || s->dev->removed) {
 		reply_text(e, x, NET_CODE(4, 3), "no such device");
 		return;
 	}

@@ -100,6 +100,7 @@ static void fleet_count(const struct engine *e, struct fleet *f)
 				fleet_add(f, &d->u.device, d->u.has_attempt ? &d->u.attempt : NULL);
 		}
 	}
+	sessions_count_fleet(e, f);
 }
 
 static void look_at_silence(struct engine *e, int64_t now_ms)
@@ -200,6 +201,7 @@ static unsigned flush_buckets(struct engine *e, struct store_set *set, unsigned 
 				continue;
 			flush_dev(set, d);
 			count++;
+			dev_drop_asleep(e, d);
 		}
 	}
 	return count;
@@ -240,6 +242,7 @@ void engine_tick(struct engine *e)
 	if (engine_store_look(e, &now))
 		return; /* nobody is judged by what we cannot take down */
 	sweeps_step(e);
+	sessions_ring_step(e);
 	tick_due(e, &now);
 	tick_flush(e, &now, FLUSH_ROWS);
 	keep_step(e, &now);

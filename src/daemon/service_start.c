@@ -23,6 +23,7 @@ struct net_conf service_conf_net(const struct service *s)
 	return (struct net_conf){
 		.callbacks = engine_net_callbacks(),
 		.ctx = s->engine,
+		.hibernate_after_ms = s->conf.hibernate_after_ms,
 		.session_idle_ms = s->conf.session_idle_ms,
 		.max_peers = (unsigned)s->conf.max_sessions,
 		.handshakes_per_s = (unsigned)s->conf.handshakes_per_s,

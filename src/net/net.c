@@ -64,9 +64,9 @@ static void coap_send(void *ctx, struct net_coap_session *s, struct bytes datagr
 	struct net_peer *peer = peer_of(s);
 
 	(void)ctx;
-	if (!peer->tls)
+	if (!peer->socket->secure)
 		dtls_send(peer, datagram);
-	else if (net_tls_write(peer->tls, datagram))
+	else if (peer->tls ? net_tls_write(peer->tls, datagram) : net_sleep_send(peer, datagram))
 		peer->net->stats.dropped++; /* longer than the record limit of the peer */
 	if (peer->path.must_ask)
 		net_path_ask(peer);
@@ -197,8 +197,8 @@ static void free_memory(struct net *net)
 {
 	net_coap_done(&net->coap);
 	net_udp_rx_free(net->rx);
-	net_dtls_done(&net->dtls);
 	net_peers_done(net);
+	net_dtls_done(&net->dtls);
 	net_quota_done(&net->devices);
 	net_quota_done(&net->strangers);
 	free(net);
@@ -229,6 +229,8 @@ void net_limits_set(struct net *net, const struct net_conf *conf)
 {
 	unsigned per_s = conf->handshakes_per_s ? conf->handshakes_per_s : NET_HANDSHAKES_PER_S;
 
+	net_sleep_after_set(net, conf->hibernate_after_ms ? conf->hibernate_after_ms
+							  : NET_SLEEP_AFTER_MS);
 	net->session_idle_ms = conf->session_idle_ms ? conf->session_idle_ms : NET_SESSION_IDLE_MS;
 	net->connection_ids = conf->connection_ids;
 	net->max_peers = conf->max_peers ? conf->max_peers : LIMIT_PEERS;
@@ -351,6 +353,7 @@ void net_close(struct net *net, void (*closed)(void *ctx), void *ctx)
 	net_now(net);
 	net_peers_end(net);
 	net_timer_disarm(&net->timers, &net->sweep);
+	net_timer_disarm(&net->timers, &net->sleep.turn);
 	LIST_EACH(it, next, &net->sockets)
 	{
 		struct net_socket *socket = LIST_ENTRY(it, struct net_socket, link);
@@ -387,6 +390,8 @@ unsigned net_notify(struct net *net, struct net_peer *peer, uint32_t tag,
 		return 0;
 	if (!net->in_batch)
 		net_now(net);
+	if (peer->state == NET_PEER_ASLEEP && !net_sleep_unpack(peer))
+		return 0;
 	return net_coap_notify(&net->coap, &peer->coap, tag, reply);
 }
 
@@ -466,6 +471,7 @@ void net_stats_read(const struct net *net, struct net_stats *ret_stats)
 	*ret_stats = net->stats;
 	ret_stats->peers = net->live_count + net->plain_count;
 	ret_stats->half_open = net->half_open_count;
+	ret_stats->asleep = net->sleep.asleep_count;
 	ret_stats->limited = net_quota_limited(&net->devices, net->timers.now_ms) +
 			     net_quota_limited(&net->strangers, net->timers.now_ms);
 	ret_stats->cid_peers = net->by_cid.count;

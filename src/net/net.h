@@ -126,14 +126,18 @@ struct net_callbacks {
 	/* It sends too much: so many of its messages were refused since the last time. Told once a
 	 * minute at most. NULL: nobody wants to know. */
 	void (*limited)(void *ctx, struct net_peer *peer, unsigned refused);
+	/* It is idle and gave up its memory; it wakes with its next request. A peer for which
+	 * peer_up returned true; may be called again and again. NULL: nobody wants to know. */
+	void (*peer_sleeps)(void *ctx, struct net_peer *peer);
 };
 
 struct net_conf {
 	const struct net_callbacks *callbacks;
 	void *ctx;
-	int64_t session_idle_ms;   /* a silent session is closed after it; 0: one day */
-	unsigned max_peers;	   /* 0: LIMIT_PEERS */
-	unsigned handshakes_per_s; /* cookie-verified ClientHellos, all addresses; 0: 2000 */
+	int64_t hibernate_after_ms; /* an idle session gives up its memory; 0: 10 s */
+	int64_t session_idle_ms;    /* a silent session is closed after it; 0: one day */
+	unsigned max_peers;	    /* 0: LIMIT_PEERS */
+	unsigned handshakes_per_s;  /* cookie-verified ClientHellos, all addresses; 0: 2000 */
 	/* requests, blocks of images not counted; 0: any number */
 	unsigned requests_per_s;	 /* of all devices */
 	unsigned device_requests_per_s;	 /* of one device, on all its sessions */
@@ -157,7 +161,10 @@ struct net_stats {
 	uint64_t datagrams_in, datagrams_out, dropped;
 	uint64_t handshakes_ok, handshakes_failed, cookies_sent;
 	uint64_t requests, duplicates, retransmissions, notifications;
-	uint64_t peers, half_open;
+	uint64_t peers, half_open, asleep; /* peers: those asleep, too */
+	/* sessions that woke for a datagram; contexts loaded to send for one who sleeps on; loaded
+	 * for a datagram that was not genuine; not loaded, as too many were for nothing */
+	uint64_t wakes, wakes_to_send, wakes_failed, wakes_shed;
 	uint64_t cid_peers;	  /* of the peers, those with a connection ID */
 	uint64_t address_changes; /* of them */
 	/* records with a connection ID: of no session; of one, but from another address than its
@@ -176,8 +183,9 @@ struct net_stats {
 /* The loop is borrowed and must outlive the net. */
 int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net) ERR_CHECK;
 
-/* Takes session_idle_ms, max_peers, what is per second and connection_ids (for new sessions), and
- * nothing else. For each new session beyond a smaller max_peers two old ones end. */
+/* Takes hibernate_after_ms, session_idle_ms, max_peers, what is per second and connection_ids (for
+ * new sessions), and nothing else. For each new session beyond a smaller max_peers two old ones
+ * end. */
 void net_limits_set(struct net *net, const struct net_conf *conf);
 
 /* Binds one UDP socket with 4 MiB buffers (told in the log when the kernel gives less). Port 0

@@ -16,7 +16,7 @@ enum {
 	 * for it. */
 	PING_BYTES = NET_RECORD_HEADER + 32 + 8 + 16 + 16,
 	PLAIN_PING_BYTES = 4,
-	STRAYS_MAX = 16, /* who has guessed so often may have guessed right */
+	STRAYS_MAX = 16, /* on plain coap: who has guessed so often may have guessed right */
 };
 
 /* ---- the table ---- */
@@ -190,7 +190,7 @@ static void move(struct net_peer *peer, struct net_socket *socket, const struct 
 	(void)net_peer_address(peer, before);
 	net_path_drop_held(peer);
 	net_peer_rehome(peer, socket, &in->from);
-	peer->path = (struct net_path){.unproven = true};
+	peer->path = (struct net_path){.unproven = true, .guesses = peer->path.guesses};
 	peer->net->stats.address_changes++;
 	log_debug("net peer=%s address=changed from=%s", net_peer_address(peer, now), before);
 }
@@ -262,11 +262,17 @@ void net_path_ask(struct net_peer *peer)
 
 bool net_path_answered(struct net_peer *peer, uint16_t mid)
 {
-	if (!peer->path.asked || !peer->path.here || mid != peer->path.ping ||
-	    peer->path.strays > STRAYS_MAX)
-		return false;
+	struct net_path *p = &peer->path;
 
-	peer->path.unproven = peer->path.asked = false;
+	if (!p->asked || !p->here || p->strays > STRAYS_MAX)
+		return false;
+	if (mid != p->ping) { /* of another message, or a guess at what it did not get */
+		if (peer->socket->secure && ++p->guesses >= NET_PATH_GUESSES)
+			net_peer_close(peer->net, peer);
+		return false;
+	}
+	p->unproven = p->asked = false;
+	p->guesses = 0;
 	for (struct net_held *h = held_take(peer); h; h = held_take(peer)) {
 		net_send(peer->socket, &peer->remote, &peer->local, h->data, h->len);
 		free(h);

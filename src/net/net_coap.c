@@ -46,6 +46,11 @@ void net_coap_session_init(struct net_coap *c, struct net_coap_session *s, bool 
 	s->next_mid = (uint16_t)net_coap_random(c);
 }
 
+bool net_coap_session_busy(const struct net_coap_session *s)
+{
+	return s->pending_count > 0 || !list_empty(&s->out);
+}
+
 void net_coap_session_done(struct net_coap *c, struct net_coap_session *s)
 {
 	net_exchange_session_done(c, s);

@@ -99,6 +99,8 @@ void net_coap_done(struct net_coap *c); /* after every session's done */
 
 void net_coap_session_init(struct net_coap *c, struct net_coap_session *s, bool plain,
 			   unsigned max_szx);
+/* Something is under way: a request without its answer, a message without its acknowledgement. */
+bool net_coap_session_busy(const struct net_coap_session *s);
 /* Forgets its requests, messages and observations without telling anybody. */
 void net_coap_session_done(struct net_coap *c, struct net_coap_session *s);
 
@@ -211,5 +213,12 @@ void net_observe_remove(struct net_coap *c, struct net_coap_session *s, struct b
 void net_observe_end(struct net_coap *c, struct net_coap_session *s, struct net_observation *o,
 		     bool tell);
 void net_observe_session_done(struct net_coap_session *s);
+
+enum { NET_OBSERVE_PACKED = LIMIT_COAP_OBSERVE * 32 };
+/* The observations of a session that is not busy, in a few bytes that net_observe_unpack()
+ * takes. They stay where they are. */
+void net_observe_pack(const struct net_coap_session *s, struct buf *out);
+/* Without memory, or from bytes that are not whole, some are lost. Returns how many there are. */
+unsigned net_observe_unpack(struct net_coap_session *s, struct bytes packed);
 
 #endif

@@ -96,6 +96,24 @@ static void session_datagram(struct net_peer *peer, struct net_socket *socket,
 	}
 }
 
+/* For a session that may sleep: it wakes for a genuine record only. */
+static void sleeper_datagram(struct net_peer *peer, struct net_socket *socket,
+			     const struct net_udp_in *in, const struct net_record *record)
+{
+	const struct arrival a = {.socket = socket, .in = in, .record = *record};
+
+	if (peer->state == NET_PEER_ASLEEP && net_admit_is_deaf(peer))
+		return;
+	if (!peer->is_closing &&
+	    (peer->state == NET_PEER_UP ||
+	     net_sleep_wake(peer, &in->from, (struct bytes){in->data, in->len}))) {
+		session_datagram(peer, socket, in);
+	} else {
+		peer->net->stats.dropped++;
+		peer->net->stats.cid_refused += is_from_elsewhere(peer, &a);
+	}
+}
+
 static void plain_datagram(struct net_socket *socket, const struct net_udp_in *in)
 {
 	struct net *net = socket->net;
@@ -230,6 +248,10 @@ static void handshake_datagram(struct net_peer *peer, const struct net_udp_in *i
 		net->stats.handshakes_shed++;
 		return;
 	}
+	if (!peer->tls->spoke && !net_hello_fresh(&peer->tls->hello, in->data, in->len)) {
+		net->stats.dropped++;
+		return;
+	}
 
 	int64_t start_us = clock_thread_us();
 
@@ -312,7 +334,8 @@ static void client_hello(struct net_socket *socket, const struct net_udp_in *in,
 }
 
 /* Everything but application data. */
-static void setup_datagram(struct net_socket *socket, struct net_udp_in *in)
+static void setup_datagram(struct net_socket *socket, struct net_udp_in *in,
+			   const struct net_record *record)
 {
 	struct net *net = socket->net;
 	struct net_peer *half = net_peer_find(net, &net->half, socket, &in->from);
@@ -327,13 +350,15 @@ static void setup_datagram(struct net_socket *socket, struct net_udp_in *in)
 		handshake_datagram(half, in);
 		return;
 	}
-	/* Our last flight was lost: then the client's Finished is in it. */
+	/* The client's Finished may be in it. */
 	struct bytes cid = net_record_cid(in->data, in->len);
 	struct net_peer *peer = cid.len ? net_cid_find(net, cid)
 					: net_peer_find(net, &net->peers, socket, &in->from);
 
-	if (peer && !peer->is_closing)
-		session_datagram(peer, socket, in);
+	/* Our last flight was lost; or it is a repetition that came late: who sleeps has said
+	 * something after that flight. */
+	if (peer && (peer->state == NET_PEER_UP || record->epoch > 0))
+		sleeper_datagram(peer, socket, in, record);
 	else
 		net->stats.dropped++;
 }
@@ -382,7 +407,9 @@ static void secure_datagram(struct net_socket *socket, struct net_udp_in *in, bo
 	}
 	struct net_peer *peer = session_of(socket, in, &record);
 
-	if (peer && !peer->is_closing) {
+	if (peer && !peer->is_closing && peer->state == NET_PEER_ASLEEP) {
+		*ret_later = true; /* after those who do not sleep */
+	} else if (peer && !peer->is_closing) {
 		session_datagram(peer, socket, in);
 	} else if (!peer && record.cid.len && is_of_handshake(socket, in, &record)) {
 		*ret_later = true;
@@ -390,6 +417,25 @@ static void secure_datagram(struct net_socket *socket, struct net_udp_in *in, bo
 		net->stats.dropped++;
 		net->stats.cid_unknown += record.cid.len != 0;
 	}
+}
+
+/* What others were served before: sleepers, and handshakes. */
+static void later_datagram(struct net_socket *socket, struct net_udp_in *in)
+{
+	struct net_record record;
+	struct net_peer *peer = NULL;
+
+	if (net_record_first(in->data, in->len, &record))
+		return; /* it was looked at before */
+	bool under_keys = record.cid.len || is_session_record(&record);
+	if (under_keys)
+		peer = session_of(socket, in, &record);
+	if (peer)
+		sleeper_datagram(peer, socket, in, &record);
+	else if (under_keys && !record.cid.len)
+		socket->net->stats.dropped++; /* its peer has just ended */
+	else
+		setup_datagram(socket, in, &record);
 }
 
 void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count)
@@ -410,7 +456,7 @@ void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count)
 			later[later_count++] = i;
 	}
 	for (unsigned i = 0; i < later_count; i++)
-		setup_datagram(socket, &in[later[i]]);
+		later_datagram(socket, &in[later[i]]);
 	net->flush_at = NET_FLUSH_EVERY;
 	net->in_batch = false;
 }

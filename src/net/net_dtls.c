@@ -171,6 +171,7 @@ static int send_record(void *ctx, const unsigned char *data, size_t len)
 {
 	struct net_tls *tls = ctx;
 
+	tls->spoke = true;
 	if (!tls->mute)
 		tls->dtls->ops->send(tls->peer, (struct bytes){data, len});
 	return (int)len;
@@ -334,4 +335,55 @@ size_t net_tls_message_max(const struct net_tls *tls)
 	int max = mbedtls_ssl_get_max_out_record_payload(&tls->ssl);
 
 	return max > 0 ? (size_t)max : 0;
+}
+
+/* ---- hibernation ---- */
+
+int net_tls_saved_len(struct net_tls *tls, size_t *ret_len)
+{
+	size_t len = 0;
+
+	if (mbedtls_ssl_context_save(&tls->ssl, NULL, 0, &len) != MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL)
+		return ERR_BUSY;
+	*ret_len = len;
+	return 0;
+}
+
+int net_tls_save(struct net_tls *tls, uint8_t *dst, size_t len, bool *ret_usable)
+{
+	size_t written = 0;
+	int ret = mbedtls_ssl_context_save(&tls->ssl, dst, len, &written);
+
+	/* The last thing it does is to reset the context, which needs memory: dst is complete. */
+	if (ret && ret != MBEDTLS_ERR_SSL_ALLOC_FAILED)
+		return ERR_BUSY;
+	*ret_usable = ret == 0;
+	return 0;
+}
+
+int net_tls_load(struct net_tls *tls, struct bytes saved)
+{
+	switch (mbedtls_ssl_context_load(&tls->ssl, saved.ptr, saved.len)) {
+	case 0:
+		return 0;
+	case MBEDTLS_ERR_SSL_ALLOC_FAILED:
+		return ERR_NOMEM;
+	case MBEDTLS_ERR_SSL_VERSION_MISMATCH:
+		return ERR_VERSION;
+	default:
+		return ERR_CORRUPT;
+	}
+}
+
+bool net_tls_genuine(const struct net_tls *tls, struct bytes datagram, uint8_t *scratch, size_t cap)
+{
+	if (datagram.len > cap)
+		return false;
+	memcpy(scratch, datagram.ptr, datagram.len);
+	return mbedtls_ssl_check_record(&tls->ssl, scratch, datagram.len) == 0;
+}
+
+int net_tls_reset(struct net_tls *tls)
+{
+	return mbedtls_ssl_session_reset(&tls->ssl) ? ERR_NOMEM : 0;
 }

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "net/net.h"
+#include "net/net_hello.h"
 #include "net/net_timer.h"
 
 struct net_dtls {
@@ -37,7 +38,7 @@ struct net_dtls_ops {
 	void (*timer)(struct net_peer *peer); /* time to retransmit a handshake flight */
 };
 
-/* The DTLS state of one live session; freed when the session hibernates (later). */
+/* The DTLS state of one live session; one that hibernates has none (net_sleep.h). */
 struct net_tls {
 	mbedtls_ssl_context ssl;
 	struct net_dtls *dtls;
@@ -47,6 +48,8 @@ struct net_tls {
 	bool timer_set;
 	int64_t flight_ms; /* when our flight went out; negative: see net_dtls.c */
 	uint32_t rtt_ms;   /* what its answer took; 0: unknown */
+	bool spoke;	   /* the ClientHello is whole */
+	struct net_hello_window hello;
 	bool mute;	   /* sends nothing any more, not even an alert */
 	bool peer_ended;   /* by its alert */
 	uint8_t *identity; /* offered; proven once the handshake is over */
@@ -86,6 +89,24 @@ enum net_tls_result net_tls_read(struct net_tls *tls, uint8_t *dst, size_t cap, 
 bool net_tls_more(const struct net_tls *tls);
 int net_tls_write(struct net_tls *tls, struct bytes message) ERR_CHECK;
 void net_tls_close_notify(struct net_tls *tls);
+
+/* ---- hibernation ---- */
+
+/* How long its saved state will be; ERR_BUSY: it cannot be saved now, as a flight of the handshake
+ * may still have to be repeated. */
+int net_tls_saved_len(struct net_tls *tls, size_t *ret_len) ERR_CHECK;
+/* The session is in `dst` afterwards, and no longer in the context, which is as new; ret_usable
+ * false: it can only be freed. On failure the session is where it was. */
+int net_tls_save(struct net_tls *tls, uint8_t *dst, size_t len, bool *ret_usable) ERR_CHECK;
+/* Into a context as new. On failure it can only be freed. */
+int net_tls_load(struct net_tls *tls, struct bytes saved) ERR_CHECK;
+/* Whether the first record of the datagram comes from the other side and was not seen before.
+ * Changes nothing; `scratch` is wiped. */
+bool net_tls_genuine(const struct net_tls *tls, struct bytes datagram, uint8_t *scratch,
+		     size_t cap);
+/* Makes it as new. On failure it can only be freed. */
+int net_tls_reset(struct net_tls *tls) ERR_CHECK;
+
 /* Largest message that fits one record, after the handshake. */
 size_t net_tls_message_max(const struct net_tls *tls);
 

@@ -4,10 +4,10 @@
  * src/net includes it.
  *
  * Files: net.c life of a net, public face · net_demux.c whose datagram is it · net_peer.c peers
- * and their tables · net_cid.c connection IDs, and the way to a peer that has changed its address ·
- * net_dtls.c mbedTLS · net_hello.c records before there is state · net_quota.c, net_admit.c who may
- * make us work how much · net_udp.c sockets · net_coap.h the exchange layer · net_timer.c,
- * net_hash.c.
+ * and their tables · net_sleep.c hibernation · net_cid.c connection IDs, and the way to a peer that
+ * has changed its address · net_dtls.c mbedTLS · net_hello.c records before there is state ·
+ * net_quota.c, net_admit.c who may make us work how much · net_udp.c sockets · net_coap.h the
+ * exchange layer · net_timer.c, net_hash.c.
  */
 #ifndef NET_NET_INTERNAL_H
 #define NET_NET_INTERNAL_H
@@ -21,6 +21,7 @@
 #include "net/net_dtls.h"
 #include "net/net_hash.h"
 #include "net/net_quota.h"
+#include "net/net_sleep.h"
 #include "net/net_timer.h"
 #include "net/net_udp.h"
 
@@ -52,7 +53,8 @@ struct net_socket {
 	struct net_udp_tx *tx;
 };
 
-enum net_peer_state { NET_PEER_FREE, NET_PEER_HALF_OPEN, NET_PEER_UP };
+/* Asleep: DTLS, established, without a context (net_sleep.h). */
+enum net_peer_state { NET_PEER_FREE, NET_PEER_HALF_OPEN, NET_PEER_UP, NET_PEER_ASLEEP };
 
 struct net_peer {
 	struct net *net;
@@ -61,10 +63,13 @@ struct net_peer {
 	struct net_peer *cid_chain;
 	struct list age; /* in live or plain, longest silent first; in half_open, oldest first */
 	struct list closing;
-	struct net_tls *tls; /* NULL: plain */
+	struct list awake;   /* in sleep.awake, longest idle first */
+	struct net_tls *tls; /* NULL: plain, or asleep */
 	void *user;
 	uint8_t *identity;
 	int64_t since_ms, seen_ms;
+	int64_t active_ms;    /* when it began to be idle, as far as sleeping goes */
+	uint8_t *saved;	      /* asleep: the saved context, then packed observations */
 	uint64_t key_tag;     /* of the psk callback */
 	uint64_t hello_print; /* of the ClientHello random, to know its repetition */
 	uint64_t newest;      /* epoch and sequence number of the newest genuine record */
@@ -72,9 +77,11 @@ struct net_peer {
 	struct net_local local;
 	struct net_path path; /* whether `remote` is proved */
 	uint8_t cid[NET_CID]; /* offered, or (has_cid) what it is found by */
-	uint16_t origin;      /* of a half-open one */
+	uint16_t saved_len, packed_len;
+	uint16_t origin; /* of a half-open one */
 	uint8_t identity_len;
 	uint8_t state; /* enum net_peer_state */
+	uint8_t trial; /* 1 + its place in sleep.trial, 0: none */
 	bool is_closing, announced, szx_known, has_cid;
 	struct net_coap_session coap;
 };
@@ -97,6 +104,7 @@ struct net {
 	struct net_timer sweep;
 	struct net_coap coap;
 	struct net_dtls dtls;
+	struct net_sleep sleep;
 	struct list sockets;
 
 	struct net_table peers, half; /* established and plain; half-open */

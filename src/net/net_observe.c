@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <string.h>
 
 #include "net/net_coap.h"
 
@@ -180,4 +181,72 @@ void net_observe_session_done(struct net_coap_session *s)
 	}
 	list_init(&s->observations);
 	s->observe_count = 0;
+}
+
+/* ---- packed, for a peer that sleeps ---- */
+
+enum { PACKED_CON = 1, PACKED_BLOCK2 = 2 };
+
+void net_observe_pack(const struct net_coap_session *s, struct buf *out)
+{
+	LIST_EACH(it, next, &s->observations)
+	{
+		const struct net_observation *o = LIST_ENTRY(it, struct net_observation, link);
+		const struct net_question *q = &o->question;
+
+		buf_put_u32(out, o->tag);
+		buf_put_u64(out, (uint64_t)o->sequence);
+		buf_put_u8(out, (uint8_t)((q->type == WIRE_CON ? PACKED_CON : 0) |
+					  (q->has_block2 ? PACKED_BLOCK2 : 0)));
+		buf_put_u8(out, q->max_szx);
+		buf_put_u8(out, (uint8_t)q->block2.szx);
+		buf_put_u16(out, (uint16_t)q->cap);
+		buf_put_u8(out, q->token_len);
+		buf_put_bytes(out, q->token, q->token_len);
+	}
+}
+
+static bool unpack_one(struct buf *in, struct net_observation *o)
+{
+	struct net_question *q = &o->question;
+
+	o->tag = buf_get_u32(in);
+	o->sequence = (int64_t)buf_get_u64(in);
+	unsigned flags = buf_get_u8(in);
+	q->max_szx = buf_get_u8(in);
+	q->block2.szx = buf_get_u8(in);
+	q->cap = buf_get_u16(in);
+	q->token_len = buf_get_u8(in);
+	struct bytes token = buf_get_bytes(in, q->token_len);
+
+	if (!buf_ok(in) || token.len > sizeof(q->token) || flags > (PACKED_CON | PACKED_BLOCK2) ||
+	    q->max_szx > 6 || q->block2.szx > 6 || q->cap > LIMIT_COAP_MESSAGE)
+		return false;
+	if (token.len)
+		memcpy(q->token, token.ptr, token.len);
+	q->type = flags & PACKED_CON ? WIRE_CON : WIRE_NON;
+	q->has_block2 = flags & PACKED_BLOCK2;
+	q->method = 1; /* GET */
+	q->observe_register = true;
+	return true;
+}
+
+unsigned net_observe_unpack(struct net_coap_session *s, struct bytes packed)
+{
+	struct buf in = buf_reader(packed.ptr, packed.len);
+
+	while (buf_left(&in) > 0 && s->observe_count < LIMIT_COAP_OBSERVE) {
+		struct net_observation *o = calloc(1, sizeof(*o));
+
+		if (!o)
+			break;
+		if (!unpack_one(&in, o)) {
+			free(o);
+			break;
+		}
+		list_init(&o->link);
+		list_append(&s->observations, &o->link);
+		s->observe_count++;
+	}
+	return s->observe_count;
 }

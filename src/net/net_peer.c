@@ -185,6 +185,7 @@ static struct net_peer *peer_alloc(struct net_socket *socket, const struct net_u
 	peer->since_ms = peer->seen_ms = net->timers.now_ms;
 	list_init(&peer->age);
 	list_init(&peer->closing);
+	list_init(&peer->awake);
 	return peer;
 }
 
@@ -193,7 +194,7 @@ static void peer_release(struct net_peer *peer)
 	struct net *net = peer->net;
 
 	net_tls_free(peer->tls);
-	free(peer->identity);
+	slab_give(&net->sleep.slab, peer->identity, peer->identity_len);
 	memset(peer, 0, sizeof(*peer));
 	peer->chain = net->free_peers;
 	net->free_peers = peer;
@@ -210,7 +211,7 @@ static void sweep_list(struct net *net, struct list *ages, int64_t idle_ms)
 {
 	for (struct net_peer *p = oldest(ages); p && net->timers.now_ms - p->seen_ms >= idle_ms;
 	     p = oldest(ages))
-		net_peer_end(p, NET_GONE_IDLE, p->state == NET_PEER_UP);
+		net_peer_end(p, NET_GONE_IDLE, p->state != NET_PEER_HALF_OPEN);
 }
 
 static void sweep(struct net_timer *timer, void *ctx);
@@ -352,6 +353,21 @@ struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_
 	return peer;
 }
 
+/* Where it stays while contexts come and go. Without memory it has none, and the owner refuses. */
+static void identity_keep(struct net_peer *peer)
+{
+	struct net_tls *tls = peer->tls;
+
+	peer->identity = slab_take(&peer->net->sleep.slab, tls->identity_len);
+	if (peer->identity && tls->identity_len) {
+		memcpy(peer->identity, tls->identity, tls->identity_len);
+		peer->identity_len = (uint8_t)tls->identity_len;
+	}
+	free(tls->identity);
+	tls->identity = NULL;
+	tls->identity_len = 0;
+}
+
 void net_peer_promote(struct net_peer *peer)
 {
 	struct net *net = peer->net;
@@ -366,9 +382,7 @@ void net_peer_promote(struct net_peer *peer)
 	list_remove(&peer->age);
 	peer->state = NET_PEER_UP;
 	peer->since_ms = peer->seen_ms = net->timers.now_ms;
-	peer->identity = peer->tls->identity;
-	peer->identity_len = (uint8_t)peer->tls->identity_len;
-	peer->tls->identity = NULL;
+	identity_keep(peer);
 	peer->key_tag = peer->tls->key_tag;
 	if (net_tls_has_cid(peer->tls))
 		net_cid_add(peer);
@@ -378,6 +392,7 @@ void net_peer_promote(struct net_peer *peer)
 	table_add(net, &net->peers, peer);
 	list_append(&net->live, &peer->age);
 	net->live_count++;
+	net_sleep_later(peer);
 	net->stats.handshakes_ok++;
 	peer->announced = net->cb->peer_up(net->ctx, peer, net_peer_identity(peer));
 	if (!peer->announced)
@@ -390,7 +405,12 @@ void net_peer_seen(struct net_peer *peer)
 
 	peer->seen_ms = net->timers.now_ms;
 	list_remove(&peer->age);
-	list_append(peer->tls ? &net->live : &net->plain, &peer->age);
+	if (peer->tls) {
+		list_append(&net->live, &peer->age);
+		net_sleep_later(peer);
+	} else {
+		list_append(&net->plain, &peer->age);
+	}
 }
 
 void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote)
@@ -399,6 +419,8 @@ void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote)
 
 	if (peer->tls && notify_remote)
 		net_tls_close_notify(peer->tls);
+	else if (peer->state == NET_PEER_ASLEEP && notify_remote)
+		net_sleep_farewell(peer);
 	list_remove(&peer->age);
 	list_remove(&peer->closing);
 	if (peer->state == NET_PEER_HALF_OPEN) {
@@ -408,14 +430,15 @@ void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote)
 	} else {
 		table_remove(net, &net->peers, peer);
 		net_cid_remove(peer);
-		if (peer->tls)
+		if (peer->socket->secure)
 			net->live_count--;
 		else
 			net->plain_count--;
 		net_coap_session_done(&net->coap, &peer->coap);
-		if (peer->announced || (!peer->tls && peer->user))
+		if (peer->announced || (!peer->socket->secure && peer->user))
 			net->cb->peer_gone(net->ctx, peer, why);
 	}
+	net_sleep_leave(peer);
 	net_path_drop_held(peer);
 	peer_release(peer);
 }
@@ -434,6 +457,7 @@ int net_peers_init(struct net *net)
 	list_init(&net->live);
 	list_init(&net->plain);
 	list_init(&net->closing);
+	net_sleep_init(net);
 	if (table_init(&net->peers) || table_init(&net->half) || net_cid_init(net))
 		return ERR_NOMEM;
 	return 0;
@@ -445,11 +469,12 @@ void net_peers_end(struct net *net)
 
 	for (size_t i = 0; i < 3; i++)
 		for (struct net_peer *p = oldest(ages[i]); p; p = oldest(ages[i]))
-			net_peer_end(p, NET_GONE_LOCAL, p->state == NET_PEER_UP);
+			net_peer_end(p, NET_GONE_LOCAL, p->state != NET_PEER_HALF_OPEN);
 }
 
 void net_peers_done(struct net *net)
 {
+	net_sleep_done(net);
 	while (net->slabs) {
 		struct net_slab *slab = net->slabs;
 

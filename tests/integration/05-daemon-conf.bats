@@ -117,6 +117,7 @@ teardown() {
 		event-prefix = spark/
 		image-limit = 1000000
 		log-level = debug
+		hibernate-after = 10s
 		session-idle = 90m
 		connection-id = yes
 		handshakes-per-second = 2000

@@ -40,6 +40,10 @@ told() { # KEY
 	sed -n "s/.*\<$1=\([0-9]*\).*/\1/p" "$LAB/load"
 }
 
+ticks() { # of the server's processor time
+	awk '{ print $14 + $15 }' "/proc/$SERVER_PID/stat"
+}
+
 metric() { # SERIES
 	curl -sS --fail --unix-socket "$POSTBOOT_SOCKET" http://localhost/metrics |
 		awk -v series="$1" '$1 == series { print $2 }'
@@ -58,6 +62,23 @@ metric() { # SERIES
 	# A move between the last message and the end of a session is not seen by the server.
 	[ "$(metric postboot_address_changes_total)" -ge $(($(told moves) - 16)) ]
 	[ "$(metric 'postboot_connection_id_records_dropped_total{reason="forged"}')" -eq 0 ]
+}
+
+@test "connection ID: 20,000 forged, replayed and guessed ones move nothing and get nothing" {
+	server_start
+	fleet 1
+	device_add honest
+	before=$(ticks)
+	timeout $((120 * SLOWER)) "$TOP_BUILDDIR/tests/support/hostile" "$SERVER_PORT" cids 20000 3 \
+		roamer-1 "$(cat "$LAB/roamer-1.psk")"
+	echo "us of processor for each: $((($(ticks) - before) * 1000000 / $(getconf CLK_TCK) / 20000))"
+	[ "$(metric postboot_address_changes_total)" -eq 0 ]
+	[ "$(metric postboot_handshakes_total'{result="ok"}')" -eq 1 ]
+	# All but what did not fit into the receive buffer.
+	[ "$(metric 'postboot_connection_id_records_dropped_total{reason="forged"}')" -gt 6000 ]
+	[ "$(metric 'postboot_connection_id_records_dropped_total{reason="unknown"}')" -gt 3000 ]
+	device_start honest 1.0.0
+	wait_event 30 '.device == "honest" and .data == "success"' >/dev/null
 }
 
 @test "connection ID: told by status while sessions have one; not given after connection-id = no" {

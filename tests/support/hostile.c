@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What a server on 127.0.0.1 has to bear: floods of ClientHellos from forged addresses, held
- * handshakes, junk, and a device with a valid key that sends mangled CoAP. Seeded: the same words
- * send the same bytes.
+ * handshakes, junk, forged and guessed connection IDs, and a device with a valid key that sends
+ * mangled CoAP. Seeded: the same words send the same bytes.
  */
 #include <arpa/inet.h>
 #include <mbedtls/ctr_drbg.h>
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "net/net_hello.h"
 #include "net/net_udp.h"
 #include "wire/coap.h"
 
@@ -29,6 +30,13 @@ static const char usage[] =
 	"elsewhere\n"
 	"       hostile PORT hold N SECONDS      handshakes of one address, kept half open\n"
 	"       hostile PORT junk N SEED         random and mangled records\n"
+	"       hostile PORT cids N SEED ID HEX  records with the connection ID of a device, "
+	"forged "
+	"and\n"
+	"                                        replayed from elsewhere, and with guessed ones; "
+	"fails "
+	"if\n"
+	"                                        anything comes back, or the device has to suffer\n"
 	"       hostile PORT coap N SEED ID HEX  mangled CoAP of a device; fails if the server "
 	"does\n";
 
@@ -213,9 +221,28 @@ struct session {
 	mbedtls_net_context net;
 	mbedtls_timing_delay_context timer;
 	int suites[2];
+	uint8_t sniffed[DATAGRAM]; /* the last one out */
+	size_t sniffed_len;
 };
 
-static void session_open(struct session *s, const char *port, const char *id, const char *hex)
+static int session_send(void *ctx, const unsigned char *data, size_t len)
+{
+	struct session *s = ctx;
+
+	s->sniffed_len = len < sizeof(s->sniffed) ? len : sizeof(s->sniffed);
+	memcpy(s->sniffed, data, s->sniffed_len);
+	return mbedtls_net_send(&s->net, data, len);
+}
+
+static int session_receive(void *ctx, unsigned char *dst, size_t cap, uint32_t timeout_ms)
+{
+	struct session *s = ctx;
+
+	return mbedtls_net_recv_timeout(&s->net, dst, cap, timeout_ms);
+}
+
+static void session_open(struct session *s, const char *port, const char *id, const char *hex,
+			 bool cid)
 {
 	uint8_t key[LIMIT_PSK];
 	size_t key_len;
@@ -239,11 +266,12 @@ static void session_open(struct session *s, const char *port, const char *id, co
 	mbedtls_ssl_conf_rng(&s->conf, mbedtls_ctr_drbg_random, &s->random);
 	mbedtls_ssl_conf_ciphersuites(&s->conf, s->suites);
 	mbedtls_ssl_conf_read_timeout(&s->conf, 1);
-	if (mbedtls_ssl_setup(&s->ssl, &s->conf))
+	if (mbedtls_ssl_setup(&s->ssl, &s->conf) ||
+	    (cid && mbedtls_ssl_set_cid(&s->ssl, MBEDTLS_SSL_CID_ENABLED, NULL, 0)))
 		die("session");
 	mbedtls_ssl_set_timer_cb(&s->ssl, &s->timer, mbedtls_timing_set_delay,
 				 mbedtls_timing_get_delay);
-	mbedtls_ssl_set_bio(&s->ssl, &s->net, mbedtls_net_send, NULL, mbedtls_net_recv_timeout);
+	mbedtls_ssl_set_bio(&s->ssl, s, session_send, NULL, session_receive);
 	if (mbedtls_ssl_handshake(&s->ssl))
 		die("handshake");
 }
@@ -312,13 +340,86 @@ static size_t sample(unsigned which, uint16_t mid, uint8_t dst[LIMIT_COAP_MESSAG
 	return w.buf.pos;
 }
 
+/* ---- connection IDs ---- */
+
+enum { FORGERS = 16, SLOWLY = 500 };
+
+/* One datagram of somebody who sees all of the device's. */
+static void forge(const struct session *s, int fd)
+{
+	uint8_t raw[DATAGRAM];
+	size_t len = s->sniffed_len;
+
+	memcpy(raw, s->sniffed, len);
+	switch (random_next() % 3) {
+	case 0: /* whose it may be */
+		for (size_t i = 12; i < 11 + NET_CID; i++)
+			raw[i] = (uint8_t)random_next();
+		break;
+	case 1: /* a new number, and no key */
+		raw[8] = (uint8_t)random_next();
+		for (size_t i = NET_RECORD_HEADER + NET_CID; i < len; i++)
+			raw[i] = (uint8_t)random_next();
+		break;
+	default: /* a replay */
+		break;
+	}
+	(void)send(fd, raw, len, 0);
+}
+
+/* The device asks; its answer is told from those before by its message id. */
+static void ask_as_device(struct session *s, uint16_t first_mid)
+{
+	uint8_t raw[LIMIT_COAP_MESSAGE];
+	bool found = false;
+
+	/* What was sent in one go may have been too much for the receive buffer. */
+	for (uint16_t i = 0; !found && i < 20; i++) {
+		uint16_t mid = (uint16_t)(first_mid + i);
+
+		if (mbedtls_ssl_write(&s->ssl, raw, sample(3, mid, raw)) <= 0)
+			die("write");
+		found = session_drain(s, mid, 10 * READ_MS);
+	}
+	if (!found)
+		die("the server does not answer the device any more");
+}
+
+static void cids(const struct sockaddr_in *server, const char *port, unsigned n, const char *id,
+		 const char *hex)
+{
+	struct session s = {0};
+	int fd[FORGERS];
+	char byte;
+
+	session_open(&s, port, id, hex, true);
+	ask_as_device(&s, 0);
+	if (s.sniffed[0] != NET_RECORD_CID || s.sniffed_len < NET_RECORD_HEADER + NET_CID)
+		die("the server gives no connection IDs");
+	for (unsigned i = 0; i < FORGERS; i++)
+		fd[i] = socket_from("127.6.6.6", server);
+	for (unsigned i = 0; i < n; i++) {
+		forge(&s, fd[i % FORGERS]);
+		if (i % 64 == 0)
+			rest(1000);
+		if (i % SLOWLY == SLOWLY - 1)
+			ask_as_device(&s, (uint16_t)(1000 + i / SLOWLY * 20));
+	}
+	for (unsigned i = 0; i < FORGERS; i++) {
+		if (recv(fd[i], &byte, 1, MSG_DONTWAIT) >= 0)
+			die("the server has answered a forger");
+		(void)close(fd[i]);
+	}
+	session_close(&s);
+}
+
 static void coap(const char *port, unsigned n, const char *id, const char *hex)
 {
 	struct session s = {0};
 	uint8_t raw[LIMIT_COAP_MESSAGE];
 	bool found = false;
 
-	session_open(&s, port, id, hex);
+	session_open(&s, port, id, hex, false);
 	for (unsigned i = 0; i < n; i++) {
 		size_t len = sample(i % 4, (uint16_t)i, raw);
 
@@ -359,6 +460,8 @@ int main(int argc, char **argv)
 		hold(&server, n, (unsigned)strtoul(argv[4], NULL, 10));
 	else if (strcmp(argv[2], "junk") == 0)
 		junk(&server, n);
+	else if (strcmp(argv[2], "cids") == 0 && argc == 7)
+		cids(&server, argv[1], n, argv[5], argv[6]);
 	else if (strcmp(argv[2], "coap") == 0 && argc == 7)
 		coap(argv[1], n, argv[5], argv[6]);
 	else

@@ -25,7 +25,7 @@
 #include "net/net.h"
 #include "wire/coap.h"
 
-enum { GONE_KINDS = 5 };
+enum { GONE_KINDS = 5, RIG_TAG = 1 };
 
 static const char rig_key[] = "0123456789abcdef";
 
@@ -33,7 +33,7 @@ struct rig {
 	uv_loop_t loop;
 	struct net *net;
 	struct sockaddr_storage at;
-	unsigned ups, gones[GONE_KINDS], requests;
+	unsigned ups, gones[GONE_KINDS], requests, sleeps, ends;
 	char identity[140];
 	struct net_peer *peer;	/* the newest */
 	struct net_claim claim; /* the last one; its identity is gone */
@@ -44,7 +44,7 @@ struct rig {
 	unsigned psk_wait_ms; /* the processor is somewhere else for so long */
 	unsigned limited, refused;
 	bool adopt; /* keeps a plain peer as its own */
-	bool refuse_peers, close_peer, closed;
+	bool refuse_peers, close_peer, closed, last_duplicate;
 	mbedtls_entropy_context entropy;
 	mbedtls_ctr_drbg_context random;
 };
@@ -102,10 +102,11 @@ static inline void rig_request(void *ctx, struct net_peer *peer, const struct ne
 	r->requests++;
 	if (r->adopt)
 		net_peer_set_user(peer, r);
+	r->last_duplicate = request->duplicate;
 	r->szx = net_block_szx(peer, request);
 	reply.payload = r->answer.len ? r->answer : (struct bytes){(const uint8_t *)"pong", 4};
 	reply.observe = request->observe == 0;
-	reply.observe_tag = 1;
+	reply.observe_tag = RIG_TAG;
 	net_reply(r->net, exchange, &reply);
 	if (r->close_peer)
 		net_peer_close(r->net, peer);
@@ -122,9 +123,19 @@ static inline void rig_limited(void *ctx, struct net_peer *peer, unsigned refuse
 
 static inline void rig_observe_end(void *ctx, struct net_peer *peer, uint32_t tag)
 {
-	(void)ctx;
+	struct rig *r = ctx;
+
 	(void)peer;
 	(void)tag;
+	r->ends++;
+}
+
+static inline void rig_sleeps(void *ctx, struct net_peer *peer)
+{
+	struct rig *r = ctx;
+
+	(void)peer;
+	r->sleeps++;
 }
 
 static inline void rig_turn(struct rig *r)
@@ -141,6 +152,7 @@ static inline struct rig *rig_new(struct net_conf conf, const char *address, boo
 		.peer_gone = rig_gone,
 		.request = rig_request,
 		.observe_end = rig_observe_end,
+		.peer_sleeps = rig_sleeps,
 		.limited = rig_limited,
 	};
 	struct rig *r = test_calloc(1, sizeof(*r));
@@ -233,6 +245,8 @@ struct client {
 	bool draft_version; /* write 0xfe00 into records of epoch 0 */
 	unsigned lose_in;   /* drop that many incoming datagrams, once `lose_after` have come */
 	unsigned lose_after, received;
+	uint64_t newest; /* the highest record under keys that has come; a nonce is one number */
+	bool nonce_again;
 	uint8_t last_out[2048];
 	size_t last_out_len;
 };
@@ -252,6 +266,22 @@ static inline int client_send(void *ctx, const unsigned char *data, size_t len)
 	return (int)len;
 }
 
+/* Loopback keeps the order, so each number is above all before it. */
+static inline void client_note_nonces(struct client *c, const uint8_t *data, size_t len)
+{
+	for (size_t at = 0; at + 13 <= len;
+	     at += 13 + (size_t)(data[at + 11] << 8 | data[at + 12])) {
+		uint64_t number = 0;
+
+		for (unsigned i = 3; i < 11; i++)
+			number = number << 8 | data[at + i];
+		if (number >> 48 == 0)
+			continue;
+		c->nonce_again = c->nonce_again || number <= c->newest;
+		c->newest = number;
+	}
+}
+
 static inline int client_receive(void *ctx, unsigned char *dst, size_t cap)
 {
 	struct client *c = ctx;
@@ -263,6 +293,7 @@ static inline int client_receive(void *ctx, unsigned char *dst, size_t cap)
 		c->lose_in--;
 		return MBEDTLS_ERR_SSL_WANT_READ;
 	}
+	client_note_nonces(c, dst, (size_t)got);
 	return (int)got;
 }
 
@@ -340,16 +371,11 @@ static inline struct client *client_up(struct rig *r, const char *id)
 	return c;
 }
 
-/* One CoAP GET; the length of what came back, 0 if nothing within `ms`, negative if closed. */
-static inline int client_get(struct client *c, uint16_t mid, uint8_t dst[256], int64_t ms)
+/* The next message; its length, 0 if nothing came within `ms`, negative if closed. */
+static inline int client_read(struct client *c, uint8_t dst[256], int64_t ms)
 {
-	uint8_t raw[64];
 	int64_t end = now_ms() + ms;
-	struct wire_coap_writer w =
-		wire_coap_begin(raw, sizeof(raw), WIRE_CON, 1, mid, (struct bytes){NULL, 0});
 
-	wire_coap_put_bytes(&w, WIRE_OPT_URI_PATH, (struct bytes){(const uint8_t *)"x", 1});
-	assert_true(mbedtls_ssl_write(&c->ssl, raw, w.buf.pos) > 0);
 	do {
 		rig_turn(c->rig);
 		int got = mbedtls_ssl_read(&c->ssl, dst, 256);
@@ -358,6 +384,27 @@ static inline int client_get(struct client *c, uint16_t mid, uint8_t dst[256], i
 			return got;
 	} while (now_ms() < end);
 	return 0;
+}
+
+/* One CoAP request; as client_read(). `observe`: -1, or the number of the option. */
+static inline int client_ask(struct client *c, uint8_t method, uint16_t mid, int observe,
+			     uint8_t dst[256], int64_t ms)
+{
+	uint8_t raw[64];
+	struct wire_coap_writer w =
+		wire_coap_begin(raw, sizeof(raw), WIRE_CON, method, mid, (struct bytes){NULL, 0});
+
+	if (observe >= 0)
+		wire_coap_put_uint(&w, WIRE_OPT_OBSERVE, (uint32_t)observe);
+	wire_coap_put_bytes(&w, WIRE_OPT_URI_PATH, (struct bytes){(const uint8_t *)"x", 1});
+	assert_true(mbedtls_ssl_write(&c->ssl, raw, w.buf.pos) > 0);
+	return client_read(c, dst, ms);
+}
+
+/* One CoAP GET. */
+static inline int client_get(struct client *c, uint16_t mid, uint8_t dst[256], int64_t ms)
+{
+	return client_ask(c, 1, mid, -1, dst, ms);
 }
 
 static inline void client_free(struct client *c)

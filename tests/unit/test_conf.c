@@ -51,6 +51,7 @@ static void test_empty_gives_defaults(void **state)
 	assert_true(c.device_json);
 	assert_int_equal(c.image_limit_bytes, LIMIT_IMAGE_DEFAULT);
 	assert_int_equal(c.log_level, LOG_LEVEL_INFO);
+	assert_int_equal(c.hibernate_after_ms, 10000);
 	assert_int_equal(c.session_idle_ms, 86400000);
 	assert_true(c.connection_id);
 	assert_int_equal(c.handshakes_per_s, 2000);
@@ -80,6 +81,7 @@ static void test_every_key_is_taken(void **state)
 			       "event-prefix = spark/\n"
 			       "image-limit = 3K\n"
 			       "log-level = debug\n"
+			       "hibernate-after = 2m\n"
 			       "session-idle = 90s\n"
 			       "connection-id = no\n"
 			       "handshakes-per-second = 1\n"
@@ -107,6 +109,7 @@ static void test_every_key_is_taken(void **state)
 	assert_string_equal(c.viewer_group, "web-ui_1.x");
 	assert_int_equal(c.image_limit_bytes, 3072);
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(c.hibernate_after_ms, 120000);
 	assert_int_equal(c.session_idle_ms, 90000);
 	assert_false(c.connection_id);
 	assert_int_equal(c.handshakes_per_s, 1);
@@ -180,6 +183,8 @@ static void test_limits(void **state)
 	expect_error("image-limit = 99999999999999999999999999999999G",
 		     "f:1:15: image-limit: must be at most 1G");
 	expect_error("image-limit = 1023", "f:1:15: image-limit: must be at least 1K");
+	expect_error("hibernate-after = 0s", "f:1:19: hibernate-after: must be at least 1s");
+	expect_error("hibernate-after = 366d", "f:1:19: hibernate-after: must be at most 365d");
 	expect_error("session-idle = 0s", "f:1:16: session-idle: must be at least 1s");
 	assert_int_equal(parse("session-idle = 365d", &c), 0);
 	expect_error("session-idle = 366d", "f:1:16: session-idle: must be at most 365d");
@@ -444,7 +449,8 @@ static void test_copy_takes_each_key_that_reloads_and_no_other(void **state)
 	assert_int_equal(parse("", &a), 0);
 	assert_int_equal(
 		parse("log-level = debug\nevent-prefix = spark/\ndevice-json = no\n"
-		      "image-limit = 1K\nsession-idle = 61s\nmax-sessions = 5\n"
+		      "image-limit = 1K\nsession-idle = 61s\nhibernate-after = 3s\n"
+		      "max-sessions = 5\n"
 		      "handshakes-per-second = 7\nconnection-id = no\nplain-devices = yes\n"
 		      "keep-events = 30d\nkeep-attempts = forever\nmax-events = any\n"
 		      "image-rate = 1M\ndevice-rate = 2K\n",
@@ -459,6 +465,7 @@ static void test_copy_takes_each_key_that_reloads_and_no_other(void **state)
 		assert_true(conf_key_same(k, &a, &b));
 	}
 	assert_int_equal(a.session_idle_ms, 61000);
+	assert_int_equal(a.hibernate_after_ms, 3000);
 	assert_int_equal(a.image_limit_bytes, 1024);
 	assert_string_equal(a.event_prefix, "spark/");
 	assert_false(a.plain_devices); /* waits for a restart */
