@@ -63,7 +63,7 @@ struct net_request {
 struct net_reply {
 	uint8_t code;	    /* 0xCDD as on the wire: 69 is 2.05 */
 	int content_format; /* -1: none */
-	int64_t max_age_s;  /* -1: none */
+	int64_t max_age_s;  /* -1: none; of 4.29 and 5.03 net makes up to twice as much */
 	bool observe;	    /* registers the request as the one observation of `observe_tag` of
 			     * this peer, if it asked for that and the code is 2.xx */
 	uint32_t observe_tag;

@@ -136,6 +136,7 @@ static void plain_datagram(struct net_socket *socket, const struct net_udp_in *i
 		return;
 	}
 	peer->local = in->to;
+	net_path_plain(peer, in->len);
 	net_peer_seen(peer);
 	net_coap_receive(&net->coap, &peer->coap, in->data, in->len);
 }

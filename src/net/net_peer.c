@@ -346,6 +346,8 @@ struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_
 	if (!peer)
 		return NULL;
 	peer->state = NET_PEER_UP;
+	/* Without devices there are only answers of up to three times their request. */
+	peer->path.unproven = net->coap.plain_devices;
 	net_coap_session_init(&net->coap, &peer->coap, true, 6);
 	table_add(net, &net->peers, peer);
 	list_append(&net->plain, &peer->age);

@@ -44,6 +44,7 @@ struct rig {
 	struct bytes answer;	 /* of every request; none: "pong" */
 	unsigned psk_wait_ms;	 /* the processor is somewhere else for so long */
 	unsigned limited, refused;
+	bool adopt; /* keeps a plain peer as its own */
 	bool refuse_peers, close_peer, closed, last_duplicate;
 	mbedtls_entropy_context entropy;
 	mbedtls_ctr_drbg_context random;
@@ -102,6 +103,8 @@ static inline void rig_request(void *ctx, struct net_peer *peer, const struct ne
 	struct net_reply reply = NET_REPLY(NET_CODE(2, 5));
 
 	r->requests++;
+	if (r->adopt)
+		net_peer_set_user(peer, r);
 	r->last_duplicate = request->duplicate;
 	r->szx = net_block_szx(peer, request);
 	reply.payload = r->answer.len ? r->answer : (struct bytes){(const uint8_t *)"pong", 4};
