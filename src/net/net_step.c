@@ -45,6 +45,8 @@ static void step_run(struct net_task *work)
 	struct net_step *step = LIST_ENTRY(work, struct net_step, work);
 	int64_t start_us = clock_thread_us();
 
+	if (step->orphan) /* nobody waits for it */
+		return;
 	do {
 		step->result = net_tls_handshake(step->tls);
 	} while (step->result == NET_TLS_MORE && step->in_at < step->in_count);

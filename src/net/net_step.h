@@ -8,6 +8,8 @@
 #ifndef NET_NET_STEP_H
 #define NET_NET_STEP_H
 
+#include <stdatomic.h>
+
 #include "net/net_internal.h"
 #include "net/net_pool.h"
 #include "net/net_x509.h"
@@ -23,10 +25,10 @@ struct net_step {
 	struct net_tls *tls;
 	struct net_x509 *set; /* a reference */
 	struct net_x509_proof proof;
-	bool busy;    /* a thread has it, or will have it */
-	bool orphan;  /* its peer is gone: ends with this step */
-	bool resumed; /* by a ticket */
-	bool begun;   /* the first flight was answered: it goes before newcomers */
+	bool busy;	    /* a thread has it, or will have it */
+	atomic_bool orphan; /* its peer is gone: ends with this step, or before it */
+	bool resumed;	    /* by a ticket */
+	bool begun;	    /* the first flight was answered: it goes before newcomers */
 	uint16_t origin;
 	struct net_datagram waiting[LIMIT_STEP_WAITING];
 	unsigned waiting_count;
