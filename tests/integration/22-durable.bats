@@ -99,6 +99,7 @@ restored() { # FILE: in the place of what the server has
 }
 
 @test "durable: a database of a newer version is neither served, checked nor restored" {
+	export UNSOUND=1
 	command -v python3 >/dev/null || skip "no python3"
 	ctl backup "$LAB/backup"
 	server_stop
@@ -148,6 +149,7 @@ restored() { # FILE: in the place of what the server has
 }
 
 @test "durable: --check-db tells of images, and images outlive a restore" {
+	export UNSOUND=1 # in the end one image is missing
 	one=$(ctl -o json release show argon 1.0.0 | jq -r .sha256)
 	two=$(ctl -o json release show argon 1.1.0 | jq -r .sha256)
 	cp "$LAB/state/images/$two" "$LAB/two"
