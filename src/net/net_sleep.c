@@ -324,11 +324,29 @@ bool net_sleep_unpack(struct net_peer *peer)
 	return peer->coap.observe_count > 0;
 }
 
-/* What net_sleep_unpack() did for a message that is over by now. */
-static bool pack_again(struct net_peer *peer)
+bool net_sleep_put(struct net_peer *peer, struct bytes saved, struct bytes packed)
+{
+	uint8_t *place = slab_take(&peer->net->sleep.slab, saved.len + packed.len);
+
+	if (!place)
+		return false;
+	memcpy(place, saved.ptr, saved.len);
+	if (packed.len)
+		memcpy(place + saved.len, packed.ptr, packed.len);
+	peer->saved = place;
+	peer->saved_len = (uint16_t)saved.len;
+	peer->packed_len = (uint16_t)packed.len;
+	peer->state = NET_PEER_ASLEEP;
+	peer->net->sleep.asleep_count++;
+	return true;
+}
+
+bool net_sleep_pack(struct net_peer *peer)
 {
 	size_t packed_len = 0;
 
+	if (peer->packed_len)
+		return true;
 	if (net_coap_session_busy(&peer->coap))
 		return false;
 	uint8_t *place = place_new(peer, peer->saved_len, &packed_len);
@@ -372,7 +390,7 @@ static void turn(struct net_timer *timer, void *ctx)
 
 		if (net->timers.now_ms - p->active_ms < z->after_ms)
 			break;
-		if (p->state == NET_PEER_ASLEEP ? pack_again(p) : net_sleep_now(p))
+		if (p->state == NET_PEER_ASLEEP ? net_sleep_pack(p) : net_sleep_now(p))
 			continue;
 		if (!p->szx_known && net->timers.now_ms - p->since_ms >= NET_SILENT_MS)
 			net_peer_end(p, NET_GONE_IDLE, true);

@@ -82,6 +82,10 @@ void net_sleep_farewell(struct net_peer *peer);
 /* The exchange layer is to use its observations. False: it has none, or there is no memory. */
 bool net_sleep_unpack(struct net_peer *peer);
 
+/* Packs the observations of a sleeping peer again, if they are not. False: not now. */
+bool net_sleep_pack(struct net_peer *peer);
+/* A new peer that sleeps, of a state that somebody else saved. False: no memory. */
+bool net_sleep_put(struct net_peer *peer, struct bytes saved, struct bytes packed);
 /* Puts it to sleep now, if it is idle and mbedTLS can save it. */
 bool net_sleep_now(struct net_peer *peer);
 
