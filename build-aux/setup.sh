@@ -108,11 +108,8 @@ missing_packages() {
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
 		"$@"
-	elif command -v sudo >/dev/null; then
-		sudo "$@"
 	else
-		echo "setup.sh: neither root nor sudo; as root: $*" >&2
-		exit 1
+		sudo "$@"
 	fi
 }
 
@@ -122,15 +119,21 @@ flock 9
 
 missing=$(missing_packages)
 if [ -n "$missing" ]; then
+	who=
+	if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+		install=no
+		who=' as root (there is no sudo)'
+	fi
 	if [ "$install" = no ]; then
 		echo "missing Debian packages:$missing" >&2
-		echo "install them: apt-get install$missing" >&2
+		echo "install them$who: apt-get install$missing" >&2
 		exit 1
 	fi
 	echo "installing Debian packages:$missing"
-	as_root apt-get update -q
+	# Without the lock: what a package starts would keep it.
+	as_root apt-get update -q 9>&-
 	# shellcheck disable=SC2086
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing 9>&-
 fi
 
 [ "$own_mbedtls" = no ] || build-aux/mbedtls.sh

@@ -25,6 +25,7 @@ enum {
 	LIMIT_PSK_SEALED = 92,	  /* bytes: LIMIT_PSK, a nonce and a tag (net/net_seal.h) */
 	LIMIT_SEAL = 64,	  /* bytes of the sealed text that tells the service's key */
 	LIMIT_KEY_TRIES = 2048,	  /* who failed with which key of two, remembered */
+	LIMIT_KEY_FAILS = 2048,	  /* devices under whose name handshakes failed, remembered */
 	LIMIT_PSK_IDENTITY = 128, /* bytes on the wire; a device id is shorter */
 
 	/* CoAP */

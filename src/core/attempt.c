@@ -21,7 +21,7 @@ static const int64_t EXTEND_MAX_MS = 6LL * 3600 * 1000;
 	[CAUSE_RESTORED] = END(STORE_RESTORED, 0), [CAUSE_PROVEN] = END(UPDATED, 0),               \
 	[CAUSE_PROVEN_TOO_WEAK] = END(UNPROVEN, 0)
 
-/* The device's own word, up to and including the hand-over. */
+/* The device's own word, in every open state: what it is answered 2.04 for has been kept. */
 #define DEVICE_ENDS                                                                                \
 	[CAUSE_REFUSED_SOFT] = END(REFUSED, ACT_UNCHARGED), [CAUSE_REFUSED] = END(REFUSED, 0),     \
 	[CAUSE_FAILED] = END(DEVICE_FAILED, 0)
@@ -90,7 +90,7 @@ static const struct attempt_step table[ATTEMPT_STATE_COUNT][CAUSE_COUNT] = {
 		[CAUSE_DEADLINE_SILENT] = END(NEVER_CAME_BACK, 0),
 	},
 	[ATTEMPT_PROBATION] = {
-		ALWAYS,
+		ALWAYS, DEVICE_ENDS,
 		[CAUSE_TARGET] = GO(PROBATION, ACT_HEARD),
 		[CAUSE_TARGET_LEFT] = END(ROLLED_BACK, 0),
 		[CAUSE_TARGET_UNSTABLE] = END(UNSTABLE, 0),

@@ -107,7 +107,7 @@ struct device {
 	uint64_t last_attempt;	 /* the last closed one, 0: none */
 	int64_t planned;	 /* the target that the facts below are about */
 	uint64_t failed_attempt; /* the last failed one for the present target, 0: none */
-	int64_t settled;	 /* release it was last seen to run, 0: unknown */
+	int64_t settled;	 /* its release: last seen to run as its target; 0: unknown */
 	bool drifted;		 /* left `settled` without an attempt */
 	bool want_fresh;	 /* the next offer discards a cached image */
 	bool pending_told;	 /* updates/pending is true for its user */

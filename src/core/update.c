@@ -388,6 +388,7 @@ void update_outage(struct update *u, int64_t gap_ms, struct outcome *out)
 	if (u->has_attempt) {
 		attempt_extend(&u->attempt, gap_ms, update_grace_ms(u));
 		out->attempt_changed = true;
+		update_target(u, out); /* it may have changed just before: nobody else looks */
 	}
 }
 

@@ -24,6 +24,7 @@ struct update {
 	const struct product *product;
 	const struct release *target;	/* per plan_target(), NULL: none */
 	const struct release *release;	/* of the open attempt; NULL without one */
+	const struct release *home;	/* device.settled; NULL: none, or it was removed */
 	struct history attempt_history; /* of (device, the open attempt's image) */
 	struct link_facts link;
 	int64_t now_ms;	    /* wall */
@@ -86,7 +87,8 @@ void update_deadline(struct update *u, struct outcome *out);
  * no silence of a device that was last heard before. */
 void update_silent(struct update *u, struct outcome *out);
 
-/* We were away, or the clock jumped (TRUTH 7). */
+/* We were away, or the clock jumped (TRUTH 7). A target that changed just before we went away
+ * supersedes now. */
 void update_outage(struct update *u, int64_t gap_ms, struct outcome *out);
 void update_clock_step(struct update *u, int64_t step_ms, struct outcome *out);
 

@@ -220,9 +220,10 @@ static void judge_attempt(struct update *u, struct outcome *out)
 	struct attempt *a = &u->attempt;
 
 	count_unclean(u, out);
-	if (u->device.report.mode == MODE_UPDATER) {
-		/* TRUTH 3: neither version evidence nor an end. Before the hand-over, and in the
-		 * boot of the hand-over, the device is at least alive. */
+	if (u->device.report.mode == MODE_UPDATER || u->device.unbooted_claim) {
+		/* TRUTH 3: neither version evidence nor an end; nor is a report that is not
+		 * believed. Before the hand-over, and in the boot of the hand-over, the device is
+		 * at least alive. */
 		if (a->state < ATTEMPT_APPLYING || u->device.boots.seq <= a->base_boot)
 			update_cause(u, CAUSE_HEARD, out);
 		return;
@@ -231,23 +232,44 @@ static void judge_attempt(struct update *u, struct outcome *out)
 	update_cause(u, classify(u), out);
 }
 
-/* ---- without an open attempt ---- */
+/* ---- where it belongs ---- */
 
-static void settle(struct update *u, bool changed, struct outcome *out)
+/* On its target, as far as can be told: under the same label it may be another image. What it
+ * drifted to is not what it was settled on. */
+static bool on_its_target(const struct update *u, bool changed)
+{
+	const struct device *d = &u->device;
+	const struct release *t = u->target;
+
+	if (!t)
+		return false;
+	struct match m = match_release(d->report.version, &d->report.running, t);
+	bool indistinct = m.digest == TRI_UNKNOWN && d->settled && d->settled != t->id &&
+			  !changed && !d->drifted;
+	return m.on_target && !indistinct;
+}
+
+/* By the same rule by which it came there, whatever its target is now. Of a release that was
+ * removed nothing is known but that the image was another one before. */
+static bool left_home(const struct update *u, bool changed)
+{
+	const struct report *r = &u->device.report;
+
+	if (!u->device.settled)
+		return false;
+	return u->home ? !match_release(r->version, &r->running, u->home).on_target : changed;
+}
+
+/* judged: the report has closed an attempt, which tells what there is to tell of it. */
+static void settle(struct update *u, bool changed, bool judged, struct outcome *out)
 {
 	struct device *d = &u->device;
 	const struct release *t = u->target;
 
 	if (d->report.mode == MODE_UPDATER)
 		return;
-	struct match m = {0};
-	if (t)
-		m = match_release(d->report.version, &d->report.running, t);
-	/* The same label, maybe another image; what it drifted to is not what it was settled on. */
-	bool indistinct = m.digest == TRI_UNKNOWN && d->settled && t && d->settled != t->id &&
-			  !changed && !d->drifted;
-	if (t && m.on_target && !indistinct) {
-		if (d->failed_attempt) {
+	if (on_its_target(u, changed)) {
+		if (d->failed_attempt && !judged) {
 			update_emit(out, EVENT_DEVICE_CONVERGED, ABOUT_DEVICE, d->failed_attempt);
 			d->failed_attempt = 0;
 			d->backoff_count = 0;
@@ -259,12 +281,14 @@ static void settle(struct update *u, bool changed, struct outcome *out)
 		d->settled = t->id;
 		d->drifted = false;
 		d->defer_since_ms = 0;
-	} else if (d->settled && !d->drifted && (changed || (t && d->settled == t->id))) {
+	} else if (!judged && !d->drifted && left_home(u, changed)) {
 		d->drifted = true;
 		out->device_changed = true;
 		update_emit(out, EVENT_DEVICE_DRIFT, ABOUT_DEVICE, 0);
 	}
 }
+
+/* ---- the offer ---- */
 
 /* Room for probation is part of the limit from the start: the limit is never extended. */
 static int64_t total_s(const struct update *u)
@@ -393,10 +417,11 @@ void update_report(struct update *u, const struct report *r, struct outcome *out
 	if (fresh_boot)
 		update_emit(out, EVENT_DEVICE_BOOT, ABOUT_DEVICE, 0);
 	update_target(u, out);
-	if (u->has_attempt)
+	bool judged = u->has_attempt;
+	if (judged)
 		judge_attempt(u, out);
-	else
-		settle(u, changed, out);
+	if (!u->has_attempt)
+		settle(u, changed, judged, out);
 	struct plan plan = plan_device(d, u->product, u->target,
 				       u->has_attempt ? &u->attempt : NULL, u->now_ms);
 	/* A failed attempt's end and the next one's start have a report between them. */

@@ -105,10 +105,6 @@ static void note_status(struct update *u, const struct status *s, bool closes, s
 {
 	struct attempt *a = &u->attempt;
 
-	if (s->has_seq) { /* one without a number does not make an old one new */
-		a->status_boot = u->device.boots.seq;
-		a->status_seq = s->seq;
-	}
 	move_base(u, s);
 	if (s->state == STATUS_DOWNLOADING && a->state != ATTEMPT_APPLYING)
 		note_progress(u, s, out);
@@ -128,6 +124,11 @@ static void status_accept(struct update *u, const struct status *s, struct outco
 	struct attempt_step step = attempt_step(a->state, cause);
 	int64_t defer_s = s->defer_until_s < patience_s(u) ? s->defer_until_s : patience_s(u);
 
+	if (s->has_seq) { /* one without a number does not make an old one new */
+		a->status_boot = u->device.boots.seq;
+		a->status_seq = s->seq;
+		out->attempt_changed = true;
+	}
 	if (step.known)
 		note_status(u, s, step.actions & ACT_CLOSE, out);
 	update_cause(u, cause, out);

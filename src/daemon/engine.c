@@ -217,6 +217,7 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 		return ERR_CORRUPT;
 	u->target = catalog_release_now(e, plan_target(&u->device, u->product, &why));
 	u->release = u->has_attempt ? catalog_release_now(e, u->attempt.release) : NULL;
+	u->home = catalog_release(e, u->device.settled);
 	if (u->has_attempt && !u->release)
 		return ERR_CORRUPT;
 	u->attempt_history = (struct history){0};
@@ -415,6 +416,7 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 		v->plan = plan_device(&u.device, u.product, u.target,
 				      u.has_attempt ? &u.attempt : NULL, u.now_ms);
 		device_address(d, v);
+		v->key_fail = key_fails_of(&e->key_fails, dev_hash(e, id));
 	}
 	dev_release(e, d);
 	return err;

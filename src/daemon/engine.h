@@ -9,6 +9,7 @@
 
 #include "core/update.h"
 #include "daemon/images.h"
+#include "daemon/key_fails.h"
 #include "daemon/keys.h"
 #include "net/net.h"
 #include "store/store.h"
@@ -127,8 +128,9 @@ struct engine_device {
 	struct release release;	    /* of the open attempt */
 	struct diagnoses diagnoses; /* of the open attempt as things stand */
 	struct plan plan;
-	unsigned sessions; /* live ones */
-	char address[64];  /* of the newest session, "" if none */
+	struct key_fail key_fail; /* handshakes that failed under its name */
+	unsigned sessions;	  /* live ones */
+	char address[64];	  /* of the newest session, "" if none */
 };
 int engine_device(struct engine *e, const char *id, struct engine_device *ret) ERR_CHECK;
 

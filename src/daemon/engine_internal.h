@@ -20,6 +20,7 @@
 #include "core/pace.h"
 #include "core/window.h"
 #include "daemon/engine.h"
+#include "daemon/key_fails.h"
 #include "daemon/key_tries.h"
 #include "proto/native.h"
 
@@ -180,6 +181,7 @@ struct engine {
 	void *stopped_ctx;
 	uint64_t secret[2]; /* seeds the device hash */
 	struct key_tries tries;
+	struct key_fails key_fails;
 };
 
 /* engine.c */

@@ -234,15 +234,17 @@ static void job_adopt(struct job *job, const struct store_result *result)
 	d->u = job->u;
 	/* Of the catalogue, and only lent for the decision. */
 	d->u.product = NULL;
-	d->u.target = d->u.release = NULL;
+	d->u.target = d->u.release = d->u.home = NULL;
 	if ((d->u.has_attempt ? d->u.attempt.id : 0) != before)
 		dev_reset_served(d);
 	else if (d->u.has_attempt && d->served.high > d->u.attempt.served_high)
 		d->u.attempt.served_high = d->served.high;
 	if (rebooted)
 		job_end_stale_sessions(job, last_report_ms);
-	if (job_deletes(job))
+	if (job_deletes(job)) {
 		d->removed = true;
+		key_fails_forget(&job->e->key_fails, dev_hash(job->e, d->u.device.id));
+	}
 }
 
 static void job_run(struct job *job);

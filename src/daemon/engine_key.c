@@ -126,8 +126,12 @@ void engine_psk_failed(void *ctx, const struct net_claim *claim)
 	struct engine *e = ctx;
 	char id[LIMIT_DEVICE_ID + 1];
 
-	if ((claim->tag & TAG_CHOICE) && claim_id(claim, id))
-		key_tries_failed(&e->tries, claim->print, dev_hash(e, id),
+	if (!claim->tag || !claim_id(claim, id))
+		return; /* no device of ours has that name and a key */
+	uint64_t hash = dev_hash(e, id);
+	key_fails_note(&e->key_fails, hash, clock_read().wall_ms);
+	if (claim->tag & TAG_CHOICE)
+		key_tries_failed(&e->tries, claim->print, hash,
 				 claim->tag & TAG_NEXT ? KEY_NEXT : KEY_CURRENT);
 }
 
@@ -205,6 +209,7 @@ bool engine_key_proved(struct engine *e, struct dev *d, struct session *s)
 
 	net_peer_claim(s->peer, &claim);
 	s->key_set_ms = tag_set_ms(claim.tag);
+	key_fails_forget(&e->key_fails, dev_hash(e, d->u.device.id));
 	if (claim.tag & TAG_CHOICE)
 		key_tries_succeeded(&e->tries, claim.print, dev_hash(e, d->u.device.id));
 	if (rows_read(e, d->u.device.id, &rows))

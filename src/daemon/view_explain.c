@@ -284,6 +284,22 @@ static void say_cause(const struct story *s, struct buf *b)
 	view_say(b, ".");
 }
 
+/* Whoever it was: a name is no proof, and neither is a failure. */
+static void say_wrong_key(const struct story *s, struct buf *b)
+{
+	const struct key_fail *k = &s->now->key_fail;
+	char text[48];
+
+	if (k->count == 1)
+		view_say(b, " A handshake under its name failed %s: the key was not its own.",
+			 ago(s, k->last_ms, text));
+	else if (k->count)
+		view_say(b,
+			 " The last %u handshakes under its name failed, the newest %s: the key "
+			 "was not its own.",
+			 k->count, ago(s, k->last_ms, text));
+}
+
 static json_t *summary(const struct story *s)
 {
 	char text[SUMMARY_CAP], since[48];
@@ -306,6 +322,7 @@ static json_t *summary(const struct story *s)
 		view_say(&b, " It cannot be reached: %s.", view_plain_warning);
 	if (!s->d->online && s->d->seen_ms)
 		view_say(&b, " It was last heard of %s.", ago(s, s->d->seen_ms, since));
+	say_wrong_key(s, &b);
 	return view_text(buf_cstr(&b));
 }
 
@@ -481,11 +498,26 @@ static void add_blocks(const struct story *s, bool then_said, json_t **list)
 	}
 }
 
+static void add_wrong_key(const struct story *s, json_t **list)
+{
+	char text[VIEW_SENTENCE];
+	struct buf step = buf_writer(text, sizeof(text));
+
+	if (!s->now->key_fail.count)
+		return;
+	view_say(&step,
+		 "compare the keys: if it was the device that failed, tell the server the key that "
+		 "it has (postbootctl device key %s --psk-file FILE), or give it the right one",
+		 s->d->id);
+	add_step(list, &step);
+}
+
 /* The cause first, then what lets the device go on. */
 static json_t *next_steps(const struct story *s)
 {
 	json_t *list = json_array();
 
+	add_wrong_key(s, &list);
 	add_label_question(s, &list);
 	add_blocks(s, add_causes(s, &list), &list);
 	if (s->v->plain_unserved)

@@ -188,7 +188,7 @@ static void move(struct net_peer *peer, struct net_socket *socket, const struct 
 	(void)net_peer_address(peer, before);
 	net_path_drop_held(peer);
 	net_peer_rehome(peer, socket, &in->from);
-	peer->path = (struct net_path){.unproven = true};
+	peer->path = (struct net_path){.unproven = true, .guesses = peer->path.guesses};
 	peer->net->stats.address_changes++;
 	log_debug("net peer=%s address=changed from=%s", net_peer_address(peer, now), before);
 }
@@ -248,10 +248,17 @@ void net_path_ask(struct net_peer *peer)
 
 bool net_path_answered(struct net_peer *peer, uint16_t mid)
 {
-	if (!peer->path.asked || !peer->path.here || mid != peer->path.ping)
-		return false;
+	struct net_path *p = &peer->path;
 
-	peer->path.unproven = peer->path.asked = false;
+	if (!p->asked || !p->here)
+		return false;
+	if (mid != p->ping) { /* of another message, or a guess at what it did not get */
+		if (++p->guesses >= NET_PATH_GUESSES)
+			net_peer_close(peer->net, peer);
+		return false;
+	}
+	p->unproven = p->asked = false;
+	p->guesses = 0;
 	for (struct net_held *h = held_take(peer); h; h = held_take(peer)) {
 		net_send(peer->socket, &peer->remote, &peer->local, h->data, h->len);
 		free(h);

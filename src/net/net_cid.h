@@ -14,7 +14,8 @@
  * and send them on under the address of a victim. So after a change no more than three times what
  * came from there is sent, until a CoAP ping was answered from there (RFC 7252 4.3: with a RST of
  * the same message id). Datagrams beyond that are held for the answer, a few of them, and the
- * first one sets off the ping; who gets along without is not asked.
+ * first one sets off the ping; who gets along without is not asked. A device that lies about its
+ * address cannot try all message ids.
  *
  * What a sleeping session must keep: net_peer's cid, has_cid, newest and path (without `held`:
  * net_path_drop_held()). What came while it slept is judged when it is awake.
@@ -37,6 +38,7 @@ struct net_udp_in;
 enum {
 	NET_PATH_ASK_MS = 1000,	  /* between two pings */
 	NET_PATH_HOLD_MS = 30000, /* for the answer */
+	NET_PATH_GUESSES = 16, /* wrong answers, of 32768 that there are; then the session ends */
 };
 
 struct net_held;
@@ -48,6 +50,7 @@ struct net_path {
 	uint32_t in_bytes, out_bytes;
 	uint16_t ping;	    /* its message id */
 	uint8_t held_count; /* at most LIMIT_PATH_HELD */
+	uint8_t guesses;    /* since an address was proved */
 	bool unproven;
 	bool asked;    /* the ping is out */
 	bool must_ask; /* ... or has to be, as soon as nothing else is being sent */

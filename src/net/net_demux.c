@@ -247,6 +247,10 @@ static void handshake_datagram(struct net_peer *peer, const struct net_udp_in *i
 		net->stats.handshakes_shed++;
 		return;
 	}
+	if (!peer->tls->spoke && !net_hello_fresh(&peer->tls->hello, in->data, in->len)) {
+		net->stats.dropped++;
+		return;
+	}
 
 	int64_t start_us = clock_thread_us();
 

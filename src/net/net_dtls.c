@@ -179,6 +179,7 @@ static int send_record(void *ctx, const unsigned char *data, size_t len)
 {
 	struct net_tls *tls = ctx;
 
+	tls->spoke = true;
 	if (!tls->mute)
 		tls->dtls->ops->send(tls->peer, (struct bytes){data, len});
 	return (int)len;

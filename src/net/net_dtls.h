@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "net/net.h"
 #include "net/net_hash.h"
+#include "net/net_hello.h"
 #include "net/net_timer.h"
 
 struct net_dtls {
@@ -48,6 +49,8 @@ struct net_tls {
 	bool timer_set;
 	int64_t flight_ms; /* when our flight went out; negative: see net_dtls.c */
 	uint32_t rtt_ms;   /* what its answer took; 0: unknown */
+	bool spoke;	   /* the ClientHello is whole */
+	struct net_hello_window hello;
 	bool mute;	   /* sends nothing any more, not even an alert */
 	bool peer_ended;   /* by its alert */
 	uint8_t *identity; /* offered; proven once the handshake is over */

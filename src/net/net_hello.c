@@ -128,6 +128,25 @@ bool net_hello_parse(const uint8_t *data, size_t len, struct net_hello *ret)
 	return true;
 }
 
+bool net_hello_fresh(struct net_hello_window *w, const uint8_t *data, size_t len)
+{
+	struct buf b = buf_reader(data, len);
+	uint8_t type = buf_get_u8(&b);
+
+	(void)buf_get_u16(&b);
+	uint16_t epoch = buf_get_u16(&b);
+	uint64_t number = (uint64_t)buf_get_u16(&b) << 32 | buf_get_u32(&b);
+
+	if (!buf_ok(&b) || type != NET_RECORD_HANDSHAKE || epoch != 0)
+		return false;
+	if (!w->seen)
+		w->first = number;
+	if (number < w->first || number - w->first > 63 || w->seen >> (number - w->first) & 1)
+		return false;
+	w->seen |= UINT64_C(1) << (number - w->first);
+	return true;
+}
+
 size_t net_hello_verify(const uint8_t *hello, struct bytes cookie, uint8_t dst[NET_VERIFY_MAX])
 {
 	struct buf w = buf_writer(dst, NET_VERIFY_MAX);

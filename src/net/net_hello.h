@@ -60,6 +60,16 @@ struct net_hello {
 /* Whether data starts with a ClientHello, or its first fragment if that holds the cookie. */
 bool net_hello_parse(const uint8_t *data, size_t len, struct net_hello *ret);
 
+/* The records that the beginning of a handshake has taken. */
+struct net_hello_window {
+	uint64_t first, seen; /* record number; one bit for it and each of the next 63 */
+};
+
+/* Whether a datagram begins with a handshake record in the clear that was not taken yet; it is
+ * now. While mbedTLS waits for the rest of a ClientHello in fragments, any other record, and a
+ * repeated one, makes it give up. */
+bool net_hello_fresh(struct net_hello_window *w, const uint8_t *data, size_t len);
+
 /* HelloVerifyRequest (RFC 6347 4.2.1) for a datagram that net_hello_parse() took; returns its
  * length. `cookie` is at most NET_COOKIE_MAX long. */
 size_t net_hello_verify(const uint8_t *hello, struct bytes cookie, uint8_t dst[NET_VERIFY_MAX]);

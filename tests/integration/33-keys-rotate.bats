@@ -64,6 +64,8 @@ more_handshakes() { # WHICH THAN
 	until_true 30 more_handshakes failed "$((failed + 2))"
 	device_stop argon-1
 	has_slots "current next"
+	ctl explain argon-1 | tr -s '\n ' ' ' | grep -q 'handshakes under its name failed, the newest .*key was not its own'
+	ctl explain argon-1 | tr -s '\n ' ' ' | grep -q 'postbootctl device key argon-1 --psk-file'
 	grep -q '^<6>net peer=[^ ]* handshake=failed reason=wrong-key identity="argon-1"$' "$LAB/postbootd.log"
 
 	# The device with its next key gets in, from the very address that just failed.
@@ -73,6 +75,7 @@ more_handshakes() { # WHICH THAN
 	grep -q 'dev=argon-1 key=next->current' "$LAB/postbootd.log"
 	mark
 	wait_device 20 argon-1 '.sessions == 1'
+	[ "$(ctl explain argon-1 | grep -c 'under its name')" -eq 0 ]
 	device_stop argon-1
 
 	# What it had before is nothing now.

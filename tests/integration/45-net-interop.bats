@@ -84,10 +84,26 @@ whole() { # FLAVOUR PATH [OPTION...]
 	done
 }
 
-@test "interop openssl: IPv6" {
-	timeout $((20 * SLOWER)) coap-client-openssl -B 8 -u dev -k secretsecretsecr \
-		-o "$dir/got" "coaps://[::1]:$secure6/fw/x"
-	cmp "$dir/got" "$dir/image"
+@test "interop openssl, gnutls: IPv6" {
+	for flavour in openssl gnutls; do
+		rm -f "$dir/got"
+		timeout $((20 * SLOWER)) coap-client-$flavour -B 8 -u dev -k secretsecretsecr \
+			-o "$dir/got" "coaps://[::1]:$secure6/fw/x"
+		cmp "$dir/got" "$dir/image"
+	done
+}
+
+@test "interop openssl, gnutls: discovery takes a filter" {
+	for flavour in openssl gnutls; do
+		run coap $flavour '.well-known/core?href=/d*'
+		[[ $output == '</desired>;obs;ct=60' ]]
+	done
+}
+
+@test "interop openssl, gnutls: the answer to a POST in blocks" {
+	for flavour in openssl gnutls; do
+		[ "$(coap $flavour -m post -b 16 -e x long)" = "an answer that is longer than one block of 16" ]
+	done
 }
 
 @test "interop notls: .well-known/core in blocks that amplify nothing, the rest is refused" {

@@ -8,14 +8,16 @@ load lib
 setup_file() {
 	export LAB
 	lab_open
-	server_start
+	server_start 'listen = coap://127.0.0.1:0' 'plain-devices = yes'
+	PLAIN_PORT=$(ctl -o json status | jq -r '[.listen[] | select(startswith("coap:"))][0]')
+	PLAIN_PORT=${PLAIN_PORT##*:}
 	product_add
 	for v in 1.0.0 1.1.0; do # small: stop-and-wait pays 2 s for each loss
 		head -c 20001 /dev/urandom >"$LAB/$v.bin"
 		ctl release add argon "$LAB/$v.bin" --version $v >/dev/null
 	done
 	ctl product target argon 1.1.0
-	export SERVER_PORT SERVER_PID POSTBOOT_SOCKET
+	export SERVER_PORT PLAIN_PORT SERVER_PID POSTBOOT_SOCKET
 }
 
 teardown_file() {
@@ -33,9 +35,9 @@ teardown() {
 }
 
 # A radio that loses a tenth, doubles and swaps some.
-line_gets_bad() { # SEED
+line_gets_bad() { # SEED [PORT]
 	rm -f "$LAB/lossy.port" # of the test before
-	"$TOP_BUILDDIR/tests/support/lossy" "$SERVER_PORT" 10 5 5 "$1" \
+	"$TOP_BUILDDIR/tests/support/lossy" "${2:-$SERVER_PORT}" 10 5 5 "$1" \
 		>"$LAB/lossy.port" 2>"$LAB/lossy.sum" 3>&- &
 	bad_line=$!
 	until_true 20 test -s "$LAB/lossy.port"
@@ -50,15 +52,24 @@ line_was_bad() {
 	[[ $(cat "$LAB/lossy.sum") =~ passed=[1-9].*\ lost=[1-9] ]]
 }
 
+# OPTION... PATH: sets `client` to the command. Without TLS the query says who it is.
+client_is() {
+	client=(timeout $((60 * SLOWER)) "coap-client-$flavour" "${@:1:$#-1}")
+	if [ "$flavour" = notls ]; then
+		client+=("coap://127.0.0.1:$port/${!#}?ep=$id")
+	else
+		client+=(-u "$id" -k "key-of-$id-by-hand" "coaps://127.0.0.1:$port/${!#}")
+	fi
+}
+
 # METHOD PATH [OPTION...]: until it was answered with a success. A client that gave up on a bad
 # line says so or not, and is started again.
 coap() {
 	local method=$1 path=$2 i
 	shift 2
 	for ((i = 0; i < 6; i++)); do
-		timeout $((60 * SLOWER)) "coap-client-$flavour" -B $((50 * SLOWER)) -u "$id" \
-			-k "$key" -m "$method" -v 7 "$@" "coaps://127.0.0.1:$port/$path" \
-			>"$LAB/$id.client" 2>&1
+		client_is -B $((50 * SLOWER)) -m "$method" -v 7 "$@" "$path"
+		"${client[@]}" >"$LAB/$id.client" 2>&1
 		! grep -q 'c:2\.0[0-9]' "$LAB/$id.client" || return 0
 		[ -n "$bad_line" ] || break
 	done
@@ -80,9 +91,14 @@ status() { # STATE SEQ
 lives() {
 	flavour=$1
 	id=$2
-	key="key-of-$id-by-hand"
 	boot1=a1a1a1a1a1a1a1a1
-	device_add "$id" "$key"
+	if [ "$flavour" = notls ]; then
+		ctl device add "$id" --product argon --plain >/dev/null
+		grade=weak
+	else
+		device_add "$id" "key-of-$id-by-hand"
+		grade=standard
+	fi
 
 	report $boot1 1.0.0
 	attempt=$(jq '."1"' "$LAB/$id.answer")
@@ -101,7 +117,7 @@ lives() {
 	wait_device 20 "$id" '.attempt.state == "applying"'
 	report b2b2b2b2b2b2b2b2 1.1.0
 	wait_event 20 ".attempt == $attempt and .data == \"success\""
-	[ "$(verdict "$attempt" '"\(.verdict) \(.via) \(.grade)"')" = "updated ota standard" ]
+	[ "$(verdict "$attempt" '"\(.verdict) \(.via) \(.grade)"')" = "updated ota $grade" ]
 	[ "$(count_events ".attempt == $attempt and .data == \"started\"")" -eq 1 ]
 }
 
@@ -109,8 +125,8 @@ lives() {
 hears_the_bell() {
 	flavour=$1
 	id=$2
-	timeout $((40 * SLOWER)) "coap-client-$flavour" -B 30 -s 20 -u "$id" -k "key-of-$id-by-hand" \
-		-A 50 -o "$LAB/$id.bell" "coaps://127.0.0.1:$port/desired" 2>/dev/null 3>&- &
+	client_is -B 30 -s 20 -A 50 -o "$LAB/$id.bell" desired
+	"${client[@]}" 2>/dev/null 3>&- &
 	local observer=$! before
 	until_true 20 test -s "$LAB/$id.bell"
 	before=$(wc -c <"$LAB/$id.bell")
@@ -141,5 +157,18 @@ hears_the_bell() {
 	line_gets_bad 2
 	lives gnutls g-2
 	hears_the_bell gnutls g-2
+	line_was_bad
+}
+
+@test "clients notls: a plain device's life" {
+	port=$PLAIN_PORT
+	lives notls n-1
+	hears_the_bell notls n-1
+}
+
+@test "clients notls: a plain device's life on a bad line" {
+	line_gets_bad 3 "$PLAIN_PORT"
+	lives notls n-2
+	hears_the_bell notls n-2
 	line_was_bad
 }

@@ -168,6 +168,7 @@ has_responses() {
 }
 
 @test "disk of the images full: an upload leaves nothing, devices are served, back by itself" {
+	export UNSOUND=1 # the images are gone with their file system
 	mkdir "$LAB/state"
 	small "$LAB/state/images" 2m
 	server_start
@@ -279,6 +280,7 @@ has_responses() {
 }
 
 @test "damage found at the start: refused with what to do, the file untouched" {
+	export UNSOUND=1
 	server_start
 	fleet
 	server_stop

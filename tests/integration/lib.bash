@@ -33,14 +33,26 @@ lab_open() {
 
 # Stops what was started here and removes the folder. May be called twice.
 lab_close() {
-	local id
+	local id bad=0
 	[ -n "${LAB-}" ] || return 0
 	for id in "${!DEVICE_PID[@]}"; do
 		device_stop "$id"
 	done
 	server_stop
+	lab_sound || bad=1
 	rm -rf "$LAB"
 	LAB=
+	return "$bad"
+}
+
+# Whatever a test did to it, the database that it leaves is sound. A test that breaks it by
+# hand says so with UNSOUND=1.
+lab_sound() {
+	[ -e "$LAB/state/postboot.db" ] && [ -z "${UNSOUND-}" ] || return 0
+	"$POSTBOOTD" -c "$LAB/postbootd.conf" --check-db >"$LAB/check" 2>&1 && return 0
+	echo "postbootd --check-db:" >&2
+	tail -n 20 "$LAB/check" >&2
+	return 1
 }
 
 # stop PID: ends a process of ours, by force if it does not listen.

@@ -3,7 +3,7 @@
 # What the tests with other people's DTLS clients share: a server with one update to give, the
 # lines to it, and a device's life as tests/support/pipe_device.py and tests/go tell of it.
 
-load "$TOP_SRCDIR/tests/integration/lib"
+load "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/lib"
 
 matrix_open() { # [LINE...] of the server's configuration
 	export LAB
@@ -11,21 +11,29 @@ matrix_open() { # [LINE...] of the server's configuration
 	server_start "$@"
 	product_add stall-s=600
 	for v in 1.0.0 1.1.0; do # small: stop-and-wait pays 2 s for each loss
-		head -c 20001 /dev/urandom >"$LAB/$v.bin"
+		{
+			head -c $((20001 - STAMP_BYTES)) /dev/urandom
+			printf '%-*s' $STAMP_BYTES "POSTBOOT-VERSION:$v" | tr ' ' '\0'
+		} >"$LAB/$v.bin"
 		ctl release add argon "$LAB/$v.bin" --version $v >/dev/null
 	done
 	ctl product target argon 1.1.0
-	export SERVER_PORT SERVER_PID POSTBOOT_SOCKET
+	export SERVER_PORT SERVER_URI SERVER_PID POSTBOOT_SOCKET
 }
 
 matrix_begin() {
 	export MARK=0
+	declare -gA DEVICE_PID=()
 	bad_line=
 	life=
 	LINE_PORT=$SERVER_PORT
 }
 
 matrix_end() {
+	local id
+	for id in "${!DEVICE_PID[@]}"; do
+		device_stop "$id"
+	done
 	[ -z "${life-}" ] || stop "$life"
 	[ -z "${bad_line-}" ] || stop "$bad_line"
 	life=

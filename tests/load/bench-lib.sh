@@ -43,14 +43,17 @@ pin() {
 	fi
 }
 
-wait_for() { # SECONDS COMMAND...
-	tries=$(($1 * 20))
+comes() { # SECONDS COMMAND...: false if it does not come true
+	until=$(($(date +%s) + $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] || die "nothing came of: $*"
+		[ "$(date +%s)" -le $until ] || return 1
 		sleep 0.05
 	done
+}
+
+wait_for() { # SECONDS COMMAND...
+	comes "$@" || die "nothing came of: $*"
 }
 
 # ---- postbootd ----

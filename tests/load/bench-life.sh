@@ -163,6 +163,6 @@ while [ $n -le "$ROUNDS" ]; do
 done
 verdicts
 if [ -n "$VALUES" ]; then
-	echo "sync=$sync_us" >>"$dir/values"
+	printf '\nsync=%s\n' "$sync_us" >>"$dir/values"
 	cp "$dir/values" "$VALUES"
 fi

@@ -14,6 +14,7 @@
 #   --many N          sessions of which memory is told (100000)
 #   --devices N       whole updates (10000)
 #   --output FILE     instead of bench.json
+#   --document FILE   puts the tables between its lines "bench: begin" and "bench: end"
 set -eu
 
 if [ "${1-}" = lifecycle ]; then
@@ -28,6 +29,7 @@ IDLE_LIBCOAP=10000
 MANY=100000
 DEVICES=10000
 OUTPUT=bench.json
+DOCUMENT=
 parts=
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -46,6 +48,7 @@ while [ $# -gt 0 ]; do
 	--many) MANY=$2 ;;
 	--devices) DEVICES=$2 ;;
 	--output) OUTPUT=$2 ;;
+	--document) DOCUMENT=$2 ;;
 	*)
 		sed -n 's/^#   //p' "$0" >&2
 		exit 2
@@ -103,6 +106,7 @@ measure_one_file() { # net|openssl|gnutls
 	cell "$1-gcm" "$FOR_S" --suite gcm
 	cell "$1-one" "$FOR_S" --sessions 1 --window 1
 	cell "$1-shake" "$FOR_S" --handshakes 16
+	cell "$1-ecdhe" "$FOR_S" --handshakes 16 --suite chacha
 	[ "$1" = net ] || open_loop "$1"
 	stop_server
 }
@@ -123,6 +127,7 @@ measure_daemon() {
 	cell daemon-gcm "$FOR_S" --suite gcm
 	cell daemon-one "$FOR_S" --sessions 1 --window 1
 	cell daemon-shake "$FOR_S" --handshakes 16
+	cell daemon-ecdhe "$FOR_S" --handshakes 16 --suite chacha
 	open_loop daemon
 	cell daemon-idle "$FOR_S" --idle "$IDLE"
 	cell daemon-before "$FOR_S"
@@ -176,6 +181,10 @@ transfer_rows() {
 		both "shake-$other" "PSK handshakes, 16 at once" 1/s shake handshakes_per_s "$shake" $other
 		both "shake-cpu-$other" "the same, of the server's processor" us/handshake shake \
 			cpu_us_per_handshake "" $other
+		both "ecdhe-$other" "ECDHE-PSK handshakes, 16 at once" 1/s ecdhe handshakes_per_s "" \
+			$other
+		both "ecdhe-cpu-$other" "the same, of the server's processor" us/handshake ecdhe \
+			cpu_us_per_handshake "" $other
 		for p in 50 99 999; do
 			both "open-p$p-$other" "open loop, $rate blocks/s, p$p" us open "p${p}_us" "" $other
 		done
@@ -198,6 +207,22 @@ transfer_rows() {
 }
 
 # ---- all ----
+
+into_document() {
+	[ "$(grep -c 'bench: begin\|bench: end' "$DOCUMENT")" -eq 2 ] ||
+		die "$DOCUMENT has no place for the tables"
+	awk -v tables="$dir/tables" '
+		/bench: end/ { within = 0 }
+		!within { print }
+		/bench: begin/ {
+			within = 1
+			print ""
+			while ((getline text < tables) > 0)
+				print text
+			print ""
+		}' "$DOCUMENT" >"$dir/document"
+	cat "$dir/document" >"$DOCUMENT"
+}
 
 : >"$dir/rows"
 for part in $parts; do
@@ -222,6 +247,13 @@ for part in $parts; do
 	esac
 done
 json >"$OUTPUT"
-machine
-echo
-table
+{
+	echo "$(date -u +%Y-%m-%d): $(machine), mbedTLS $(
+		PKG_CONFIG_PATH=${TOP_SRCDIR:-.}/.deps/mbedtls/lib/pkgconfig:${PKG_CONFIG_PATH-} \
+			pkg-config --modversion mbedtls
+	), libcoap $(dpkg-query -W -f '${Version}' libcoap3 2>/dev/null || echo '?')."
+	echo
+	table
+} >"$dir/tables"
+cat "$dir/tables"
+[ -z "$DOCUMENT" ] || into_document

@@ -22,7 +22,7 @@
 /* The other address of a session, in the order of the host. */
 #define LOAD_ELSEWHERE 0x00800000U
 
-enum { LOAD_WINDOW_MAX = 16, LOAD_SOCKETS_MAX = 8, LOAD_BUCKETS = 64 * 32, LOAD_DUE = 64 };
+enum { LOAD_WINDOW_MAX = 16, LOAD_SOCKETS_MAX = 8, LOAD_BUCKETS = 64 * 32, LOAD_DUE = 16384 };
 
 enum load_job {
 	JOB_DOWNLOAD, /* GET block after block, round and round */
@@ -39,7 +39,7 @@ struct histogram {
 
 struct counters {
 	uint64_t blocks, reports, handshakes, retransmissions, wrong, refused, failed, requests;
-	uint64_t asked, overdue; /* open loop: due; and dropped here, as too many were */
+	uint64_t asked, overdue; /* open loop: due; and dropped here, as far too many were */
 	uint64_t moves;
 	struct histogram latency, report_latency, status_latency, life_latency;
 };
@@ -85,7 +85,7 @@ struct session {
 	uint8_t boot_id[8];
 	struct request_slot slot[LOAD_WINDOW_MAX];
 	struct bytes in;
-	int64_t due_us[LOAD_DUE]; /* open loop: requests that wait for a place in the window */
+	int64_t *due_us; /* open loop: LOAD_DUE requests that wait for a place in the window */
 	unsigned due_first, due_count;
 	struct life life;
 	char id[68];

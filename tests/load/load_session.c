@@ -52,6 +52,7 @@ static int timer_get(void *ctx)
 }
 
 static void shake(struct session *s);
+static void send_empty(struct session *s, enum wire_coap_type type, uint16_t mid);
 
 static void die(const char *what)
 {
@@ -116,8 +117,10 @@ static void shake(struct session *s)
 		session_start(s);
 		return;
 	}
-	if (s->job == JOB_IDLE && l->conf.forget)
-		session_drop(s); /* here; the server is to keep it */
+	if (s->job == JOB_IDLE && l->conf.forget) {
+		send_empty(s, WIRE_CON, s->next_mid++); /* it has been heard once */
+		session_drop(s);			/* here; the server is to keep it */
+	}
 	session_work(s);
 }
 
@@ -232,6 +235,10 @@ void session_work(struct session *s)
 void session_due(struct session *s, int64_t due_us)
 {
 	s->load->n.asked++;
+	if (!s->due_us)
+		s->due_us = calloc(LOAD_DUE, sizeof(*s->due_us));
+	if (!s->due_us)
+		die("out of memory");
 	if (s->due_count == LOAD_DUE) {
 		s->load->n.overdue++;
 		return;
@@ -386,6 +393,9 @@ void session_drop(struct session *s)
 {
 	mbedtls_ssl_free(&s->ssl);
 	mbedtls_ssl_config_free(&s->tls);
+	free(s->due_us);
+	s->due_us = NULL;
+	s->due_count = 0;
 	s->started = s->up = false;
 }
 

@@ -186,6 +186,11 @@ static void on_post(struct server *s, struct net_peer *peer, const struct net_re
 		reply_later(s, exchange, strtoul(text, NULL, 10));
 		return;
 	}
+	if (is(r->path[0], "long")) {
+		static const char text[] = "an answer that is longer than one block of 16";
+
+		reply.payload = (struct bytes){(const uint8_t *)text, sizeof(text) - 1};
+	}
 	if (is(r->path[0], "fail"))
 		reply.code = NET_CODE(4, 9);
 	net_reply(s->net, exchange, &reply);

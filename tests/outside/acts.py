@@ -4,6 +4,7 @@
 import datetime
 
 import words
+from ends import SWEEP_S
 from report import Reports
 from world import Mismatch
 
@@ -40,12 +41,15 @@ class Acts(Reports):
                 self.choose("ends-at-three-times-the-size"):
             self.close("transfer-stalled", "4, man: served all that it may be", late=True)
             return
-        further = offset + length > a.served_top
+        further, maybe = offset + length > a.served_top, offset + length > a.top_surely
         a.served_top = max(a.served_top, offset + length)
+        a.top_surely = max(a.top_surely, offset + length)
         if a.state == "offered":
+            a.stall_before = a.stall
             self.enter("transferring")
-        elif a.state == "transferring" and further:
-            self.arm(keep=offset + length <= a.received, block=True)
+            a.stall_surely = a.stall_before[0]
+        elif a.state == "transferring" and maybe:
+            self.arm(keep=not further or offset + length <= a.received, block=True)
 
     # -- status
 
@@ -146,6 +150,8 @@ class Acts(Reports):
         elif a.state in ("offered", "transferring", "verified"):
             a.handed_over = True
             self.enter("applying")
+        elif a.state == "probation":
+            return "4.09"               # 2.04 would be the leave to apply
         a.received = max(a.received, s.get(4, 0))
         return "2.04"
 
@@ -158,7 +164,6 @@ class Acts(Reports):
         after = self.target()
         if before is after:
             return
-        self.home_unsure = "retarget"
         self.aimed = self.now
         self._begin_anew(after)
         self.unseen_target = True
@@ -264,22 +269,34 @@ class Acts(Reports):
         """I5: one deadline, and the right one."""
         at = datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
         lo, hi = self.deadline()
-        if self.now[0] < self.back[0] + 2:  # the gap may not have been added yet
+        if self.now[0] < self.back[0] + SWEEP_S:    # the gap may not have been added yet
             lo -= self.back[1][0] + self.product["policy"]["outage_grace_s"]
         if not lo - 0.1 <= at <= hi + 0.1:
             raise Mismatch("the deadline is %.3f, not %.3f to %.3f" % (at % 1e5, lo % 1e5, hi % 1e5))
 
-    def restarted(self, gap, late):
+    def restarted(self, gap, back, killed):
         """The server was away for gap = (least, most) seconds."""
-        self.back = (self.now[1] + gap[1], gap)
-        if self.attempt:
-            self.attempt.served_surely = 0
-            if self.attempt.heard and not self.attempt.heard_surely:
-                self.attempt.heard = self.choose("kill-forgets-that-a-block-was-heard") == 0
-            grace = self.product["policy"]["outage_grace_s"]
-            lo, hi = self.attempt.stall
-            lo = self.attempt.stall_surely or lo
-            self.attempt.stall = (lo + gap[0] + grace, hi + gap[1] + grace)
+        self.back = (back, gap)
+        self.aimed = (back, back)       # it looks at a changed target when it is back
+        if self.attempt is None:
+            return
+        if killed:
+            self._forget()
+        grace = self.product["policy"]["outage_grace_s"]
+        lo, hi = self.attempt.stall
+        lo = self.attempt.stall_surely or lo
+        self.attempt.stall = (lo + gap[0] + grace, hi + gap[1] + grace)
+
+    def _forget(self):
+        """What a kill may take away: what blocks did, as they are answered before the commit."""
+        a = self.attempt
+        a.served_surely = a.top_surely = 0
+        if a.heard and not a.heard_surely:
+            a.heard = self.choose("kill-forgets-that-a-block-was-heard") == 0
+        if self._start_is_late(a) and self.choose("kill-forgets-the-first-block"):
+            self._forget_start(a)
+            a.started, a.state = False, "offered"
+            a.stall, a.stall_surely = a.stall_before, None
 
     def remove(self):
         if self.attempt:

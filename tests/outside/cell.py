@@ -143,6 +143,7 @@ class Cell:
                 pass
             await self.server.up.wait()     # it is stopping, or has stopped
             await asyncio.sleep(0.05)
+        await self.catch_up()
         limit = time.time() + 30
         while self.stream.seq < status["head"] and time.time() < limit:
             await self.stream.more(1)
@@ -161,14 +162,15 @@ class Cell:
             if self.server.outages[self.outages][2] is None:
                 await asyncio.sleep(0.02)
                 continue
-            gone, dead, back = self.server.outages[self.outages]
+            gone, dead, back, killed = self.server.outages[self.outages]
             self.outages += 1
-            self.note("the server stopped, and was back %.3f s later" % (back - gone))
+            self.note("the server %s, and was back %.3f s later" % (
+                "was killed" if killed else "stopped", back - gone))
 
-            def step(world, gone=gone, dead=dead, back=back):
+            def step(world, gone=gone, dead=dead, back=back, killed=killed):
                 world.now = (gone, dead)
                 world.pass_time(LATE_S)
-                world.restarted((0, back - gone + HEARTBEAT_S), LATE_S)
+                world.restarted((0, back - gone + HEARTBEAT_S), back, killed)
             self.worlds = explore(self.worlds, step)[0]
         self.absorb()
 

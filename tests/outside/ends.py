@@ -6,6 +6,8 @@ import words
 from boots import Boots
 from world import Mismatch
 
+SWEEP_S = 10            # so long after it is back the server may still add the gap
+
 
 class Ends(Boots):
     # -- deadlines
@@ -17,7 +19,7 @@ class Ends(Boots):
         if seconds is None:
             seconds = (policy["stall_s"], policy["stall_s"])
         lo, hi = self.now[0] + seconds[0], self.now[1] + seconds[1]
-        if lo < self.back[0]:           # or the gap was added after this
+        if self.now[0] < self.back[0] + SWEEP_S:    # or the gap was added after this
             hi += self.back[1][1] + policy["outage_grace_s"]
         if keep and a.stall:
             lo, hi = min(lo, a.stall[0]), max(hi, a.stall[1])
@@ -146,9 +148,9 @@ class Ends(Boots):
         self.closed.append((a.index, verdict, charged))
         self.attempt = None
         self.last = (a, verdict)
-        self._consequences(a, verdict, reason, charged, after, late)
+        self._consequences(a, verdict, reason, charged, after, late, grade)
 
-    def _consequences(self, a, verdict, reason, charged, after, late):
+    def _consequences(self, a, verdict, reason, charged, after, late, grade):
         sha, policy = a.release.sha, self.product["policy"]
         if verdict == "updated":
             self.failed_attempt = None
@@ -158,8 +160,12 @@ class Ends(Boots):
             self.fresh_next = False
         if verdict == "updated":
             self.in_a_row, self.wait, self.base_changes = 0, None, 0
-            self.home, self.home_unsure, self.drifted = sha, False, False
+            self.home, self.drifted = sha, False
             return
+        if a.external and grade:
+            self.home = sha             # that it runs it is sure
+        elif verdict in ("base-changed", "rolled-back") or after and verdict != "reverted":
+            self.home = None            # what an attempt did is no drift
         if verdict in ("reverted", "rolled-back") or reason == "bad-digest" or \
                 (verdict == "device-failed" and after):
             self.fresh_next = True

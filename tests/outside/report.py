@@ -44,16 +44,16 @@ class Reports(Ends):
         if believed:
             if self.boot["first"] is None:
                 self.boot["first"] = image
-                self.changed_from, self.running = self.running, image
+                self.running = image
             elif self.boot["first"] != image:
                 believed = False        # claim-without-reboot
                 image = self.boot["first"]
-        had_attempt = self.attempt is not None
         if self.attempt:
             self.heard_of_attempt()
         if self.unseen_target and (self.wait or self.in_a_row) and self.choose("target-seen-now"):
             self.in_a_row, self.wait, self.fresh_next, self.failed_attempt = 0, None, False, None
         self.supersede()
+        had_attempt = self.attempt is not None
         if believed and self.attempt:
             self._judge(r, image, mode)
         if mode != words.UPDATER and self.boot["first"] is not None:
@@ -192,23 +192,15 @@ class Reports(Ends):
                     topic="device/converged", data="", cite="5 converged", late=False,
                     attempt=index, fields={}))
         if at_home:
-            unsure = "failed" if had_attempt and self.home != target.sha else None
-            self.home, self.home_unsure, self.drifted = target.sha, unsure, False
+            self.home, self.drifted = target.sha, False
             return
-        if self.home is not None and not had_attempt and not self.drifted:
-            home = [x for x in self.product["releases"].values() if x.sha == self.home]
-            left = home and not self.is_on(home[0], image)
-            # Its label, of which no digest is known: other bytes than before may be another image.
-            if home and not left and not self.comparable(home[0], image) and self.changed_from and \
-                    self.changed_from[1] != image[1] and self.choose("other-bytes-of-its-label"):
-                left = True
-            elif left and self.home_unsure and self.choose("leaves-what-was-its-target %s" % self.home_unsure):
-                self.home, left = None, False
-            if left:
-                self.home = None
-                self.drifted = True
-                self.tell("device/drift", cite="5 leaves its release without an attempt",
-                          running=image[0])
+        if self.home is None or self.drifted or had_attempt:
+            return
+        home = [x for x in self.product["releases"].values() if x.sha == self.home]
+        if not self.is_on(home[0], image):
+            self.home, self.drifted = None, True
+            self.tell("device/drift", cite="5 leaves its release without an attempt",
+                      running=image[0])
 
     # -- the directive
 
@@ -260,8 +252,7 @@ class Reports(Ends):
             raise Mismatch("a report is answered %s" % code)
         if self.attempt is None and had_attempt and not self._replans():
             blocks = self._blocks(r, image, believed)
-            if blocks == ["updates-disabled"] and self.choose("pending-in-the-report-that-closed"):
-                self._pend(True)
+            self._pend(blocks == ["updates-disabled"])
         elif self.attempt is None:
             blocks = self._blocks(r, image, believed)
             if not blocks:
@@ -284,7 +275,6 @@ class Reports(Ends):
         target, policy = self.target(), self.product["policy"]
         baseline = {"version": image[0], "digest": image[1], "boot_seq": self.boot_seq}
         self.ids.append(None)
-        self.home_unsure = "offer"
         a = self.attempt = Attempt(len(self.ids) - 1, target, baseline)
         a.required = ["new-boot", "version"]
         if self._needs_digest(target, image):

@@ -81,7 +81,7 @@ class Server:
         self.process = None
         self.up = asyncio.Event()
         self.links = set()
-        self.outages = []       # (signal, end, ready again) of each stop
+        self.outages = []       # (signal, end, ready again, by SIGKILL) of each stop
         self.lines = open(self.folder + "/log", "ab")
 
     async def start(self):
@@ -103,7 +103,7 @@ class Server:
                 await asyncio.sleep(0.025)
                 continue
             if self.outages and self.outages[-1][2] is None:
-                self.outages[-1] = (*self.outages[-1][:2], time.time())
+                self.outages[-1] = (*self.outages[-1][:2], time.time(), self.outages[-1][3])
             self.up.set()
             return status
         raise RuntimeError("the server does not start:\n" + self.log())
@@ -112,7 +112,8 @@ class Server:
         """SIGKILL or SIGTERM, at once, whatever is under way."""
         self.up.clear()
         start = time.time()
-        self.outages.append((start, start, None))
+        killed = how == signal.SIGKILL
+        self.outages.append((start, start, None, killed))
         if self.process.returncode is not None:
             raise RuntimeError("ended by itself with %d:\n%s" % (self.process.returncode,
                                                                 self.log()))
@@ -121,7 +122,7 @@ class Server:
             code = await asyncio.wait_for(self.process.wait(), 120)
         except asyncio.TimeoutError:
             raise RuntimeError("does not end:\n" + self.log()) from None
-        self.outages[-1] = (start, time.time(), None)
+        self.outages[-1] = (start, time.time(), None, killed)
         for link in list(self.links):
             link.lost("the server stopped")
         self.http.forget()

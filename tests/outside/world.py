@@ -46,13 +46,13 @@ class Attempt:
         self.fresh = False
         self.cancelling = False
         self.served = self.served_surely = 0    # a kill may forget some
-        self.served_top = 0
+        self.served_top = self.top_surely = 0
         self.received = 0
         self.quarter = 0
         self.interruptions = 0
         self.judged_boot = baseline["boot_seq"]
         self.heard = self.heard_surely = False
-        self.stall = self.total = self.stall_surely = None
+        self.stall = self.total = self.stall_surely = self.stall_before = None
         self.shown = []
         self.confirm_said = None
         self.on_target_at = None
@@ -75,14 +75,12 @@ class World:
         self.strikes = 0
         self.backwards = False
         self.running = None
-        self.changed_from = None
         self.shown_image = None
         self.enabled = None
         self.forced = False
         self.pending = False
         self.drifted = False
         self.home = None                # the SHA-256 of the release it was last seen on as target
-        self.home_unsure = False        # its target was another one since
         self.hold = None
         self.failures, self.reverts = {}, {}
         self.in_a_row = 0

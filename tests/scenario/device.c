@@ -145,7 +145,7 @@ static unsigned put_digest(struct scenario *s, struct wire_writer *w, bool write
 	}
 	wire_put_key(w, 3);
 	wire_put_array(w, 2);
-	wire_put_uint(w, 0);
+	wire_put_uint(w, (uint64_t)number_of("kind", 0));
 	wire_put_bytes(w, hash, sizeof(hash));
 	return 1;
 }

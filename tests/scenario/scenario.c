@@ -11,8 +11,8 @@
  *                                          left out: its name is then the device's id)
  *   GONE session                          LINK session messages repeats [rtt]
  *   AS session id                         (a plain session names another device from now on)
- *   REPORT session boot=X version=V [digest=release:V|hex] [confirmed=0|1] [caps=N] [count=N]
- *          [reset=N] [mode=N] [uptime=N] [enabled=0|1] [free=N] [total=N] [interval=N] [slot=N]
+ *   REPORT session boot=X version=V [digest=release:V|hex [kind=N]] [confirmed=0|1] [caps=N]
+ * [count=N] [reset=N] [mode=N] [uptime=N] [enabled=0|1] [free=N] [total=N] [interval=N] [slot=N]
  *          [hardware=H] [last=stage,reason [code=N] [detail=T]]
  *   STATUS session state [boot=X|count=N] [seq=N] [reason=N] [code=N] [detail=T] [received=N]
  *          [start=N] [defer=N]
@@ -25,6 +25,7 @@
  *   LOSE-IMAGE product version | FIND-IMAGE product version
  *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
  *   BACKUP | RESTORE                      (of the last one, after a crash)
+ *   KEEP [events=SECONDS] [max=N]         (retention of events)
  *   RATES device all                      (bytes a second, 0 any; a restart forgets it)
  *   PACE ms                               (time passes for blocks that are held back)
  *   STORE-FAIL n                          (the next n operations of the database)

@@ -45,6 +45,7 @@ struct scenario {
 	unsigned acts, acts_told, acts_done; /* begun, answered, of these with a change */
 	uint64_t events_seen;
 	uint64_t backup_head;
+	int64_t keep_events_s, keep_events_max; /* retention; 0: all */
 	char events[4096];
 
 	bool deliver_off;	  /* commits happen, their results wait */

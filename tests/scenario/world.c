@@ -35,7 +35,11 @@ void world_start(struct scenario *s)
 				  .fault = fault,
 				  .fault_ctx = s,
 				  .hash = audit_sha256};
-	struct engine_conf engine = {.loop = &s->loop, .device_json = true, .plain_devices = true};
+	struct engine_conf engine = {.loop = &s->loop,
+				     .device_json = true,
+				     .plain_devices = true,
+				     .keep_events_ms = s->keep_events_s * 1000,
+				     .max_events = (uint64_t)s->keep_events_max};
 
 	(void)snprintf(path, sizeof(path), "%s/images", s->dir);
 	if (uv_loop_init(&s->loop) || images_new(&s->loop, path, IMAGE_MAX, &s->images))
@@ -247,6 +251,17 @@ static void do_restore(struct scenario *s)
 	world_start(s);
 }
 
+static void do_keep(struct scenario *s)
+{
+	struct engine_conf conf = s->engine->conf;
+
+	s->keep_events_s = number_of("events", 0);
+	s->keep_events_max = number_of("max", 0);
+	conf.keep_events_ms = s->keep_events_s * 1000;
+	conf.max_events = (uint64_t)s->keep_events_max;
+	engine_conf_set(s->engine, &conf);
+}
+
 static bool run_time(struct scenario *s, const char *verb)
 {
 	int64_t seconds = strtoll(word(1), NULL, 0);
@@ -258,6 +273,8 @@ static bool run_time(struct scenario *s, const char *verb)
 		elapse(s, 1);
 	} else if (strcmp(verb, "RESTART") == 0 || strcmp(verb, "CRASH") == 0) {
 		world_again(s, strcmp(verb, "RESTART") == 0, seconds);
+	} else if (strcmp(verb, "KEEP") == 0) {
+		do_keep(s);
 	} else if (strcmp(verb, "BACKUP") == 0) {
 		do_backup(s);
 	} else if (strcmp(verb, "RESTORE") == 0) {

@@ -243,23 +243,20 @@ static void settle_step(struct world *w)
 		CHECK(u->device.hold == HOLD_NONE);
 		u->attempt.number = ++w->numbers;
 		w->open_id = u->attempt.id;
-		w->open_started = false;
+		w->open_started = w->handed_over = w->fell_since_base = false;
 		w->open_total_ms = u->attempt.total_at_ms;
 		w->baseline = u->device.report;
 		w->base_seq = w->seq;
-		w->fell_since_base = false;
-		w->handed_over = false;
 		w->stable_since_ms = 0;
-		w->unclean = 0;
-		w->status_seq = 0;
+		w->unclean = w->status_seq = 0;
 	}
 	u->release = u->has_attempt ? &world_releases[u->attempt.release - 1] : NULL;
-	if (u->has_attempt)
+	u->home = u->device.settled ? &world_releases[u->device.settled - 1] : NULL;
+	if (u->has_attempt) {
 		check_open(w);
-	if (u->has_attempt)
 		CHECK(u->attempt.total_at_ms == w->open_total_ms); /* never extended */
-	if (u->has_attempt)
 		u->attempt_history = w->history[u->attempt.release - 1];
+	}
 	u->random = world_random(w);
 }
 
@@ -339,11 +336,13 @@ static void remember(struct world *w, const struct report *r, enum attempt_state
 	}
 }
 
-static void check_judged(struct world *w, const struct report *r, const struct attempt *before)
+/* mute: of an updater, or not believed; no evidence and no end. */
+static void check_judged(struct world *w, const struct report *r, const struct attempt *before,
+			 bool mute)
 {
 	struct judged j = judge_by_hand(w, before, r);
-	bool unstable = w->unclean >= world_product.policy.unstable_resets;
-	bool proven = proven_by_hand(w, before, r) && !unstable;
+	bool proven = !mute && w->unclean < world_product.policy.unstable_resets &&
+		      proven_by_hand(w, before, r);
 
 	if (world_out.has_closed && world_out.closed.verdict == VERDICT_UPDATED)
 		check_success(w, r);
@@ -351,16 +350,13 @@ static void check_judged(struct world *w, const struct report *r, const struct a
 		CHECK(world_out.has_closed && (world_out.closed.verdict == VERDICT_UPDATED ||
 					       (world_out.closed.verdict == VERDICT_UNPROVEN &&
 						!world_product.policy.allow_weak)));
-	if (!j.new_boot)
+	if (mute || !j.new_boot)
 		CHECK(!world_out.has_closed); /* the same boot ends nothing */
-	if (r->mode == MODE_UPDATER)
-		CHECK(!world_out.has_closed);
-	else
-		CHECK(world_out.stepped &&
-		      world_out.cause_known); /* a report always says something */
+	if (!mute)
+		CHECK(world_out.stepped && world_out.cause_known); /* it always says something */
 	if (world_out.cause == CAUSE_BOOT_BASE_EARLY && world_out.cause_known)
 		w->handed_over = false;
-	if (j.on_target && j.new_boot && r->mode != MODE_UPDATER && w->stable_since_ms == 0)
+	if (j.on_target && j.new_boot && !mute && w->stable_since_ms == 0)
 		w->stable_since_ms = w->u.now_ms;
 }
 
@@ -399,10 +395,11 @@ void world_send(struct world *w, enum boot_kind kind, struct report *r)
 	CHECK(world_out.late == !current);
 	if (current) {
 		CHECK(report_same(&w->u.device.report, r)); /* I3: facts always update it */
-		CHECK(w->u.device.unbooted_claim == report_image_changed(r, &sent));
+		bool claims = report_image_changed(r, &sent);
+		CHECK(w->u.device.unbooted_claim == claims);
 		CHECK(w->u.device.boots.seq == w->seq);
 		if (before.has_attempt && world_verdict() != VERDICT_SUPERSEDED)
-			check_judged(w, r, &before.attempt);
+			check_judged(w, r, &before.attempt, claims || r->mode == MODE_UPDATER);
 		w->last = *r;
 		w->reported_seq = w->seq;
 	} else {
@@ -465,9 +462,8 @@ bool world_send_status(struct world *w, enum boot_kind kind, const struct status
 	struct update before;
 	memcpy(&before, &w->u, sizeof(before));
 	const struct attempt *a = &before.attempt;
-	bool ours = before.has_attempt && s.attempt == a->id;
+	bool ours = before.has_attempt && s.attempt == a->id, current = true;
 	uint32_t seq_before = w->seq;
-	bool current = true;
 
 	if (ours)
 		current = take_boot(w, kind, NULL, &s.boot);
@@ -497,6 +493,8 @@ bool world_send_status(struct world *w, enum boot_kind kind, const struct status
 		}
 		CHECK(!world_out.has_closed || world_out.closed.verdict != VERDICT_UPDATED);
 	}
+	before.attempt.status_boot = w->u.attempt.status_boot; /* its number is taken */
+	before.attempt.status_seq = w->u.attempt.status_seq;
 	if (!world_out.cause_known && world_out.stepped && seq_before == w->seq)
 		CHECK(memcmp(&w->u.attempt, &before.attempt, sizeof(w->u.attempt)) == 0);
 	settle_step(w);
@@ -566,7 +564,7 @@ void world_outage(struct world *w, int64_t gap_s)
 {
 	world_pass(w, gap_s);
 	update_outage(&w->u, gap_s * 1000, &world_out);
-	CHECK(!world_out.has_closed && !world_out.event_count);
+	CHECK(!world_out.has_closed || world_verdict() == VERDICT_SUPERSEDED);
 	settle_step(w);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "daemon/key_fails.h"
 #include "daemon/key_tries.h"
 #include "daemon/service_key.h"
 
@@ -374,6 +375,29 @@ static void test_who_was_put_out_is_left_to_chance(void **state)
 	assert_int_equal(key_tries_choose(&t, 10, 20, false), KEY_CURRENT);
 }
 
+static void test_failures_under_a_name_are_counted_until_it_succeeds(void **state)
+{
+	static struct key_fails f;
+
+	(void)state;
+	assert_int_equal(key_fails_of(&f, 20).count, 0);
+	key_fails_note(&f, 20, 1000);
+	key_fails_note(&f, 20, 2000);
+	assert_int_equal(key_fails_of(&f, 20).count, 2);
+	assert_int_equal(key_fails_of(&f, 20).last_ms, 2000);
+	assert_int_equal(key_fails_of(&f, 21).count, 0);
+	key_fails_forget(&f, 20 + LIMIT_KEY_FAILS); /* another one's success */
+	assert_int_equal(key_fails_of(&f, 20).count, 2);
+	key_fails_note(&f, 20 + LIMIT_KEY_FAILS, 3000); /* one more than there is room for */
+	assert_int_equal(key_fails_of(&f, 20).count, 0);
+	assert_int_equal(key_fails_of(&f, 20 + LIMIT_KEY_FAILS).count, 1);
+	key_fails_forget(&f, 20 + LIMIT_KEY_FAILS);
+	assert_int_equal(key_fails_of(&f, 20 + LIMIT_KEY_FAILS).count, 0);
+	f.list[5] = (struct key_fail){.identity = 5, .count = UINT32_MAX};
+	key_fails_note(&f, 5, 4000);
+	assert_int_equal(key_fails_of(&f, 5).count, UINT32_MAX);
+}
+
 static uint64_t random_number(uint64_t *seed)
 {
 	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
@@ -453,6 +477,7 @@ int main(void)
 		cmocka_unit_test(test_current_key_is_given_until_it_fails_then_the_other),
 		cmocka_unit_test(test_failures_from_elsewhere_leave_it_to_chance),
 		cmocka_unit_test(test_who_was_put_out_is_left_to_chance),
+		cmocka_unit_test(test_failures_under_a_name_are_counted_until_it_succeeds),
 		cmocka_unit_test(test_nobody_who_only_fails_locks_the_honest_device_out),
 	};
 	log_set_level(LOG_LEVEL_ERR);

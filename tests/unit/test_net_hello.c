@@ -239,12 +239,41 @@ static void test_record_whole_counts_the_connection_id(void **state)
 	assert_int_equal(net_record_whole(raw, all), first);
 }
 
+static void test_hello_window_takes_each_record_once(void **state)
+{
+	uint8_t record[14] = {NET_RECORD_HANDSHAKE, 0xfe, 0xfd, 0, 0, 0, 0, 0, 1, 0, 200, 0, 1, 1};
+	struct net_hello_window w = {0};
+
+	(void)state;
+	assert_true(net_hello_fresh(&w, record, sizeof(record)));
+	assert_false(net_hello_fresh(&w, record, sizeof(record)));
+	record[10] = 202; /* 201 overtaken */
+	assert_true(net_hello_fresh(&w, record, sizeof(record)));
+	record[10] = 201;
+	assert_true(net_hello_fresh(&w, record, sizeof(record)));
+	assert_false(net_hello_fresh(&w, record, sizeof(record)));
+	record[10] = 199; /* of before */
+	assert_false(net_hello_fresh(&w, record, sizeof(record)));
+	record[9] = 1, record[10] = 200 + 63 - 256;
+	assert_true(net_hello_fresh(&w, record, sizeof(record)));
+	record[10]++;
+	assert_false(net_hello_fresh(&w, record, sizeof(record)));
+	record[9] = 0, record[10] = 203, record[4] = 1;
+	assert_false(net_hello_fresh(&w, record, sizeof(record)));
+	record[4] = 0, record[0] = NET_RECORD_ALERT;
+	assert_false(net_hello_fresh(&w, record, sizeof(record)));
+	record[0] = NET_RECORD_HANDSHAKE;
+	assert_false(net_hello_fresh(&w, record, 10));
+	assert_true(net_hello_fresh(&w, record, 11));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hello_parses_random_and_cookie),
 		cmocka_unit_test(test_hello_cut_anywhere_before_cookie_is_none),
 		cmocka_unit_test(test_hello_other_records_are_none),
+		cmocka_unit_test(test_hello_window_takes_each_record_once),
 		cmocka_unit_test(test_verify_request_is_smaller_than_three_hellos),
 		cmocka_unit_test(test_record_first_refuses_what_is_not_dtls),
 		cmocka_unit_test(test_record_whole_leaves_out_stumps),

@@ -477,6 +477,34 @@ static void test_6_old_pong_from_elsewhere_proves_nothing(void **state)
 	rig_free(r);
 }
 
+/* A device that wants its answers to go to a victim. */
+static void test_6_guessing_at_the_ping_ends_the_session(void **state)
+{
+	struct rig *r = rig_large();
+	struct device *d = device_up(r, "dev-1", 4);
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) { /* what is right clears what was wrong */
+		rebind(d);
+		ask(d, (uint16_t)(10 + round), false);
+		for (uint16_t i = 1; i < NET_PATH_GUESSES; i++)
+			pong(d, (uint16_t)(r->peer->path.ping + i));
+		pong(d, r->peer->path.ping);
+		assert_false(r->peer->path.unproven);
+	}
+	for (uint16_t i = 0; i < NET_PATH_GUESSES; i++) {
+		assert_int_equal(rig_stats(r).peers, 1);
+		rebind(d); /* another address is no new start */
+		ask(d, (uint16_t)(20 + i), false);
+		pong(d, (uint16_t)(r->peer->path.ping + 1));
+	}
+	rig_turn(r);
+	assert_int_equal(rig_stats(r).peers, 0);
+	assert_int_equal(r->gones[NET_GONE_LOCAL], 1);
+	device_free(d);
+	rig_free(r);
+}
+
 static void test_6_at_most_eight_answers_are_held_and_all_of_them_sent(void **state)
 {
 	struct rig *r = rig_large();
@@ -587,6 +615,7 @@ int main(void)
 		cmocka_unit_test(test_6_and_9_no_more_than_three_times_goes_to_a_victim),
 		cmocka_unit_test(test_6_pong_from_elsewhere_proves_nothing),
 		cmocka_unit_test(test_6_old_pong_from_elsewhere_proves_nothing),
+		cmocka_unit_test(test_6_guessing_at_the_ping_ends_the_session),
 		cmocka_unit_test(test_6_at_most_eight_answers_are_held_and_all_of_them_sent),
 		cmocka_unit_test(test_6_all_peers_together_hold_no_more_than_their_limit),
 		cmocka_unit_test(test_6_what_is_held_too_long_is_dropped),

@@ -155,6 +155,91 @@ static void test_report_drift_is_reapplied_where_policy_says_so(void **state)
 	assert_true(w.u.has_attempt);
 }
 
+/* It is not believed, so nothing in it proves anything: least of all its uptime. */
+static void test_report_of_a_claim_is_no_proof(void **state)
+{
+	BEGIN;
+	policy()->probation_s = 600;
+	world_go(&w, ATTEMPT_PROBATION);
+	struct report r = world_report(&w, IMAGE_OTHER);
+	r.uptime_s = 100000;
+	world_send(&w, BOOT_IS_SAME, &r);
+	assert_true(w.u.device.unbooted_claim);
+	assert_verdict(VERDICT_NONE);
+	assert_state(&w, ATTEMPT_PROBATION);
+	r = world_report(&w, IMAGE_TARGET);
+	r.uptime_s = 600;
+	world_send(&w, BOOT_IS_SAME, &r);
+	assert_verdict(VERDICT_UPDATED);
+}
+
+static void test_report_drift_ends_with_the_report_that_closes_on_target(void **state)
+{
+	BEGIN;
+	policy()->on_drift_reapply = 1;
+	world_boot(&w, IMAGE_TARGET);
+	world_go(&w, ATTEMPT_APPLYING);
+	assert_true(w.u.device.drifted);
+	world_boot(&w, IMAGE_TARGET_BYTES);
+	assert_verdict(VERDICT_LABEL_MISMATCH);
+	assert_false(w.u.device.drifted);
+	assert_false(world_event(EVENT_DEVICE_CONVERGED));
+	assert_int_equal(w.u.device.settled, w.u.target->id);
+	world_boot(&w, IMAGE_OTHER); /* left without an attempt */
+	assert_true(world_event(EVENT_DEVICE_DRIFT));
+}
+
+static void test_report_drift_is_judged_by_the_release_that_was_left(void **state)
+{
+	BEGIN;
+	struct report r = world_report(&w, IMAGE_TARGET_KIND);
+	world_send(&w, BOOT_IS_NEW, &r);
+	assert_true(world_blocked(&w, BLOCK_IN_SYNC));
+	for (int target = -1; target <= RELEASE_OTHER; target += 3) {
+		world_operator(&w, OPERATOR_TARGET_CHANGED, target);
+		r.running.value[0]++; /* of a kind that no release knows: never a mismatch */
+		world_send(&w, BOOT_IS_NEW, &r);
+		assert_false(world_event(EVENT_DEVICE_DRIFT));
+		if (w.u.has_attempt)
+			world_operator(&w, OPERATOR_CANCEL, 0);
+	}
+	world_operator(&w, OPERATOR_TARGET_CHANGED, -1);
+	r = world_report(&w, IMAGE_TARGET_LABEL);
+	world_send(&w, BOOT_IS_NEW, &r);
+	assert_true(world_event(EVENT_DEVICE_DRIFT));
+}
+
+/* Only that the image is another one is known then. */
+static void test_report_drift_from_a_removed_release(void **state)
+{
+	BEGIN;
+	struct report r = world_report(&w, IMAGE_TARGET_KIND);
+	world_send(&w, BOOT_IS_NEW, &r);
+	world_operator(&w, OPERATOR_TARGET_CHANGED, -1);
+	w.u.home = NULL;
+	world_send(&w, BOOT_IS_NEW, &r);
+	assert_false(world_event(EVENT_DEVICE_DRIFT));
+	w.u.home = NULL;
+	r.running.value[0]++;
+	world_send(&w, BOOT_IS_NEW, &r);
+	assert_true(world_event(EVENT_DEVICE_DRIFT));
+}
+
+static void test_report_after_an_attempt_that_left_the_release_is_no_drift(void **state)
+{
+	BEGIN;
+	world_boot(&w, IMAGE_TARGET);
+	world_operator(&w, OPERATOR_TARGET_CHANGED, RELEASE_OTHER);
+	world_again(&w, IMAGE_TARGET);
+	assert_true(w.u.has_attempt);
+	world_boot(&w, IMAGE_BASE);
+	assert_verdict(VERDICT_BASE_CHANGED);
+	world_operator(&w, OPERATOR_CANCEL, 0);
+	world_again(&w, IMAGE_BASE);
+	assert_false(world_event(EVENT_DEVICE_DRIFT));
+	assert_false(w.u.device.drifted);
+}
+
 static void test_report_same_label_needs_the_digest_whatever_policy_says(void **state)
 {
 	BEGIN;
@@ -239,6 +324,11 @@ int main(void)
 		T(leaving_the_release_without_attempt_is_drift),
 		T(drift_is_seen_through_a_recovery_image),
 		T(drift_is_reapplied_where_policy_says_so),
+		T(of_a_claim_is_no_proof),
+		T(drift_ends_with_the_report_that_closes_on_target),
+		T(drift_is_judged_by_the_release_that_was_left),
+		T(drift_from_a_removed_release),
+		T(after_an_attempt_that_left_the_release_is_no_drift),
 		T(same_label_needs_the_digest_whatever_policy_says),
 		T(newer_boot_clears_what_an_older_one_showed),
 		T(of_long_probation_fits_into_the_total_limit),

@@ -83,16 +83,55 @@ static void test_status_applying_in_probation_is_refused(void **state)
 	assert_state(&w, ATTEMPT_PROBATION);
 }
 
-static void test_status_without_edge_leaves_no_reason(void **state)
+/* What it is answered 2.04 for is kept: a "no" ends the attempt in every open state. */
+static void test_status_no_in_probation_ends_the_attempt(void **state)
 {
 	BEGIN;
 	policy()->probation_s = 600;
 	world_go(&w, ATTEMPT_PROBATION);
-	world_fail(&w, STATUS_REFUSED, REASON_WRONG_HARDWARE);
-	world_boot(&w, IMAGE_BASE);
-	assert_verdict(VERDICT_ROLLED_BACK);
-	assert_int_equal(world_out.closed.reason, REASON_NONE);
-	assert_int_equal(w.u.device.hold, HOLD_NONE);
+	assert_true(world_fail(&w, STATUS_FAILED, REASON_STORAGE_IO));
+	assert_verdict(VERDICT_DEVICE_FAILED);
+	assert_int_equal(world_out.closed.reason, REASON_STORAGE_IO);
+	assert_true(world_out.closed.charged);
+	assert_true(w.u.device.want_fresh);
+	uint64_t failed = world_out.closed.id;
+	world_again(&w, IMAGE_TARGET);
+	assert_int_equal(world_out.events[0].kind, EVENT_DEVICE_CONVERGED);
+	assert_int_equal(world_out.events[0].attempt, failed);
+
+	world_init(&w);
+	policy()->probation_s = 600;
+	world_go(&w, ATTEMPT_PROBATION);
+	assert_true(world_fail(&w, STATUS_REFUSED, REASON_WRONG_HARDWARE));
+	assert_verdict(VERDICT_REFUSED);
+	assert_int_equal(w.u.device.hold, HOLD_WRONG_HARDWARE);
+
+	world_init(&w);
+	policy()->probation_s = 600;
+	world_go(&w, ATTEMPT_PROBATION);
+	assert_true(world_fail(&w, STATUS_DEFERRED, REASON_NONE));
+	assert_verdict(VERDICT_REFUSED);
+	assert_false(world_out.closed.charged);
+	world_again(&w, IMAGE_TARGET);
+	assert_true(world_blocked(&w, BLOCK_IN_SYNC));
+}
+
+static void test_status_without_edge_is_answered_and_its_seq_taken(void **state)
+{
+	BEGIN;
+	policy()->probation_s = 600;
+	world_go(&w, ATTEMPT_PROBATION);
+	struct status s = world_status(&w, STATUS_VERIFIED);
+	s.reason = REASON_WRONG_HARDWARE;
+	s.seq = 9;
+	assert_true(world_send_status(&w, BOOT_IS_SAME, &s));
+	assert_true(world_out.attempt_changed);
+	assert_state(&w, ATTEMPT_PROBATION);
+	assert_int_equal(w.u.attempt.reason, REASON_NONE);
+	s.state = STATUS_FAILED;
+	s.seq = 8; /* older than what was answered */
+	assert_true(world_send_status(&w, BOOT_IS_SAME, &s));
+	assert_state(&w, ATTEMPT_PROBATION);
 }
 
 static void test_status_of_a_foreign_attempt_is_refused(void **state)
@@ -450,7 +489,8 @@ int main(void)
 		T(status_after_applying_moves_the_base_no_more),
 		T(status_repeated_seq_is_ignored_and_never_opens_the_gate),
 		T(status_applying_in_probation_is_refused),
-		T(status_without_edge_leaves_no_reason),
+		T(status_no_in_probation_ends_the_attempt),
+		T(status_without_edge_is_answered_and_its_seq_taken),
 		T(status_of_a_foreign_attempt_is_refused),
 		T(status_downloading_after_verified_goes_back),
 		T(status_refused_softly_is_uncharged_and_waits),

@@ -23,7 +23,7 @@ struct walk_key {
 	uint8_t state, started, cancel, weak, heard, interrupted, new_boot, judged;
 	uint8_t evidence, required, unclean, applying, seq_known, stable, release;
 	uint8_t target, planned, hold, drifted, want_fresh, settled, force, failed, waiting,
-		deferred;
+		deferred, home;
 	uint8_t base_changes, conflicts, enabled, mode, image, pending, failures, boots;
 };
 
@@ -82,6 +82,8 @@ static void key_device(const struct world *w, struct walk_key *k)
 		struct match m = match_release(d->report.version, &d->report.running, w->u.target);
 		k->image = (uint8_t)(1 + 4 * (int)m.version + (int)m.digest);
 	}
+	if (d->has_report && w->u.home)
+		k->home = match_release(d->report.version, &d->report.running, w->u.home).on_target;
 }
 
 static uint64_t walk_hash(const struct world *w)
