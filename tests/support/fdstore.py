@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """fdstore.py FOLDER COMMAND...: a service manager with a store of file descriptors, as far as
-sessions go. Runs COMMAND with the store, forwards SIGTERM to it, keeps what it stores, and runs it
-once more when it has ended and FOLDER/again is there. Its messages go to FOLDER/told, one a line."""
+sessions go, and with a UDP socket of its own for devices. Runs COMMAND with both, forwards SIGTERM
+to it, keeps what it stores, and runs it once more when it has ended and FOLDER/again is there. Its
+messages go to FOLDER/told, one a line."""
 import array
 import os
 import signal
@@ -14,6 +15,8 @@ folder, command = sys.argv[1], sys.argv[2:]
 sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 sock.bind(folder + "/notify")
 sock.settimeout(0.05)
+devices = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+devices.bind(("127.0.0.1", 0))
 store = []
 child = 0
 
@@ -50,14 +53,14 @@ def run():
     if pid:
         return pid
     env = dict(os.environ, NOTIFY_SOCKET=folder + "/notify")
-    for i, fd in enumerate(store):
+    passed = [devices.fileno()] + store
+    for i, fd in enumerate(passed):
         os.dup2(fd, 100 + i)
-    for i in range(len(store)):
+    for i in range(len(passed)):
         os.dup2(100 + i, 3 + i)
         os.close(100 + i)
-    if store:
-        env.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(store)),
-                   LISTEN_FDNAMES=":".join(["postboot-sessions"] * len(store)))
+    env.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(passed)),
+               LISTEN_FDNAMES=":".join(["coaps"] + ["postboot-sessions"] * len(store)))
     os.execve(command[0], command, env)
 
 
