@@ -123,6 +123,7 @@ manager_start() {
 		>>"$LAB/postbootd.log" 2>&1 3>&- &
 	SERVER_PID=$!
 	until_true 20 server_answers
+	# shellcheck disable=SC2034 # of lib
 	SERVER_URI=$({ ctl -o json status || :; } | jq -r '.listen[0]')
 }
 
@@ -158,13 +159,12 @@ manager_restart() {
 }
 
 @test "downloads go on over restarts" {
-	local i
 	release_add 1.1.0
 	echo 'device-rate = 2K' >>"$LAB/postbootd.conf" # two minutes for the image
 	manager_start
 	device_start argon-1 1.0.0
 	ctl product target argon 1.1.0
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		until_true 30 at_least 4 postboot_image_blocks_total
 		manager_restart
 	done
