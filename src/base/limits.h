@@ -28,6 +28,16 @@ enum {
 	LIMIT_KEY_FAILS = 2048,	  /* devices under whose name handshakes failed, remembered */
 	LIMIT_PSK_IDENTITY = 128, /* bytes on the wire; a device id is shorter */
 
+	/* certificates */
+	LIMIT_CA_BUNDLE = 16384,	/* bytes of PEM, of one product */
+	LIMIT_CA_BUNDLE_CERTS = 8,	/* certificates in it */
+	LIMIT_CERTIFICATE_FILE = 16384, /* bytes of the server's own chain, and of its key */
+	LIMIT_CRL_FILE = 1048576,	/* bytes of the lists of revoked certificates */
+	LIMIT_CERTIFICATE_DEPTH = 3,	/* a device's certificate, two CAs between, the anchor */
+	LIMIT_HANDSHAKE_MESSAGE = 4096, /* bytes a certificate handshake takes in one message */
+	LIMIT_STEP_WAITING = 8,		/* datagrams of one handshake, while a thread has it */
+	LIMIT_POOL_QUEUE = 128,		/* handshakes that wait for a thread */
+
 	/* CoAP */
 	LIMIT_COAP_MESSAGE = 1152,  /* RFC 7252 4.6 */
 	LIMIT_COAP_PAYLOAD = 1024,  /* one block, or one whole small message */

@@ -77,7 +77,8 @@ struct device {
 	int64_t rev; /* 0 until stored; rises with every stored change */
 	int64_t product;
 	int64_t created_ms;
-	bool plain; /* may speak plain coap; else it has a key, which is not kept here */
+	bool plain;	/* may speak plain coap */
+	bool certified; /* has a certificate; neither: it has a key, which is not kept here */
 
 	/* operator */
 	int64_t lock; /* release id, 0: none */

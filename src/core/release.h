@@ -72,6 +72,9 @@ struct product {
 	int64_t target;			   /* release id, 0: none */
 	struct policy policy;
 	int64_t created_ms;
+	uint32_t ca_count; /* CAs that sign certificates of its devices; their text is not kept here
+			    */
+	uint8_t ca_sha256[DIGEST_SHA256]; /* of that text; zeros: none */
 };
 
 struct release {

@@ -144,15 +144,18 @@ static int key_call(struct ctl *c, struct url *u, json_t *body, const struct key
 	return code;
 }
 
-/* What proves its identity, into `body`: exactly one of them; `other` is the third way. */
+/* What proves its identity, into `body`: exactly one of them; `other` is the third way, of a new
+ * device `certificate` the fourth. */
 static int key_body(struct ctl *c, const struct args *a, const char *other, json_t *body)
 {
+	bool certificate = args_option(a, "certificate") != NULL;
 	const char *file = args_option(a, "psk-file");
 	bool generate = args_option(a, "psk-generate") != NULL;
 	char key[LIMIT_PSK * 2 + 1] = "";
 
-	if ((file != NULL) + generate + (args_option(a, other) != NULL) != 1)
-		return ctl_usage(c, "say one of --psk-file, --psk-generate and --%s", other);
+	if ((file != NULL) + generate + certificate + (args_option(a, other) != NULL) != 1)
+		return ctl_usage(c, "say one of --psk-file, --psk-generate%s and --%s",
+				 strcmp(other, "plain") == 0 ? ", --certificate" : "", other);
 	if (args_option(a, "psk-out") != NULL && !generate)
 		return ctl_usage(c, "--psk-out goes with --psk-generate");
 	if (file != NULL && key_read(c, file, key) != CTL_DONE)
@@ -161,6 +164,8 @@ static int key_body(struct ctl *c, const struct args *a, const char *other, json
 		(void)json_object_set_new(body, "psk", json_string(key));
 	else if (generate)
 		(void)json_object_set_new(body, "psk_generate", json_true());
+	else if (certificate)
+		(void)json_object_set_new(body, "certificate", json_true());
 	explicit_bzero(key, sizeof(key));
 	return CTL_DONE;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/commands.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
@@ -85,6 +87,14 @@ static void view_product(const struct output *o, const json_t *p)
 	view_label(o, "hardware");
 	out_text(o, hardware[0] ? hardware : "any");
 	out_nl(o);
+	if (json_object_get(p, "ca") != NULL) {
+		const json_t *ca = json_object_get(p, "ca");
+
+		view_label(o, "ca");
+		out_printf(o, "%" PRId64 " certificates, SHA-256 %.16s...",
+			   get_int(ca, "certificates"), get_str(ca, "sha256"));
+		out_nl(o);
+	}
 	view_label(o, "created");
 	out_printf(o, "%s, %s", out_when(created, when), out_ago(o, created, ago));
 	out_nl(o);
@@ -164,6 +174,61 @@ int product_target(struct ctl *c, const struct args *a)
 			       json_pack("{s:o}", "version",
 					 none ? json_null() : json_string(a->pos[1]))),
 		      "changed");
+}
+
+/* The text of a file of certificates; NULL after a message. */
+static char *ca_read(const struct ctl *c, const char *name)
+{
+	bool in = strcmp(name, "-") == 0;
+	FILE *f = in ? stdin : fopen(name, "re");
+	char *text = f ? malloc(LIMIT_CA_BUNDLE + 2) : NULL;
+	size_t len;
+
+	if (!text) {
+		(void)ctl_fail(c, "%s: %s", name, strerror(errno));
+		if (f && !in)
+			(void)fclose(f);
+		return NULL;
+	}
+	len = fread(text, 1, LIMIT_CA_BUNDLE + 1, f);
+	if (ferror(f) || len > LIMIT_CA_BUNDLE || memchr(text, 0, len)) {
+		(void)ctl_fail(c, "%s: %s", name,
+			       ferror(f)	       ? strerror(errno)
+			       : len > LIMIT_CA_BUNDLE ? "larger than 16 KiB"
+						       : "not text: a PEM file is needed");
+		free(text);
+		text = NULL;
+	} else {
+		text[len] = '\0';
+	}
+	if (!in)
+		(void)fclose(f);
+	return text;
+}
+
+int product_ca(struct ctl *c, const struct args *a)
+{
+	bool none = strcmp(a->pos[1], "none") == 0;
+	json_t *body = NULL, *p;
+	char *text = NULL, done[64];
+	struct url u;
+
+	if (!none) {
+		text = ca_read(c, a->pos[1]);
+		if (!text)
+			return CTL_FAILED;
+		body = json_pack("{s:s}", "pem", text);
+		free(text);
+		if (!body)
+			return ctl_fail(c, "%s: not a PEM file", a->pos[1]);
+	}
+	url_init(&u, "/v1/products");
+	url_segment(&u, a->pos[0]);
+	url_segment(&u, "ca");
+	p = ctl_call(c, none ? "DELETE" : "PUT", &u, body);
+	(void)snprintf(done, sizeof(done), "has %" PRId64 " CA certificates",
+		       p ? get_int(json_object_get(p, "ca"), "certificates") : 0);
+	return finish(c, p, done);
 }
 
 int product_show(struct ctl *c, const struct args *a)

@@ -18,6 +18,7 @@ static const struct option_row device_add_options[] = {
 	{"psk-file", "F", "its key: a file of hex digits; - reads standard input"},
 	{"psk-generate", NULL, "let the server draw a key, and show it once"},
 	{"psk-out", "F", "write the drawn key to a new file instead of showing it"},
+	{"certificate", NULL, "no key: it has a certificate that a CA of its product has signed"},
 	{"plain", NULL, "no key: it may speak plain CoAP, where the server allows it"},
 	{NULL, NULL, NULL},
 };
@@ -88,10 +89,15 @@ static const char policy_text[] =
 	"Policy keys and their values: postbootctl product show NAME. hardware=H is one, too:\n"
 	"only devices that report this hardware. Either - or _ joins\n"
 	"their words. Keys that end in -s are seconds; 90, 90s, 15m, 2h and 7d are understood.";
+static const char ca_text[] =
+	"FILE has one or more certificates (PEM, ECDSA on P-256); - reads standard input. They "
+	"take\n"
+	"the place of those before; none: no device of this product may have a certificate.";
 static const char release_text[] =
 	"The digest `file` (SHA-256 of the whole file) is always known. A progress bar is\n"
 	"shown on a terminal; an interrupted upload leaves nothing behind.";
-static const char key_text[] = "One of --psk-file, --psk-generate and --plain is needed.";
+static const char key_text[] =
+	"One of --psk-file, --psk-generate, --certificate and --plain is needed.";
 static const char next_text[] =
 	"The current key works until the device has made a session with the next one; then the\n"
 	"current one is retired. A next key that waits already is replaced.";
@@ -119,6 +125,8 @@ const struct command commands[] = {
 	 "change its policy or hardware", act_options, product_set, policy_text},
 	{"product", "target", "NAME VERSION|none [--if-rev N]", 2, 2,
 	 "the release its devices should run", act_options, product_target, NULL},
+	{"product", "ca", "NAME FILE|none [--if-rev N]", 2, 2,
+	 "who signs certificates of its devices", act_options, product_ca, ca_text},
 
 	{"release", "add", "PRODUCT FILE --version V [--running KIND:HEX]... [--reports LIST]", 2, 2,
 	 "upload an image", release_add_options, release_add, release_text},
@@ -129,7 +137,7 @@ const struct command commands[] = {
 	{"release", "remove", "PRODUCT VERSION [--if-rev N]", 2, 2,
 	 "delete a release that nothing uses", act_options, release_remove, NULL},
 
-	{"device", "add", "ID --product P [--psk-file F | --psk-generate [--psk-out F] | --plain]", 1, 1,
+	{"device", "add", "ID --product P [--psk-file F | --psk-generate [--psk-out F] | --certificate | --plain]", 1, 1,
 	 "create a device", device_add_options, device_add, key_text},
 	{"device", "list", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted]", 0, 0,
 	 "all devices", device_list_options, device_list, NULL},

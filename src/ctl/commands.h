@@ -11,6 +11,7 @@ int product_add(struct ctl *c, const struct args *a);
 int product_list(struct ctl *c, const struct args *a);
 int product_show(struct ctl *c, const struct args *a);
 int product_set(struct ctl *c, const struct args *a);
+int product_ca(struct ctl *c, const struct args *a);
 int product_target(struct ctl *c, const struct args *a);
 
 int release_add(struct ctl *c, const struct args *a);

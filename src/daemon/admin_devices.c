@@ -119,20 +119,21 @@ static bool psk_given(struct request *rq, const char *hex, struct psk *psk)
 	return false;
 }
 
-/* Exactly one of psk, psk_generate and (where `plain` is not NULL) plain. */
-static bool psk_wanted(struct request *rq, struct psk *psk, bool *plain)
+/* Exactly one of psk, psk_generate and (for a new device `d`) certificate and plain. */
+static bool psk_wanted(struct request *rq, struct psk *psk, struct device *d)
 {
 	const char *hex;
 	bool generate;
 
 	if (!body_text(rq, "psk", false, &hex) || !body_flag(rq, "psk_generate", &generate) ||
-	    (plain && !body_flag(rq, "plain", plain)))
+	    (d &&
+	     (!body_flag(rq, "plain", &d->plain) || !body_flag(rq, "certificate", &d->certified))))
 		return false;
-	if ((hex != NULL) + generate + (plain && *plain) != 1) {
+	if ((hex != NULL) + generate + (d && d->plain) + (d && d->certified) != 1) {
 		reply_problem(rq, 400, "invalid",
-			      plain ? "give one of \"psk\": \"HEX\", \"psk_generate\": true and "
-				      "\"plain\": true"
-				    : "give one of \"psk\": \"HEX\" and \"psk_generate\": true");
+			      d ? "give one of \"psk\": \"HEX\", \"psk_generate\": true, "
+				  "\"certificate\": true and \"plain\": true"
+				: "give one of \"psk\": \"HEX\" and \"psk_generate\": true");
 		return false;
 	}
 	if (generate)
@@ -160,18 +161,18 @@ void devices_add(struct request *rq)
 	struct psk psk = {0};
 
 	report_init(&d.report);
-	if (!body_keys(rq, rq->json, "", " id product psk psk_generate plain ") ||
+	if (!body_keys(rq, rq->json, "", " id product psk psk_generate certificate plain ") ||
 	    !body_text(rq, "id", true, &id) || !check_name(rq, "id", id, LIMIT_DEVICE_ID) ||
 	    !body_text(rq, "product", true, &product) || !find_product(rq, product, &p) ||
 	    !device_is_new(rq, id))
 		return;
 	(void)buf_copy_str(d.id, sizeof(d.id), id);
 	d.product = p.id;
-	if (psk_wanted(rq, &psk, &d.plain)) {
+	if (psk_wanted(rq, &psk, &d)) {
 		rq->after = device_added;
 		request_owed(rq);
-		engine_device_add(rq->admin->conf.engine, &rq->actor, &d, d.plain ? NULL : &psk,
-				  request_done, rq);
+		engine_device_add(rq->admin->conf.engine, &rq->actor, &d,
+				  d.plain || d.certified ? NULL : &psk, request_done, rq);
 	}
 	explicit_bzero(&psk, sizeof(psk));
 }

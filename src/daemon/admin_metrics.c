@@ -131,6 +131,14 @@ static void put_handshakes(struct metrics *m, const struct net_stats *net)
 	metrics_count(m, "reason", "rate", net->handshakes_shed);
 	metrics_count(m, "reason", "room", net->half_open_shed);
 	metrics_one(m, GAUGE, "postboot_handshakes_open", "Handshakes under way.", net->half_open);
+	metrics_one(m, COUNTER, "postboot_handshakes_resumed_total",
+		    "Handshakes of certificates that a session ticket made cheap.",
+		    net->handshakes_resumed);
+	metrics_family(m, COUNTER, "postboot_certificates_refused_total",
+		       "Handshakes and sessions with certificates that were refused, by reason.");
+	for (int i = NET_REFUSED_NONE + 1; i < NET_REFUSED_COUNT; i++)
+		metrics_count(m, "reason", net_refused_name((enum net_refused)i),
+			      net->certificates_refused[i]);
 }
 
 static void put_sleep(struct metrics *m, const struct net_stats *net)

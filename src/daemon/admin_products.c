@@ -165,6 +165,65 @@ void product_patch(struct request *rq)
 	engine_product_set(rq->admin->conf.engine, &rq->actor, &p, request_done, rq);
 }
 
+/* ---- /v1/products/NAME/ca ---- */
+
+void product_ca_get(struct request *rq)
+{
+	char pem[LIMIT_CA_BUNDLE + 1];
+	struct product p;
+	int err;
+
+	if (!body_keys(rq, rq->json, "", "") || !find_product(rq, rq->name[0], &p))
+		return;
+	err = store_ca(rq->admin->conf.store, p.id, pem, sizeof(pem));
+	if (err == ERR_NOENT) {
+		reply_error(rq, ERR_NOENT, "product \"%.80s\" has no CA", p.name);
+		return;
+	}
+	if (!read_ok(rq, err))
+		return;
+	json_t *o = json_object();
+	view_put(&o, "pem", json_string(pem));
+	reply_row(rq, 200, p.rev, o, NULL);
+}
+
+static void ca_change(struct request *rq, const char *pem, unsigned count)
+{
+	rq->after = rq->show = product_changed;
+	request_owed(rq);
+	engine_product_ca(rq->admin->conf.engine, &rq->actor, rq->name[0], pem, count, request_done,
+			  rq);
+}
+
+void product_ca_put(struct request *rq)
+{
+	struct net_x509_fault fault;
+	const char *pem;
+	unsigned count = 0;
+	struct product p;
+
+	if (!body_keys(rq, rq->json, "", " pem ") || !find_product(rq, rq->name[0], &p) ||
+	    !body_text(rq, "pem", true, &pem))
+		return;
+	if (strlen(pem) > LIMIT_CA_BUNDLE) {
+		reply_problem(rq, 400, "invalid", "pem: longer than %d bytes", LIMIT_CA_BUNDLE);
+		return;
+	}
+	if (net_x509_check_bundle((struct bytes){(const uint8_t *)pem, strlen(pem)}, &count,
+				  &fault))
+		reply_problem(rq, 400, "invalid", "pem: %s", fault.what);
+	else
+		ca_change(rq, pem, count);
+}
+
+void product_ca_drop(struct request *rq)
+{
+	struct product p;
+
+	if (body_keys(rq, rq->json, "", "") && find_product(rq, rq->name[0], &p))
+		ca_change(rq, "", 0);
+}
+
 void product_target(struct request *rq)
 {
 	const json_t *value = json_object_get(rq->json, "version");

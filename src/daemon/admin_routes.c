@@ -15,6 +15,9 @@ static const struct route routes[] = {
 	{"GET",    "/v1/products/*", "", BODY_JSON, NULL, product_get, false},
 	{"PATCH",  "/v1/products/*", "", BODY_JSON, NULL, product_patch, true},
 	{"PUT",    "/v1/products/*/target", "", BODY_JSON, NULL, product_target, true},
+	{"GET",    "/v1/products/*/ca", "", BODY_JSON, NULL, product_ca_get, false},
+	{"PUT",    "/v1/products/*/ca", "", BODY_JSON, NULL, product_ca_put, true},
+	{"DELETE", "/v1/products/*/ca", "", BODY_JSON, NULL, product_ca_drop, true},
 
 	{"GET",    "/v1/releases", " after limit ", BODY_JSON, NULL, releases_list, false},
 	{"GET",    "/v1/products/*/releases", " after limit ", BODY_JSON, NULL, releases_list, false},

@@ -21,7 +21,7 @@
 #include "base/log.h"
 
 enum {
-	CONF_PATH_MAX = 512,   /* bytes of state-dir and key-file */
+	CONF_PATH_MAX = 512,   /* bytes of a path */
 	CONF_SOCKET_MAX = 107, /* bytes of admin-socket: sun_path without its NUL */
 	CONF_PREFIX_MAX = 32,  /* bytes of event-prefix */
 	CONF_GROUP_MAX = 32,   /* bytes of viewer-group */
@@ -29,7 +29,7 @@ enum {
 	CONF_LISTEN_MAX = 16,  /* addresses */
 	CONF_URI_MAX = 63,     /* "coaps://[v6 address]:65535" is at most 61 */
 	CONF_ERRORS_MAX = 16,  /* mistakes told at once */
-	CONF_PRINT_MAX = 4096, /* bytes conf_print() needs at most */
+	CONF_PRINT_MAX = 8192, /* bytes conf_print() needs at most */
 };
 
 union conf_address {
@@ -50,6 +50,9 @@ struct conf_listen {
 struct conf {
 	char state_dir[CONF_PATH_MAX + 1];
 	char key_file[CONF_PATH_MAX + 1];
+	char certificate[CONF_PATH_MAX + 1]; /* "": devices with certificates are not served */
+	char certificate_key[CONF_PATH_MAX + 1];
+	char crl_file[CONF_PATH_MAX + 1];
 	char admin_socket[CONF_SOCKET_MAX + 1];
 	char viewer_group[CONF_GROUP_MAX + 1]; /* a name or a number; "": none */
 	struct conf_listen listen[CONF_LISTEN_MAX];

@@ -375,6 +375,12 @@ void engine_on_events(struct engine *e, void (*fn)(void *ctx, uint64_t head), vo
 	e->on_events_ctx = ctx;
 }
 
+void engine_on_ca(struct engine *e, void (*fn)(void *ctx), void *ctx)
+{
+	e->on_ca = fn;
+	e->on_ca_ctx = ctx;
+}
+
 static void device_address(const struct dev *d, struct engine_device *v)
 {
 	v->address[0] = 0;

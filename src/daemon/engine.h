@@ -52,6 +52,13 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx);
 /* Called after every commit that wrote events, with the newest sequence. */
 void engine_on_events(struct engine *e, void (*fn)(void *ctx, uint64_t head), void *ctx);
 
+/* Called after every commit that changed the CAs of a product. */
+void engine_on_ca(struct engine *e, void (*fn)(void *ctx), void *ctx);
+/* All of them in turn, with their text; those without are left out. `fn` returns an error to stop,
+ * which is returned. */
+int engine_cas(struct engine *e, int (*fn)(void *ctx, const struct product *p, const char *pem),
+	       void *ctx) ERR_CHECK;
+
 /* ---- operator acts ---- */
 
 /* Who acts, from the credentials of the peer, and what he has seen: with `conditional` an act is
@@ -80,6 +87,9 @@ void engine_product_add(struct engine *e, const struct actor *by, const struct p
 /* Replaces hardware and policy of the product with p->name; rev 0 in `p` means "whatever". */
 void engine_product_set(struct engine *e, const struct actor *by, const struct product *p,
 			engine_done *done, void *ctx);
+/* The CAs that sign certificates of its devices: `count` of them, checked; "", 0: none. */
+void engine_product_ca(struct engine *e, const struct actor *by, const char *product,
+		       const char *pem, unsigned count, engine_done *done, void *ctx);
 /* version "": no target. */
 void engine_product_target(struct engine *e, const struct actor *by, const char *product,
 			   const char *version, engine_done *done, void *ctx);
@@ -90,7 +100,8 @@ void engine_release_add(struct engine *e, const struct actor *by, const struct r
  * the last release with these bytes. */
 void engine_release_remove(struct engine *e, const struct actor *by, const char *product,
 			   const char *version, engine_done *done, void *ctx);
-/* psk NULL: a plain device. ERR_EXIST if another device has the key. */
+/* psk NULL: a plain device or one with a certificate, as `d` says. ERR_EXIST if another device has
+ * the key. */
 void engine_device_add(struct engine *e, const struct actor *by, const struct device *d,
 		       const struct psk *psk, engine_done *done, void *ctx);
 /* The key that takes the place of the current one with the first handshake made with it; one that

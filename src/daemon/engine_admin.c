@@ -6,11 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/audit.h"
 #include "daemon/engine_internal.h"
 
 /* ---- on the catalogue and on device rows as a whole ---- */
 
-enum act_kind { ACT_PRODUCT_PUT, ACT_TARGET, ACT_RELEASE_ADD, ACT_RELEASE_REMOVE, ACT_DEVICE_ADD };
+enum act_kind {
+	ACT_PRODUCT_PUT,
+	ACT_CA,
+	ACT_TARGET,
+	ACT_RELEASE_ADD,
+	ACT_RELEASE_REMOVE,
+	ACT_DEVICE_ADD
+};
 
 struct act {
 	struct engine *e;
@@ -82,6 +90,7 @@ static int act_adopt(struct act *act, const struct store_result *result)
 
 	switch (act->kind) {
 	case ACT_PRODUCT_PUT:
+	case ACT_CA:
 	case ACT_TARGET:
 		p = catalog_product(e, act->product.id);
 		if (!p) {
@@ -93,6 +102,8 @@ static int act_adopt(struct act *act, const struct store_result *result)
 		*p = act->product;
 		if (act->kind == ACT_TARGET)
 			sweep_target(e, p->id);
+		if (act->kind == ACT_CA && e->on_ca)
+			e->on_ca(e->on_ca_ctx);
 		break;
 	case ACT_RELEASE_ADD:
 		act->release.id = result->ids[0];
@@ -155,6 +166,19 @@ typedef void act_put(struct store_set *set, const void *what);
 static void put_product(struct store_set *set, const void *what)
 {
 	store_set_product(set, what);
+}
+
+struct ca_put {
+	const struct product *product;
+	const char *pem;
+};
+
+static void put_ca(struct store_set *set, const void *what)
+{
+	const struct ca_put *put = what;
+
+	store_set_product(set, put->product);
+	store_set_ca(set, put->product->id, put->pem);
 }
 
 static void put_release(struct store_set *set, const void *what)
@@ -220,8 +244,9 @@ void engine_product_add(struct engine *e, const struct actor *by, const struct p
 	act_submit(act, put_product, &act->product, json_null(), audit_product(e, &act->product));
 }
 
-/* The product as it is to be goes out in act->product; only what differs is told. */
-static void product_submit(struct act *act, const struct product *old)
+/* The product as it is to be is act->product, which is put by `put`; only what differs is told. */
+static void product_submit(struct act *act, const struct product *old, act_put *put,
+			   const void *what)
 {
 	json_t *before = audit_product(act->e, old);
 	json_t *after = audit_product(act->e, &act->product);
@@ -234,7 +259,7 @@ static void product_submit(struct act *act, const struct product *old)
 		free(act);
 		return;
 	}
-	act_submit(act, put_product, &act->product, before, after);
+	act_submit(act, put, what, before, after);
 }
 
 void engine_product_set(struct engine *e, const struct actor *by, const struct product *p,
@@ -258,7 +283,36 @@ void engine_product_set(struct engine *e, const struct actor *by, const struct p
 	act->product = *old;
 	memcpy(act->product.hardware, p->hardware, sizeof(p->hardware));
 	act->product.policy = p->policy;
-	product_submit(act, old);
+	product_submit(act, old, put_product, &act->product);
+}
+
+void engine_product_ca(struct engine *e, const struct actor *by, const char *product,
+		       const char *pem, unsigned count, engine_done *done, void *ctx)
+{
+	const struct product *p = catalog_product_named(e, product);
+	struct act *act;
+
+	if (!p) {
+		answer(done, ctx, ERR_NOENT, "no such product");
+		return;
+	}
+	if (!actor_matches(by, p->rev)) {
+		answer(done, ctx, ERR_STALE, stale_why);
+		return;
+	}
+	act = act_new(e, ACT_CA, "product ca", by, done, ctx);
+	if (!act)
+		return;
+	struct ca_put put = {&act->product, pem};
+	act->product = *p;
+	act->product.ca_count = count;
+	memset(act->product.ca_sha256, 0, sizeof(act->product.ca_sha256));
+	if (pem[0] && audit_sha256(pem, strlen(pem), act->product.ca_sha256)) {
+		free(act);
+		answer(done, ctx, ERR_CRYPTO, "its hash could not be computed");
+		return;
+	}
+	product_submit(act, p, put_ca, &put);
 }
 
 void engine_product_target(struct engine *e, const struct actor *by, const char *product,
@@ -284,7 +338,7 @@ void engine_product_target(struct engine *e, const struct actor *by, const char 
 		return;
 	act->product = *p;
 	act->product.target = r ? r->id : 0;
-	product_submit(act, p);
+	product_submit(act, p, put_product, &act->product);
 }
 
 void engine_release_add(struct engine *e, const struct actor *by, const struct release *r,

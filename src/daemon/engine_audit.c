@@ -35,6 +35,7 @@ json_t *audit_product(struct engine *e, const struct product *p)
 		view_put(&policy, policy_rows[i].name,
 			 json_integer(policy_get(&p->policy, &policy_rows[i])));
 	view_put(&o, "policy", policy);
+	view_put_ca(&o, p);
 	return o;
 }
 
@@ -65,6 +66,8 @@ json_t *audit_device(struct engine *e, const struct device *d, const struct atte
 		view_put_text(&o, "product", p->name);
 	if (d->plain)
 		view_put(&o, "plain", json_true());
+	if (d->certified)
+		view_put(&o, "certificate", json_true());
 	if (lock)
 		view_put_text(&o, "lock", lock->version);
 	if (d->force)

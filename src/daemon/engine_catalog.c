@@ -109,6 +109,24 @@ void catalog_drop_release(struct engine *e, int64_t id)
 	}
 }
 
+int engine_cas(struct engine *e, int (*fn)(void *ctx, const struct product *p, const char *pem),
+	       void *ctx)
+{
+	char pem[LIMIT_CA_BUNDLE + 1];
+	int err = 0;
+
+	for (size_t i = 0; !err && i < e->product_count; i++) {
+		const struct product *p = e->products[i];
+
+		if (p->ca_count == 0)
+			continue;
+		err = store_ca(e->conf.store, p->id, pem, sizeof(pem));
+		if (!err)
+			err = fn(ctx, p, pem);
+	}
+	return err;
+}
+
 struct loading {
 	struct engine *e;
 	int err;

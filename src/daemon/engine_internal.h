@@ -176,6 +176,8 @@ struct engine {
 	uint64_t retired;		     /* rows, since the last look began */
 	void (*on_events)(void *ctx, uint64_t head);
 	void *on_events_ctx;
+	void (*on_ca)(void *ctx);
+	void *on_ca_ctx;
 	struct engine_stats stats;
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
@@ -348,6 +350,8 @@ void engine_key_store(const struct job *job, struct store_set *set);
 json_t *engine_key_facts(const struct job *job, bool after);
 /* What an error of the store means for keys; NULL: nothing else than for other rows. */
 const char *engine_key_why(int err);
+/* A new session with a certificate: may the device have it? Logs why not. */
+bool engine_certificate_proved(struct dev *d, struct net_peer *peer);
 /* A new session: notes what it proved; false if that key was withdrawn meanwhile. */
 bool engine_key_proved(struct engine *e, struct dev *d, struct session *s);
 /* A wrapped row for a key that no device has, else ERR_EXIST; ret_why is set on failure. */

@@ -201,6 +201,20 @@ static void move(struct engine *e, struct dev *d, const struct store_key *next)
 	explicit_bzero(&current, sizeof(current));
 }
 
+/* A certificate says who somebody is; that he may come, and as what, is in our records. */
+bool engine_certificate_proved(struct dev *d, struct net_peer *peer)
+{
+	enum net_refused why = NET_REFUSED_NONE;
+
+	if (!d->u.device.certified)
+		why = NET_REFUSED_KEY_DEVICE;
+	else if (!net_peer_certified_for(peer, d->u.device.product))
+		why = NET_REFUSED_OTHER_PRODUCT;
+	if (why != NET_REFUSED_NONE)
+		net_peer_refuse(peer, why);
+	return why == NET_REFUSED_NONE;
+}
+
 bool engine_key_proved(struct engine *e, struct dev *d, struct session *s)
 {
 	const struct store_key *used = NULL;
@@ -352,6 +366,11 @@ void engine_key_decide(struct job *job)
 	const char *id = job->u.device.id;
 	int err;
 
+	if (job->u.device.certified) {
+		job->out.err = ERR_BUSY;
+		job->out.why = "it has a certificate, which its CA renews, and no key";
+		return;
+	}
 	if (job->u.device.plain) {
 		job->out.err = ERR_BUSY;
 		job->out.why = "it is a plain device, which has no key: remove it, and add it with "

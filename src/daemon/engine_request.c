@@ -106,13 +106,17 @@ bool engine_peer_up(void *ctx, struct net_peer *peer, struct bytes identity)
 		return false;
 	memcpy(id, identity.ptr, identity.len);
 	id[identity.len] = 0;
-	if (dev_get(e, id, &d))
+	int err = dev_get(e, id, &d);
+	if (err == ERR_NOENT && net_peer_certified(peer))
+		net_peer_refuse(peer, NET_REFUSED_UNKNOWN_DEVICE);
+	if (err)
 		return false;
 	if (!session_begin(e, d, peer)) {
 		dev_release(e, d);
 		return false;
 	}
-	if (!engine_key_proved(e, d, net_peer_user(peer))) {
+	if (net_peer_certified(peer) ? !engine_certificate_proved(d, peer)
+				     : !engine_key_proved(e, d, net_peer_user(peer))) {
 		session_end(e, net_peer_user(peer));
 		return false;
 	}

@@ -28,7 +28,9 @@
 	X(HEALTH_CLOCK, "clock", false)                                                            \
 	X(HEALTH_RECEIVE_BUFFER, "receive-buffer", false)                                          \
 	X(HEALTH_SHEDDING, "shedding", false)                                                      \
-	X(HEALTH_KEYS_IN_CLEAR, "keys-in-clear", false)
+	X(HEALTH_KEYS_IN_CLEAR, "keys-in-clear", false)                                            \
+	X(HEALTH_CERTIFICATE, "certificate", false)                                                \
+	X(HEALTH_REVOCATIONS, "revocations", false)
 
 enum health_id {
 #define HEALTH_ENUM(name, word, degrades) name,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/certs.h"
 #include "daemon/conf_load.h"
 #include "daemon/make_key.h"
 #include "daemon/offline.h"
@@ -178,7 +179,8 @@ static int new_key(const char *file)
 static bool conf_test(const struct conf *conf)
 {
 	struct viewers viewers;
-	bool good = service_key_test(conf) == 0;
+	bool keys = service_key_test(conf) == 0;
+	bool good = certs_test(conf) == 0 && keys;
 	int err = viewers_find(conf->viewer_group, &viewers);
 
 	if (err)

@@ -22,7 +22,7 @@ enum {
 	CLOCK_SHOWN_MS = 600000,
 	QUEUE_LONG = 1000,     /* sets that wait for the disk */
 	READER_BEHIND = 10000, /* events */
-	SHED_QUIET_MS = 10000, /* without a refusal before shedding is over */
+	SHED_QUIET_MS = 5000,  /* without a refusal before shedding is over */
 	SPACE_LEAST = 64 << 20,
 	FILES_PERCENT = 80,
 };
@@ -238,8 +238,10 @@ static void shed_look(struct monitor *m, const struct net_stats *stats, int64_t 
 	if (fresh) {
 		m->shed_ms = now_ms;
 		health_set(m->conf.health, HEALTH_SHEDDING,
-			   "see limited= in the log for who it is; postbootd.conf has the limits, "
-			   "...-per-second",
+			   stats->limited ? "see limited= in the log for who it is; postbootd.conf "
+					    "has the limits, ...-per-second"
+					  : "see the reasons in postboot_messages_shed_total and "
+					    "postboot_handshakes_shed_total of the metrics",
 			   "%" PRIu64 " messages were refused in the last second; devices or "
 			   "addresses that send too much: %" PRIu64,
 			   fresh, stats->limited);
@@ -324,6 +326,8 @@ void monitor_look(struct monitor *m)
 	readers_look(m);
 	net_look(m, now_ms);
 	machine_look(m, now_ms);
+	if (m->conf.certs)
+		certs_look(m->conf.certs, clock_read().wall_ms);
 }
 
 /* Faults of the database refuse commands at once; the rest may wait for its turn. */

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "daemon/admin.h"
+#include "daemon/certs.h"
 #include "daemon/engine.h"
 #include "daemon/health.h"
 
@@ -21,6 +22,7 @@ struct monitor_conf {
 	struct images *images;
 	struct engine *engine;
 	const struct net *net;	   /* NULL: none */
+	struct certs *certs;	   /* NULL: none */
 	const struct admin *admin; /* NULL: none */
 	const char *state_dir;
 };

@@ -146,6 +146,17 @@ static bool viewers_reload(struct service *s, const struct conf *fresh)
 	return true;
 }
 
+/* The files are read anew even if their names are the same. False: the old ones stay. */
+static bool certs_reload(struct service *s, const struct conf *fresh)
+{
+	int err;
+
+	s->certs.conf = fresh;
+	err = certs_load(&s->certs, "reload");
+	s->certs.conf = &s->conf;
+	return err == 0;
+}
+
 /* Keys that wait for a restart keep telling so at every reload: only what reloads is taken. */
 static void conf_take(struct service *s, const struct conf *fresh)
 {
@@ -186,7 +197,7 @@ static void on_reload_signal(uv_signal_t *handle, int number)
 		log_err("reload=failed file=%s do=\"correct it and reload again; the old "
 			"configuration stays\"",
 			s->file);
-	} else if (viewers_reload(s, &fresh)) {
+	} else if (viewers_reload(s, &fresh) && certs_reload(s, &fresh)) {
 		conf_take(s, &fresh);
 	}
 	(void)sd_notify(0, "READY=1");

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "daemon/admin.h"
+#include "daemon/certs.h"
 #include "daemon/conf.h"
 #include "daemon/engine.h"
 #include "daemon/health.h"
@@ -38,6 +39,7 @@ struct service {
 	struct engine *engine;
 	bool engine_started;
 	struct net *net;
+	struct certs certs;
 	struct admin *admin;
 	struct admin *metrics; /* the TCP address; NULL: none */
 	struct monitor *monitor;

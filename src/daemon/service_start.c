@@ -135,6 +135,13 @@ static int start_engine(struct service *s)
 	return err ? service_failed(err, "engine", s->conf.state_dir, store_todo(err)) : 0;
 }
 
+static void cas_changed(void *ctx)
+{
+	int err = certs_load(ctx, "reload");
+
+	(void)err; /* what failed was told */
+}
+
 static int start_net(struct service *s)
 {
 	struct net_conf conf = service_conf_net(s);
@@ -143,6 +150,12 @@ static int start_net(struct service *s)
 	if (err)
 		return service_failed(err, "net", "dtls", "see the line before");
 	engine_set_net(s->engine, s->net);
+	s->certs = (struct certs){
+		.conf = &s->conf, .engine = s->engine, .net = s->net, .health = &s->health};
+	engine_on_ca(s->engine, cas_changed, &s->certs);
+	err = certs_load(&s->certs, "start");
+	if (err)
+		return err;
 	return listen_open(&s->listen, &s->conf, s->net);
 }
 
@@ -246,6 +259,7 @@ static int start_monitor(struct service *s)
 		.images = s->images,
 		.engine = s->engine,
 		.net = s->net,
+		.certs = &s->certs,
 		.admin = s->admin,
 		.state_dir = s->conf.state_dir,
 	};

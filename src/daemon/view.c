@@ -73,6 +73,18 @@ json_t *view_digest(const struct digest *d)
 
 /* ---- products and releases ---- */
 
+void view_put_ca(json_t **o, const struct product *p)
+{
+	json_t *ca;
+
+	if (p->ca_count == 0)
+		return;
+	ca = json_object();
+	view_put(&ca, "certificates", json_integer(p->ca_count));
+	view_put(&ca, "sha256", view_hex(p->ca_sha256, sizeof(p->ca_sha256)));
+	view_put(o, "ca", ca);
+}
+
 json_t *view_product(const struct product *p, const char *target)
 {
 	json_t *o = json_object();
@@ -86,6 +98,7 @@ json_t *view_product(const struct product *p, const char *target)
 	POLICY_LIST(PUT_POLICY)
 #undef PUT_POLICY
 	view_put(&o, "policy", policy);
+	view_put_ca(&o, p);
 	view_put(&o, "rev", json_integer(p->rev));
 	view_put_time(&o, "created", p->created_ms);
 	return o;

@@ -32,6 +32,8 @@ json_t *view_event(const char *stream, const struct store_event_row *e);
 
 /* `target`: the version of the product's target, "" if it has none. */
 json_t *view_product(const struct product *p, const char *target);
+/* How many CAs it has and which, if any. */
+void view_put_ca(json_t **o, const struct product *p);
 
 /* `product`: its name; `target`: whether the product targets it. */
 json_t *view_release(const struct release *r, const char *product, bool target);

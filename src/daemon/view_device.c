@@ -164,6 +164,8 @@ static json_t *device_begin(const struct engine_device *now)
 	view_put(&o, "product", view_text(now->product.name));
 	if (d->plain)
 		view_put(&o, "plain", json_true());
+	if (d->certified)
+		view_put(&o, "certificate", json_true());
 	view_put(&o, "rev", json_integer(d->rev));
 	view_put_time(&o, "created", d->created_ms);
 	view_put(&o, "online", json_boolean(d->online));

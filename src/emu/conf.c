@@ -92,6 +92,24 @@ static int set_psk_list(struct emu_conf *conf, const char *value)
 	return 0;
 }
 
+static int set_cert(struct emu_conf *conf, const char *value)
+{
+	conf->cert = value;
+	return 0;
+}
+
+static int set_cert_key(struct emu_conf *conf, const char *value)
+{
+	conf->cert_key = value;
+	return 0;
+}
+
+static int set_ca(struct emu_conf *conf, const char *value)
+{
+	conf->ca = value;
+	return 0;
+}
+
 static int set_state(struct emu_conf *conf, const char *value)
 {
 	return copy_text(conf->state, sizeof(conf->state), value);
@@ -251,6 +269,9 @@ static const struct conf_row conf_rows[] = {
 	{"--id", "ID", set_id, "the device's identity; prefix of a fleet's"},
 	{"--psk-file", "FILE", set_psk_file, "the key in hex"},
 	{"--psk-list", "FILE", set_psk_list, "keys, lines of id:hex"},
+	{"--cert", "FILE", set_cert, "a certificate (PEM) in the place of a key"},
+	{"--key", "FILE", set_cert_key, "its private key (PEM)"},
+	{"--ca", "FILE", set_ca, "who signs the server's certificate (PEM)"},
 	{"--state", "DIR", set_state, "flash and files of the device; fresh ones are made"},
 	{"--version", "V", set_version, "version of a fresh device's firmware"},
 	{"--image", "FILE", set_image, "image of a fresh device's firmware (gives a digest)"},
@@ -279,8 +300,9 @@ enum { CONF_ROWS = sizeof(conf_rows) / sizeof(conf_rows[0]) };
 
 static void conf_usage(FILE *out)
 {
-	fprintf(out, "usage: postboot-device --server URI --id ID (--psk-file F | --psk-list F)\n"
-		     "                       --state DIR [--version V] [options]\n"
+	fprintf(out, "usage: postboot-device --server URI --id ID (--psk-file F | --psk-list F |\n"
+		     "                       --cert F --key F --ca F) --state DIR\n"
+		     "                       [--version V] [options]\n"
 		     "An emulated device for Postboot.\n\n");
 	for (size_t i = 0; i < CONF_ROWS; i++) {
 		char form[48];
@@ -349,6 +371,19 @@ static enum emu_conf_result conf_need(const char *what)
 	return EMU_CONF_BAD;
 }
 
+/* libcoap would tell nobody. */
+static bool cert_readable(const char *name)
+{
+	FILE *f = fopen(name, "re");
+
+	if (!f) {
+		fprintf(stderr, "postboot-device: %s: cannot be read\n", name);
+		return false;
+	}
+	fclose(f);
+	return true;
+}
+
 static enum emu_conf_result conf_check(struct emu_conf *conf)
 {
 	if (conf->server.len == 0)
@@ -359,8 +394,17 @@ static enum emu_conf_result conf_check(struct emu_conf *conf)
 		return conf_need("--state is needed");
 	if (conf->psk_file && conf->psk_list)
 		return conf_need("--psk-file and --psk-list exclude each other");
-	if (conf->dtls && !conf->psk_file && !conf->psk_list)
-		return conf_need("a key is needed: --psk-file or --psk-list");
+	if (!conf->cert != !conf->cert_key || !conf->cert != !conf->ca)
+		return conf_need("--cert, --key and --ca go together");
+	if (conf->cert && (conf->psk_file || conf->psk_list))
+		return conf_need("--cert is in the place of --psk-file and --psk-list");
+	if (conf->cert && conf->count > 0)
+		return conf_need("--cert is for one device");
+	if (conf->dtls && !conf->cert && !conf->psk_file && !conf->psk_list)
+		return conf_need("a key is needed: --psk-file or --psk-list, or --cert");
+	for (int i = 0; conf->cert && i < 3; i++)
+		if (!cert_readable((const char *[]){conf->cert, conf->cert_key, conf->ca}[i]))
+			return EMU_CONF_BAD;
 	if (conf->count > 0 && conf->psk_file)
 		return conf_need("--count takes its keys from --psk-list");
 	if (conf->count > 0 && strlen(conf->id) > LIMIT_DEVICE_ID - 6)

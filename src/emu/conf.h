@@ -58,7 +58,8 @@ struct emu_conf {
 	char id[LIMIT_DEVICE_ID + 1];
 	const char *psk_file;
 	const char *psk_list;
-	struct emu_key *keys; /* one per device, in order; owned */
+	const char *cert, *cert_key, *ca; /* PEM files; all or none */
+	struct emu_key *keys;		  /* one per device, in order; owned */
 	size_t keys_len;
 	char state[EMU_PATH_CAP / 2];
 	char version[LIMIT_VERSION + 1]; /* empty: not given */

@@ -57,7 +57,7 @@ static int key_file(struct emu_conf *conf)
 		return ERR_NOMEM;
 	conf->keys_len = 1;
 	memcpy(conf->keys[0].id, conf->id, sizeof(conf->id));
-	if (!conf->dtls && !conf->psk_file)
+	if (!conf->psk_file)
 		return 0;
 	err = emu_file_read(conf->psk_file, text, sizeof(text), &len);
 	if (!err)

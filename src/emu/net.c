@@ -248,6 +248,28 @@ static void net_address(coap_address_t *dst, const struct emu_addr *addr)
 		dst->addr.sin = addr->u.in;
 }
 
+/* The server is believed if `ca` has signed it for a server, whatever its name. */
+static coap_session_t *net_connect_certified(struct emu_ctx *ctx,
+					     const struct emu_session_conf *conf,
+					     const coap_address_t *bind_to,
+					     const coap_address_t *server)
+{
+	coap_dtls_pki_t setup;
+
+	memset(&setup, 0, sizeof(setup));
+	setup.version = COAP_DTLS_PKI_SETUP_VERSION;
+	setup.verify_peer_cert = 1;
+	setup.check_common_ca = 1; /* or libcoap does not read ca_file */
+	setup.cert_chain_validation = 1;
+	setup.cert_chain_verify_depth = 3;
+	setup.allow_no_crl = 1;
+	setup.pki_key.key_type = COAP_PKI_KEY_PEM;
+	setup.pki_key.key.pem.public_cert = conf->cert;
+	setup.pki_key.key.pem.private_key = conf->cert_key;
+	setup.pki_key.key.pem.ca_file = conf->ca;
+	return coap_new_client_session_pki(ctx->coap, bind_to, server, COAP_PROTO_DTLS, &setup);
+}
+
 static coap_session_t *net_connect(struct emu_ctx *ctx, const struct emu_session_conf *conf)
 {
 	coap_dtls_cpsk_t setup;
@@ -269,6 +291,8 @@ static coap_session_t *net_connect(struct emu_ctx *ctx, const struct emu_session
 	}
 	if (!conf->dtls)
 		return coap_new_client_session(ctx->coap, bind_to, &server, COAP_PROTO_UDP);
+	if (conf->cert)
+		return net_connect_certified(ctx, conf, bind_to, &server);
 	memset(&setup, 0, sizeof(setup));
 	setup.version = COAP_DTLS_CPSK_SETUP_VERSION;
 	setup.psk_info.identity.s = (const uint8_t *)conf->identity;

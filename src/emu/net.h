@@ -61,6 +61,7 @@ struct emu_session_conf {
 	const char *identity;
 	const uint8_t *psk;
 	size_t psk_len;
+	const char *cert, *cert_key, *ca; /* PEM files, in the place of the key; NULL: none */
 	uint32_t ack_timeout_ms;
 	uint16_t max_retransmit;
 	uint16_t nstart; /* exchanges in flight */

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "net/net_internal.h"
+#include "net/net_step.h"
 
 void net_now(struct net *net)
 {
@@ -47,7 +47,9 @@ static void dtls_send(struct net_peer *peer, struct bytes datagram)
 static void dtls_timer(struct net_peer *peer)
 {
 	net_dtls_feed(&peer->net->dtls, (struct bytes){NULL, 0});
-	if (peer->state == NET_PEER_HALF_OPEN)
+	if (peer->state == NET_PEER_HALF_OPEN && peer->tls->step)
+		net_step_submit(peer, NULL);
+	else if (peer->state == NET_PEER_HALF_OPEN)
 		net_handshake_go_on(peer);
 }
 
@@ -197,8 +199,10 @@ static void free_memory(struct net *net)
 {
 	net_coap_done(&net->coap);
 	net_udp_rx_free(net->rx);
+	net_pool_free(net->pool);
 	net_peers_done(net);
 	net_dtls_done(&net->dtls);
+	net_x509_unref(net->x509);
 	net_quota_done(&net->devices);
 	net_quota_done(&net->strangers);
 	free(net);
@@ -362,6 +366,8 @@ void net_close(struct net *net, void (*closed)(void *ctx), void *ctx)
 		list_remove(&socket->link);
 		uv_close((uv_handle_t *)&socket->poll, on_socket_closed);
 	}
+	if (net->pool) /* after the peers: what it has is freed as it comes back */
+		net_pool_stop(net->pool, on_closed, net);
 	uv_close((uv_handle_t *)&net->prepare, on_closed);
 	uv_close((uv_handle_t *)&net->wake, on_closed);
 }
@@ -437,6 +443,67 @@ void net_peer_claim(const struct net_peer *peer, struct net_claim *ret)
 	*ret = (struct net_claim){.identity = identity,
 				  .print = net_claim_print(peer->net, &peer->remote, identity),
 				  .tag = peer->key_tag};
+}
+
+bool net_peer_certified(const struct net_peer *peer)
+{
+	return peer->certified;
+}
+
+bool net_peer_certified_for(const struct net_peer *peer, int64_t product)
+{
+	return peer->tls && peer->tls->step && net_x509_trusts(&peer->tls->step->proof, product);
+}
+
+void net_peer_refuse(struct net_peer *peer, enum net_refused why)
+{
+	struct net *net = peer->net;
+	char address[64], identity[LIMIT_PSK_IDENTITY + 1];
+
+	log_peer(net->timers.now_ms, "net peer=%s session=refused reason=%s identity=\"%s\"",
+		 net_peer_address(peer, address), net_refused_name(why),
+		 log_quoted(identity, sizeof(identity), peer->identity, peer->identity_len));
+	net->stats.certificates_refused[why]++;
+	net_tls_refuse(peer->tls, MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED);
+}
+
+/* A session outlives what it was made with, unless that was revoked. */
+static void close_revoked(struct net *net)
+{
+	char address[64], identity[LIMIT_PSK_IDENTITY + 1];
+
+	LIST_EACH(it, next, &net->live)
+	{
+		struct net_peer *peer = LIST_ENTRY(it, struct net_peer, age);
+
+		if (!peer->certified || peer->is_closing ||
+		    !net_x509_is_revoked(net->x509, peer->certificate))
+			continue;
+		log_peer(
+			net->timers.now_ms, "net peer=%s session=revoked identity=\"%s\"",
+			net_peer_address(peer, address),
+			log_quoted(identity, sizeof(identity), peer->identity, peer->identity_len));
+		net->stats.certificates_refused[NET_REFUSED_REVOKED]++;
+		net_peer_close(net, peer);
+	}
+}
+
+int net_x509_set_take(struct net *net, struct net_x509 *x)
+{
+	if (x && !net->pool) {
+		int err = net_pool_new(net->loop, NET_POOL_THREADS, &net->pool);
+
+		if (err) {
+			net_x509_unref(x);
+			return err;
+		}
+		net->handles++;
+	}
+	net_x509_unref(net->x509);
+	net->x509 = x;
+	if (x)
+		close_revoked(net);
+	return 0;
 }
 
 int64_t net_peer_since_ms(const struct net_peer *peer)

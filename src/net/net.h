@@ -63,7 +63,7 @@ struct net_request {
 struct net_reply {
 	uint8_t code;	    /* 0xCDD as on the wire: 69 is 2.05 */
 	int content_format; /* -1: none */
-	int64_t max_age_s;  /* -1: none */
+	int64_t max_age_s;  /* -1: none; of 4.29 and 5.03 net makes up to twice as much */
 	bool observe;	    /* registers the request as the one observation of `observe_tag` of
 			     * this peer, if it asked for that and the code is 2.xx */
 	uint32_t observe_tag;
@@ -102,6 +102,31 @@ struct net_claim {
 	uint64_t print;	       /* tells apart from where; the port does not count. 0 is never one */
 	uint64_t tag;	       /* the callback's own: which of the identity's keys it gave */
 };
+
+/* Why a handshake with a certificate, or the session after it, was refused: words of the log and
+ * of /metrics. X(name, word, what it means) */
+#define NET_REFUSED_LIST(X)                                                                        \
+	X(NET_REFUSED_NONE, "none", "it was not")                                                  \
+	X(NET_REFUSED_MISSING, "no-certificate", "the device has sent none")                       \
+	X(NET_REFUSED_UNSUPPORTED, "unsupported", "not ECDSA on P-256, or not made for clients")   \
+	X(NET_REFUSED_UNKNOWN_CA, "unknown-ca", "no product's CA has signed it")                   \
+	X(NET_REFUSED_EXPIRED, "expired", "it has ended")                                          \
+	X(NET_REFUSED_NOT_YET_VALID, "not-yet-valid", "it has not begun")                          \
+	X(NET_REFUSED_SERVER_CLOCK, "server-clock", "by our clock not even our own has begun")     \
+	X(NET_REFUSED_REVOKED, "revoked", "the CA's list of revoked ones has it")                  \
+	X(NET_REFUSED_IDENTITY, "no-identity", "it names no device, or several")                   \
+	X(NET_REFUSED_MALFORMED, "malformed", "it cannot be read, or the handshake is broken")     \
+	X(NET_REFUSED_BY_DEVICE, "alert", "the device gave up: it may not accept ours")            \
+	X(NET_REFUSED_UNKNOWN_DEVICE, "unknown-device", "no such device was added")                \
+	X(NET_REFUSED_OTHER_PRODUCT, "other-product", "signed by a CA of another product")         \
+	X(NET_REFUSED_KEY_DEVICE, "key-device", "the device was added with a key")
+
+enum net_refused {
+#define NET_REFUSED_ENUM(name, word, help) name,
+	NET_REFUSED_LIST(NET_REFUSED_ENUM) NET_REFUSED_COUNT
+#undef NET_REFUSED_ENUM
+};
+const char *net_refused_name(enum net_refused why);
 
 struct net_callbacks {
 	/* The PSK of an identity: copies at most `cap` bytes, returns the length, 0 if unknown
@@ -181,6 +206,8 @@ struct net_stats {
 	uint64_t handshakes_gone[NET_GONE_COUNT]; /* those that failed, by why they ended */
 	/* handshakes that were not begun or not gone on with: too many a moment, or no room */
 	uint64_t hellos_shed, handshakes_shed, half_open_shed;
+	uint64_t handshakes_resumed; /* of those ok: with a certificate's ticket */
+	uint64_t certificates_refused[NET_REFUSED_COUNT];
 	uint64_t responses[256]; /* by code, as on the wire */
 	uint64_t shed[NET_SHED_COUNT];
 	uint64_t limited; /* devices and addresses that were refused something just now */
@@ -195,6 +222,54 @@ int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net) 
  * new sessions), and nothing else. For each new session beyond a smaller max_peers two old ones
  * end. */
 void net_limits_set(struct net *net, const struct net_conf *conf);
+
+/* ---- certificates (X.509): the daemon reads files, net understands them ---- */
+
+struct net_x509;
+
+/* Certificates that sign those of a product's devices, in PEM. */
+struct net_trust {
+	int64_t product;
+	struct bytes bundle;
+};
+
+struct net_x509_conf {
+	struct bytes certificate; /* the server's own, and what it was signed with; PEM or DER */
+	struct bytes key;	  /* its private key */
+	struct bytes crl;	  /* lists of revoked certificates; empty: none */
+	const struct net_trust *trusts;
+	unsigned trust_count;
+};
+
+enum net_x509_part { NET_X509_CERTIFICATE, NET_X509_KEY, NET_X509_CRL, NET_X509_BUNDLE };
+
+struct net_x509_fault {
+	enum net_x509_part part;
+	int64_t product; /* of a bundle */
+	char what[160];
+};
+
+/* Copies all it needs. ERR_SYNTAX or ERR_NOMEM, and the fault. */
+int net_x509_new(const struct net_x509_conf *in, struct net_x509 **ret_x,
+		 struct net_x509_fault *ret_fault) ERR_CHECK;
+void net_x509_free(struct net_x509 *x); /* one that no net took; NULL is fine */
+/* Whether it could be a product's. */
+int net_x509_check_bundle(struct bytes bundle, unsigned *ret_count,
+			  struct net_x509_fault *ret_fault) ERR_CHECK;
+/* Wall times of the server's own certificate, and of the list of revoked ones that ends first
+ * (after which it still counts). */
+struct net_x509_info {
+	int64_t not_before_ms, not_after_ms;
+	int64_t crl_until_ms;  /* 0: none has an end */
+	unsigned crls;	       /* lists that count */
+	unsigned crls_unknown; /* that no CA of a product has signed: they do not count */
+	unsigned revoked;      /* certificates in those that count */
+};
+void net_x509_info(const struct net_x509 *x, struct net_x509_info *ret);
+
+/* From the next handshake on; NULL: none with certificates. Takes the reference of net_x509_new(),
+ * always. ERR_NOMEM: the one before stays. */
+int net_x509_set_take(struct net *net, struct net_x509 *x) ERR_CHECK;
 
 /* Binds one UDP socket with 4 MiB buffers (told in the log when the kernel gives less). Port 0
  * takes a free one; ret_bound tells which. v6 sockets are v6-only. */
@@ -228,6 +303,13 @@ bool net_peer_secure(const struct net_peer *peer);
 struct bytes net_peer_identity(const struct net_peer *peer);
 /* What it claimed and has proved. */
 void net_peer_claim(const struct net_peer *peer, struct net_claim *ret);
+/* Whether it proved its identity with a certificate; and, within peer_up, whether one that stands
+ * in the bundle of this product has signed that. */
+bool net_peer_certified(const struct net_peer *peer);
+bool net_peer_certified_for(const struct net_peer *peer, int64_t product);
+/* Within peer_up, before it returns false: the device is told by an alert, it is logged and
+ * counted. */
+void net_peer_refuse(struct net_peer *peer, enum net_refused why);
 /* Monotonic ms at which the handshake finished (first datagram for plain peers). */
 int64_t net_peer_since_ms(const struct net_peer *peer);
 /* "192.0.2.1:5684" or "[2001:db8::1]:5684". Returns dst. */

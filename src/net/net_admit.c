@@ -45,6 +45,11 @@ enum net_admission net_admit(struct net_peer *peer, enum net_work work, unsigned
 	uint64_t key = key_of(peer);
 	int64_t now_ms = net->timers.now_ms;
 	unsigned refused;
+
+	if (work == NET_WORK_MESSAGE && peer->path.asked && !peer->socket->secure &&
+	    peer->path.strays < UINT8_MAX)
+		peer->path.strays++;
+
 	enum net_admission result = net_quota_take(q, key, work, now_ms, ret_wait_s);
 
 	if (result == NET_ADMIT)

@@ -15,6 +15,8 @@ enum {
 	/* A ping with the longest connection ID of a client and all padding; as much is kept back
 	 * for it. */
 	PING_BYTES = NET_RECORD_HEADER + 32 + 8 + 16 + 16,
+	PLAIN_PING_BYTES = 4,
+	STRAYS_MAX = 16, /* on plain coap: who has guessed so often may have guessed right */
 };
 
 /* ---- the table ---- */
@@ -213,10 +215,22 @@ void net_path_genuine(struct net_peer *peer, struct net_socket *socket, const st
 		peer->path.in_bytes += (uint32_t)record->len;
 }
 
+void net_path_plain(struct net_peer *peer, size_t len)
+{
+	peer->path.here = true;
+	if (peer->path.unproven && peer->path.in_bytes < UINT32_MAX / (2 * AMPLIFICATION))
+		peer->path.in_bytes += (uint32_t)len;
+}
+
+static uint32_t ping_bytes(const struct net_peer *peer)
+{
+	return peer->socket->secure ? PING_BYTES : PLAIN_PING_BYTES;
+}
+
 bool net_path_may_send(struct net_peer *peer, struct bytes datagram)
 {
 	struct net_path *p = &peer->path;
-	uint32_t kept = p->asked ? 0 : PING_BYTES;
+	uint32_t kept = p->asked ? 0 : ping_bytes(peer);
 
 	if (p->out_bytes + datagram.len + kept <= AMPLIFICATION * p->in_bytes) {
 		p->out_bytes += (uint32_t)datagram.len;
@@ -235,7 +249,7 @@ void net_path_ask(struct net_peer *peer)
 	struct net *net = peer->net;
 	struct net_path *p = &peer->path;
 
-	if (!p->must_ask || p->out_bytes + PING_BYTES > AMPLIFICATION * p->in_bytes)
+	if (!p->must_ask || p->out_bytes + ping_bytes(peer) > AMPLIFICATION * p->in_bytes)
 		return;
 	p->must_ask = false;
 	if (!p->asked)
@@ -250,10 +264,10 @@ bool net_path_answered(struct net_peer *peer, uint16_t mid)
 {
 	struct net_path *p = &peer->path;
 
-	if (!p->asked || !p->here)
+	if (!p->asked || !p->here || p->strays > STRAYS_MAX)
 		return false;
 	if (mid != p->ping) { /* of another message, or a guess at what it did not get */
-		if (++p->guesses >= NET_PATH_GUESSES)
+		if (peer->socket->secure && ++p->guesses >= NET_PATH_GUESSES)
 			net_peer_close(peer->net, peer);
 		return false;
 	}

@@ -50,7 +50,8 @@ struct net_path {
 	uint32_t in_bytes, out_bytes;
 	uint16_t ping;	    /* its message id */
 	uint8_t held_count; /* at most LIMIT_PATH_HELD */
-	uint8_t guesses;    /* since an address was proved */
+	uint8_t guesses;    /* since an address was proved, under keys */
+	uint8_t strays;	    /* messages that belong to nothing, since the ping, on plain coap */
 	bool unproven;
 	bool asked;    /* the ping is out */
 	bool must_ask; /* ... or has to be, as soon as nothing else is being sent */
@@ -74,6 +75,9 @@ struct net_peer *net_cid_find(const struct net *net, struct bytes cid);
 /* A record that came in this datagram has proved genuine. Called before it is answered. */
 void net_path_genuine(struct net_peer *peer, struct net_socket *socket, const struct net_udp_in *in,
 		      const struct net_record *record);
+/* A datagram of a peer on plain coap, whose address is proved in the same way: it can be anybody's
+ * who writes that sender, so every one counts. */
+void net_path_plain(struct net_peer *peer, size_t len);
 /* A RST with this message id, genuine. True if it is the answer to our ping. */
 bool net_path_answered(struct net_peer *peer, uint16_t mid);
 /* Whether this may go to an unproven address now; else it is held or lost. */

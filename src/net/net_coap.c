@@ -243,8 +243,10 @@ static bool admit_request(struct net_coap *c, struct net_coap_session *s, const 
 static void receive_request(struct net_coap *c, struct net_coap_session *s,
 			    const struct wire_coap *m, size_t len)
 {
-	if (m->type != WIRE_CON && m->type != WIRE_NON)
+	if (m->type != WIRE_CON && m->type != WIRE_NON) {
+		(void)admit_message(c, s);
 		return; /* RFC 7252 4.2, table 1: an ACK or RST carries no request */
+	}
 	s->messages++;
 	c->stats->requests++;
 	if (!admit_request(c, s, m, len))
@@ -257,8 +259,8 @@ static void receive_request(struct net_coap *c, struct net_coap_session *s,
 		net_exchange_request(c, s, m, len);
 }
 
-/* A RST is empty (RFC 7252 4.2). An ACK with an unknown critical option is rejected, that is,
- * ignored (5.4.1). */
+/* One that belongs to something of ours is free. A RST is empty (RFC 7252 4.2). An ACK with an
+ * unknown critical option is rejected, that is, ignored (5.4.1). */
 static void receive_verdict(struct net_coap *c, struct net_coap_session *s,
 			    const struct wire_coap *m)
 {
@@ -268,7 +270,6 @@ static void receive_verdict(struct net_coap *c, struct net_coap_session *s,
 		(void)admit_message(c, s);
 		return;
 	}
-	/* One that belongs to something of ours is free. */
 	if (c->ops->pong && c->ops->pong(c->ctx, s, m->mid))
 		return;
 	if (net_out_acknowledged(c, s, m->mid, reset))

@@ -30,7 +30,6 @@ enum {
 	NET_RECENT_GETS = 16,		   /* message ids kept to know a repeated GET */
 	NET_EXCHANGE_LIFETIME_MS = 247000, /* RFC 7252 4.8.2 */
 	NET_ACK_DELAY_MS = 1000,	   /* then an unanswered CON gets an empty ACK */
-	NET_BUSY_S = 5,			   /* Max-Age of a 5.03 of ours, at least */
 	NET_ACK_TIMEOUT_MS = 2000,	   /* RFC 7252 4.8 */
 	NET_MAX_RETRANSMIT = 4,
 };

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/net_hello.h"
-#include "net/net_internal.h"
+#include "net/net_step.h"
 
 /* RFC 7252 4.6 and what RFC 7959 blocks need besides payload (net_reply.c). */
 enum { RESPONSE_ROOM = 48 };
@@ -74,10 +74,16 @@ static bool read_messages(struct net_peer *peer, const struct arrival *a)
 	return false;
 }
 
+void net_session_read(struct net_peer *peer)
+{
+	net_dtls_feed(&peer->net->dtls, (struct bytes){NULL, 0});
+	(void)read_messages(peer, NULL);
+}
+
 /* mbedTLS gets one record at a time: so it is known which one was genuine. A record of another
  * session has no place in the datagram (as RFC 9147 4.2.1 says for DTLS 1.3). */
-static void session_datagram(struct net_peer *peer, struct net_socket *socket,
-			     const struct net_udp_in *in)
+void net_session_datagram(struct net_peer *peer, struct net_socket *socket,
+			  const struct net_udp_in *in)
 {
 	struct arrival a = {.socket = socket, .in = in};
 
@@ -107,7 +113,7 @@ static void sleeper_datagram(struct net_peer *peer, struct net_socket *socket,
 	if (!peer->is_closing &&
 	    (peer->state == NET_PEER_UP ||
 	     net_sleep_wake(peer, &in->from, (struct bytes){in->data, in->len}))) {
-		session_datagram(peer, socket, in);
+		net_session_datagram(peer, socket, in);
 	} else {
 		peer->net->stats.dropped++;
 		peer->net->stats.cid_refused += is_from_elsewhere(peer, &a);
@@ -130,6 +136,7 @@ static void plain_datagram(struct net_socket *socket, const struct net_udp_in *i
 		return;
 	}
 	peer->local = in->to;
+	net_path_plain(peer, in->len);
 	net_peer_seen(peer);
 	net_coap_receive(&net->coap, &peer->coap, in->data, in->len);
 }
@@ -152,6 +159,8 @@ static void tell_psk_failed(struct net_peer *peer)
 /* For the log: the alert tells nobody, an unknown identity fails like a wrong key. */
 static const char *why_failed(const struct net_tls *tls)
 {
+	if (tls->step)
+		return net_refused_name(net_step_why(tls->step));
 	if (!tls->identity)
 		return "no-identity";
 	if (tls->mute)
@@ -159,6 +168,23 @@ static const char *why_failed(const struct net_tls *tls)
 	if (tls->peer_ended)
 		return "alert"; /* of the peer */
 	return tls->key_given ? "wrong-key" : "unknown-device";
+}
+
+void net_handshake_failed(struct net_peer *peer)
+{
+	const struct net_tls *tls = peer->tls;
+	const char *named = tls->step ? tls->step->proof.identity : (const char *)tls->identity;
+	size_t named_len = tls->step ? strlen(named) : named ? tls->identity_len : 0;
+	char address[64], identity[LIMIT_PSK_IDENTITY + 1];
+
+	log_peer(peer->net->timers.now_ms, "net peer=%s handshake=failed reason=%s identity=\"%s\"",
+		 net_peer_address(peer, address), why_failed(tls),
+		 log_quoted(identity, sizeof(identity), named, named_len));
+	if (tls->step)
+		peer->net->stats.certificates_refused[net_step_why(tls->step)]++;
+	else
+		tell_psk_failed(peer);
+	net_peer_end(peer, NET_GONE_CLOSED, false); /* mbedTLS has sent its alert */
 }
 
 void net_handshake_go_on(struct net_peer *peer)
@@ -171,18 +197,9 @@ void net_handshake_go_on(struct net_peer *peer)
 		(void)read_messages(peer, NULL);
 		break;
 	case NET_TLS_CLOSED:
-	case NET_TLS_FAILED: {
-		char address[64], identity[LIMIT_PSK_IDENTITY + 1];
-
-		log_peer(peer->net->timers.now_ms,
-			 "net peer=%s handshake=failed reason=%s identity=\"%s\"",
-			 net_peer_address(peer, address), why_failed(peer->tls),
-			 log_quoted(identity, sizeof(identity), peer->tls->identity,
-				    peer->tls->identity ? peer->tls->identity_len : 0));
-		tell_psk_failed(peer);
-		net_peer_end(peer, NET_GONE_CLOSED, false); /* mbedTLS has sent its alert */
+	case NET_TLS_FAILED:
+		net_handshake_failed(peer);
 		break;
-	}
 	}
 }
 
@@ -234,6 +251,20 @@ static bool handshake_take(struct net *net, uint16_t origin)
 	return true;
 }
 
+bool net_pool_share(const struct net *net, uint16_t origin)
+{
+	return share_left(LIMIT_POOL_QUEUE, net->pool_queued, net->pool_origins[origin]);
+}
+
+/* mbedTLS would put together 16 KiB of certificates of anybody. */
+static void step_datagram(struct net_peer *peer, const struct net_udp_in *in)
+{
+	if (net_record_message_max(in->data, in->len) > LIMIT_HANDSHAKE_MESSAGE)
+		peer->net->stats.dropped++;
+	else
+		net_step_submit(peer, in);
+}
+
 /* What a step costs is up to the client, who chooses the cipher suite; so it is measured, in
  * work of this thread: that others have the processor is no reason to shed. A datagram beyond the
  * budget counts as lost. */
@@ -242,6 +273,10 @@ static void handshake_datagram(struct net_peer *peer, const struct net_udp_in *i
 	struct net *net = peer->net;
 	uint16_t origin = peer->origin;
 
+	if (peer->tls->step) {
+		step_datagram(peer, in);
+		return;
+	}
 	if (!time_left(net, origin)) {
 		net->stats.dropped++;
 		net->stats.handshakes_shed++;
@@ -322,7 +357,7 @@ static void client_hello(struct net_socket *socket, const struct net_udp_in *in,
 	}
 	if (half) /* it began anew */
 		net_peer_end(half, NET_GONE_REPLACED, false);
-	half = net_peer_new_half_open(socket, in);
+	half = net_peer_new_half_open(socket, in, net->x509 && net_x509_wanted(hello->suites));
 	if (!half) {
 		net->stats.dropped++;
 		net->stats.half_open_shed++;
@@ -409,7 +444,7 @@ static void secure_datagram(struct net_socket *socket, struct net_udp_in *in, bo
 	if (peer && !peer->is_closing && peer->state == NET_PEER_ASLEEP) {
 		*ret_later = true; /* after those who do not sleep */
 	} else if (peer && !peer->is_closing) {
-		session_datagram(peer, socket, in);
+		net_session_datagram(peer, socket, in);
 	} else if (!peer && record.cid.len && is_of_handshake(socket, in, &record)) {
 		*ret_later = true;
 	} else {

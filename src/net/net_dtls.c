@@ -11,6 +11,8 @@
 #include "base/list.h"
 #include "net/net.h"
 #include "net/net_hello.h"
+#include "net/net_step.h"
+#include "net/net_ticket.h"
 
 enum {
 	RETRANSMIT_FIRST_MS = 1000, /* RFC 6347 4.2.4.1 */
@@ -20,7 +22,7 @@ enum {
 	FLIGHT_AGAIN = -2, /* sent twice: nobody knows which of them is answered */
 };
 
-/* In the server's order of preference. X.509 suites come with issue 3 of 5. */
+/* In the server's order of preference; those with certificates come after them (net_x509.c). */
 static const int cipher_suites[] = {
 	MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8,
 	MBEDTLS_TLS_PSK_WITH_AES_128_CCM,
@@ -29,7 +31,7 @@ static const int cipher_suites[] = {
 	0,
 };
 
-/* The cheap ones, for ECDHE-PSK: a stranger can make us use any of them as often as he likes, and
+/* The cheap ones, for ECDHE: a stranger can make us use any of them as often as he likes, and
  * mbedTLS takes 20 times as long for some others. */
 static const uint16_t groups[] = {
 	MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
@@ -98,21 +100,39 @@ static int cookie_was_valid(void *ctx, const unsigned char *cookie, size_t cooki
 	return 0;
 }
 
+/* On any thread. */
+static int give_certificates(mbedtls_ssl_context *ssl)
+{
+	const struct net_tls *tls = mbedtls_ssl_get_user_data_p(ssl);
+
+	return net_x509_begin(tls->step->set, ssl) ? MBEDTLS_ERR_SSL_ALLOC_FAILED : 0;
+}
+
+/* What holds for keys and certificates alike. */
+static void configure_all(struct net_dtls *d, mbedtls_ssl_config *conf)
+{
+	mbedtls_ssl_conf_rng(conf, mbedtls_ctr_drbg_random, &d->random);
+	mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
+	mbedtls_ssl_conf_max_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
+	mbedtls_ssl_conf_groups(conf, groups);
+	mbedtls_ssl_conf_renegotiation(conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+	mbedtls_ssl_conf_dtls_anti_replay(conf, MBEDTLS_SSL_ANTI_REPLAY_ENABLED);
+	mbedtls_ssl_conf_handshake_timeout(conf, RETRANSMIT_FIRST_MS, RETRANSMIT_LAST_MS);
+	mbedtls_ssl_conf_dtls_cookies(conf, NULL, cookie_was_valid, NULL);
+	/* Fails for a length beyond mbedTLS's maximum only. */
+	(void)mbedtls_ssl_conf_cid(conf, NET_CID, MBEDTLS_SSL_UNEXPECTED_CID_IGNORE);
+}
+
 static void configure(struct net_dtls *d)
 {
-	mbedtls_ssl_conf_rng(&d->conf, mbedtls_ctr_drbg_random, &d->random);
-	mbedtls_ssl_conf_min_tls_version(&d->conf, MBEDTLS_SSL_VERSION_TLS1_2);
-	mbedtls_ssl_conf_max_tls_version(&d->conf, MBEDTLS_SSL_VERSION_TLS1_2);
+	configure_all(d, &d->conf);
 	mbedtls_ssl_conf_ciphersuites(&d->conf, cipher_suites);
-	mbedtls_ssl_conf_groups(&d->conf, groups);
 	mbedtls_ssl_conf_psk_cb(&d->conf, find_psk, d);
 	mbedtls_ssl_conf_authmode(&d->conf, MBEDTLS_SSL_VERIFY_NONE);
-	mbedtls_ssl_conf_renegotiation(&d->conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
-	mbedtls_ssl_conf_dtls_anti_replay(&d->conf, MBEDTLS_SSL_ANTI_REPLAY_ENABLED);
-	mbedtls_ssl_conf_handshake_timeout(&d->conf, RETRANSMIT_FIRST_MS, RETRANSMIT_LAST_MS);
-	mbedtls_ssl_conf_dtls_cookies(&d->conf, NULL, cookie_was_valid, NULL);
-	/* Fails for a length beyond mbedTLS's maximum only. */
-	(void)mbedtls_ssl_conf_cid(&d->conf, NET_CID, MBEDTLS_SSL_UNEXPECTED_CID_IGNORE);
+	configure_all(d, &d->certified);
+	mbedtls_ssl_conf_cert_cb(&d->certified, give_certificates);
+	net_tickets_configure(d->tickets, &d->certified);
+	net_x509_configure(&d->certified);
 }
 
 int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops, struct net_timers *timers)
@@ -121,6 +141,7 @@ int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops, struct net
 	mbedtls_entropy_init(&d->entropy);
 	mbedtls_ctr_drbg_init(&d->random);
 	mbedtls_ssl_config_init(&d->conf);
+	mbedtls_ssl_config_init(&d->certified);
 	mbedtls_ssl_cookie_init(&d->cookie);
 	if (psa_crypto_init() != PSA_SUCCESS ||
 	    mbedtls_ctr_drbg_seed(&d->random, mbedtls_entropy_func, &d->entropy, NULL, 0) ||
@@ -128,7 +149,11 @@ int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops, struct net
 	    mbedtls_ssl_config_defaults(&d->conf, MBEDTLS_SSL_IS_SERVER,
 					MBEDTLS_SSL_TRANSPORT_DATAGRAM,
 					MBEDTLS_SSL_PRESET_DEFAULT) ||
-	    mbedtls_ssl_cookie_setup(&d->cookie, mbedtls_ctr_drbg_random, &d->random)) {
+	    mbedtls_ssl_config_defaults(&d->certified, MBEDTLS_SSL_IS_SERVER,
+					MBEDTLS_SSL_TRANSPORT_DATAGRAM,
+					MBEDTLS_SSL_PRESET_DEFAULT) ||
+	    mbedtls_ssl_cookie_setup(&d->cookie, mbedtls_ctr_drbg_random, &d->random) ||
+	    net_tickets_new(&d->random, &d->tickets)) {
 		net_dtls_done(d);
 		return ERR_CRYPTO;
 	}
@@ -148,6 +173,8 @@ void net_dtls_done(struct net_dtls *d)
 {
 	mbedtls_ssl_cookie_free(&d->cookie);
 	mbedtls_ssl_config_free(&d->conf);
+	mbedtls_ssl_config_free(&d->certified);
+	net_tickets_free(d->tickets);
 	mbedtls_ctr_drbg_free(&d->random);
 	mbedtls_entropy_free(&d->entropy);
 	mbedtls_platform_zeroize(d->secret, sizeof(d->secret));
@@ -180,16 +207,22 @@ static int send_record(void *ctx, const unsigned char *data, size_t len)
 	struct net_tls *tls = ctx;
 
 	tls->spoke = true;
-	if (!tls->mute)
-		tls->dtls->ops->send(tls->peer, (struct bytes){data, len});
+	if (tls->mute)
+		return (int)len;
+	if (tls->step)
+		return net_step_send(tls->step, data, len);
+	tls->dtls->ops->send(tls->peer, (struct bytes){data, len});
 	return (int)len;
 }
 
 static int receive_datagram(void *ctx, unsigned char *dst, size_t cap)
 {
 	struct net_tls *tls = ctx;
-	struct bytes in = tls->dtls->in;
+	struct bytes in;
 
+	if (tls->step)
+		return net_step_receive(tls->step, dst, cap);
+	in = tls->dtls->in;
 	if (in.len == 0)
 		return MBEDTLS_ERR_SSL_WANT_READ;
 	tls->dtls->in.len = 0;
@@ -207,18 +240,24 @@ static void timer_fired(struct net_timer *timer, void *ctx)
 	tls->dtls->ops->timer(tls->peer);
 }
 
+static int64_t now_of(const struct net_tls *tls)
+{
+	return tls->step ? tls->step->now_ms : tls->dtls->timers->now_ms;
+}
+
 static void timer_set(void *ctx, uint32_t intermediate_ms, uint32_t final_ms)
 {
 	struct net_tls *tls = ctx;
-	int64_t now = tls->dtls->timers->now_ms;
+	int64_t now = now_of(tls);
 
 	tls->timer_set = final_ms != 0;
 	if (!tls->timer_set) {
 		/* at its end or after it it was no answer; our last flight gets none */
-		if (tls->flight_ms >= 0 && now < tls->timer.at_ms && !tls->rtt_ms)
+		if (tls->flight_ms >= 0 && now < tls->final_ms && !tls->rtt_ms)
 			tls->rtt_ms = (uint32_t)(now - tls->flight_ms);
 		tls->flight_ms = FLIGHT_NONE;
-		net_timer_disarm(tls->dtls->timers, &tls->timer);
+		if (!tls->step)
+			net_tls_timer_restore(tls);
 		return;
 	}
 	/* set twice for each flight, and again when it is repeated: with twice the time for our own
@@ -229,22 +268,32 @@ static void timer_set(void *ctx, uint32_t intermediate_ms, uint32_t final_ms)
 	else
 		tls->flight_ms = now;
 	tls->intermediate_ms = now + intermediate_ms;
-	net_timer_arm(tls->dtls->timers, &tls->timer, now + final_ms, timer_fired);
+	tls->final_ms = now + final_ms;
+	if (!tls->step)
+		net_tls_timer_restore(tls);
+}
+
+void net_tls_timer_restore(struct net_tls *tls)
+{
+	if (tls->timer_set)
+		net_timer_arm(tls->dtls->timers, &tls->timer, tls->final_ms, timer_fired);
+	else
+		net_timer_disarm(tls->dtls->timers, &tls->timer);
 }
 
 static int timer_get(void *ctx)
 {
 	struct net_tls *tls = ctx;
-	int64_t now = tls->dtls->timers->now_ms;
+	int64_t now = now_of(tls);
 
 	if (!tls->timer_set)
 		return -1;
-	if (now >= tls->timer.at_ms)
+	if (now >= tls->final_ms)
 		return 2;
 	return now >= tls->intermediate_ms ? 1 : 0;
 }
 
-struct net_tls *net_tls_new(struct net_dtls *d, struct net_peer *peer)
+struct net_tls *net_tls_new(struct net_dtls *d, struct net_peer *peer, bool certified)
 {
 	struct net_tls *tls = calloc(1, sizeof(*tls));
 
@@ -254,7 +303,7 @@ struct net_tls *net_tls_new(struct net_dtls *d, struct net_peer *peer)
 	tls->peer = peer;
 	tls->flight_ms = FLIGHT_NONE;
 	mbedtls_ssl_init(&tls->ssl);
-	if (mbedtls_ssl_setup(&tls->ssl, &d->conf)) {
+	if (mbedtls_ssl_setup(&tls->ssl, certified ? &d->certified : &d->conf)) {
 		net_tls_free(tls);
 		return NULL;
 	}
@@ -269,6 +318,8 @@ void net_tls_free(struct net_tls *tls)
 	if (!tls)
 		return;
 	net_timer_disarm(tls->dtls->timers, &tls->timer);
+	if (tls->step && !net_step_free(tls->step))
+		return;
 	mbedtls_ssl_free(&tls->ssl);
 	free(tls->identity);
 	free(tls);
@@ -296,8 +347,12 @@ void net_dtls_feed(struct net_dtls *d, struct bytes datagram)
 
 enum net_tls_result net_tls_handshake(struct net_tls *tls)
 {
+	net_tickets_for(tls->step);
+
 	int ret = mbedtls_ssl_handshake(&tls->ssl);
 
+	if (tls->step)
+		tls->step->error = ret;
 	if (ret == 0)
 		return NET_TLS_DONE;
 	tls->peer_ended = ret == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE;
@@ -336,6 +391,12 @@ int net_tls_write(struct net_tls *tls, struct bytes message)
 void net_tls_close_notify(struct net_tls *tls)
 {
 	(void)mbedtls_ssl_close_notify(&tls->ssl);
+}
+
+void net_tls_refuse(struct net_tls *tls, uint8_t alert)
+{
+	(void)mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert);
+	tls->mute = true;
 }
 
 size_t net_tls_message_max(const struct net_tls *tls)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * mbedTLS: one shared configuration, a context per session, cookies, PSK lookup. Records come
- * and go through memory; sockets are elsewhere. Everything runs on the loop's thread.
+ * and go through memory; sockets are elsewhere. Everything runs on the loop's thread, but for
+ * handshakes with certificates (net_step.h).
  */
 #ifndef NET_NET_DTLS_H
 #define NET_NET_DTLS_H
@@ -24,7 +25,9 @@
 struct net_dtls {
 	mbedtls_entropy_context entropy;
 	mbedtls_ctr_drbg_context random;
-	mbedtls_ssl_config conf;
+	mbedtls_ssl_config conf;      /* with keys */
+	mbedtls_ssl_config certified; /* with certificates: net_x509.h */
+	struct net_tickets *tickets;
 	mbedtls_ssl_cookie_ctx cookie;
 	uint8_t secret[32]; /* keys of unknown identities */
 	struct bytes in;    /* the datagram that the next receive call gets */
@@ -57,6 +60,8 @@ struct net_tls {
 	size_t identity_len;
 	bool key_given; /* a real one */
 	uint64_t key_tag;
+	int64_t final_ms;      /* of the timer */
+	struct net_step *step; /* of a handshake with certificates; NULL: all is on the loop */
 };
 
 enum net_tls_result {
@@ -77,8 +82,13 @@ int net_dtls_random(struct net_dtls *d, void *dst, size_t len) ERR_CHECK;
 bool net_dtls_cookie_valid(struct net_dtls *d, struct bytes client, struct bytes cookie);
 size_t net_dtls_cookie_make(struct net_dtls *d, struct bytes client, uint8_t *dst, size_t cap);
 
-struct net_tls *net_tls_new(struct net_dtls *d, struct net_peer *peer);
+struct net_tls *net_tls_new(struct net_dtls *d, struct net_peer *peer, bool certified);
+/* One that a thread has goes when that gives it back. */
 void net_tls_free(struct net_tls *tls);
+/* What a step has set takes effect. */
+void net_tls_timer_restore(struct net_tls *tls);
+/* A fatal alert; nothing is sent after it. */
+void net_tls_refuse(struct net_tls *tls, uint8_t alert);
 /* Before the handshake: the connection ID (NET_CID bytes) for a client that can have one. */
 int net_tls_offer_cid(struct net_tls *tls, const uint8_t *cid) ERR_CHECK;
 /* After it: the client took it. */

@@ -6,6 +6,7 @@
 enum {
 	GET = 1,
 	FETCH = 5,
+	BUSY_S = 5, /* at least, before one comes again after 5.03 */
 };
 
 /* ---- the table of unanswered requests ---- */
@@ -159,13 +160,19 @@ static void ack_due(struct net_timer *timer, void *ctx)
 	net_coap_send_empty(c, p->session, WIRE_ACK, p->question.mid);
 }
 
+/* "Come again after Max-Age." */
+static bool is_later(uint8_t code)
+{
+	return code == NET_CODE(4, 29) || code == NET_CODE(5, 3);
+}
+
 static void answer_code(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
 			size_t len, uint8_t code, unsigned wait_s)
 {
 	struct net_question q;
 	struct net_reply reply = NET_REPLY(code);
 
-	if (code == NET_CODE(4, 29) || code == NET_CODE(5, 3))
+	if (is_later(code))
 		reply.max_age_s = net_quota_age_s(wait_s, net_coap_random(c));
 	net_question_of(m, s->max_szx, net_coap_cap(c, s, len), &q);
 	net_coap_answer(c, s, &q, &reply);
@@ -175,7 +182,7 @@ static void answer_code(struct net_coap *c, struct net_coap_session *s, const st
 static void busy(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
 		 size_t len)
 {
-	answer_code(c, s, m, len, NET_CODE(5, 3), NET_BUSY_S);
+	answer_code(c, s, m, len, NET_CODE(5, 3), BUSY_S);
 }
 
 static bool is_safe(const struct wire_coap *m)
@@ -290,7 +297,7 @@ void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const 
 		dedupe_add(c, s, m);
 	}
 	if (d && d->code && d->code >> 5 != 2) {
-		answer_code(c, s, m, len, d->code, NET_BUSY_S);
+		answer_code(c, s, m, len, d->code, BUSY_S);
 		return;
 	}
 	hand_up(c, s, m, len, duplicate);
@@ -334,6 +341,8 @@ void net_coap_reply(struct net_coap *c, struct net_exchange exchange, const stru
 	int64_t observe = -1;
 
 	net_response_of(q, reply, &r);
+	if (is_later(r.code) && r.max_age_s > 0)
+		r.max_age_s = net_quota_age_s((unsigned)r.max_age_s, net_coap_random(c));
 	if (q->observe_register) {
 		if (reply->observe && net_response_observable(&r))
 			observe = net_observe_add(c, s, q, reply->observe_tag);

@@ -103,6 +103,37 @@ void net_record_mend_version(uint8_t *data, size_t len)
 	}
 }
 
+size_t net_record_message_max(const uint8_t *data, size_t len)
+{
+	struct buf b = buf_reader(data, len);
+	size_t max = 0;
+
+	while (buf_left(&b) >= NET_RECORD_HEADER) {
+		uint8_t type = buf_get_u8(&b);
+
+		(void)buf_get_u16(&b); /* version */
+		uint16_t epoch = buf_get_u16(&b);
+		(void)buf_get_bytes(&b, 6); /* sequence number */
+		if (epoch != 0)		    /* encrypted from here on */
+			break;
+		struct bytes record = buf_get_bytes(&b, buf_get_u16(&b));
+		struct buf r = buf_reader(record.ptr, record.len);
+
+		/* a record may hold several messages */
+		while (type == NET_RECORD_HANDSHAKE && buf_left(&r) >= MESSAGE_HEADER) {
+			(void)buf_get_u8(&r);
+			size_t message = (size_t)buf_get_u8(&r) << 16;
+			message |= buf_get_u16(&r);
+			(void)buf_get_bytes(&r, 2 + 3); /* message_seq, fragment_offset */
+			size_t fragment = (size_t)buf_get_u8(&r) << 16;
+			fragment |= buf_get_u16(&r);
+			(void)buf_get_bytes(&r, fragment);
+			max = message > max ? message : max;
+		}
+	}
+	return max;
+}
+
 bool net_hello_parse(const uint8_t *data, size_t len, struct net_hello *ret)
 {
 	struct buf b = buf_reader(data, len);
@@ -125,6 +156,9 @@ bool net_hello_parse(const uint8_t *data, size_t len, struct net_hello *ret)
 		return false;
 	ret->random = random;
 	ret->cookie = cookie;
+	ret->suites = buf_get_bytes(&b, buf_get_u16(&b));
+	if (!buf_ok(&b))
+		ret->suites = (struct bytes){NULL, 0};
 	return true;
 }
 

@@ -52,9 +52,14 @@ struct bytes net_record_cid(const uint8_t *data, size_t len);
  * Nothing authenticates that field there; it becomes 0xfefd in every epoch-0 record. */
 void net_record_mend_version(uint8_t *data, size_t len);
 
+/* The longest handshake message, as its header says, of which a part is in these records, as far
+ * as they are not encrypted. */
+size_t net_record_message_max(const uint8_t *data, size_t len);
+
 struct net_hello {
 	struct bytes random; /* NET_HELLO_RANDOM bytes */
 	struct bytes cookie;
+	struct bytes suites; /* empty if they are not in this fragment */
 };
 
 /* Whether data starts with a ClientHello, or its first fragment if that holds the cookie. */

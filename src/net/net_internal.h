@@ -42,6 +42,7 @@ enum {
 	NET_FLUSH_EVERY = 4,	     /* replies of larger ones */
 	NET_SWEEP_MS = 1000,
 	NET_STRANGERS_PER_S = 5000, /* messages that cost as much as so many requests */
+	NET_POOL_THREADS = 2,	    /* for certificates */
 };
 
 struct net_socket {
@@ -78,7 +79,9 @@ struct net_peer {
 	struct net_path path; /* whether `remote` is proved */
 	uint8_t cid[NET_CID]; /* offered, or (has_cid) what it is found by */
 	uint16_t saved_len, packed_len;
-	uint16_t origin; /* of a half-open one */
+	uint16_t origin;      /* of a half-open one */
+	bool certified;	      /* by a certificate */
+	uint64_t certificate; /* its print */
 	uint8_t identity_len;
 	uint8_t state; /* enum net_peer_state */
 	uint8_t trial; /* 1 + its place in sleep.trial, 0: none */
@@ -116,6 +119,10 @@ struct net {
 	struct list half_open, live, plain, closing;
 	size_t half_open_count, live_count, plain_count;
 	uint16_t origins[NET_ORIGINS]; /* half-open peers of each */
+	struct net_x509 *x509;	       /* NULL: no certificates */
+	struct net_pool *pool;	       /* from the first x509 on */
+	unsigned pool_queued;	       /* steps in it */
+	uint16_t pool_origins[NET_ORIGINS];
 	struct net_peer *free_peers;
 	struct net_slab *slabs;
 
@@ -149,6 +156,14 @@ void net_send(struct net_socket *socket, const union net_address *to, const stru
 void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count);
 /* More of a handshake can be done: a datagram came or a timer fired. */
 void net_handshake_go_on(struct net_peer *peer);
+/* Logs, counts, ends it. */
+void net_handshake_failed(struct net_peer *peer);
+/* A datagram for a peer that is up; what of one is there already. */
+void net_session_datagram(struct net_peer *peer, struct net_socket *socket,
+			  const struct net_udp_in *in);
+void net_session_read(struct net_peer *peer);
+/* Whether a newcomer of that network may wait for the threads. */
+bool net_pool_share(const struct net *net, uint16_t origin);
 
 /* ---- net_admit.c ---- */
 /* See net_quota_take(). What is refused is counted, and told to the owner now and then. */
@@ -182,7 +197,8 @@ uint64_t net_address_hash(const struct net *net, const struct net_socket *socket
 /* Who says to be whom; see struct net_claim. */
 uint64_t net_claim_print(const struct net *net, const union net_address *a, struct bytes identity);
 /* Half-open or plain; NULL when there is no memory or no room. */
-struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct net_udp_in *in);
+struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct net_udp_in *in,
+					bool certified);
 struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_udp_in *in);
 /* One of the process before: it has a saved state, and no identity yet. */
 struct net_peer *net_peer_new_asleep(struct net_socket *socket, const struct net_udp_in *in,

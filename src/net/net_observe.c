@@ -244,6 +244,7 @@ unsigned net_observe_unpack(struct net_coap_session *s, struct bytes packed)
 			free(o);
 			break;
 		}
+		o->first_mid = -1;
 		list_init(&o->link);
 		list_append(&s->observations, &o->link);
 		s->observe_count++;

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/net_internal.h"
+#include "net/net_step.h"
 
 enum { SLAB_PEERS = 64, BUCKETS_FIRST = 256 };
 
@@ -295,7 +295,8 @@ static bool half_open_room(struct net *net, uint16_t origin)
 
 /* ---- life ---- */
 
-struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct net_udp_in *in)
+struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct net_udp_in *in,
+					bool certified)
 {
 	struct net *net = socket->net;
 	uint16_t origin = net_origin(net, &in->from);
@@ -303,9 +304,11 @@ struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct 
 
 	if (!peer)
 		return NULL;
-	peer->tls = net_tls_new(&net->dtls, peer);
-	if (!peer->tls || (net->connection_ids && (net_cid_make(net, peer->cid) ||
-						   net_tls_offer_cid(peer->tls, peer->cid)))) {
+	peer->tls = net_tls_new(&net->dtls, peer, certified);
+	if (!peer->tls ||
+	    (net->connection_ids &&
+	     (net_cid_make(net, peer->cid) || net_tls_offer_cid(peer->tls, peer->cid))) ||
+	    (certified && net_step_new(peer->tls, net->x509, origin))) {
 		peer_release(peer);
 		return NULL;
 	}
@@ -343,6 +346,8 @@ struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_
 	if (!peer)
 		return NULL;
 	peer->state = NET_PEER_UP;
+	/* Without devices there are only answers of up to three times their request. */
+	peer->path.unproven = net->coap.plain_devices;
 	net_coap_session_init(&net->coap, &peer->coap, true, 6);
 	table_add(net, &net->peers, peer);
 	list_append(&net->plain, &peer->age);
@@ -409,6 +414,9 @@ void net_peer_promote(struct net_peer *peer)
 	peer->since_ms = peer->seen_ms = net->timers.now_ms;
 	identity_keep(peer);
 	peer->key_tag = peer->tls->key_tag;
+	peer->certified = peer->tls->step != NULL;
+	if (peer->certified)
+		peer->certificate = peer->tls->step->proof.print;
 	if (net_tls_has_cid(peer->tls))
 		net_cid_add(peer);
 	net_coap_session_init(&net->coap, &peer->coap, false, 6);

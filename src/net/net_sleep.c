@@ -13,7 +13,7 @@ static struct net_tls *context_take(struct net *net, struct net_peer *peer)
 	struct net_sleep *z = &net->sleep;
 
 	if (z->spare_count == 0)
-		return net_tls_new(&net->dtls, peer);
+		return net_tls_new(&net->dtls, peer, false);
 	struct net_tls *tls = z->spare[--z->spare_count];
 
 	tls->peer = peer;

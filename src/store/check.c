@@ -136,6 +136,12 @@ static const struct question questions[] = {
 	{"SELECT 'device ' || d.id FROM device d JOIN release r ON r.id = d.lock "
 	 "WHERE r.product <> d.product",
 	 "it is locked to another product's release"},
+	{"SELECT 'product ' || p.name FROM product p WHERE (p.ca_count > 0) <> "
+	 "EXISTS (SELECT 1 FROM product_ca c WHERE c.product = p.id)",
+	 "its row and its CAs differ"},
+	{"SELECT 'device ' || d.id FROM device d WHERE d.plain + d.certified + "
+	 "EXISTS (SELECT 1 FROM device_key k WHERE k.device = d.id) > 1",
+	 "it has more than one of a key, a certificate and plain CoAP"},
 	{"SELECT 'product ' || p.name FROM product p JOIN release r ON r.id = p.target "
 	 "WHERE r.product <> p.id",
 	 "its target is another product's release"},

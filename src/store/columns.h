@@ -13,7 +13,9 @@
 	X(name, PLAIN, name, )                                                                     \
 	X(hardware, PLAIN, hardware, )                                                             \
 	X(target, REF, target, )                                                                   \
-	X(created_ms, PLAIN, created_ms, )
+	X(created_ms, PLAIN, created_ms, )                                                         \
+	X(ca_count, PLAIN, ca_count, )                                                             \
+	X(ca_sha256, PLAIN, ca_sha256, )
 
 /* struct release, without id and its digests */
 #define RELEASE_COLUMNS(X)                                                                         \
@@ -43,7 +45,8 @@
  * costs nothing where the update does not name its columns) ... */
 #define DEVICE_FIXED(X)                                                                            \
 	X(product, PLAIN, product, )                                                               \
-	X(plain, PLAIN, plain, )
+	X(plain, PLAIN, plain, )                                                                   \
+	X(certified, PLAIN, certified, )
 
 /* ... and what does */
 #define DEVICE_COLUMNS(X)                                                                          \

@@ -117,6 +117,18 @@ int store_product_by_name(struct store *s, const char *name, struct product *ret
 	return one_product(&q, ret);
 }
 
+int store_ca(struct store *s, int64_t product, char *dst, size_t cap)
+{
+	struct query q = query(s, STMT_CA);
+	int err;
+
+	with_int(&q, product);
+	err = step_one(&q);
+	if (!err && !buf_copy_str(dst, cap, text(&q, 0)))
+		err = bad_row(&q, ERR_CORRUPT);
+	return end(&q, err);
+}
+
 int store_products(struct store *s, const char *after_name, unsigned limit, store_product_row *row,
 		   void *ctx)
 {

@@ -71,6 +71,17 @@ void store_set_product(struct store_set *set, const struct product *p)
 	add_copy(set, OP_PRODUCT, p, sizeof(*p));
 }
 
+void store_set_ca(struct store_set *set, int64_t product, const char *pem)
+{
+	size_t size = strlen(pem) + 1;
+	struct op_ca *op = add(set, OP_CA, sizeof(*op) + size);
+
+	if (!op)
+		return;
+	op->product = product;
+	op->pem = memcpy(op + 1, pem, size);
+}
+
 void store_set_release(struct store_set *set, const struct release *r)
 {
 	count_insert(set);

@@ -10,6 +10,7 @@
 
 enum op_kind {
 	OP_PRODUCT,	   /* struct product */
+	OP_CA,		   /* struct op_ca, its text behind it */
 	OP_RELEASE,	   /* struct release */
 	OP_RELEASE_DELETE, /* int64_t */
 	OP_DEVICE,	   /* struct device */
@@ -31,6 +32,11 @@ struct op {
 	enum op_kind kind;
 	size_t size;
 	_Alignas(max_align_t) unsigned char data[];
+};
+
+struct op_ca {
+	int64_t product;
+	const char *pem; /* "": none */
 };
 
 struct op_device_delete {

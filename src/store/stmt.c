@@ -50,6 +50,11 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"UPDATE product SET rev = rev + 1" PRODUCT_COLUMNS(ASSIGN) POLICY_LIST(POLICY_ASSIGN)
 		" WHERE id = ? AND rev = ?"),
 
+	WRITE(STMT_CA_PUT,
+		"INSERT INTO product_ca (product, pem) VALUES (?, ?) "
+		"ON CONFLICT (product) DO UPDATE SET pem = excluded.pem"),
+	WRITE(STMT_CA_DELETE, "DELETE FROM product_ca WHERE product = ?"),
+
 	WRITE(STMT_RELEASE_INSERT,
 		"INSERT INTO release (id" RELEASE_COLUMNS(NAME) ") "
 		"VALUES (NULL" RELEASE_COLUMNS(HOLE) ")"),
@@ -120,6 +125,8 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 
 	READ(STMT_PRODUCT, PRODUCT_SELECT "WHERE id = ?"),
 	READ(STMT_PRODUCT_BY_NAME, PRODUCT_SELECT "WHERE name = ?"),
+
+	READ(STMT_CA, "SELECT pem FROM product_ca WHERE product = ?"),
 
 	READ(STMT_RELEASE_BY_ID, RELEASE_SELECT "WHERE id = ?"),
 	READ(STMT_RELEASE_BY_VERSION, RELEASE_SELECT "WHERE product = ? AND version = ?"),

@@ -119,6 +119,8 @@ struct store_event {
 struct store_set *store_set_new(store_done *done, void *ctx);
 void store_set_free(struct store_set *set); /* one that was not submitted; NULL is fine */
 void store_set_product(struct store_set *set, const struct product *p);
+/* The CAs of a product; "": none. The product's row, which tells of them, is put with it. */
+void store_set_ca(struct store_set *set, int64_t product, const char *pem);
 void store_set_release(struct store_set *set, const struct release *r); /* insert only */
 /* ERR_BUSY while it is a product's target, a device's lock or an open attempt's release;
  * ERR_NOENT if there is none. */
@@ -221,6 +223,8 @@ int store_probe(struct store *s) ERR_CHECK;
 
 int store_product(struct store *s, int64_t id, struct product *ret) ERR_CHECK;
 int store_product_by_name(struct store *s, const char *name, struct product *ret) ERR_CHECK;
+/* LIMIT_CA_BUNDLE + 1 bytes are enough. ERR_CORRUPT: they are not. */
+int store_ca(struct store *s, int64_t product, char *dst, size_t cap) ERR_CHECK;
 int store_release(struct store *s, int64_t id, struct release *ret) ERR_CHECK;
 int store_release_by_version(struct store *s, int64_t product, const char *version,
 			     struct release *ret) ERR_CHECK;

@@ -54,6 +54,16 @@ static int write_product(struct db *db, struct store_set *set, const struct prod
 	return err;
 }
 
+static int write_ca(struct db *db, const struct op_ca *op)
+{
+	enum stmt_id id = op->pem[0] ? STMT_CA_PUT : STMT_CA_DELETE;
+	int err = bind_int(db->stmt[id], 1, op->product);
+
+	if (!err && op->pem[0])
+		err = bind_str(db->stmt[id], 2, op->pem);
+	return err ? err : db_run(db, id, NULL);
+}
+
 static int write_release_digest(struct db *db, int64_t release, unsigned position,
 				const struct digest *d)
 {
@@ -383,6 +393,8 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 	switch (op->kind) {
 	case OP_PRODUCT:
 		return write_product(db, set, data);
+	case OP_CA:
+		return write_ca(db, data);
 	case OP_RELEASE:
 		return write_release(db, set, data);
 	case OP_RELEASE_DELETE:

@@ -107,6 +107,9 @@ teardown() {
 		admin-socket = $D/b.sock
 		viewer-group = watchers
 		key-file = /etc/x.key
+		certificate =
+		certificate-key =
+		crl-file =
 		listen = coaps://[::1]:7000
 		listen = coap://127.0.0.1:5683
 		metrics-listen =

@@ -90,7 +90,7 @@ usage_error() { # WORD... : exit 2, nothing on stdout, the usage on stderr
 	# an option and its value, and a choice, stay together
 	run "$POSTBOOTCTL" help device add
 	[ "${lines[0]}" = "usage: postbootctl device add ID --product P" ]
-	[ "${lines[1]}" = "        [--psk-file F | --psk-generate [--psk-out F] | --plain]" ]
+	[ "${lines[1]}" = "        [--psk-file F | --psk-generate [--psk-out F] | --certificate | --plain]" ]
 }
 
 @test "ctl: no daemon is exit 1, and says which socket" {

@@ -81,6 +81,13 @@ bounded() {
 	bounded
 }
 
+@test "flood: connection IDs at a guess" {
+	beside "$SERVER_PORT" cids "$RATE" "$TIME"
+	[ "$(value 'postboot_connection_id_records_dropped_total{reason="unknown"}')" -gt 1000 ]
+	[ "$(value 'postboot_connection_id_records_dropped_total{reason="forged"}')" -eq 0 ]
+	bounded
+}
+
 @test "flood: a device's own record again and again, and records forged in its name" {
 	beside "$SERVER_PORT" replay "$LAB/keys" "$RATE" "$TIME"
 	beside "$SERVER_PORT" forge "$LAB/keys" "$RATE" "$TIME"
@@ -113,6 +120,7 @@ bounded() {
 	ctl -o json status | jq -e '.health == "ok" and any(.warnings[]; contains("were refused"))'
 	curl -sS --fail --unix-socket "$POSTBOOT_SOCKET" http://localhost/v1/health |
 		jq -e 'any(.conditions[]; .name == "shedding" and .severity == "warning")'
+	until_true 60 grep -q '^<6>health=ok end=shedding lasted_s=' "$LAB/postbootd.log"
 	bounded
 }
 

@@ -75,8 +75,8 @@ metric() { # SERIES
 	[ "$(metric postboot_address_changes_total)" -eq 0 ]
 	[ "$(metric postboot_handshakes_total'{result="ok"}')" -eq 1 ]
 	# All but what did not fit into the receive buffer.
-	[ "$(metric 'postboot_connection_id_records_dropped_total{reason="forged"}')" -gt 6000 ]
-	[ "$(metric 'postboot_connection_id_records_dropped_total{reason="unknown"}')" -gt 3000 ]
+	[ "$(metric 'postboot_connection_id_records_dropped_total{reason="forged"}')" -gt 2000 ]
+	[ "$(metric 'postboot_connection_id_records_dropped_total{reason="unknown"}')" -gt 1000 ]
 	device_start honest 1.0.0
 	wait_event 30 '.device == "honest" and .data == "success"' >/dev/null
 }

@@ -89,15 +89,16 @@ restart() {
 	fi
 }
 
-# wake NAME: one block each 2 s for each of WAKERS sessions; sets us (of a processor, a block)
+# wakes NAME FROM: one block each 2 s for each of WAKERS devices that have made no update yet; sets
+# woken
 wakes() {
 	keys=$dir/wake-keys
-	sed -n "1,${WAKERS}p" "$dir/many" >"$keys"
-	before=$(metric 'postboot_wakes_total{result="received"}')
-	load --report-first --sessions $WAKERS --window 1 --rate $((WAKERS / 2)) --seconds 6
+	sed -n "$2,$(($2 + WAKERS - 1))p" "$dir/many" >"$keys"
+	wakes_before=$(metric 'postboot_wakes_total{result="received"}')
+	load --report-first --sessions "$WAKERS" --window 1 --rate $((WAKERS / 2)) --seconds 6
 	echo "$line" >>"$dir/cell-$1"
 	now=$(metric 'postboot_wakes_total{result="received"}')
-	woken=$((${now:-0} - ${before:-0}))
+	woken=$((${now:-0} - ${wakes_before:-0}))
 }
 
 fill_many() {
@@ -115,7 +116,7 @@ fill_many() {
 }
 
 many() {
-	[ "$WAKERS" -le "$MANY" ] || WAKERS=$MANY
+	[ $((2 * WAKERS)) -le "$MANY" ] || WAKERS=$((MANY / 2))
 	rm -rf "$dir/state" "$dir/devices"
 	path=
 	down_ms='' up_ms='' save_ms='' restore_ms='' woken=''
@@ -137,7 +138,7 @@ many() {
 	rm -f "$dir/sessions"*
 	if [ $sleeps = yes ]; then
 		start_daemon 0
-		wakes awake
+		wakes awake 1
 		stop_server
 		daemon_conf 'hibernate-after = 1s' 'log-level = info'
 		sed -i '/^log-level = warn/d' "$dir/conf"
@@ -146,7 +147,7 @@ many() {
 		restart
 		stop_server
 		start_daemon 0
-		wakes woken
+		wakes woken $((WAKERS + 1))
 		stop_server
 	else
 		say "this postbootd does not hibernate"
@@ -154,10 +155,10 @@ many() {
 	many_rows
 }
 
-# Of a block that a sleeping device asks for, beside one that is awake at the same rate.
+# What the server used more than for as many devices that were awake, by the wakes.
 wake_us() {
-	awk -v a="$(median woken cpu_us_per_block)" -v b="$(median awake cpu_us_per_block)" \
-		'BEGIN { if (a > 0 && b > 0) printf "%.1f", a - b }'
+	awk -v a="$(median woken server_cpu_s)" -v b="$(median awake server_cpu_s)" \
+		-v n="${woken:-0}" 'BEGIN { if (n > 0) printf "%.1f", (a - b) * 1e6 / n }'
 }
 
 many_rows() {

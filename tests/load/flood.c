@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "net/net_hello.h"
+
 enum { GET_METHOD = 1, POST_METHOD = 2, SOCKETS = 64, DATAGRAM = 1400, BURST = 64 };
 
 static const char usage[] =
@@ -24,7 +26,7 @@ static const char usage[] =
 	"           second (0: as fast as it can)\n"
 	"       postboot-flood PORT replay|forge KEYS RATE SECONDS\n"
 	"           records of the last device again, or made up in its name, from its address\n"
-	"       postboot-flood PORT hellos|garbage|plain RATE SECONDS\n"
+	"       postboot-flood PORT hellos|garbage|cids|plain RATE SECONDS\n"
 	"           from everywhere in 127.0.0.0/8\n";
 
 static uint64_t random_state = 88172645463325252U;
@@ -121,6 +123,21 @@ static size_t garbage(uint8_t *dst)
 	return len;
 }
 
+/* RFC 9146: epoch 1, a connection ID of NET_CID bytes at a guess. */
+static size_t guess(uint8_t *dst)
+{
+	static const uint8_t head[] = {25, 0xfe, 0xfd, 0, 1};
+	size_t len = 60;
+
+	for (size_t i = 0; i < NET_RECORD_HEADER + NET_CID + len; i++)
+		dst[i] = (uint8_t)flood_random();
+	memcpy(dst, head, sizeof(head));
+	dst[11] = 0; /* the first byte of ours is a worker's number */
+	dst[NET_RECORD_HEADER - 2 + NET_CID] = 0;
+	dst[NET_RECORD_HEADER - 1 + NET_CID] = (uint8_t)len;
+	return NET_RECORD_HEADER + NET_CID + len;
+}
+
 static size_t plain(uint8_t *dst)
 {
 	static const char *const path[] = {".well-known", "core"};
@@ -138,6 +155,7 @@ static void strangers(const struct sockaddr_in *server, const char *what, double
 {
 	size_t (*make)(uint8_t *) = strcmp(what, "hellos") == 0	 ? hello
 				    : strcmp(what, "plain") == 0 ? plain
+				    : strcmp(what, "cids") == 0	 ? guess
 								 : garbage;
 	struct sockaddr_in any = {.sin_family = AF_INET};
 	struct net_udp_tx *tx[SOCKETS];
@@ -303,7 +321,7 @@ int main(int argc, char **argv)
 	} else if ((strcmp(what, "replay") == 0 || strcmp(what, "forge") == 0) && argc == 6) {
 		forger(&server, what, argv[3], before, last);
 	} else if ((strcmp(what, "hellos") == 0 || strcmp(what, "garbage") == 0 ||
-		    strcmp(what, "plain") == 0) &&
+		    strcmp(what, "cids") == 0 || strcmp(what, "plain") == 0) &&
 		   argc == 5) {
 		strangers(&server, what, before, last);
 	} else {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "load.h"
@@ -402,6 +403,20 @@ static void live(struct load *l, struct net_udp_rx *rx, struct pollfd *polls)
 	life_print(l, cpu_s() - before_s);
 }
 
+static void free_all(struct load *l)
+{
+	for (unsigned i = 0; i < l->conf.sockets; i++) {
+		net_udp_tx_free(l->tx[i]);
+		(void)close(l->fd[i]);
+	}
+	mbedtls_ctr_drbg_free(&l->random);
+	mbedtls_entropy_free(&l->entropy);
+	mbedtls_psa_crypto_free();
+	free(l->sessions);
+	free(l->file);
+	free(l);
+}
+
 int main(int argc, char **argv)
 {
 	struct load *l = calloc(1, sizeof(*l));
@@ -432,5 +447,10 @@ int main(int argc, char **argv)
 			flush(l);
 	}
 	flush(l);
-	return l->n.wrong ? 1 : 0;
+
+	int status = l->n.wrong ? 1 : 0;
+
+	net_udp_rx_free(rx);
+	free_all(l);
+	return status;
 }

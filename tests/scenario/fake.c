@@ -88,6 +88,26 @@ void net_peer_claim(const struct net_peer *peer, struct net_claim *ret)
 		.identity = net_peer_identity(peer), .print = 1, .tag = peer->key_tag};
 }
 
+/* Nobody here has a certificate. */
+bool net_peer_certified(const struct net_peer *peer)
+{
+	(void)peer;
+	return false;
+}
+
+bool net_peer_certified_for(const struct net_peer *peer, int64_t product)
+{
+	(void)peer;
+	(void)product;
+	return false;
+}
+
+void net_peer_refuse(struct net_peer *peer, enum net_refused why)
+{
+	(void)peer;
+	(void)why;
+}
+
 int64_t net_peer_since_ms(const struct net_peer *peer)
 {
 	return peer->since_ms;

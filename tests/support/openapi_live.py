@@ -26,6 +26,19 @@ def strict(node):
     return made
 
 
+# A CA on P-256 whose private key nobody has.
+CA_PEM = """-----BEGIN CERTIFICATE-----
+MIIBejCCASGgAwIBAgIUZ1sSqigcSai2AN2/gr1vA1pOtJIwCgYIKoZIzj0EAwIw
+EjEQMA4GA1UEAwwHVGVzdCBDQTAgFw0yNjExMjMwODIyMzBaGA8yMTI2MTAzMDA4
+MjIzMFowEjEQMA4GA1UEAwwHVGVzdCBDQTBZMBMGByqGSM49AgEGCCqGSM49AwEH
+A0IABHsvxksnjMZ8rESf2LV5RHDBZFlkTy0larEPpa5NbYCf8q1bSYXevRC2scom
+3jJYRd/g8b6j/D+hejzUdPK7WLyjUzBRMB0GA1UdDgQWBBSru3xU4dq5x1oJCtcA
+E5fR+uxqCDAfBgNVHSMEGDAWgBSru3xU4dq5x1oJCtcAE5fR+uxqCDAPBgNVHRMB
+Af8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCIDozwp4VJYwy2VHUPdbSt3d1NAkM
+k2XGS/hADzSJnl/6AiBdgOJEXy8edstCA3v7OOVZycEZ2qq1xcilglEky0qi9A==
+-----END CERTIFICATE-----
+"""
+
 class Judge:
     def __init__(self, doc):
         self.doc = doc
@@ -281,6 +294,19 @@ def drive_products(server):
     want(200, "GET", f"/v1/releases?after={page['next']}")
     want(200, "GET", f"{add}?after={page['next']}&limit=1")
     want(200, "PUT", "/v1/products/p%251/target", {"version": "1"})
+    ca = "/v1/products/p%251/ca"
+    want(404, "GET", ca)
+    want(400, "PUT", ca, {"pem": "nonsense"})
+    want(400, "PUT", ca, {"pem": CA_PEM * 9})
+    want(400, "PUT", ca, {"pem": "x" * 16385})
+    want(412, "PUT", ca, {"pem": CA_PEM}, If_Match='"9999-0"')
+    want(200, "PUT", ca, {"pem": CA_PEM})
+    want(200, "GET", ca)
+    want(304, "GET", ca, None, If_None_Match=server.headers["etag"])
+    want(412, "DELETE", ca, None, If_Match='"9999-0"')
+    want(200, "DELETE", ca)
+    want(404, "GET", ca)
+    want(200, "PUT", ca, {"pem": CA_PEM})
     want(409, "DELETE", add + "/1")
     want(200, "PUT", "/v1/products/p%251/target", {"version": None})
     want(404, "PUT", "/v1/products/p%251/target", {"version": "9"})
@@ -328,6 +354,9 @@ def drive_devices(server, ids):
     want(201, "POST", "/v1/devices", {"id": "d%1", "product": "p%1", "psk_generate": True})
     want(201, "POST", "/v1/devices", {"id": "d2", "product": "p%1", "psk": "0a" * 16})
     want(201, "POST", "/v1/devices", {"id": "d3", "product": "p%1", "plain": True})
+    want(201, "POST", "/v1/devices", {"id": "dc", "product": "p%1", "certificate": True})
+    want(409, "POST", "/v1/devices/dc/key", {"psk_generate": True})
+    want(400, "POST", "/v1/devices", {"id": "d4", "product": "p%1", "plain": True, "certificate": True})
     want(409, "POST", "/v1/devices", {"id": "d4", "product": "p%1", "psk": "0A" * 16})
     want(404, "POST", "/v1/devices", {"id": "d4", "product": "none", "plain": True})
     want(400, "POST", "/v1/devices", {"id": "d4", "product": "p%1"})

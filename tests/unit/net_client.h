@@ -39,10 +39,12 @@ struct rig {
 	struct net_claim claim; /* the last one; its identity is gone */
 	uint64_t tag, failed_print, failed_tag;
 	unsigned failed;
-	unsigned szx;	      /* net_block_szx of the last request */
-	struct bytes answer;  /* of every request; none: "pong" */
-	unsigned psk_wait_ms; /* the processor is somewhere else for so long */
+	bool certified, trusted; /* the newest peer: by a certificate, for product 7 */
+	unsigned szx;		 /* net_block_szx of the last request */
+	struct bytes answer;	 /* of every request; none: "pong" */
+	unsigned psk_wait_ms;	 /* the processor is somewhere else for so long */
 	unsigned limited, refused;
+	bool adopt; /* keeps a plain peer as its own */
 	bool refuse_peers, close_peer, closed, last_duplicate;
 	mbedtls_entropy_context entropy;
 	mbedtls_ctr_drbg_context random;
@@ -81,6 +83,8 @@ static inline bool rig_up(void *ctx, struct net_peer *peer, struct bytes identit
 	r->peer = peer;
 	memcpy(r->identity, identity.ptr, identity.len);
 	r->identity[identity.len] = 0;
+	r->certified = net_peer_certified(peer);
+	r->trusted = net_peer_certified_for(peer, 7);
 	return !r->refuse_peers;
 }
 
@@ -99,6 +103,8 @@ static inline void rig_request(void *ctx, struct net_peer *peer, const struct ne
 	struct net_reply reply = NET_REPLY(NET_CODE(2, 5));
 
 	r->requests++;
+	if (r->adopt)
+		net_peer_set_user(peer, r);
 	r->last_duplicate = request->duplicate;
 	r->szx = net_block_szx(peer, request);
 	reply.payload = r->answer.len ? r->answer : (struct bytes){(const uint8_t *)"pong", 4};

@@ -128,6 +128,7 @@ void rows_device(unsigned seed, int64_t product, struct device *ret)
 	ret->rev = ret->lock = 0;
 	ret->product = product;
 	FLAG(ret->plain, seed);
+	FLAG(ret->certified, seed + 1);
 	FLAG(ret->force, seed + 1);
 	WORD(ret->hold, HOLD_NONE, HOLD_RESTARTS + 1, seed * 3 + 1);
 	SMALL(ret->fail_mark);

@@ -300,6 +300,109 @@ static void test_plain_junk_gets_less_than_it_sends(void **state)
 	rig_free(r);
 }
 
+/* ---- plain coap with devices on it: an address is proved by answering a ping ---- */
+
+static size_t ask_well_known(int fd, uint16_t mid)
+{
+	const struct plain_ask a = {.type = WIRE_CON, .code = 1, .segments = 2};
+	uint8_t raw[512];
+	size_t len = plain_encode(&a, mid, raw);
+
+	assert_int_equal(send(fd, raw, len, 0), (ssize_t)len);
+	return len;
+}
+
+static size_t send_reset(int fd, uint16_t mid)
+{
+	const uint8_t raw[] = {0x70, 0, (uint8_t)(mid >> 8), (uint8_t)mid};
+
+	assert_int_equal(send(fd, raw, sizeof(raw), 0), 4);
+	return sizeof(raw);
+}
+
+/* Bytes that came; the message id of a ping among them, the length of the longest. */
+static size_t collect(struct rig *r, int fd, int *ret_ping, size_t *ret_longest)
+{
+	uint8_t raw[4096];
+	size_t sum = 0;
+	ssize_t got;
+
+	for (unsigned i = 0; i < TURNS; i++)
+		rig_turn(r);
+	while ((got = recv(fd, raw, sizeof(raw), 0)) > 0) {
+		sum += (size_t)got;
+		if (got == 4 && raw[0] == 0x40 && raw[1] == 0)
+			*ret_ping = raw[2] << 8 | raw[3];
+		if ((size_t)got > *ret_longest)
+			*ret_longest = (size_t)got;
+	}
+	return sum;
+}
+
+static void test_plain_device_that_answers_the_ping_gets_everything(void **state)
+{
+	const struct net_conf conf = {.well_known = long_well_known, .plain_devices = true};
+	struct rig *r = rig_new(conf, "127.0.0.1", false);
+	int fd = rig_socket(r), ping = -1;
+	size_t longest = 0;
+	size_t len = ask_well_known(fd, 1);
+
+	(void)state;
+	assert_in_range(collect(r, fd, &ping, &longest), 1, FACTOR * len);
+	assert_int_not_equal(ping, -1);
+	assert_int_equal(longest, 4);
+	(void)send_reset(fd, (uint16_t)ping);
+	(void)collect(r, fd, &ping, &longest);
+	assert_true(longest > sizeof(long_well_known)); /* it was held for the answer */
+	longest = 0;
+	(void)ask_well_known(fd, 2);
+	(void)collect(r, fd, &ping, &longest);
+	assert_true(longest > sizeof(long_well_known));
+	(void)close(fd);
+	rig_free(r);
+}
+
+static void test_plain_device_that_does_not_answer_it_gets_three_times_what_it_sent(void **state)
+{
+	const struct net_conf conf = {.well_known = long_well_known, .plain_devices = true};
+	struct rig *r = rig_new(conf, "127.0.0.1", false);
+	int fd = rig_socket(r), ping = -1;
+	size_t in = 0, out = 0, longest = 0;
+
+	(void)state;
+	for (uint16_t mid = 1; mid < 2000; mid++) {
+		in += ask_well_known(fd, mid);
+		out += collect(r, fd, &ping, &longest);
+		assert_true(out <= FACTOR * in);
+	}
+	(void)close(fd);
+	rig_free(r);
+}
+
+/* Blindly, under the address of a victim. */
+static void test_plain_ping_cannot_be_answered_by_trying_all_message_ids(void **state)
+{
+	const struct net_conf conf = {.well_known = long_well_known, .plain_devices = true};
+	struct rig *r = rig_new(conf, "127.0.0.1", false);
+	int fd = rig_socket(r), ping = -1;
+	size_t in = ask_well_known(fd, 1), longest = 0;
+	size_t out = collect(r, fd, &ping, &longest);
+
+	(void)state;
+	assert_int_not_equal(ping, -1);
+	for (unsigned guess = 1; guess <= 20; guess++)
+		in += send_reset(fd, (uint16_t)(ping + (int)guess));
+	in += send_reset(fd, (uint16_t)ping);
+	out += collect(r, fd, &ping, &longest);
+	for (uint16_t mid = 2; mid < 50; mid++) {
+		in += ask_well_known(fd, mid);
+		out += collect(r, fd, &ping, &longest);
+		assert_true(out <= FACTOR * in);
+	}
+	(void)close(fd);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +415,10 @@ int main(void)
 		cmocka_unit_test(test_plain_answers_are_at_most_three_times_their_requests),
 		cmocka_unit_test(test_plain_refusals_for_a_quota_are_no_larger_either),
 		cmocka_unit_test(test_plain_junk_gets_less_than_it_sends),
+		cmocka_unit_test(test_plain_device_that_answers_the_ping_gets_everything),
+		cmocka_unit_test(
+			test_plain_device_that_does_not_answer_it_gets_three_times_what_it_sent),
+		cmocka_unit_test(test_plain_ping_cannot_be_answered_by_trying_all_message_ids),
 	};
 
 	return cmocka_run_group_tests_name("net/amplify", tests, NULL, NULL);

@@ -117,7 +117,7 @@ static void test_3_repeated_finished_is_known_by_its_id(void **state)
 	struct device *d = device_new(r, "dev-1", 4, NULL);
 
 	(void)state;
-	mbedtls_ssl_conf_handshake_timeout(&d->c->conf, 50, 400);
+	mbedtls_ssl_conf_handshake_timeout(&d->c->conf, 50, 60000);
 	d->c->lose_after = 2; /* HelloVerifyRequest, ServerHello with ServerHelloDone */
 	d->c->lose_in = 1;
 	assert_int_equal(client_handshake(d->c), 0);

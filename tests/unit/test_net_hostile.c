@@ -2,6 +2,7 @@
  *
  * What somebody who wishes us ill can send, and that others do not have to suffer for it.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "net_client.h"
@@ -206,6 +207,39 @@ static void test_empty_records_do_not_end_a_session(void **state)
 	rig_free(r);
 }
 
+static void send_plain(struct rig *r, int fd, const uint8_t *data, size_t len)
+{
+	assert_int_equal(send(fd, data, len, 0), (ssize_t)len);
+	rig_turn(r);
+}
+
+/* At the limit and one beyond it, and many more. */
+static void test_crowd_of_plain_strangers_pushes_out_only_strangers(void **state)
+{
+	static const uint8_t request[] = {0x40, 1, 0, 1, 0xb1, 'x'}, ping[] = {0x40, 0, 0, 2};
+	const struct net_conf conf = {.plain_devices = true};
+	struct rig *r = rig_new(conf, "127.0.0.1", false);
+	int known = rig_socket(r);
+
+	(void)state;
+	r->adopt = true; /* as a device that has told its name */
+	send_plain(r, known, request, sizeof(request));
+	r->adopt = false;
+	for (unsigned i = 1; i < 2 * NET_PLAIN_PEERS; i++) {
+		char address[16];
+
+		(void)snprintf(address, sizeof(address), "127.1.%u.%u", i / 256, i % 256);
+		int fd = socket_at(r, address);
+
+		send_plain(r, fd, ping, sizeof(ping));
+		assert_int_equal(rig_stats(r).peers, i < NET_PLAIN_PEERS ? i + 1 : NET_PLAIN_PEERS);
+		(void)close(fd);
+	}
+	assert_int_equal(r->gones[NET_GONE_EVICTED], 0);
+	(void)close(known);
+	rig_free(r);
+}
+
 /* A socket of somebody else's may be a connected one, which hears of unreachable ports. */
 static void test_icmp_error_on_a_socket_does_not_make_it_deaf(void **state)
 {
@@ -246,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_time_without_the_processor_costs_no_handshake),
 		cmocka_unit_test(test_only_cheap_groups_are_spoken),
 		cmocka_unit_test(test_empty_records_do_not_end_a_session),
+		cmocka_unit_test(test_crowd_of_plain_strangers_pushes_out_only_strangers),
 		cmocka_unit_test(test_icmp_error_on_a_socket_does_not_make_it_deaf),
 	};
 

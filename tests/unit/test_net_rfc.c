@@ -333,6 +333,24 @@ static void test_rst_to_the_non_first_response_ends_it(void **state)
 	rig_free(r);
 }
 
+/* What a sleeping peer keeps has no message id, not even 0. */
+static void test_rst_of_another_number_ends_no_packed_observation(void **state)
+{
+	struct rig *r = rig_new(false);
+	uint8_t packed[256];
+	struct buf b = buf_writer(packed, sizeof(packed));
+
+	(void)state;
+	observe(r, WIRE_NON, 1);
+	net_observe_pack(&r->session, &b);
+	net_observe_session_done(&r->session);
+	assert_int_equal(net_observe_unpack(&r->session, buf_bytes(&b)), 1);
+	rig_empty(r, WIRE_RST, 0);
+	assert_int_equal(r->ends, 0);
+	assert_int_equal(notify(r, "x"), 1);
+	rig_free(r);
+}
+
 static void test_unanswered_separate_first_response_ends_it(void **state)
 {
 	struct rig *r = rig_new(false);
@@ -540,6 +558,7 @@ int main(void)
 		rfc_test("7252 5.9.2.9", test_too_large_tells_the_limit_of_the_handler),
 		rfc_test("7641 3.6", test_rst_to_the_separate_first_response_ends_it),
 		rfc_test("7641 3.6", test_rst_to_the_non_first_response_ends_it),
+		rfc_test("7641 3.6", test_rst_of_another_number_ends_no_packed_observation),
 		rfc_test("7641 4.5", test_unanswered_separate_first_response_ends_it),
 		rfc_test("7959 2.3", test_body_in_its_only_block_is_taken_and_acknowledged),
 		rfc_test("7959 2.9.3", test_body_in_blocks_is_too_large_at_any_of_them),

@@ -1,0 +1,49 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Certificates for the tests: a CA, and what it signs, with openssl as the man page tells it.
+
+# ca_new DIR [SUBJECT]: a CA of its own, in DIR/ca.pem and DIR/ca.key.
+ca_new() {
+	mkdir -p "$1"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
+		-subj "${2:-/CN=Test CA}" -addext basicConstraints=critical,CA:TRUE \
+		-addext keyUsage=critical,keyCertSign,cRLSign \
+		-keyout "$1/ca.key" -out "$1/ca.pem" 2>"$1/openssl.log" || cat "$1/openssl.log" >&2
+	: >"$1/index.txt"
+	echo 1000 >"$1/serial"
+	echo 1000 >"$1/crlnumber"
+	cat >"$1/ca.conf" <<-EOF
+		[ca]
+		default_ca = test
+		[test]
+		database = $1/index.txt
+		serial = $1/serial
+		crlnumber = $1/crlnumber
+		new_certs_dir = $1
+		certificate = $1/ca.pem
+		private_key = $1/ca.key
+		default_md = sha256
+		policy = any
+		unique_subject = no
+		default_crl_days = 30
+		copy_extensions = copy
+		[any]
+		commonName = optional
+	EOF
+}
+
+# ca_sign DIR NAME USAGE [SUBJECT [SAN [OPTION...]]]: DIR/NAME.pem and .key; USAGE is serverAuth or
+# clientAuth, SAN "" for none, OPTIONs are of openssl ca, as -startdate. KEY=rsa:2048 for RSA.
+ca_sign() {
+	local dir=$1 name=$2 usage=$3 subject=${4:-/CN=$2} san=${5-}
+	shift $(($# < 5 ? $# : 5))
+	local key=(-newkey ec -pkeyopt ec_paramgen_curve:"${CURVE:-P-256}")
+	[ -z "${KEY-}" ] || key=(-newkey "$KEY")
+	{
+		openssl req -new "${key[@]}" -nodes -subj "$subject" \
+			-addext "extendedKeyUsage = $usage" ${san:+-addext "subjectAltName = $san"} \
+			-keyout "$dir/$name.key" -out "$dir/$name.csr" &&
+			openssl ca -batch -notext -config "$dir/ca.conf" -days 365 "$@" \
+				-in "$dir/$name.csr" -out "$dir/$name.pem"
+	} 2>"$dir/openssl.log" || cat "$dir/openssl.log" >&2
+}
