@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/net_sleep.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -26,10 +27,25 @@ static void context_give(struct net *net, struct net_tls *tls)
 	struct net_sleep *z = &net->sleep;
 
 	tls->peer = NULL;
-	if (z->spare_count < NET_SPARES)
+	if (z->spare_count < NET_SPARES) {
 		z->spare[z->spare_count++] = tls;
-	else
+	} else {
 		net_tls_free(tls);
+		z->freed++;
+	}
+}
+
+/* What lies between longer-lived pieces of the heap is not given back otherwise. */
+static void heap_trim(struct net *net)
+{
+	struct net_sleep *z = &net->sleep;
+
+	if (z->freed < NET_TRIM_CONTEXTS || /* and nobody comes here before somebody is awake */
+	    (!list_empty(&z->awake) && net->timers.now_ms - z->trimmed_at_ms < NET_TRIM_MS))
+		return;
+	z->freed = 0;
+	z->trimmed_at_ms = net->timers.now_ms;
+	(void)malloc_trim(0);
 }
 
 /* Forgets the keys in it. */
@@ -397,6 +413,7 @@ static void turn(struct net_timer *timer, void *ctx)
 		else
 			net_sleep_later(p);
 	}
+	heap_trim(net);
 	turn_arm(net);
 }
 
