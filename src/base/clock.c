@@ -20,6 +20,11 @@ struct clock clock_read(void)
 	};
 }
 
+int64_t clock_since_boot_ms(void)
+{
+	return clock_ms(CLOCK_BOOTTIME);
+}
+
 int64_t clock_thread_us(void)
 {
 	struct timespec ts = {0};

@@ -152,6 +152,8 @@ static void put_sleep(struct metrics *m, const struct net_stats *net)
 	metrics_count(m, "result", "sent", net->wakes_to_send);
 	metrics_count(m, "result", "forged", net->wakes_failed);
 	metrics_count(m, "result", "shed", net->wakes_shed);
+	metrics_one(m, COUNTER, "postboot_sessions_restored_total",
+		    "Sessions of the process before that went on.", net->restored);
 }
 
 static void put_shed(struct metrics *m, const struct net_stats *net)

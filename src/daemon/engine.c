@@ -348,6 +348,8 @@ const struct net_callbacks *engine_net_callbacks(void)
 		.peer_sleeps = engine_peer_sleeps,
 		.weigh = engine_weigh,
 		.limited = engine_limited,
+		.peer_note = engine_peer_note,
+		.peer_back = engine_peer_back,
 	};
 
 	return &callbacks;

@@ -43,6 +43,7 @@ struct session {
 	uint32_t interval_s;
 	bool applying;
 	bool asleep;
+	bool unproved;		/* of the process before: is its key still one of the device's? */
 	bool ring_due;		/* the doorbell, as soon as its turn has come */
 	uint8_t desired_format; /* enum wire_format */
 };
@@ -213,7 +214,8 @@ void session_end(struct engine *e, struct session *s);
 /* What the device's link is like, by this session and the earlier ones; not while its device is not
  * cached. */
 struct link_facts session_link(const struct session *s);
-/* It has a request: its device is loaded and held. ERR_NOENT, ERR_IO, ERR_NOMEM. */
+/* It has a request: its device is loaded and held. ERR_NOENT: it has lost its device or its key,
+ * and ends; ERR_IO, ERR_NOMEM. */
 int session_wake(struct engine *e, struct session *s) ERR_CHECK;
 /* A device comes into the cache; goes, with none awake. */
 void sessions_attach(struct engine *e, struct dev *d);
@@ -224,6 +226,8 @@ void sessions_ring_step(struct engine *e);
 /* Adds up those whose device is not cached. */
 void sessions_count_fleet(const struct engine *e, struct fleet *f);
 void engine_peer_sleeps(void *ctx, struct net_peer *peer);
+size_t engine_peer_note(void *ctx, struct net_peer *peer, uint8_t note[NET_NOTE]);
+bool engine_peer_back(void *ctx, struct net_peer *peer, struct bytes note, bool unheard);
 
 /* engine_count.c */
 int engine_count_load(struct engine *e) ERR_CHECK;
@@ -338,6 +342,8 @@ void sweeps_free(struct engine *e);
 void sweep_job(struct engine *e, struct dev *d, enum job_kind kind, int64_t gap_ms);
 
 /* engine_key.c */
+/* Whether the key of this session is still one of its device's. ERR_NOENT: it is not. */
+int engine_key_still(struct engine *e, struct dev *d, const struct session *s) ERR_CHECK;
 /* Of a job with OPERATOR_KEY: what it comes to, its rows, and who had which keys since when. */
 void engine_key_decide(struct job *job);
 void engine_key_store(const struct job *job, struct store_set *set);

@@ -237,6 +237,18 @@ bool engine_key_proved(struct engine *e, struct dev *d, struct session *s)
 	return used != NULL; /* else it was withdrawn while they shook hands */
 }
 
+int engine_key_still(struct engine *e, struct dev *d, const struct session *s)
+{
+	struct key_rows rows;
+	int err = rows_read(e, d->u.device.id, &rows);
+	bool found = false;
+
+	for (unsigned i = 0; i < rows.count && !err; i++)
+		found = found || rows.list[i].set_ms == s->key_set_ms;
+	rows_wipe(&rows);
+	return !err && !found ? ERR_NOENT : err;
+}
+
 /* ---- acts ---- */
 
 const char *engine_key_why(int err)

@@ -146,22 +146,94 @@ void engine_peer_sleeps(void *ctx, struct net_peer *peer)
 	dev_release(e, s->dev);
 }
 
-int session_wake(struct engine *e, struct session *s)
+static int wake(struct engine *e, struct session *s)
 {
 	char id[LIMIT_DEVICE_ID + 1];
 	struct dev *d;
-	int err = 0;
+	int err = session_id(s, id) ? 0 : ERR_NOENT;
 
-	if (!s->asleep)
-		return 0;
-	if (!session_id(s, id))
-		return ERR_NOENT;
-	err = dev_get(e, id, &d); /* and it is one of its sessions then */
+	if (!err)
+		err = dev_get(e, id, &d); /* and it is one of its sessions then */
 	if (err)
 		return err;
 	s->asleep = false;
 	d->awake++;
-	return 0;
+	err = s->unproved ? engine_key_still(e, d, s) : 0;
+	if (!err) {
+		s->unproved = false;
+		return 0;
+	}
+	s->asleep = true;
+	d->awake--;
+	dev_release(e, d);
+	return err;
+}
+
+int session_wake(struct engine *e, struct session *s)
+{
+	int err = s->asleep ? wake(e, s) : 0;
+
+	if (err == ERR_NOENT)
+		net_peer_close(e->net, s->peer);
+	return err;
+}
+
+/* ---- over a restart ---- */
+
+size_t engine_peer_note(void *ctx, struct net_peer *peer, uint8_t note[NET_NOTE])
+{
+	struct session *s = net_peer_user(peer);
+	struct buf w = buf_writer(note, NET_NOTE);
+
+	(void)ctx;
+	if (!s)
+		return 0;
+	if (s->dev)
+		note_device(s);
+	buf_put_u64(&w, (uint64_t)s->since_ms);
+	buf_put_u64(&w, (uint64_t)s->key_set_ms);
+	buf_put_u64(&w, (uint64_t)s->product);
+	buf_put_u32(&w, s->interval_s);
+	buf_put_u8(&w, s->applying);
+	buf_put_u8(&w, s->ring_due);
+	buf_put_u8(&w, s->desired_format);
+	return w.pos;
+}
+
+/* Its device is looked at when there is something to do: there may be 100,000 of them. */
+bool engine_peer_back(void *ctx, struct net_peer *peer, struct bytes note, bool unheard)
+{
+	struct engine *e = ctx;
+	struct buf r = buf_reader(note.ptr, note.len);
+	struct session *s = slab_take(&e->session_slab, sizeof(*s));
+	char id[LIMIT_DEVICE_ID + 1];
+
+	if (!s)
+		return false;
+	s->peer = peer;
+	s->asleep = s->unproved = true;
+	s->since_ms = (int64_t)buf_get_u64(&r);
+	s->key_set_ms = (int64_t)buf_get_u64(&r);
+	s->product = (int64_t)buf_get_u64(&r);
+	s->interval_s = buf_get_u32(&r);
+	s->applying = buf_get_u8(&r);
+	s->ring_due = buf_get_u8(&r) || unheard;
+	s->desired_format = buf_get_u8(&r);
+	if (!buf_ok(&r) || buf_left(&r) > 0 || s->desired_format > WIRE_JSON ||
+	    !session_id(s, id)) {
+		slab_give(&e->session_slab, s, sizeof(*s));
+		return false;
+	}
+	struct dev *d = dev_find(e, id);
+	if (d)
+		join(d, s);
+	else
+		list_append(sleepers(e, id), &s->link);
+	if (s->ring_due)
+		e->ring_bucket = 0;
+	net_peer_set_user(peer, s);
+	e->session_count++;
+	return true;
 }
 
 /* ---- the doorbell of many ---- */

@@ -63,6 +63,10 @@ static int take_udp(struct listen *l, const struct conf *conf, int fd, const cha
 
 static int take_one(struct listen *l, const struct conf *conf, int fd, const char *name)
 {
+	if (strcmp(name, CARRY_NAME) == 0) {
+		carry_take(&l->carry, fd);
+		return 0;
+	}
 	if (sd_is_socket(fd, AF_INET, SOCK_DGRAM, -1) > 0 ||
 	    sd_is_socket(fd, AF_INET6, SOCK_DGRAM, -1) > 0)
 		return take_udp(l, conf, fd, name);
@@ -79,13 +83,15 @@ int listen_take(struct listen *l, const struct conf *conf)
 	char **names = NULL;
 	int count = sd_listen_fds_with_names(1, &names), err = 0;
 
-	*l = (struct listen){.admin_fd = -1};
+	*l = (struct listen){.admin_fd = -1, .carry.fd = -1};
 	for (int i = 0; i < count && !err; i++)
 		err = take_one(l, conf, SD_LISTEN_FDS_START + i, names[i]);
 	if (err) {
+		carry_done(&l->carry);
 		for (int i = 0; i < count; i++)
-			(void)close(SD_LISTEN_FDS_START + i);
-		*l = (struct listen){.admin_fd = -1};
+			if (strcmp(names[i], CARRY_NAME) != 0)
+				(void)close(SD_LISTEN_FDS_START + i);
+		*l = (struct listen){.admin_fd = -1, .carry.fd = -1};
 	}
 	for (int i = 0; i < count; i++)
 		free(names[i]);
@@ -95,6 +101,7 @@ int listen_take(struct listen *l, const struct conf *conf)
 
 void listen_done(struct listen *l)
 {
+	carry_done(&l->carry);
 	for (unsigned i = 0; i < l->passed_count; i++)
 		if (l->passed[i].fd >= 0)
 			(void)close(l->passed[i].fd);

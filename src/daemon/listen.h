@@ -2,7 +2,8 @@
  *
  * Where the daemon listens: sockets of the service manager and the `listen` addresses of the
  * configuration, together. A passed UDP socket named "coap" is without DTLS, every other one
- * is for coaps; a listening UNIX stream socket is the admin socket.
+ * is for coaps; a listening UNIX stream socket is the admin socket. What the process before left
+ * in the service manager's store comes the same way (carry.h).
  *
  * An address of the configuration that a passed socket serves already is not bound again. The
  * default addresses only count when no coaps socket is passed.
@@ -13,6 +14,7 @@
 #ifndef DAEMON_LISTEN_H
 #define DAEMON_LISTEN_H
 
+#include "daemon/carry.h"
 #include "daemon/conf.h"
 #include "net/net.h"
 
@@ -31,6 +33,7 @@ struct listen_socket {
 struct listen {
 	struct listen_socket passed[LISTEN_PASSED_MAX];
 	unsigned passed_count;
+	struct carry carry;
 	int admin_fd; /* -1: none; whoever uses it sets it to -1 */
 
 	char uris[LISTEN_MAX][CONF_URI_MAX + 1];

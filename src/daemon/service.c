@@ -49,6 +49,8 @@ static void engine_stopped(void *ctx)
 
 	if (s->store)
 		settle(s); /* answers go out while there are sessions */
+	if (s->carries)
+		carry_save(s->net, &s->conf);
 	if (s->net)
 		net_close(s->net, net_closed, s);
 	else
@@ -111,6 +113,8 @@ static void on_stop_signal(uv_signal_t *handle, int number)
 	}
 	log_info("stopping signal=%s", number == SIGINT ? "SIGINT" : "SIGTERM");
 	(void)sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
+	/* By hand is for good; the service manager may start us again at once. */
+	s->carries = s->net && number == SIGTERM;
 	stop(s);
 }
 
@@ -302,7 +306,7 @@ int service_run(const struct conf *conf, const char *file, bool must_exist)
 			    .file = file,
 			    .must_exist = must_exist,
 			    .lock_fd = -1,
-			    .listen = {.admin_fd = -1}};
+			    .listen = {.admin_fd = -1, .carry.fd = -1}};
 	int err = uv_loop_init(&s.loop) ? ERR_NOMEM : 0;
 
 	if (err)

@@ -47,6 +47,7 @@ struct service {
 
 	struct listen listen;
 	bool stopping;
+	bool carries; /* sessions go on with the next process */
 };
 
 /* Logs why the start fails; returns err. */

@@ -287,5 +287,7 @@ int service_start(struct service *s)
 		err = start_metrics(s);
 	if (!err)
 		err = start_monitor(s);
+	if (!err)
+		carry_restore(&s->listen.carry, s->net, &s->conf);
 	return err;
 }

@@ -85,6 +85,8 @@ struct net_reply {
 
 #define NET_PSK_LATER SIZE_MAX
 
+enum { NET_NOTE = 64 /* bytes of the owner's that go with a saved peer */ };
+
 enum net_gone {
 	NET_GONE_CLOSED,   /* close_notify or fatal alert of the peer */
 	NET_GONE_IDLE,	   /* session-idle time-out */
@@ -154,6 +156,11 @@ struct net_callbacks {
 	/* It is idle and gave up its memory; it wakes with its next request. A peer for which
 	 * peer_up returned true; may be called again and again. NULL: nobody wants to know. */
 	void (*peer_sleeps)(void *ctx, struct net_peer *peer);
+	/* net_save(): what the owner wants to have back with the peer; the length. */
+	size_t (*peer_note)(void *ctx, struct net_peer *peer, uint8_t note[NET_NOTE]);
+	/* net_restore(): the peer is back and sleeps; it had been up before. `unheard`: it has not
+	 * acknowledged the last notification. Returns false to refuse it. */
+	bool (*peer_back)(void *ctx, struct net_peer *peer, struct bytes note, bool unheard);
 };
 
 struct net_conf {
@@ -195,6 +202,7 @@ struct net_stats {
 	/* records with a connection ID: of no session; of one, but from another address than its
 	 * own, and forged, replayed or damaged */
 	uint64_t cid_unknown, cid_refused;
+	uint64_t restored;			  /* sessions of the process before */
 	uint64_t handshakes_gone[NET_GONE_COUNT]; /* those that failed, by why they ended */
 	/* handshakes that were not begun or not gone on with: too many a moment, or no room */
 	uint64_t hellos_shed, handshakes_shed, half_open_shed;
@@ -314,6 +322,30 @@ struct net_link {
 void net_peer_link(const struct net_peer *peer, struct net_link *ret_link);
 
 void net_stats_read(const struct net *net, struct net_stats *ret_stats);
+
+/* ---- over a restart of the process (net_save.h) ---- */
+
+struct net_saved {
+	unsigned sessions;
+	unsigned closed; /* could not be saved: were told so */
+};
+
+struct net_restored {
+	unsigned sessions, refused;
+	const char *why; /* nothing was restored: words for people */
+};
+
+typedef int net_save_put(void *ctx, struct bytes piece);
+
+/* Hands all sessions to `put`, piece by piece. They are used up then: only net_close() may follow,
+ * which ends them here and tells nobody. On failure of `put` they are still ours, and what it got
+ * is to be destroyed. */
+int net_save(struct net *net, net_save_put *put, void *ctx, struct net_saved *ret) ERR_CHECK;
+
+/* All that net_save() gave away, of which there is no other copy any more; before the first
+ * datagram is read. Peers come back through peer_back. ERR_CORRUPT, ERR_VERSION; ERR_STALE: they
+ * can no longer be used. */
+int net_restore(struct net *net, struct bytes saved, struct net_restored *ret) ERR_CHECK;
 
 /* close_notify to every peer, then `closed` once all uv handles are closed. */
 void net_close(struct net *net, void (*closed)(void *ctx), void *ctx);

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "net/net.h"
+#include "net/net_hash.h"
 #include "net/net_hello.h"
 #include "net/net_timer.h"
 
@@ -73,6 +74,8 @@ enum net_tls_result {
 int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops,
 		  struct net_timers *timers) ERR_CHECK;
 void net_dtls_done(struct net_dtls *d);
+/* Of all that a saved session rests on beside mbedTLS itself. */
+uint64_t net_dtls_print(const struct net_hash_key *key);
 int net_dtls_random(struct net_dtls *d, void *dst, size_t len) ERR_CHECK;
 
 /* Stateless cookies over whatever identifies the client (its address). */

@@ -86,6 +86,7 @@ struct net_peer {
 	uint8_t state; /* enum net_peer_state */
 	uint8_t trial; /* 1 + its place in sleep.trial, 0: none */
 	bool is_closing, announced, szx_known, has_cid;
+	bool unheard; /* when it was saved, a notification was not acknowledged */
 	struct net_coap_session coap;
 };
 
@@ -140,6 +141,7 @@ struct net {
 	uv_timer_t wake;
 	int64_t wake_at_ms;
 	bool is_closing;
+	bool saved;	  /* its sessions are another process's */
 	unsigned handles; /* of uv, still open */
 	void (*closed)(void *ctx);
 	void *closed_ctx;
@@ -198,6 +200,12 @@ uint64_t net_claim_print(const struct net *net, const union net_address *a, stru
 struct net_peer *net_peer_new_half_open(struct net_socket *socket, const struct net_udp_in *in,
 					bool certified);
 struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_udp_in *in);
+/* One of the process before: it has a saved state, and no identity yet. */
+struct net_peer *net_peer_new_asleep(struct net_socket *socket, const struct net_udp_in *in,
+				     struct bytes saved, struct bytes packed);
+/* Its identity, for as long as it lives. False: no memory. */
+bool net_peer_name(struct net_peer *peer, struct bytes identity);
+bool net_address_equal(const union net_address *a, const union net_address *b);
 /* The handshake is over: replaces an older peer of the same address and tells the owner. */
 void net_peer_promote(struct net_peer *peer);
 /* An authenticated (or plain) datagram came; not for half-open ones. */

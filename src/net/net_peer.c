@@ -356,16 +356,43 @@ struct net_peer *net_peer_new_plain(struct net_socket *socket, const struct net_
 	return peer;
 }
 
+struct net_peer *net_peer_new_asleep(struct net_socket *socket, const struct net_udp_in *in,
+				     struct bytes saved, struct bytes packed)
+{
+	struct net *net = socket->net;
+	struct net_peer *peer = peer_alloc(socket, in);
+
+	if (!peer)
+		return NULL;
+	if (!net_sleep_put(peer, saved, packed)) {
+		peer_release(peer);
+		return NULL;
+	}
+	net_coap_session_init(&net->coap, &peer->coap, false, 6);
+	table_add(net, &net->peers, peer);
+	list_append(&net->live, &peer->age);
+	net->live_count++;
+	sweep_arm(net);
+	return peer;
+}
+
+bool net_peer_name(struct net_peer *peer, struct bytes identity)
+{
+	peer->identity = slab_take(&peer->net->sleep.slab, identity.len);
+	if (!peer->identity)
+		return false;
+	if (identity.len)
+		memcpy(peer->identity, identity.ptr, identity.len);
+	peer->identity_len = (uint8_t)identity.len;
+	return true;
+}
+
 /* Where it stays while contexts come and go. Without memory it has none, and the owner refuses. */
 static void identity_keep(struct net_peer *peer)
 {
 	struct net_tls *tls = peer->tls;
 
-	peer->identity = slab_take(&peer->net->sleep.slab, tls->identity_len);
-	if (peer->identity && tls->identity_len) {
-		memcpy(peer->identity, tls->identity, tls->identity_len);
-		peer->identity_len = (uint8_t)tls->identity_len;
-	}
+	(void)net_peer_name(peer, (struct bytes){tls->identity, tls->identity_len});
 	free(tls->identity);
 	tls->identity = NULL;
 	tls->identity_len = 0;
@@ -475,7 +502,8 @@ void net_peers_end(struct net *net)
 
 	for (size_t i = 0; i < 3; i++)
 		for (struct net_peer *p = oldest(ages[i]); p; p = oldest(ages[i]))
-			net_peer_end(p, NET_GONE_LOCAL, p->state != NET_PEER_HALF_OPEN);
+			net_peer_end(p, NET_GONE_LOCAL,
+				     p->state != NET_PEER_HALF_OPEN && !net->saved);
 }
 
 void net_peers_done(struct net *net)

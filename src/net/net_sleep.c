@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/net_sleep.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -26,10 +27,25 @@ static void context_give(struct net *net, struct net_tls *tls)
 	struct net_sleep *z = &net->sleep;
 
 	tls->peer = NULL;
-	if (z->spare_count < NET_SPARES)
+	if (z->spare_count < NET_SPARES) {
 		z->spare[z->spare_count++] = tls;
-	else
+	} else {
 		net_tls_free(tls);
+		z->freed++;
+	}
+}
+
+/* What lies between longer-lived pieces of the heap is not given back otherwise. */
+static void heap_trim(struct net *net)
+{
+	struct net_sleep *z = &net->sleep;
+
+	if (z->freed < NET_TRIM_CONTEXTS || /* and nobody comes here before somebody is awake */
+	    (!list_empty(&z->awake) && net->timers.now_ms - z->trimmed_at_ms < NET_TRIM_MS))
+		return;
+	z->freed = 0;
+	z->trimmed_at_ms = net->timers.now_ms;
+	(void)malloc_trim(0);
 }
 
 /* Forgets the keys in it. */
@@ -324,11 +340,29 @@ bool net_sleep_unpack(struct net_peer *peer)
 	return peer->coap.observe_count > 0;
 }
 
-/* What net_sleep_unpack() did for a message that is over by now. */
-static bool pack_again(struct net_peer *peer)
+bool net_sleep_put(struct net_peer *peer, struct bytes saved, struct bytes packed)
+{
+	uint8_t *place = slab_take(&peer->net->sleep.slab, saved.len + packed.len);
+
+	if (!place)
+		return false;
+	memcpy(place, saved.ptr, saved.len);
+	if (packed.len)
+		memcpy(place + saved.len, packed.ptr, packed.len);
+	peer->saved = place;
+	peer->saved_len = (uint16_t)saved.len;
+	peer->packed_len = (uint16_t)packed.len;
+	peer->state = NET_PEER_ASLEEP;
+	peer->net->sleep.asleep_count++;
+	return true;
+}
+
+bool net_sleep_pack(struct net_peer *peer)
 {
 	size_t packed_len = 0;
 
+	if (peer->packed_len)
+		return true;
 	if (net_coap_session_busy(&peer->coap))
 		return false;
 	uint8_t *place = place_new(peer, peer->saved_len, &packed_len);
@@ -372,13 +406,14 @@ static void turn(struct net_timer *timer, void *ctx)
 
 		if (net->timers.now_ms - p->active_ms < z->after_ms)
 			break;
-		if (p->state == NET_PEER_ASLEEP ? pack_again(p) : net_sleep_now(p))
+		if (p->state == NET_PEER_ASLEEP ? net_sleep_pack(p) : net_sleep_now(p))
 			continue;
 		if (!p->szx_known && net->timers.now_ms - p->since_ms >= NET_SILENT_MS)
 			net_peer_end(p, NET_GONE_IDLE, true);
 		else
 			net_sleep_later(p);
 	}
+	heap_trim(net);
 	turn_arm(net);
 }
 

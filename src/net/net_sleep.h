@@ -39,7 +39,9 @@ enum {
 	NET_SPARES = 32,	/* contexts kept for the next one who wakes */
 	NET_WAKES_FAILED = 200, /* in 100 ms; of the last quarter each network has its share */
 	NET_SLEEP_ORIGINS = 1024,
-	NET_FAREWELLS = 10000, /* sleeping peers that are told when the net closes */
+	NET_TRIM_CONTEXTS = 256, /* so many freed ones are worth a look at the heap */
+	NET_TRIM_MS = 10000,	 /* between two */
+	NET_FAREWELLS = 10000,	 /* sleeping peers that are told when the net closes */
 };
 
 struct net_sleep {
@@ -59,6 +61,8 @@ struct net_sleep {
 	unsigned window_failed;
 	uint16_t window_origin_failed[NET_SLEEP_ORIGINS];
 	unsigned farewells;
+	unsigned freed; /* contexts, since the heap was trimmed */
+	int64_t trimmed_at_ms;
 };
 
 void net_sleep_init(struct net *net);
@@ -82,6 +86,10 @@ void net_sleep_farewell(struct net_peer *peer);
 /* The exchange layer is to use its observations. False: it has none, or there is no memory. */
 bool net_sleep_unpack(struct net_peer *peer);
 
+/* Packs the observations of a sleeping peer again, if they are not. False: not now. */
+bool net_sleep_pack(struct net_peer *peer);
+/* A new peer that sleeps, of a state that somebody else saved. False: no memory. */
+bool net_sleep_put(struct net_peer *peer, struct bytes saved, struct bytes packed);
 /* Puts it to sleep now, if it is idle and mbedTLS can save it. */
 bool net_sleep_now(struct net_peer *peer);
 

@@ -379,6 +379,40 @@ key_changed() {
 	(device desk-1 --until reported)
 }
 
+# metric NAME
+metric() {
+	perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new("/run/postboot/admin.sock") or die;
+		print $s "GET /metrics HTTP/1.0\r\n\r\n"; print while <$s>' |
+		awk -v name="$1" '$1 == name { print $2 }'
+}
+
+metric_above() {
+	[ "$(metric "$2")" -gt "$1" ]
+}
+
+# The store of the service manager keeps them over a restart, and not over stop and start.
+sessions_kept() {
+	local i pids=()
+	for i in {10..14}; do
+		device_add "desk-$i" >/dev/null
+		device "desk-$i" --interval 1 >"$LAB/desk-$i.log" 2>&1 &
+		pids+=($!)
+	done
+	until_true 20 metric_above 4 postboot_sessions
+	until_true 20 metric_above 20 postboot_coap_requests_total
+	systemctl restart postboot.service
+	until_true 10 metric_above 4 postboot_sessions_restored_total
+	until_true 20 metric_above 10 postboot_coap_requests_total
+	[ "$(metric 'postboot_handshakes_total{result="ok"}')" = 0 ]
+	logged '^sessions=restored count=[0-9]+ refused=0 '
+	systemctl stop postboot.service
+	systemctl start postboot.service
+	[ "$(metric postboot_sessions_restored_total)" = 0 ]
+	is NFileDescriptorStore 0
+	kill "${pids[@]}"
+	wait || :
+}
+
 crash_restarts() {
 	before=$(pid)
 	kill -KILL "$before"
@@ -443,6 +477,7 @@ case $boot in
 	t "keys of devices are sealed" keys_sealed
 	t "no datagram and no operator is refused while it restarts" sockets_kept
 	t "devices go on over restarts" restart_under_devices
+	t "sessions go on over a restart, not over a stop" sessions_kept
 	t "a crash is followed by a start" crash_restarts
 	t "a good reload" reload_good
 	t "reload returns when it is done" reload_waits

@@ -33,7 +33,7 @@ struct rig {
 	uv_loop_t loop;
 	struct net *net;
 	struct sockaddr_storage at;
-	unsigned ups, gones[GONE_KINDS], requests, sleeps, ends;
+	unsigned ups, gones[GONE_KINDS], requests, sleeps, ends, backs, unheard;
 	char identity[140];
 	struct net_peer *peer;	/* the newest */
 	struct net_claim claim; /* the last one; its identity is gone */
@@ -141,6 +141,26 @@ static inline void rig_sleeps(void *ctx, struct net_peer *peer)
 	r->sleeps++;
 }
 
+static inline size_t rig_note(void *ctx, struct net_peer *peer, uint8_t note[NET_NOTE])
+{
+	(void)ctx;
+	(void)peer;
+	memset(note, 0x5a, NET_NOTE);
+	return NET_NOTE;
+}
+
+static inline bool rig_back(void *ctx, struct net_peer *peer, struct bytes note, bool unheard)
+{
+	struct rig *r = ctx;
+
+	r->backs++;
+	r->unheard += unheard;
+	r->peer = peer;
+	assert_int_equal(note.len, NET_NOTE);
+	assert_int_equal(note.ptr[NET_NOTE - 1], 0x5a);
+	return !r->refuse_peers;
+}
+
 static inline void rig_turn(struct rig *r)
 {
 	(void)uv_run(&r->loop, UV_RUN_NOWAIT);
@@ -156,6 +176,8 @@ static inline struct rig *rig_new(struct net_conf conf, const char *address, boo
 		.request = rig_request,
 		.observe_end = rig_observe_end,
 		.peer_sleeps = rig_sleeps,
+		.peer_note = rig_note,
+		.peer_back = rig_back,
 		.limited = rig_limited,
 	};
 	struct rig *r = test_calloc(1, sizeof(*r));
