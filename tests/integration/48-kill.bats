@@ -150,7 +150,8 @@ contradictions() {
 	mkdir "$D/b"
 	conf "$D/b.conf" "$D/b"
 	sqlite3 "$D/b/postboot.db" <"$TOP_SRCDIR/schema/0001_initial.sql"
-	sqlite3 "$D/a/postboot.db" '.mode insert product' 'SELECT * FROM product' |
+	columns=$(sqlite3 "$D/b/postboot.db" "SELECT group_concat(name) FROM pragma_table_info('product')")
+	sqlite3 "$D/a/postboot.db" '.mode insert product' "SELECT $columns FROM product" |
 		sqlite3 "$D/b/postboot.db"
 	sqlite3 "$D/b/postboot.db" "PRAGMA application_id = 0x50424f54;
 		PRAGMA user_version = 1;

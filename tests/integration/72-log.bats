@@ -47,6 +47,7 @@ strangers() {
 	echo 'log-level = loud' >>"$LAB/postbootd.conf"
 	kill -HUP "$SERVER_PID"
 	until_true 10 grep -q 'reload=failed' "$LAB/postbootd.log"
+	sed -i '/^log-level = loud/d' "$LAB/postbootd.conf"
 	server_stop
 	strangers "$LAB/postbootd.log" | tee "$LAB/strangers"
 	[ ! -s "$LAB/strangers" ]
