@@ -85,6 +85,7 @@ void *slab_take(struct slab *s, size_t len)
 		return NULL;
 	struct piece *piece = page->free;
 
+	assert(piece); /* a page without room is not in the list */
 	page->free = piece->next;
 	if (++page->used == page->count)
 		list_remove(&page->link);

@@ -5,7 +5,7 @@ static const int64_t SECOND_US = 1000000;
 
 int64_t bucket_wait_us(const struct bucket *b, int64_t rate, int64_t now_us)
 {
-	int64_t wait_us = b->even_us - PACE_BURST_MS * 1000 - now_us;
+	int64_t wait_us = b->even_us - (int64_t)PACE_BURST_MS * 1000 - now_us;
 
 	return rate && wait_us > 0 ? wait_us : 0;
 }

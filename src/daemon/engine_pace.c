@@ -226,7 +226,7 @@ bool pace_block(struct engine *e, struct session *s, const struct net_request *q
 		bucket_take(&e->pacer.bucket, c->image_rate, bytes, at_us);
 		return false;
 	}
-	if (expect_us > PACE_HOLD_MS * 1000 || !hold(e, s, q, x, digest16, bytes))
+	if (expect_us > (int64_t)PACE_HOLD_MS * 1000 || !hold(e, s, q, x, digest16, bytes))
 		refuse(e, s, x, expect_us);
 	return true;
 }

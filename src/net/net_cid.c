@@ -232,7 +232,7 @@ bool net_path_may_send(struct net_peer *peer, struct bytes datagram)
 	struct net_path *p = &peer->path;
 	uint32_t kept = p->asked ? 0 : ping_bytes(peer);
 
-	if (p->out_bytes + datagram.len + kept <= AMPLIFICATION * p->in_bytes) {
+	if (p->out_bytes + datagram.len + kept <= (size_t)p->in_bytes * AMPLIFICATION) {
 		p->out_bytes += (uint32_t)datagram.len;
 		return true;
 	}

@@ -143,7 +143,7 @@ void net_coap_round_trip(struct net_coap_session *s, int64_t took_ms)
 	if (s->rtt_ms == 0)
 		s->rtt_ms = (uint16_t)ms;
 	else /* RFC 6298 2.3, rounded */
-		s->rtt_ms = (uint16_t)((s->rtt_ms * 7 + ms + 4) / 8);
+		s->rtt_ms = (uint16_t)((s->rtt_ms * INT64_C(7) + ms + 4) / 8);
 }
 
 bool net_out_acknowledged(struct net_coap *c, struct net_coap_session *s, uint16_t mid, bool reset)

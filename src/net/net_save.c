@@ -347,7 +347,7 @@ int net_save_check(struct bytes saved, struct net_save_world *ret_world, uint32_
 	uint64_t chained;
 	int err = open_head(&r, &head, &chained);
 
-	for (uint32_t i = 0; i < head.count && !err; i++)
+	for (uint32_t i = 0; !err && i < head.count; i++)
 		if (!next_record(&r, &head, &chained, &record))
 			err = ERR_CORRUPT;
 	if (!err && buf_left(&r) > 0)
