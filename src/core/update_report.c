@@ -276,11 +276,16 @@ static void settle(struct update *u, bool changed, bool judged, struct outcome *
 			d->retry_at_ms = 0;
 			out->device_changed = true;
 		}
-		if (d->settled != t->id || d->drifted || d->defer_since_ms)
+		/* What it has put off goes on to be put off, should it leave its target meanwhile.
+		 */
+		bool put_off = d->defer_since_ms && d->retry_at_ms > u->now_ms;
+
+		if (d->settled != t->id || d->drifted || (d->defer_since_ms && !put_off))
 			out->device_changed = true;
 		d->settled = t->id;
 		d->drifted = false;
-		d->defer_since_ms = 0;
+		if (!put_off)
+			d->defer_since_ms = 0;
 	} else if (!judged && !d->drifted && left_home(u, changed)) {
 		d->drifted = true;
 		out->device_changed = true;
