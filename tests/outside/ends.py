@@ -164,7 +164,8 @@ class Ends(Boots):
             return
         if a.external and grade:
             self.home = sha             # that it runs it is sure
-        elif verdict in ("base-changed", "rolled-back") or after and verdict != "reverted":
+        elif verdict in ("base-changed", "rolled-back") or \
+                after and verdict not in ("reverted", "interrupted"):   # those ran it last
             self.home = None            # what an attempt did is no drift
         if verdict in ("reverted", "rolled-back") or reason == "bad-digest" or \
                 (verdict == "device-failed" and after):
