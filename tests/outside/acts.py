@@ -293,7 +293,8 @@ class Acts(Reports):
         a.served_surely = a.top_surely = 0
         if a.heard and not a.heard_surely:
             a.heard = self.choose("kill-forgets-that-a-block-was-heard") == 0
-        if self._start_is_late(a) and self.choose("kill-forgets-the-first-block"):
+        if a.stall_before and self._start_is_late(a) and \
+                self.choose("kill-forgets-the-first-block"):
             self._forget_start(a)
             a.started, a.state = False, "offered"
             a.stall, a.stall_surely = a.stall_before, None
