@@ -205,7 +205,6 @@ struct net_peer *net_peer_new_asleep(struct net_socket *socket, const struct net
 				     struct bytes saved, struct bytes packed);
 /* Its identity, for as long as it lives. False: no memory. */
 bool net_peer_name(struct net_peer *peer, struct bytes identity);
-bool net_address_equal(const union net_address *a, const union net_address *b);
 /* The handshake is over: replaces an older peer of the same address and tells the owner. */
 void net_peer_promote(struct net_peer *peer);
 /* An authenticated (or plain) datagram came; not for half-open ones. */
