@@ -308,8 +308,8 @@ static bool can_merge(struct net_udp_tx *tx, int fd)
 	socklen_t len = sizeof(value);
 
 	if (tx->merge == MERGE_UNKNOWN)
-		tx->merge = getsockopt(fd, SOL_UDP, UDP_SEGMENT, &value, &len) ? MERGE_NO
-									       : MERGE_YES;
+		tx->merge =
+			getsockopt(fd, SOL_UDP, UDP_SEGMENT, &value, &len) ? MERGE_NO : MERGE_YES;
 	return tx->merge == MERGE_YES;
 }
 

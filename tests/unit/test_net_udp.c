@@ -227,8 +227,7 @@ static void test_answers_to_one_address_are_one_message(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			test_equal_datagrams_are_one_message_and_the_last_may_be_shorter),
+		cmocka_unit_test(test_equal_datagrams_are_one_message_and_the_last_may_be_shorter),
 		cmocka_unit_test(test_message_holds_so_many_and_no_more),
 		cmocka_unit_test(test_longest_datagrams_fit_into_one_message),
 		cmocka_unit_test(test_each_source_and_address_has_its_own_message),
