@@ -190,7 +190,7 @@ struct attempt {
 	bool forced;  /* offered while force was set */
 	bool started; /* flash/status started is out */
 	bool cancel_requested;
-	bool boot_weak; /* NEW_BOOT rests on a counter that fell */
+	bool boot_weak; /* NEW_BOOT was inferred, or rests on a counter that fell */
 
 	int64_t created_ms, closed_ms; /* wall */
 	int64_t state_ms;	       /* wall, when the state was entered */

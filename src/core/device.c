@@ -91,7 +91,7 @@ enum boot_seen boots_note(struct boots *b, const struct boot_id *id, bool wake_s
 		return BOOT_SAME;
 	}
 	bool counted = id->has_count && before.id.has_count;
-	b->backwards = id->len == 0 && counted && id->count < before.id.count;
+	b->backwards = id->inferred || (id->len == 0 && counted && id->count < before.id.count);
 	boots_push(b, id, b->seq + 1, now_ms);
 	if (b->count == 1)
 		return BOOT_FIRST;

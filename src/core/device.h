@@ -49,7 +49,7 @@ struct boots {
 	uint32_t seq;	/* boot_seq of the newest boot, 0: none yet */
 	unsigned count; /* slots used; slot[0] is the newest */
 	struct boot_slot slot[LIMIT_BOOTS_KEPT];
-	bool backwards;	     /* the newest boot was found by a counter that fell */
+	bool backwards;	     /* the newest boot was inferred, or found by a counter that fell */
 	unsigned conflicts;  /* replaced ids on newer sessions, within 24 h */
 	int64_t conflict_ms; /* wall, of the first of them */
 };

@@ -89,6 +89,7 @@ struct boot_id {
 	uint8_t bytes[LIMIT_BOOT_ID]; /* unused bytes are 0 */
 	bool has_count;
 	uint32_t count;
+	bool inferred; /* nobody told of the boot: a new registration lets us think so (TRUTH 3) */
 };
 
 struct last_attempt {

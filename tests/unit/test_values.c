@@ -227,6 +227,14 @@ static void test_boots_counts_gaps_and_falls(void **state)
 	id.count = 3;
 	assert_int_equal(boots_note(&b, &id, false, 0, 4, &resets), BOOT_NEW);
 	assert_false(b.backwards);
+	id.count = 14;
+	id.inferred = true; /* a new boot, but nobody told of it */
+	assert_int_equal(boots_note(&b, &id, false, 0, 5, &resets), BOOT_NEW);
+	assert_true(b.backwards);
+	id.count = 15;
+	id.inferred = false;
+	assert_int_equal(boots_note(&b, &id, false, 0, 6, &resets), BOOT_NEW);
+	assert_false(b.backwards);
 }
 
 static void test_boots_id_and_bare_count_are_no_news_to_each_other(void **state)
