@@ -171,6 +171,8 @@ static void peer_release(struct net_peer *peer)
 
 	net_tls_free(peer->tls);
 	slab_give(&net->sleep.slab, peer->identity, peer->identity_len);
+	net->mark_count -= peer->mark != NULL;
+	slab_give(&net->sleep.slab, peer->mark, sizeof(*peer->mark));
 	slab_give(&net->sleep.slab, peer, sizeof(*peer));
 }
 
@@ -361,15 +363,17 @@ bool net_peer_name(struct net_peer *peer, struct bytes identity)
 	return true;
 }
 
-/* Where it stays while contexts come and go. Without memory it has none, and the owner refuses. */
-static void identity_keep(struct net_peer *peer)
+/* Who it is and what that rests on stays while contexts come and go. False: no memory. */
+static bool identity_keep(struct net_peer *peer)
 {
 	struct net_tls *tls = peer->tls;
+	bool kept = net_peer_name(peer, (struct bytes){tls->identity, tls->identity_len}) &&
+		    (!tls->step || net_peer_mark(peer, &tls->step->proof.mark));
 
-	(void)net_peer_name(peer, (struct bytes){tls->identity, tls->identity_len});
 	free(tls->identity);
 	tls->identity = NULL;
 	tls->identity_len = 0;
+	return kept;
 }
 
 void net_peer_promote(struct net_peer *peer)
@@ -386,11 +390,8 @@ void net_peer_promote(struct net_peer *peer)
 	list_remove(&peer->age);
 	peer->state = NET_PEER_UP;
 	peer->since_ms = peer->seen_ms = net->timers.now_ms;
-	identity_keep(peer);
+	bool kept = identity_keep(peer);
 	peer->key_tag = peer->tls->key_tag;
-	peer->certified = peer->tls->step != NULL;
-	if (peer->certified)
-		peer->certificate = peer->tls->step->proof.print;
 	if (net_tls_has_cid(peer->tls))
 		net_cid_add(peer);
 	net_coap_session_init(&net->coap, &peer->coap, false, 6);
@@ -401,7 +402,7 @@ void net_peer_promote(struct net_peer *peer)
 	net->live_count++;
 	net_sleep_later(peer);
 	net->stats.handshakes_ok++;
-	peer->announced = net->cb->peer_up(net->ctx, peer, net_peer_identity(peer));
+	peer->announced = kept && net->cb->peer_up(net->ctx, peer, net_peer_identity(peer));
 	if (!peer->announced)
 		net_peer_close(net, peer);
 }
@@ -452,8 +453,12 @@ void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote)
 
 void net_peers_close_marked(struct net *net)
 {
+	unsigned count = 0;
+
 	LIST_EACH(it, next, &net->closing)
 	{
+		if (count++ == NET_CLOSED_PER_TURN)
+			return;
 		net_peer_end(LIST_ENTRY(it, struct net_peer, closing), NET_GONE_LOCAL, true);
 	}
 }
