@@ -9,8 +9,8 @@
 #include "proto/lwm2m_agent.h"
 
 enum {
-	LOST_MS = 300 * 1000,	 /* after that, it is asked whether an answer can still come */
-	RETRY_FIRST_S = 30,	 /* of a device that does not answer, doubled each time */
+	LOST_MS = 300 * 1000, /* after that, it is asked whether an answer can still come */
+	RETRY_FIRST_S = 30,   /* of a device that does not answer, doubled each time */
 	RETRY_MAX_S = 900,
 	SEND_LATE_MS = 93 * 1000, /* how old a notification or Send can be, RFC 7252 4.8.2 */
 	CODE_CONTENT = 2 << 5 | 5,
@@ -199,7 +199,7 @@ static void lwm2m_step(void *talk, const struct talk_in *in, struct talk_out *ou
 	for (unsigned i = 0; i < NAMED_COUNT; i++)
 		if (c.opt.named[i].count)
 			c.t->named |= (uint8_t)(1u << i);
-	if (in->event != TALK_DIRECTIVE && in->event != TALK_ACCEPTED)
+	if (in->event != TALK_ANSWER && in->event != TALK_DIRECTIVE && in->event != TALK_ACCEPTED)
 		lost(&c);
 	if (c.t->resume && c.t->reg.registered)
 		lwm2m_round(&c, true);

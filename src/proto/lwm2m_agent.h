@@ -43,8 +43,8 @@ enum { LWM2M_OPTIONS = 11 };
 extern const struct talk_option lwm2m_option_rows[LWM2M_OPTIONS];
 
 /* Defaults for what is not there. ERR_INVAL and the fault. */
-int lwm2m_options_parse(struct bytes text, struct lwm2m_options *ret, char fault[TALK_FAULT])
-	ERR_CHECK;
+int lwm2m_options_parse(struct bytes text, struct lwm2m_options *ret,
+			char fault[TALK_FAULT]) ERR_CHECK;
 
 /* ---- the talk ---- */
 
@@ -75,7 +75,7 @@ struct lwm2m_told {
 	int64_t state, result;	     /* /5/0/3, /5/0/5 */
 	int64_t delivery, protocols; /* /5/0/9; bits of /5/0/8 */
 	int64_t boot_count, uptime_s, clock_s;
-	int64_t began_ms;	     /* the boot, by that uptime: not before */
+	int64_t began_ms;    /* the boot, by that uptime: not before */
 	int64_t firmware_ms; /* when State and Result were read, 0: never */
 	int64_t device_ms;   /* when the facts were read */
 	uint32_t fresh;	     /* FRESH_* of this round */
@@ -88,12 +88,12 @@ enum lwm2m_proof { PROOF_NONE, PROOF_REGISTERED, PROOF_CLOCK, PROOF_UPTIME, PROO
 
 struct lwm2m_boots {
 	uint8_t id[LIMIT_BOOT_ID_MIN];
-	bool known;		 /* id is one */
-	bool registered;	 /* a registration that no report has told of */
-	enum lwm2m_proof proof;	 /* of the newest boot */
-	int64_t count;		 /* the device's own, -1: unknown */
-	int64_t moment_ms;	 /* when it began, by an uptime: not after; 0: unknown */
-	int64_t clock_s;	 /* the device's clock, -1: unknown */
+	bool known;			 /* id is one */
+	bool registered;		 /* a registration that no report has told of */
+	enum lwm2m_proof proof;		 /* of the newest boot */
+	int64_t count;			 /* the device's own, -1: unknown */
+	int64_t moment_ms;		 /* when it began, by an uptime: not after; 0: unknown */
+	int64_t clock_s;		 /* the device's clock, -1: unknown */
 	char version[LIMIT_VERSION + 1]; /* as reported in it */
 };
 
@@ -116,7 +116,7 @@ struct lwm2m_firmware {
 	int64_t size_bytes;
 	uint8_t digest16[8];
 	unsigned block_bytes;
-	bool fresh;    /* drop a kept package first */
+	bool fresh; /* drop a kept package first */
 	bool push;
 	bool fell_back; /* from pull to push */
 	bool told_downloading, told_verified;
@@ -163,24 +163,24 @@ enum lwm2m_item {
 #define ITEM(item) (UINT32_C(1) << (item))
 
 struct lwm2m_reads {
-	uint32_t todo;	  /* ITEM bits */
-	bool report;	  /* report when all is read; false: look at State only */
+	uint32_t todo; /* ITEM bits */
+	bool report;   /* report when all is read; false: look at State only */
 	bool single_device, single_firmware; /* no reads of instances */
-	int format;	  /* in which it answers; -1: not known yet */
-	uint8_t tried;	  /* formats refused, bits of the list in lwm2m_read.c */
+	int format;			     /* in which it answers; -1: not known yet */
+	uint8_t tried;			     /* formats refused, bits of the list in lwm2m_read.c */
 };
 
 struct lwm2m_asking {
-	enum lwm2m_ask ask;  /* outstanding */
+	enum lwm2m_ask ask;   /* outstanding */
 	enum lwm2m_item item; /* of ASK_READ */
-	enum lwm2m_ask next; /* to be sent, after all reads */
+	enum lwm2m_ask next;  /* to be sent, after all reads */
 	uint32_t tag;
 	int64_t sent_ms;
 	uint8_t failures; /* in a row, without an answer */
 	bool deaf;	  /* it did not answer: until it is heard, or retry_ms */
 	int64_t retry_ms;
 	bool attributes_set;
-	bool observe_tried[2];	   /* State, Result */
+	bool observe_tried[2];	 /* State, Result */
 	uint32_t observe_tag[2]; /* 0: none */
 };
 

@@ -226,12 +226,10 @@ void lwm2m_pump(struct lwm2m_step_ctx *c)
 	struct talk_ask *ask = &c->out->ask;
 	bool writes = t->ask.next >= ASK_RESET;
 
-	if (t->ask.ask != ASK_NONE || c->out->has_report || c->out->has_status ||
-	    !lwm2m_listens(c))
+	if (t->ask.ask != ASK_NONE || c->out->has_report || c->out->has_status || !lwm2m_listens(c))
 		return;
 	/* What was decided a while ago is decided again. */
-	if (writes && !t->reads.todo &&
-	    c->in->now_ms - t->told.firmware_ms > STATE_OLD_S * 1000)
+	if (writes && !t->reads.todo && c->in->now_ms - t->told.firmware_ms > STATE_OLD_S * 1000)
 		lwm2m_round(c, false);
 	if (t->reads.todo) {
 		t->ask.ask = ASK_READ;

@@ -51,8 +51,8 @@ static enum shown by_uptime(const struct lwm2m_step_ctx *c)
 		return SHOWS_NOTHING;
 	int64_t began_ms = t->told.began_ms;
 	if (t->boots.moment_ms) {
-		int64_t slack_ms = UPTIME_SLACK_MS +
-				   (c->in->now_ms - t->boots.moment_ms) / UPTIME_DRIFT;
+		int64_t slack_ms =
+			UPTIME_SLACK_MS + (c->in->now_ms - t->boots.moment_ms) / UPTIME_DRIFT;
 		return began_ms > t->boots.moment_ms + slack_ms ? SHOWS_NEW : SHOWS_SAME;
 	}
 	if (t->fw.execute_ms)

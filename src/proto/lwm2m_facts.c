@@ -118,9 +118,9 @@ static void tell_firmware(const struct teller *to, const struct lwm2m_talk *t)
 static void tell_device(const struct teller *to, const struct lwm2m_told *told)
 {
 	static const char *const errors[] = {
-		"none",		   "low battery",   "external power supply off",
-		"GPS failure",	   "weak signal",   "out of memory",
-		"SMS failure",	   "no IP link",    "peripheral failure",
+		"none",	       "low battery", "external power supply off",
+		"GPS failure", "weak signal", "out of memory",
+		"SMS failure", "no IP link",  "peripheral failure",
 	};
 
 	if (told->error_code >= 0 && told->error_code < 9)

@@ -302,7 +302,7 @@ static void drive_drop(struct lwm2m_step_ctx *c)
 
 void lwm2m_drive(struct lwm2m_step_ctx *c)
 {
-	static void (*const rows[FW_STEPS])(struct lwm2m_step_ctx *c) = {
+	static void (*const rows[FW_STEPS])(struct lwm2m_step_ctx * c) = {
 		[FW_RESET] = drive_reset,	[FW_WRITE] = drive_write,
 		[FW_WRITTEN] = drive_written,	[FW_EXECUTE] = drive_execute,
 		[FW_EXECUTED] = drive_executed, [FW_DROP] = drive_drop,

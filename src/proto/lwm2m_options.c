@@ -174,8 +174,8 @@ static int take(struct bytes name, struct bytes v, struct lwm2m_options *o, char
 		const char *name;
 		enum lwm2m_named named;
 	} resources[] = {
-		{"lwm2m-uptime", NAMED_UPTIME},	      {"lwm2m-boot-count", NAMED_BOOT_COUNT},
-		{"lwm2m-digest", NAMED_DIGEST},	      {"lwm2m-confirmed", NAMED_CONFIRMED},
+		{"lwm2m-uptime", NAMED_UPTIME},	    {"lwm2m-boot-count", NAMED_BOOT_COUNT},
+		{"lwm2m-digest", NAMED_DIGEST},	    {"lwm2m-confirmed", NAMED_CONFIRMED},
 		{"lwm2m-hardware", NAMED_HARDWARE},
 	};
 
@@ -196,8 +196,8 @@ static int take(struct bytes name, struct bytes v, struct lwm2m_options *o, char
 		return take_seconds("lwm2m-poll", v, POLL_MIN_S, POLL_MAX_S, &o->poll_s, fault);
 	if (is(name, "lwm2m-digest-kind"))
 		return take_kind(v, o, fault);
-	(void)snprintf(fault, TALK_FAULT, "%.*s: no such option", (int)(name.len < 40 ? name.len : 40),
-		       (const char *)name.ptr);
+	(void)snprintf(fault, TALK_FAULT, "%.*s: no such option",
+		       (int)(name.len < 40 ? name.len : 40), (const char *)name.ptr);
 	return ERR_INVAL;
 }
 

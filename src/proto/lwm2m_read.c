@@ -19,8 +19,7 @@ enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };
 
 static const uint32_t single_device = ITEM(ITEM_VERSION) | ITEM(ITEM_BATTERY) | ITEM(ITEM_FREE) |
 				      ITEM(ITEM_TOTAL) | ITEM(ITEM_CLOCK);
-static const uint32_t single_firmware =
-	ITEM(ITEM_STATE) | ITEM(ITEM_RESULT) | ITEM(ITEM_DELIVERY);
+static const uint32_t single_firmware = ITEM(ITEM_STATE) | ITEM(ITEM_RESULT) | ITEM(ITEM_DELIVERY);
 
 void lwm2m_told_init(struct lwm2m_told *told)
 {
@@ -41,8 +40,8 @@ static struct lwm2m_path path3(uint16_t object, uint16_t resource)
 static struct lwm2m_path item_path(const struct lwm2m_options *opt, enum lwm2m_item item)
 {
 	static const uint16_t single[][2] = {
-		[ITEM_VERSION] = {3, 3}, [ITEM_BATTERY] = {3, 9}, [ITEM_FREE] = {3, 10},
-		[ITEM_TOTAL] = {3, 21},	 [ITEM_CLOCK] = {3, 13},  [ITEM_STATE] = {5, 3},
+		[ITEM_VERSION] = {3, 3}, [ITEM_BATTERY] = {3, 9},  [ITEM_FREE] = {3, 10},
+		[ITEM_TOTAL] = {3, 21},	 [ITEM_CLOCK] = {3, 13},   [ITEM_STATE] = {5, 3},
 		[ITEM_RESULT] = {5, 5},	 [ITEM_DELIVERY] = {5, 9},
 	};
 
@@ -75,6 +74,7 @@ void lwm2m_round(struct lwm2m_step_ctx *c, bool report)
 				todo |= ITEM(ITEM_NAMED + i);
 		t->told.fresh = 0;
 		t->reads.report = true;
+		t->check_ms = 0; /* this is it */
 	}
 	t->reads.todo |= todo;
 }
@@ -108,12 +108,6 @@ void lwm2m_read_ask(const struct lwm2m_step_ctx *c, struct talk_ask *ask, enum l
 }
 
 /* ---- values ---- */
-
-static bool is_at(const struct lwm2m_value *v, unsigned object, unsigned resource)
-{
-	return v->path.count >= 3 && v->path.id[0] == object && v->path.id[1] == 0 &&
-	       v->path.id[2] == resource;
-}
 
 static void take_number(const struct lwm2m_value *v, int64_t min, int64_t max, int64_t *ret)
 {
@@ -205,11 +199,14 @@ static bool is_hex(struct bytes b)
 static void take_digest(const struct lwm2m_value *v, unsigned kind, struct digest *ret)
 {
 	struct digest d = {.kind = (uint8_t)kind};
+	char text[2 * LIMIT_DIGEST + 1];
 	struct bytes b;
 	size_t len = 0;
 
 	*ret = (struct digest){0};
-	if (!lwm2m_value_bytes(v, &b))
+	if (lwm2m_value_text(v, text, sizeof(text)))
+		b = (struct bytes){(const uint8_t *)text, strlen(text)};
+	else if (!lwm2m_value_bytes(v, &b))
 		return;
 	if (is_hex(b)) {
 		if (buf_from_hex((const char *)b.ptr, b.len, d.value, sizeof(d.value), &len))
@@ -312,9 +309,12 @@ static void forget_named(struct lwm2m_told *told, enum lwm2m_named named)
 static void forget_single(struct lwm2m_told *told, enum lwm2m_item item)
 {
 	int64_t *const numbers[ITEM_COUNT] = {
-		[ITEM_BATTERY] = &told->battery_percent, [ITEM_FREE] = &told->free_kb,
-		[ITEM_TOTAL] = &told->total_kb,		 [ITEM_CLOCK] = &told->clock_s,
-		[ITEM_STATE] = &told->state,		 [ITEM_RESULT] = &told->result,
+		[ITEM_BATTERY] = &told->battery_percent,
+		[ITEM_FREE] = &told->free_kb,
+		[ITEM_TOTAL] = &told->total_kb,
+		[ITEM_CLOCK] = &told->clock_s,
+		[ITEM_STATE] = &told->state,
+		[ITEM_RESULT] = &told->result,
 		[ITEM_DELIVERY] = &told->delivery,
 	};
 

@@ -125,8 +125,10 @@ static struct query query_read(const struct talk_request *r)
 	static const struct {
 		const char *name;
 		void (*take)(struct bytes v, struct query *q);
-	} rows[] = {
-		{"ep=", take_ep}, {"lt=", take_lifetime}, {"lwm2m=", take_version}, {"b=", take_binding}};
+	} rows[] = {{"ep=", take_ep},
+		    {"lt=", take_lifetime},
+		    {"lwm2m=", take_version},
+		    {"b=", take_binding}};
 	struct query q = {0};
 
 	for (unsigned i = 0; i < r->query_count && !q.fault; i++) {
