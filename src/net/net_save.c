@@ -373,6 +373,7 @@ static bool settle(struct net_peer *peer)
 	}
 	net_exchange_session_done(c, &peer->coap);
 	net_out_session_done(c, &peer->coap);
+	net_coap_ask_cancel(c, &peer->coap);
 	/* A certificate is judged anew by the next process, which may have other CAs. */
 	return peer->announced && !peer->is_closing && !net_peer_certified(peer) &&
 	       (peer->state == NET_PEER_ASLEEP ? net_sleep_pack(peer) : net_sleep_now(peer));
