@@ -26,7 +26,12 @@ enum {
 	LIMIT_SEAL = 64,	  /* bytes of the sealed text that tells the service's key */
 	LIMIT_KEY_TRIES = 2048,	  /* who failed with which key of two, remembered */
 	LIMIT_KEY_FAILS = 2048,	  /* devices under whose name handshakes failed, remembered */
+	LIMIT_PROTOCOL = 15,	  /* bytes of a device protocol's name */
 	LIMIT_PSK_IDENTITY = 128, /* bytes on the wire; a device id is shorter */
+
+	/* protocols in which the server asks (proto/talk.h) */
+	LIMIT_TALK_OPTIONS = 1023, /* bytes of a product's options for them */
+	LIMIT_TALK_SAVED = 2048,   /* bytes of a talk as it is stored */
 
 	/* certificates */
 	LIMIT_CA_BUNDLE = 16384,	/* bytes of PEM, of one product */

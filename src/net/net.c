@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "net/net_step.h"
 
 void net_now(struct net *net)
@@ -204,7 +203,8 @@ static void on_prepare(uv_prepare_t *prepare)
 			(void)net_udp_flush(socket->tx, socket->fd);
 	}
 
-	int64_t at_ms = net_timers_next_ms(&net->timers);
+	int64_t at_ms =
+		list_empty(&net->closing) ? net_timers_next_ms(&net->timers) : net->timers.now_ms;
 
 	if (at_ms == net->wake_at_ms)
 		return;
@@ -430,10 +430,10 @@ unsigned net_notify(struct net *net, struct net_peer *peer, uint32_t tag,
 	return net_coap_notify(&net->coap, &peer->coap, tag, reply);
 }
 
-/* Observations of a sleeping peer are packed away. False: no memory. */
-static bool observations_at_hand(struct net_peer *peer)
+/* That of a sleeping peer is packed away. False: no memory. */
+static bool session_at_hand(struct net_peer *peer)
 {
-	return peer->state != NET_PEER_ASLEEP || net_sleep_unpack(peer) || !peer->packed_len;
+	return peer->state != NET_PEER_ASLEEP || net_sleep_loosen(peer);
 }
 
 int net_ask(struct net *net, struct net_peer *peer, const struct net_ask *ask)
@@ -444,7 +444,7 @@ int net_ask(struct net *net, struct net_peer *peer, const struct net_ask *ask)
 		return ERR_INVAL;
 	if (!net->in_batch)
 		net_now(net);
-	if (!observations_at_hand(peer))
+	if (!session_at_hand(peer))
 		return ERR_NOMEM;
 	return net_coap_ask(&net->coap, &peer->coap, ask);
 }
@@ -459,7 +459,7 @@ void net_ask_cancel(struct net *net, struct net_peer *peer)
 void net_observe_forget(struct net *net, struct net_peer *peer, uint32_t tag)
 {
 	(void)net;
-	if (observations_at_hand(peer))
+	if (session_at_hand(peer))
 		net_coap_observe_forget(&peer->coap, tag);
 }
 
@@ -505,67 +505,6 @@ void net_peer_claim(const struct net_peer *peer, struct net_claim *ret)
 	*ret = (struct net_claim){.identity = identity,
 				  .print = net_claim_print(peer->net, &peer->remote, identity),
 				  .tag = peer->key_tag};
-}
-
-bool net_peer_certified(const struct net_peer *peer)
-{
-	return peer->certified;
-}
-
-bool net_peer_certified_for(const struct net_peer *peer, int64_t product)
-{
-	return peer->tls && peer->tls->step && net_x509_trusts(&peer->tls->step->proof, product);
-}
-
-void net_peer_refuse(struct net_peer *peer, enum net_refused why)
-{
-	struct net *net = peer->net;
-	char address[64], identity[LIMIT_PSK_IDENTITY + 1];
-
-	log_peer(net->timers.now_ms, "net peer=%s session=refused reason=%s identity=\"%s\"",
-		 net_peer_address(peer, address), net_refused_name(why),
-		 log_quoted(identity, sizeof(identity), peer->identity, peer->identity_len));
-	net->stats.certificates_refused[why]++;
-	net_tls_refuse(peer->tls, MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED);
-}
-
-/* A session outlives what it was made with, unless that was revoked. */
-static void close_revoked(struct net *net)
-{
-	char address[64], identity[LIMIT_PSK_IDENTITY + 1];
-
-	LIST_EACH(it, next, &net->live)
-	{
-		struct net_peer *peer = LIST_ENTRY(it, struct net_peer, age);
-
-		if (!peer->certified || peer->is_closing ||
-		    !net_x509_is_revoked(net->x509, peer->certificate))
-			continue;
-		log_peer(
-			net->timers.now_ms, "net peer=%s session=revoked identity=\"%s\"",
-			net_peer_address(peer, address),
-			log_quoted(identity, sizeof(identity), peer->identity, peer->identity_len));
-		net->stats.certificates_refused[NET_REFUSED_REVOKED]++;
-		net_peer_close(net, peer);
-	}
-}
-
-int net_x509_set_take(struct net *net, struct net_x509 *x)
-{
-	if (x && !net->pool) {
-		int err = net_pool_new(net->loop, NET_POOL_THREADS, &net->pool);
-
-		if (err) {
-			net_x509_unref(x);
-			return err;
-		}
-		net->handles++;
-	}
-	net_x509_unref(net->x509);
-	net->x509 = x;
-	if (x)
-		close_revoked(net);
-	return 0;
 }
 
 int64_t net_peer_since_ms(const struct net_peer *peer)

@@ -314,9 +314,12 @@ struct net_x509_info {
 };
 void net_x509_info(const struct net_x509 *x, struct net_x509_info *ret);
 
-/* From the next handshake on; NULL: none with certificates. Takes the reference of net_x509_new(),
+/* From the next handshake on; NULL: none with certificates. Sessions that it no longer believes
+ * end, those that sleep, too; each has a line in the log. Takes the reference of net_x509_new(),
  * always. ERR_NOMEM: the one before stays. */
 int net_x509_set_take(struct net *net, struct net_x509 *x) ERR_CHECK;
+/* Now and then: the same for certificates that have ended meanwhile. */
+void net_certificates_look(struct net *net);
 
 /* Binds one UDP socket with 4 MiB buffers (told in the log when the kernel gives less). Port 0
  * takes a free one; ret_bound tells which. v6 sockets are v6-only. */
@@ -363,10 +366,11 @@ bool net_peer_secure(const struct net_peer *peer);
 struct bytes net_peer_identity(const struct net_peer *peer);
 /* What it claimed and has proved. */
 void net_peer_claim(const struct net_peer *peer, struct net_claim *ret);
-/* Whether it proved its identity with a certificate; and, within peer_up, whether one that stands
- * in the bundle of this product has signed that. */
+/* Whether it proved its identity with a certificate; and what the set in force says of that for a
+ * device of this product: NET_REFUSED_NONE, or why it may not go on. From then on the session ends
+ * as soon as the set says something else. */
 bool net_peer_certified(const struct net_peer *peer);
-bool net_peer_certified_for(const struct net_peer *peer, int64_t product);
+enum net_refused net_peer_judge(struct net_peer *peer, int64_t product);
 /* Within peer_up, before it returns false: the device is told by an alert, it is logged and
  * counted. */
 void net_peer_refuse(struct net_peer *peer, enum net_refused why);

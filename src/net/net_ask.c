@@ -495,22 +495,6 @@ bool net_ask_piggybacked(struct net_coap *c, struct net_coap_session *s, const s
 	return true;
 }
 
-bool net_ask_was_acknowledged(const struct net_coap_session *s, uint16_t mid)
-{
-	for (unsigned i = 0; i < s->answer_count; i++)
-		if (s->recent_answers[i] == mid)
-			return true;
-	return false;
-}
-
-void net_ask_remember(struct net_coap_session *s, uint16_t mid)
-{
-	s->recent_answers[s->answer_next] = mid;
-	s->answer_next = (uint8_t)((s->answer_next + 1) % NET_RECENT_ANSWERS);
-	if (s->answer_count < NET_RECENT_ANSWERS)
-		s->answer_count++;
-}
-
 bool net_ask_separate(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m)
 {
 	struct net_asking *a = s->asking;
@@ -519,7 +503,7 @@ bool net_ask_separate(struct net_coap *c, struct net_coap_session *s, const stru
 		return net_watch_notified(c, s, m);
 	if (m->type == WIRE_CON) {
 		net_coap_send_empty(c, s, m->bad_option ? WIRE_RST : WIRE_ACK, m->mid);
-		net_ask_remember(s, m->mid);
+		net_past_answer_add(s, m->mid);
 	}
 	if (a->observe == 1 && m->observe >= 0)
 		return true;	 /* a notification that met the request for its end */

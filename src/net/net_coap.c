@@ -56,8 +56,38 @@ void net_coap_session_done(struct net_coap *c, struct net_coap_session *s)
 	net_exchange_session_done(c, s);
 	net_kept_drop(c, s);
 	net_observe_session_done(s);
+	net_past_drop(s);
 	net_out_session_done(c, s);
 	net_coap_ask_cancel(c, s);
+}
+
+void net_coap_session_pack(const struct net_coap *c, const struct net_coap_session *s,
+			   struct buf *out)
+{
+	buf_put_u8(out, s->observe_count);
+	net_past_pack(s, c->timers->now_ms, out);
+	net_observe_pack(s, out);
+}
+
+void net_coap_session_rest(struct net_coap *c, struct net_coap_session *s)
+{
+	net_kept_drop(c, s);
+	net_past_drop(s);
+	net_observe_session_done(s);
+}
+
+void net_coap_session_unpack(struct net_coap_session *s, struct bytes packed)
+{
+	struct buf in = buf_reader(packed.ptr, packed.len);
+
+	(void)buf_get_u8(&in); /* their number */
+	if (net_past_unpack(s, &in))
+		net_observe_unpack(s, &in);
+}
+
+bool net_coap_packed_observes(struct bytes packed)
+{
+	return packed.len > 0 && packed.ptr[0] > 0;
 }
 
 struct net_coap *net_coap_of_timer(void *timers_ctx)
@@ -289,7 +319,7 @@ static void receive_stray(struct net_coap *c, struct net_coap_session *s, const 
 
 	if (!admit_message(c, s))
 		return;
-	if (con && m->code && net_ask_was_acknowledged(s, m->mid))
+	if (con && m->code && net_past_answer_known(s, m->mid))
 		net_coap_send_empty(c, s, WIRE_ACK, m->mid); /* that was lost */
 	else if (con || (m->code >> 5 == 2 && m->observe >= 0 && !m->bad_option))
 		net_coap_send_empty(c, s, WIRE_RST, m->mid);

@@ -114,7 +114,7 @@ bool net_watch_notified(struct net_coap *c, struct net_coap_session *s, const st
 		return true;
 	if (m->type == WIRE_CON) {
 		net_coap_send_empty(c, s, WIRE_ACK, m->mid);
-		net_ask_remember(s, m->mid);
+		net_past_answer_add(s, m->mid);
 	}
 	if (!fresh)
 		return true;
