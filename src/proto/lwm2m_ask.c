@@ -220,6 +220,18 @@ static void ask_next(struct lwm2m_step_ctx *c, enum lwm2m_ask what, struct talk_
 	}
 }
 
+static uint32_t new_tag(struct lwm2m_asking *ask)
+{
+	if (ask->ask == ASK_OBSERVE_STATE)
+		return TAG_STATE;
+	if (ask->ask == ASK_OBSERVE_RESULT)
+		return TAG_RESULT;
+	ask->newest_tag = ask->newest_tag < TAG_FIRST || ask->newest_tag == UINT32_MAX
+				  ? TAG_FIRST
+				  : ask->newest_tag + 1;
+	return ask->newest_tag;
+}
+
 void lwm2m_pump(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_talk *t = c->t;
@@ -242,7 +254,7 @@ void lwm2m_pump(struct lwm2m_step_ctx *c)
 		return;
 	}
 	t->ask.deaf = false;
-	t->ask.tag = t->ask.tag == UINT32_MAX ? 1 : t->ask.tag + 1;
+	t->ask.tag = new_tag(&t->ask);
 	t->ask.sent_ms = c->in->now_ms;
 	ask->tag = t->ask.tag;
 	c->out->has_ask = true;

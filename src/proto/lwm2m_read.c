@@ -438,7 +438,7 @@ void lwm2m_read_answer(struct lwm2m_step_ctx *c, enum lwm2m_item item,
 		if (instance)
 			learn_format(r, answer->content_format);
 	} else if (instance && !(item == ITEM_FIRMWARE && answer->code == CODE_NOT_FOUND)) {
-		fall_back(c, item, answer->err != ERR_LIMIT);
+		fall_back(c, item, answer->err == 0);
 	} else {
 		forget_item(c, item);
 		r->todo &= ~ITEM(item);
