@@ -13,7 +13,7 @@
 #include "base/log.h"
 
 #define DAY ((int64_t)86400000)
-enum { WARN_DAYS = 30 };
+enum { WARN_DAYS = 30, SESSIONS_MS = 3600000 };
 
 /* What went wrong, where, and what to do. */
 struct fault {
@@ -273,6 +273,11 @@ void certs_look(struct certs *c, int64_t wall_ms)
 	char when[25];
 
 	look_own(c, wall_ms);
+	/* a clock that was set back is no reason to wait */
+	if (wall_ms >= c->sessions_at_ms || c->sessions_at_ms - wall_ms > SESSIONS_MS) {
+		net_certificates_look(c->net);
+		c->sessions_at_ms = wall_ms + SESSIONS_MS;
+	}
 	if (!c->has_set || !c->info.crl_until_ms || wall_ms < c->info.crl_until_ms)
 		health_clear(c->health, HEALTH_REVOCATIONS);
 	else

@@ -21,13 +21,14 @@ struct certs {
 	struct health *health;
 	bool has_set;
 	struct net_x509_info info; /* of the set in force */
+	int64_t sessions_at_ms;	   /* wall; when those of certificates that ended are looked for */
 };
 
 /* Reads all of it and gives it to net. An error has been logged: `what` failed, "start" or
  * "reload". Without a certificate in the configuration: none, and 0. */
 int certs_load(struct certs *c, const char *what) ERR_CHECK;
 /* Now and then: health says it when the server's certificate has ended, will soon, or has not
- * begun by our clock. */
+ * begun by our clock; and sessions of devices end with their certificates, within an hour. */
 void certs_look(struct certs *c, int64_t wall_ms);
 /* postbootd -t: the same files, read and understood only. Tells on stderr; 0 or an error. */
 int certs_test(const struct conf *conf) ERR_CHECK;

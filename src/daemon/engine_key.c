@@ -208,8 +208,8 @@ bool engine_certificate_proved(struct dev *d, struct net_peer *peer)
 
 	if (!d->u.device.certified)
 		why = NET_REFUSED_KEY_DEVICE;
-	else if (!net_peer_certified_for(peer, d->u.device.product))
-		why = NET_REFUSED_OTHER_PRODUCT;
+	else
+		why = net_peer_judge(peer, d->u.device.product);
 	if (why != NET_REFUSED_NONE)
 		net_peer_refuse(peer, why);
 	return why == NET_REFUSED_NONE;

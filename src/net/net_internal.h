@@ -6,8 +6,8 @@
  * Files: net.c life of a net, public face · net_demux.c whose datagram is it · net_peer.c peers
  * and their tables · net_sleep.c hibernation · net_cid.c connection IDs, and the way to a peer that
  * has changed its address · net_dtls.c mbedTLS · net_hello.c records before there is state ·
- * net_quota.c, net_admit.c who may make us work how much · net_udp.c sockets · net_coap.h the
- * exchange layer · net_timer.c, net_hash.c.
+ * net_certified.c who goes when CAs change · net_quota.c, net_admit.c who may make us work how much
+ * · net_udp.c sockets · net_coap.h the exchange layer · net_timer.c, net_hash.c.
  */
 #ifndef NET_NET_INTERNAL_H
 #define NET_NET_INTERNAL_H
@@ -43,6 +43,7 @@ enum {
 	NET_SWEEP_MS = 1000,
 	NET_STRANGERS_PER_S = 5000, /* messages that cost as much as so many requests */
 	NET_POOL_THREADS = 2,	    /* for certificates */
+	NET_CLOSED_PER_TURN = 256,  /* peers; a CA may have signed for 100,000 */
 };
 
 struct net_socket {
@@ -69,19 +70,17 @@ struct net_peer {
 	void *user;
 	uint8_t *identity;
 	int64_t since_ms, seen_ms;
-	int64_t active_ms;    /* when it began to be idle, as far as sleeping goes */
-	uint8_t *saved;	      /* asleep: the saved context, then packed observations */
-	uint64_t key_tag;     /* of the psk callback */
-	uint64_t hello_print; /* of the ClientHello random, to know its repetition */
-	uint64_t newest;      /* epoch and sequence number of the newest genuine record */
+	int64_t active_ms; /* when it began to be idle, as far as sleeping goes */
+	uint8_t *saved;	   /* asleep: the saved context, then the packed session */
+	uint64_t key_tag;  /* of the psk callback */
+	uint64_t newest;   /* epoch and sequence number of the newest genuine record */
 	union net_address remote;
 	struct net_local local;
 	struct net_path path; /* whether `remote` is proved */
 	uint8_t cid[NET_CID]; /* offered, or (has_cid) what it is found by */
 	uint16_t saved_len, packed_len;
-	uint16_t origin;      /* of a half-open one */
-	bool certified;	      /* by a certificate */
-	uint64_t certificate; /* its print */
+	uint16_t origin;	    /* of a half-open one */
+	struct net_x509_mark *mark; /* of its certificate; NULL: it has none */
 	uint8_t identity_len;
 	uint8_t state; /* enum net_peer_state */
 	uint8_t trial; /* 1 + its place in sleep.trial, 0: none */
@@ -118,13 +117,12 @@ struct net {
 	unsigned held_count;
 	struct list half_open, live, plain, closing;
 	size_t half_open_count, live_count, plain_count;
+	size_t mark_count;	       /* of the live ones, those with a certificate */
 	uint16_t origins[NET_ORIGINS]; /* half-open peers of each */
 	struct net_x509 *x509;	       /* NULL: no certificates */
 	struct net_pool *pool;	       /* from the first x509 on */
 	unsigned pool_queued;	       /* steps in it */
 	uint16_t pool_origins[NET_ORIGINS];
-	struct net_peer *free_peers;
-	struct net_slab *slabs;
 
 	struct net_quota devices, strangers;
 	struct net_udp_rx *rx;
@@ -164,6 +162,10 @@ void net_session_datagram(struct net_peer *peer, struct net_socket *socket,
 void net_session_read(struct net_peer *peer);
 /* Whether a newcomer of that network may wait for the threads. */
 bool net_pool_share(const struct net *net, uint16_t origin);
+
+/* ---- net_certified.c ---- */
+/* What its certificate rests on, for as long as it lives. False: no memory. */
+bool net_peer_mark(struct net_peer *peer, const struct net_x509_mark *mark);
 
 /* ---- net_admit.c ---- */
 /* See net_quota_take(). What is refused is counted, and told to the owner now and then. */
@@ -212,6 +214,7 @@ void net_peer_seen(struct net_peer *peer);
 /* Takes it out of everything, tells the owner if it knows the peer, frees it. Never from inside
  * the exchange layer. */
 void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote);
+/* Some of those that net_peer_close() was called for; the others with the next turn. */
 void net_peers_close_marked(struct net *net);
 
 #endif

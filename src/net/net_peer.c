@@ -4,13 +4,7 @@
 
 #include "net/net_step.h"
 
-enum { SLAB_PEERS = 64, BUCKETS_FIRST = 256 };
-
-/* Peers come from slabs of their own: scattered over the heap each would pin a page of it. */
-struct net_slab {
-	struct net_slab *next;
-	struct net_peer peers[SLAB_PEERS];
-};
+enum { BUCKETS_FIRST = 256 };
 
 /* ---- tables ---- */
 
@@ -150,34 +144,16 @@ void net_peer_rehome(struct net_peer *peer, struct net_socket *socket,
 	table_add(net, &net->peers, peer);
 }
 
-/* ---- slabs ---- */
-
-static void slab_grow(struct net *net)
-{
-	struct net_slab *slab = calloc(1, sizeof(*slab));
-
-	if (!slab)
-		return;
-	slab->next = net->slabs;
-	net->slabs = slab;
-	for (unsigned i = 0; i < SLAB_PEERS; i++) {
-		slab->peers[i].chain = net->free_peers;
-		net->free_peers = &slab->peers[i];
-	}
-}
+/* ---- memory ---- */
 
 static struct net_peer *peer_alloc(struct net_socket *socket, const struct net_udp_in *in)
 {
 	struct net *net = socket->net;
 
-	if (!net->free_peers)
-		slab_grow(net);
-	struct net_peer *peer = net->free_peers;
+	struct net_peer *peer = slab_take(&net->sleep.slab, sizeof(*peer));
 
 	if (!peer)
 		return NULL;
-	net->free_peers = peer->chain;
-	memset(peer, 0, sizeof(*peer));
 	peer->net = net;
 	peer->socket = socket;
 	peer->remote = in->from;
@@ -195,9 +171,9 @@ static void peer_release(struct net_peer *peer)
 
 	net_tls_free(peer->tls);
 	slab_give(&net->sleep.slab, peer->identity, peer->identity_len);
-	memset(peer, 0, sizeof(*peer));
-	peer->chain = net->free_peers;
-	net->free_peers = peer;
+	net->mark_count -= peer->mark != NULL;
+	slab_give(&net->sleep.slab, peer->mark, sizeof(*peer->mark));
+	slab_give(&net->sleep.slab, peer, sizeof(*peer));
 }
 
 /* ---- sweeping: time-outs need only the heads of the age lists ---- */
@@ -387,15 +363,17 @@ bool net_peer_name(struct net_peer *peer, struct bytes identity)
 	return true;
 }
 
-/* Where it stays while contexts come and go. Without memory it has none, and the owner refuses. */
-static void identity_keep(struct net_peer *peer)
+/* Who it is and what that rests on stays while contexts come and go. False: no memory. */
+static bool identity_keep(struct net_peer *peer)
 {
 	struct net_tls *tls = peer->tls;
+	bool kept = net_peer_name(peer, (struct bytes){tls->identity, tls->identity_len}) &&
+		    (!tls->step || net_peer_mark(peer, &tls->step->proof.mark));
 
-	(void)net_peer_name(peer, (struct bytes){tls->identity, tls->identity_len});
 	free(tls->identity);
 	tls->identity = NULL;
 	tls->identity_len = 0;
+	return kept;
 }
 
 void net_peer_promote(struct net_peer *peer)
@@ -412,11 +390,8 @@ void net_peer_promote(struct net_peer *peer)
 	list_remove(&peer->age);
 	peer->state = NET_PEER_UP;
 	peer->since_ms = peer->seen_ms = net->timers.now_ms;
-	identity_keep(peer);
+	bool kept = identity_keep(peer);
 	peer->key_tag = peer->tls->key_tag;
-	peer->certified = peer->tls->step != NULL;
-	if (peer->certified)
-		peer->certificate = peer->tls->step->proof.print;
 	if (net_tls_has_cid(peer->tls))
 		net_cid_add(peer);
 	net_coap_session_init(&net->coap, &peer->coap, false, 6);
@@ -427,7 +402,7 @@ void net_peer_promote(struct net_peer *peer)
 	net->live_count++;
 	net_sleep_later(peer);
 	net->stats.handshakes_ok++;
-	peer->announced = net->cb->peer_up(net->ctx, peer, net_peer_identity(peer));
+	peer->announced = kept && net->cb->peer_up(net->ctx, peer, net_peer_identity(peer));
 	if (!peer->announced)
 		net_peer_close(net, peer);
 }
@@ -478,8 +453,12 @@ void net_peer_end(struct net_peer *peer, enum net_gone why, bool notify_remote)
 
 void net_peers_close_marked(struct net *net)
 {
+	unsigned count = 0;
+
 	LIST_EACH(it, next, &net->closing)
 	{
+		if (count++ == NET_CLOSED_PER_TURN)
+			return;
 		net_peer_end(LIST_ENTRY(it, struct net_peer, closing), NET_GONE_LOCAL, true);
 	}
 }
@@ -509,12 +488,6 @@ void net_peers_end(struct net *net)
 void net_peers_done(struct net *net)
 {
 	net_sleep_done(net);
-	while (net->slabs) {
-		struct net_slab *slab = net->slabs;
-
-		net->slabs = slab->next;
-		free(slab);
-	}
 	free(net->peers.buckets);
 	free(net->half.buckets);
 	net_cid_done(net);

@@ -92,7 +92,7 @@ static bool key_named(struct net_tickets *t, const uint8_t name[NAME_BYTES], int
 	return found;
 }
 
-/* ---- tickets: name, nonce, sealed {issued, until, print, anchor, id, session}, tag ---- */
+/* ---- tickets: name, nonce, sealed {issued, mark, id, session}, tag ---- */
 
 static int clear_write(const struct net_step *step, const mbedtls_ssl_session *session,
 		       uint8_t clear[CLEAR_MAX], size_t *ret_len)
@@ -104,9 +104,7 @@ static int clear_write(const struct net_step *step, const mbedtls_ssl_session *s
 	struct buf w = buf_writer(clear, CLEAR_MAX);
 
 	buf_put_u64(&w, (uint64_t)clock_read().wall_ms);
-	buf_put_u64(&w, (uint64_t)step->proof.until_ms);
-	buf_put_u64(&w, step->proof.print);
-	buf_put_u16(&w, (uint16_t)net_x509_anchor_number(&step->proof));
+	net_x509_mark_put(&w, &step->proof.mark);
 	buf_put_u8(&w, (uint8_t)id_len);
 	buf_put_bytes(&w, step->proof.identity, id_len);
 	bare->MBEDTLS_PRIVATE(peer_cert) = NULL;
@@ -149,7 +147,7 @@ static int on_write(void *ctx, const mbedtls_ssl_session *session, unsigned char
 	size_t len = 0;
 	int bad = MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 
-	if (step->proof.anchor && !clear_write(step, session, clear, &len) &&
+	if (step->proof.mark.anchor && !clear_write(step, session, clear, &len) &&
 	    (size_t)(end - start) >= len + MORE_BYTES && !key_newest(t, step->now_ms, &key))
 		bad = seal(t, &key, step->set, clear, len, start);
 	if (!bad) {
@@ -186,18 +184,15 @@ static int clear_read(struct net_step *step, const uint8_t *clear, size_t len,
 	int64_t now_ms = clock_read().wall_ms;
 	int64_t issued_ms = (int64_t)buf_get_u64(&r);
 
-	proof.until_ms = (int64_t)buf_get_u64(&r);
-	proof.print = buf_get_u64(&r);
-	unsigned anchor = buf_get_u16(&r);
+	net_x509_mark_get(&r, &proof.mark);
 	struct bytes id = buf_get_bytes(&r, buf_get_u8(&r));
 	if (!buf_ok(&r) || id.len > LIMIT_DEVICE_ID)
 		return MBEDTLS_ERR_SSL_INVALID_MAC;
 	/* a clock that was set back makes none older than it is */
 	if (now_ms < issued_ms || now_ms - issued_ms > TICKET_S * (int64_t)1000 ||
-	    now_ms > proof.until_ms)
+	    now_ms > proof.mark.until_ms)
 		return MBEDTLS_ERR_SSL_SESSION_TICKET_EXPIRED;
 	memcpy(proof.identity, id.ptr, id.len);
-	proof.anchor = net_x509_anchor(step->set, anchor);
 	if (mbedtls_ssl_session_load(session, clear + r.pos, len - r.pos))
 		return MBEDTLS_ERR_SSL_INVALID_MAC;
 	step->proof = proof;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/net_x509.h"
+#include "net/net_x509_set.h"
 
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
@@ -15,22 +15,9 @@
 
 #include "base/clock.h"
 
-/* In the server's order of preference; ECDHE with P-256 or X25519. */
-static const int cipher_suites[] = {
-	MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,
-	MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
-	MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-	0,
-};
-
-static const uint16_t signatures[] = {
-	MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, /* RFC 5246 7.4.1.4.1: ecdsa, sha256 */
-	MBEDTLS_TLS1_3_SIG_NONE,
-};
-
 /* Every certificate of a chain. P-256 alone: a stranger chooses what we have to verify, and some
  * curves take ten times as long. */
-static const mbedtls_x509_crt_profile profile = {
+const mbedtls_x509_crt_profile net_x509_profile = {
 	.allowed_mds = MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) |
 		       MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) |
 		       MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA512),
@@ -38,25 +25,6 @@ static const mbedtls_x509_crt_profile profile = {
 		MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECKEY) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECDSA),
 	.allowed_curves = MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1),
 	.rsa_min_bitlen = 0,
-};
-
-enum { PRINT = 32 };
-
-struct trust {
-	int64_t product;
-	const mbedtls_x509_crt *anchor; /* of the chain below */
-};
-
-struct net_x509 {
-	unsigned references;
-	mbedtls_x509_crt own; /* and what it was signed with */
-	mbedtls_pk_context key;
-	struct net_x509_info info;
-	uint8_t print[PRINT];
-	mbedtls_x509_crt anchors; /* of all products, each once */
-	uint64_t *revoked;	  /* prints of certificates, rising */
-	struct trust *trusts;
-	size_t trust_count;
 };
 
 static const char *const refused_words[] = {
@@ -142,7 +110,7 @@ static int parse_chain(struct bytes text, mbedtls_x509_crt *chain, enum net_x509
 	return 0;
 }
 
-static int64_t wall_ms(const mbedtls_x509_time *t)
+int64_t net_x509_wall_ms(const mbedtls_x509_time *t)
 {
 	struct tm tm = {.tm_year = t->year - 1900,
 			.tm_mon = t->mon - 1,
@@ -162,8 +130,8 @@ static int own_take(struct net_x509 *x, const struct net_x509_conf *in, struct n
 
 	if (err)
 		return err;
-	x->info.not_before_ms = wall_ms(&x->own.valid_from);
-	x->info.not_after_ms = wall_ms(&x->own.valid_to);
+	x->info.not_before_ms = net_x509_wall_ms(&x->own.valid_from);
+	x->info.not_after_ms = net_x509_wall_ms(&x->own.valid_to);
 	uint8_t *copy = with_nul(in->key);
 	if (!copy)
 		return fail_mbedtls(f, NET_X509_KEY, 0, "", MBEDTLS_ERR_X509_ALLOC_FAILED);
@@ -184,7 +152,7 @@ static int own_take(struct net_x509 *x, const struct net_x509_conf *in, struct n
 	return err;
 }
 
-static const mbedtls_x509_crt *anchor_find(const struct net_x509 *x, const mbedtls_x509_crt *crt)
+const mbedtls_x509_crt *net_x509_anchor_find(const struct net_x509 *x, const mbedtls_x509_crt *crt)
 {
 	for (const mbedtls_x509_crt *a = &x->anchors; a && a->raw.p; a = a->next)
 		if (a->raw.len == crt->raw.len && memcmp(a->raw.p, crt->raw.p, a->raw.len) == 0)
@@ -195,17 +163,18 @@ static const mbedtls_x509_crt *anchor_find(const struct net_x509 *x, const mbedt
 static int anchor_take(struct net_x509 *x, int64_t product, const mbedtls_x509_crt *crt,
 		       struct net_x509_fault *f)
 {
-	struct trust *grown = reallocarray(x->trusts, x->trust_count + 1, sizeof(struct trust));
+	struct net_x509_trust *grown =
+		reallocarray(x->trusts, x->trust_count + 1, sizeof(struct net_x509_trust));
 	int bad = grown ? 0 : MBEDTLS_ERR_X509_ALLOC_FAILED;
 
 	if (grown)
 		x->trusts = grown;
-	if (!bad && !anchor_find(x, crt))
+	if (!bad && !net_x509_anchor_find(x, crt))
 		bad = mbedtls_x509_crt_parse_der(&x->anchors, crt->raw.p, crt->raw.len);
 	if (bad)
 		return fail_mbedtls(f, NET_X509_BUNDLE, product, "", bad);
-	x->trusts[x->trust_count++] =
-		(struct trust){.product = product, .anchor = anchor_find(x, crt)};
+	x->trusts[x->trust_count++] = (struct net_x509_trust){
+		.product = product, .anchor = net_x509_bytes_print(&crt->raw)};
 	return 0;
 }
 
@@ -232,48 +201,18 @@ static bool crl_signed_by(const mbedtls_x509_crl *crl, const mbedtls_x509_crt *c
 
 	return crl->issuer_raw.len == ca->subject_raw.len &&
 	       memcmp(crl->issuer_raw.p, ca->subject_raw.p, ca->subject_raw.len) == 0 && md &&
-	       profile.allowed_mds & MBEDTLS_X509_ID_FLAG(type) &&
+	       net_x509_profile.allowed_mds & MBEDTLS_X509_ID_FLAG(type) &&
 	       mbedtls_x509_crt_check_key_usage(ca, MBEDTLS_X509_KU_CRL_SIGN) == 0 &&
 	       mbedtls_md(md, crl->tbs.p, crl->tbs.len, hash) == 0 &&
 	       mbedtls_pk_verify(pk, type, hash, mbedtls_md_get_size(md),
 				 crl->MBEDTLS_PRIVATE(sig).p, crl->MBEDTLS_PRIVATE(sig).len) == 0;
 }
 
-/* The same for the same certificate, by RFC 5280 4.1.2.2: issuer and serial number. */
-static uint64_t certificate_print(const mbedtls_x509_buf *issuer, const mbedtls_x509_buf *serial)
-{
-	mbedtls_sha256_context sha;
-	uint8_t hash[32] = {0};
-	uint64_t print;
-
-	mbedtls_sha256_init(&sha); /* in memory it does not fail */
-	if (mbedtls_sha256_starts(&sha, 0) == 0 &&
-	    mbedtls_sha256_update(&sha, issuer->p, issuer->len) == 0 &&
-	    mbedtls_sha256_update(&sha, serial->p, serial->len) == 0)
-		(void)mbedtls_sha256_finish(&sha, hash);
-	mbedtls_sha256_free(&sha);
-	memcpy(&print, hash, sizeof(print));
-	return print ? print : 1;
-}
-
-static int by_print(const void *a, const void *b)
-{
-	uint64_t one = *(const uint64_t *)a, two = *(const uint64_t *)b;
-
-	return one < two ? -1 : one > two;
-}
-
-bool net_x509_is_revoked(const struct net_x509 *x, uint64_t print)
-{
-	return x->info.revoked > 0 &&
-	       bsearch(&print, x->revoked, x->info.revoked, sizeof(print), by_print) != NULL;
-}
-
 /* There is room for all of them. */
 static void crl_judge(struct net_x509 *x, const mbedtls_x509_crl *crl)
 {
 	const mbedtls_x509_crt *ca = &x->anchors;
-	int64_t until_ms = wall_ms(&crl->next_update);
+	int64_t until_ms = net_x509_wall_ms(&crl->next_update);
 
 	while (ca && !(ca->raw.p && crl_signed_by(crl, ca)))
 		ca = ca->next;
@@ -285,7 +224,7 @@ static void crl_judge(struct net_x509 *x, const mbedtls_x509_crl *crl)
 	if (crl->next_update.year && (!x->info.crl_until_ms || until_ms < x->info.crl_until_ms))
 		x->info.crl_until_ms = until_ms;
 	for (const mbedtls_x509_crl_entry *e = &crl->entry; e && e->raw.p; e = e->next)
-		x->revoked[x->info.revoked++] = certificate_print(&crl->issuer_raw, &e->serial);
+		x->revoked[x->info.revoked++] = net_x509_number_print(&crl->issuer_raw, &e->serial);
 }
 
 static int crl_take(struct net_x509 *x, struct bytes text, struct net_x509_fault *f)
@@ -308,7 +247,7 @@ static int crl_take(struct net_x509 *x, struct bytes text, struct net_x509_fault
 	for (const mbedtls_x509_crl *c = &crl; !bad && c; c = c->next)
 		crl_judge(x, c);
 	if (!bad)
-		qsort(x->revoked, x->info.revoked, sizeof(*x->revoked), by_print);
+		qsort(x->revoked, x->info.revoked, sizeof(*x->revoked), net_x509_by_print);
 	mbedtls_x509_crl_free(&crl);
 	return bad ? fail_mbedtls(f, NET_X509_CRL, 0, "no list of revoked certificates", bad) : 0;
 }
@@ -413,159 +352,7 @@ void net_x509_free(struct net_x509 *x)
 	net_x509_unref(x);
 }
 
-/* ---- one handshake ---- */
-
-void net_x509_configure(mbedtls_ssl_config *conf)
-{
-	mbedtls_ssl_conf_ciphersuites(conf, cipher_suites);
-	mbedtls_ssl_conf_sig_algs(conf, signatures);
-	mbedtls_ssl_conf_cert_profile(conf, &profile);
-	mbedtls_ssl_conf_authmode(conf, MBEDTLS_SSL_VERIFY_REQUIRED);
-	/* whose devices we serve is nobody's business */
-	mbedtls_ssl_conf_cert_req_ca_list(conf, MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
-}
-
-int net_x509_begin(const struct net_x509 *x, mbedtls_ssl_context *ssl)
-{
-	/* mbedTLS has no const here; it only reads. */
-	struct net_x509 *set = (struct net_x509 *)(uintptr_t)x;
-
-	mbedtls_ssl_set_hs_ca_chain(ssl, &set->anchors, NULL);
-	return mbedtls_ssl_set_hs_own_cert(ssl, &set->own, &set->key) ? ERR_NOMEM : 0;
-}
-
-static enum net_refused why_flags(const struct net_x509 *set, uint32_t flags)
-{
-	if (flags & MBEDTLS_X509_BADCERT_REVOKED)
-		return NET_REFUSED_REVOKED;
-	if (flags & (MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK |
-		     MBEDTLS_X509_BADCERT_BAD_KEY | MBEDTLS_X509_BADCERT_KEY_USAGE |
-		     MBEDTLS_X509_BADCERT_EXT_KEY_USAGE | MBEDTLS_X509_BADCERT_NS_CERT_TYPE))
-		return NET_REFUSED_UNSUPPORTED;
-	if (flags & MBEDTLS_X509_BADCERT_MISSING)
-		return NET_REFUSED_MISSING;
-	if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED)
-		return NET_REFUSED_UNKNOWN_CA;
-	if (flags & MBEDTLS_X509_BADCERT_EXPIRED)
-		return NET_REFUSED_EXPIRED;
-	if (flags & MBEDTLS_X509_BADCERT_FUTURE)
-		return clock_read().wall_ms < set->info.not_before_ms ? NET_REFUSED_SERVER_CLOCK
-								      : NET_REFUSED_NOT_YET_VALID;
-	return NET_REFUSED_MALFORMED;
-}
-
-/* From the top of the chain, which is the anchor if there is one, to the device's own. */
-static int on_certificate(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
-{
-	struct net_x509_proof *proof = ctx;
-
-	if (!proof->anchor && !(*flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED))
-		proof->anchor = anchor_find(proof->set, crt);
-	proof->print = certificate_print(&crt->issuer_raw, &crt->serial);
-	if (net_x509_is_revoked(proof->set, proof->print))
-		*flags |= MBEDTLS_X509_BADCERT_REVOKED;
-	int64_t until_ms = wall_ms(&crt->valid_to);
-	if (!proof->until_ms || until_ms < proof->until_ms)
-		proof->until_ms = until_ms;
-	if (depth > LIMIT_CERTIFICATE_DEPTH)
-		*flags |= MBEDTLS_X509_BADCERT_NOT_TRUSTED;
-	if (depth == 0 && !net_x509_name(crt, proof->identity)) {
-		if (*flags == 0)
-			proof->refused = NET_REFUSED_IDENTITY;
-		*flags |= MBEDTLS_X509_BADCERT_OTHER;
-	}
-	return 0;
-}
-
-void net_x509_watch(mbedtls_ssl_context *ssl, struct net_x509_proof *proof)
-{
-	mbedtls_ssl_set_verify(ssl, on_certificate, proof);
-}
-
-enum net_refused net_x509_why(const mbedtls_ssl_context *ssl, const struct net_x509_proof *proof,
-			      int mbedtls_error)
-{
-	uint32_t flags;
-
-	if (proof->refused != NET_REFUSED_NONE)
-		return proof->refused;
-	switch (mbedtls_error) {
-	case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
-		return NET_REFUSED_BY_DEVICE;
-	case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE:
-		return NET_REFUSED_MISSING;
-	case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
-	case MBEDTLS_ERR_SSL_BAD_CERTIFICATE:
-		flags = mbedtls_ssl_get_verify_result(ssl);
-		return flags == 0 || flags == UINT32_MAX ? NET_REFUSED_MALFORMED
-							 : why_flags(proof->set, flags);
-	default:
-		return NET_REFUSED_MALFORMED;
-	}
-}
-
-bool net_x509_trusts(const struct net_x509_proof *proof, int64_t product)
-{
-	for (size_t i = 0; proof->set && i < proof->set->trust_count; i++)
-		if (proof->set->trusts[i].product == product && proof->anchor &&
-		    proof->set->trusts[i].anchor == proof->anchor)
-			return true;
-	return false;
-}
-
-unsigned net_x509_anchor_number(const struct net_x509_proof *proof)
-{
-	unsigned number = 0;
-
-	for (const mbedtls_x509_crt *a = &proof->set->anchors; a != proof->anchor; a = a->next)
-		number++;
-	return number;
-}
-
-const mbedtls_x509_crt *net_x509_anchor(const struct net_x509 *x, unsigned number)
-{
-	const mbedtls_x509_crt *a = &x->anchors;
-
-	while (a && number-- > 0)
-		a = a->next;
-	return a;
-}
-
 struct bytes net_x509_print(const struct net_x509 *x)
 {
 	return (struct bytes){x->print, sizeof(x->print)};
-}
-
-void net_x509_forget_peer(mbedtls_ssl_context *ssl)
-{
-	mbedtls_ssl_session *session = ssl->MBEDTLS_PRIVATE(session);
-
-	if (!session || !session->MBEDTLS_PRIVATE(peer_cert))
-		return;
-	mbedtls_x509_crt_free(session->MBEDTLS_PRIVATE(peer_cert));
-	mbedtls_free(session->MBEDTLS_PRIVATE(peer_cert));
-	session->MBEDTLS_PRIVATE(peer_cert) = NULL;
-}
-
-static bool is_key_suite(unsigned suite)
-{
-	return suite == MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8 ||
-	       suite == MBEDTLS_TLS_PSK_WITH_AES_128_CCM ||
-	       suite == MBEDTLS_TLS_PSK_WITH_AES_128_GCM_SHA256 ||
-	       suite == MBEDTLS_TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256;
-}
-
-bool net_x509_wanted(struct bytes suites)
-{
-	bool wanted = false;
-
-	for (size_t at = 0; at + 1 < suites.len; at += 2) {
-		unsigned suite = (unsigned)suites.ptr[at] << 8 | suites.ptr[at + 1];
-
-		if (is_key_suite(suite)) /* those come first */
-			return false;
-		for (const int *s = cipher_suites; *s; s++)
-			wanted = wanted || (int)suite == *s;
-	}
-	return wanted;
 }

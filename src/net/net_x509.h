@@ -17,13 +17,29 @@
 
 #include "net/net.h"
 
+/* What a session with a certificate rests on. It is kept with the session, awake or not, and goes
+ * with it to the next process, so that both can judge again whether it is still to be believed. */
+struct net_x509_mark {
+	int64_t product;  /* in whose bundle the anchor stood; 0: nobody has asked */
+	int64_t until_ms; /* wall; when the first certificate of the chain ends */
+	uint64_t anchor;  /* print of its bytes; 0: none signed it */
+	/* prints of issuer and number: the device's own, then who signed it; 0: no more */
+	uint64_t chain[LIMIT_CERTIFICATE_DEPTH + 1];
+};
+enum { NET_X509_MARK = 8 * (3 + LIMIT_CERTIFICATE_DEPTH + 1) }; /* bytes, put */
+
+/* What the set says of it now: NET_REFUSED_NONE, or REVOKED, UNKNOWN_CA (also without a set),
+ * OTHER_PRODUCT, EXPIRED. */
+enum net_refused net_x509_judge(const struct net_x509 *x, const struct net_x509_mark *mark,
+				int64_t wall_ms);
+void net_x509_mark_put(struct buf *w, const struct net_x509_mark *mark);
+void net_x509_mark_get(struct buf *r, struct net_x509_mark *ret);
+
 /* What a handshake has found out about the certificate of the device. */
 struct net_x509_proof {
 	const struct net_x509 *set;
-	const mbedtls_x509_crt *anchor; /* of the set; NULL: none signed it */
-	uint64_t print;			/* of the device's certificate */
-	int64_t until_ms;		/* wall; when the first certificate of the chain ends */
-	enum net_refused refused;	/* what was wrong first, NET_REFUSED_NONE: nothing */
+	struct net_x509_mark mark;
+	enum net_refused refused; /* what was wrong first, NET_REFUSED_NONE: nothing */
 	char identity[LIMIT_DEVICE_ID + 1];
 };
 
@@ -38,14 +54,8 @@ void net_x509_watch(mbedtls_ssl_context *ssl, struct net_x509_proof *proof);
 /* Why it failed, from what was found and what mbedTLS says. */
 enum net_refused net_x509_why(const mbedtls_ssl_context *ssl, const struct net_x509_proof *proof,
 			      int mbedtls_error);
-/* Whether the anchor of the proof stands in the bundle of that product. */
-bool net_x509_trusts(const struct net_x509_proof *proof, int64_t product);
-/* Which one the proof's anchor is, and back. Sets with the same print have the same numbers; the
- * print is of CAs and lists of revoked ones. */
-unsigned net_x509_anchor_number(const struct net_x509_proof *proof);
-const mbedtls_x509_crt *net_x509_anchor(const struct net_x509 *x, unsigned number);
+/* The same for the same CAs and lists of revoked ones. */
 struct bytes net_x509_print(const struct net_x509 *x);
-bool net_x509_is_revoked(const struct net_x509 *x, uint64_t print);
 /* Who the certificate says its device is: false if it names none, or several. */
 bool net_x509_name(const mbedtls_x509_crt *crt, char id[LIMIT_DEVICE_ID + 1]);
 /* The device's certificate is not needed any more: some 1.5 KiB. */

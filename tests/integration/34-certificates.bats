@@ -236,17 +236,75 @@ reload() {
 	refused other-product argon-1
 }
 
+# ended REASON IDENTITY: the log says that a session that was up has ended.
+ended() {
+	until_true 10 grep -q "session=ended reason=$1 identity=\"$2\"\$" "$LAB/postbootd.log"
+}
+
+# hold NAME [OPTION...]: a session of openssl that stays until the server ends it; its process is
+# $HELD.
+hold() {
+	local name=$1
+	shift
+	mkfifo "$LAB/$name.fifo"
+	openssl s_client -dtls1_2 -connect "127.0.0.1:$SERVER_PORT" -cert "${DIR:-$CA}/$name.pem" \
+		-key "${DIR:-$CA}/$name.key" -CAfile "$CA/ca.pem" "$@" \
+		<>"$LAB/$name.fifo" >"$LAB/$name.out" 2>&1 3>&- &
+	HELD=$!
+}
+
+sessions() {
+	[ "$(ctl -o json status | jq .sessions)" -eq "$1" ]
+}
+
+@test "sessions end when the CA of their product does" {
+	certified_add argon-1
+	certified_add argon-2
+	device_add argon-3
+	hold argon-1
+	hold argon-2
+	device_start argon-3 1.0.0
+	wait_device 30 argon-3 '.online'
+	until_true 20 sessions 3
+	ca_new "$LAB/other"
+	ctl product ca argon "$LAB/other/ca.pem" >/dev/null
+	ended unknown-ca argon-1
+	ended unknown-ca argon-2
+	until_true 20 sessions 1
+	wait "$HELD" || : # it was told
+	ctl -o json device show argon-3 | jq -e '.sessions == 1'
+	curl -sS --unix-socket "$LAB/admin.sock" http://localhost/metrics |
+		grep -q '^postboot_certificates_refused_total{reason="unknown-ca"} 2$'
+}
+
+@test "a revoked CA between ends the sessions of those it signed, and of nobody else" {
+	certified_add argon-1
+	ctl device add argon-2 --product argon --certificate >/dev/null
+	ca_between "$CA" "$LAB/between" factory-1
+	ca_sign "$LAB/between" argon-2 clientAuth
+	DIR=$LAB/between hold argon-2 -cert_chain "$LAB/between/ca.pem"
+	hold argon-1
+	until_true 20 sessions 2
+	ca_revoke "$CA" factory-1
+	echo "crl-file = $CA/crl.pem" >>"$LAB/postbootd.conf"
+	reload
+	ended revoked argon-2
+	until_true 20 sessions 1
+	[[ $(DIR=$LAB/between shake argon-2 -cert_chain "$LAB/between/ca.pem") == *"certificate revoked"* ]]
+	refused revoked argon-2
+	let_in argon-1
+}
+
 @test "revoked certificates are refused once the list is there; a bad file keeps the old one" {
 	certified_add argon-1
 	certified_add argon-2
-	openssl ca -config "$CA/ca.conf" -revoke "$CA/argon-1.pem" 2>/dev/null
-	openssl ca -config "$CA/ca.conf" -gencrl -out "$CA/crl.pem" 2>/dev/null
+	ca_revoke "$CA" argon-1
 	certified_start argon-1 1.0.0
 	wait_device 30 argon-1 '.online'
 	echo "crl-file = $CA/crl.pem" >>"$LAB/postbootd.conf"
 	reload
 	grep -q 'certificate=.* crls=1 revoked=1$' "$LAB/postbootd.log"
-	until_true 10 grep -q 'session=revoked identity="argon-1"$' "$LAB/postbootd.log"
+	ended revoked argon-1
 	device_stop argon-1
 	[[ $(shake argon-1) == *"certificate revoked"* ]]
 	refused revoked argon-1

@@ -9,6 +9,11 @@ ca_new() {
 		-subj "${2:-/CN=Test CA}" -addext basicConstraints=critical,CA:TRUE \
 		-addext keyUsage=critical,keyCertSign,cRLSign \
 		-keyout "$1/ca.key" -out "$1/ca.pem" 2>"$1/openssl.log" || cat "$1/openssl.log" >&2
+	ca_conf "$1"
+}
+
+# ca_conf DIR: what openssl needs to sign and to revoke with DIR/ca.pem.
+ca_conf() {
 	: >"$1/index.txt"
 	echo 1000 >"$1/serial"
 	echo 1000 >"$1/crlnumber"
@@ -30,6 +35,26 @@ ca_new() {
 		[any]
 		commonName = optional
 	EOF
+}
+
+# ca_between DIR NEW NAME: in NEW a CA that is signed by the one in DIR, as DIR/NAME.pem.
+ca_between() {
+	mkdir -p "$2"
+	{
+		openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$3" \
+			-addext basicConstraints=critical,CA:TRUE \
+			-addext keyUsage=critical,keyCertSign,cRLSign \
+			-keyout "$2/ca.key" -out "$2/ca.csr" &&
+			openssl ca -batch -notext -config "$1/ca.conf" -days 365 -in "$2/ca.csr" -out "$1/$3.pem"
+	} 2>"$2/openssl.log" || cat "$2/openssl.log" >&2
+	cp "$1/$3.pem" "$2/ca.pem"
+	ca_conf "$2"
+}
+
+# ca_revoke DIR NAME: DIR/crl.pem lists DIR/NAME.pem, too.
+ca_revoke() {
+	openssl ca -config "$1/ca.conf" -revoke "$1/$2.pem" 2>/dev/null
+	openssl ca -config "$1/ca.conf" -gencrl -out "$1/crl.pem" 2>/dev/null
 }
 
 # ca_sign DIR NAME USAGE [SUBJECT [SAN [OPTION...]]]: DIR/NAME.pem and .key; USAGE is serverAuth or

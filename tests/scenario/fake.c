@@ -95,11 +95,11 @@ bool net_peer_certified(const struct net_peer *peer)
 	return false;
 }
 
-bool net_peer_certified_for(const struct net_peer *peer, int64_t product)
+enum net_refused net_peer_judge(struct net_peer *peer, int64_t product)
 {
 	(void)peer;
 	(void)product;
-	return false;
+	return NET_REFUSED_UNKNOWN_CA;
 }
 
 void net_peer_refuse(struct net_peer *peer, enum net_refused why)

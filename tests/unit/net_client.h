@@ -84,7 +84,7 @@ static inline bool rig_up(void *ctx, struct net_peer *peer, struct bytes identit
 	memcpy(r->identity, identity.ptr, identity.len);
 	r->identity[identity.len] = 0;
 	r->certified = net_peer_certified(peer);
-	r->trusted = net_peer_certified_for(peer, 7);
+	r->trusted = r->certified && net_peer_judge(peer, 7) == NET_REFUSED_NONE;
 	return !r->refuse_peers;
 }
 
