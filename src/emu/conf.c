@@ -322,9 +322,9 @@ static const struct conf_row conf_rows[] = {
 	{"--version", "V", set_version, "version of a fresh device's firmware"},
 	{"--image", "FILE", set_image, "image of a fresh device's firmware (gives a digest)"},
 	{"--hardware", "H", set_hardware, "hardware name to report"},
-	{"--interval", "S", set_interval, "seconds between check-ins (60; LwM2M: by lifetime)"},
+	{"--interval", "S", set_interval, "seconds between check-ins (60)"},
 	{"--window", "N", set_window, "blocks in flight, 1 to 16 (4)"},
-	{"--block", "N", set_block, "bytes of a block, 16 to 1024 (1024; LwM2M: by style)"},
+	{"--block", "N", set_block, "bytes of a block, 16 to 1024 (1024)"},
 	{"--count", "N", set_count, "a fleet ID-00001 ... with keys from --psk-list"},
 	{"--fault", "NAME[:ARG]", set_fault, "something that goes wrong, see below; repeatable"},
 	{"--boot-time", "MS", set_boot_time, "time a reset takes (300)"},
@@ -341,8 +341,8 @@ static const struct conf_row conf_rows[] = {
 	{"--lifetime", "S", set_lifetime, "LwM2M registration lifetime (by style)"},
 	{"--queue", NULL, set_queue, "LwM2M queue mode: asleep between exchanges"},
 	{"--awake", "S", set_awake, "seconds awake after an exchange in queue mode (93)"},
-	{"--delivery", "pull|push|both", set_delivery, "how LwM2M firmware comes (by style)"},
-	{"--download", "same|own", set_download, "session of an LwM2M download (by style)"},
+	{"--delivery", "pull|push|both", set_delivery, "LwM2M firmware comes by (by style)"},
+	{"--download", "same|own", set_download, "LwM2M download: its session (by style)"},
 	{"--vendor-object", "N", set_vendor_object, "LwM2M object with boots, uptime, digest"},
 	{"--until", "WHAT", set_until, "exit 0 when WHAT has come; repeated: one by one"},
 	{"--exit-after", "S", set_exit_after, "exit after S seconds (1 if --until did not come)"},
@@ -356,8 +356,7 @@ enum { CONF_ROWS = sizeof(conf_rows) / sizeof(conf_rows[0]) };
 /* Until the server speaks it, too. */
 static bool conf_hidden(const struct conf_row *row)
 {
-	return strncmp(row->help, "LwM2M", 5) == 0 || row->set == set_protocol ||
-	       strstr(row->help, "LwM2M") != NULL;
+	return strncmp(row->help, "LwM2M", 5) == 0 || row->set == set_protocol;
 }
 
 static void conf_usage(FILE *out)

@@ -365,7 +365,7 @@ static int senml_cbor_decode(struct bytes payload, struct emu_lw_value *values, 
 			return err;
 		(*ret_count)++;
 	}
-	return 0;
+	return open || *ret_count == records ? 0 : ERR_TRUNC;
 }
 
 /* ---- JSON and single values ---- */

@@ -332,14 +332,14 @@ def case_pull(lab):
     assert len({t for t, _, _ in s.gets}) > 1, "a token for each block"
 
 
-def push(s, image, szx=6, upto=None):
+def push(s, image, szx=6, end=None):
     at, number_ = 0, 0
     while at < len(image):
         part = image[at:at + (16 << szx)]
         more = at + len(part) < len(image)
         options = [(FORMAT, number(OPAQUE)), (BLOCK1, number(number_ << 4 | (8 if more else 0) | szx))]
         a = s.ask(PUT, "/5/0/0", options, part)
-        if a.text() not in ("2.31", "2.04") or (upto and at >= upto):
+        if a.text() not in ("2.31", "2.04") or (end and at >= end):
             return a
         again = s.ask(PUT, "/5/0/0", options, part, mid=a.mid)
         same("said twice", again.text(), a.text())
