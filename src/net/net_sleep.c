@@ -395,8 +395,7 @@ static void turn_arm(struct net *net)
 		return;
 	const struct net_peer *first = LIST_ENTRY(z->awake.next, struct net_peer, awake);
 	int64_t at_ms = first->active_ms + z->after_ms;
-	int64_t soonest_ms =
-		net->timers.now_ms + (z->many ? NET_SLEEP_NEXT_MS : NET_SLEEP_TURN_MS);
+	int64_t soonest_ms = net->timers.now_ms + (z->many ? NET_SLEEP_NEXT_MS : NET_SLEEP_TURN_MS);
 
 	net_timer_arm(&net->timers, &z->turn, at_ms > soonest_ms ? at_ms : soonest_ms, turn);
 }
