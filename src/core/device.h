@@ -79,6 +79,7 @@ struct device {
 	int64_t created_ms;
 	bool plain;	/* may speak plain coap */
 	bool certified; /* has a certificate; neither: it has a key, which is not kept here */
+	char protocol[LIMIT_PROTOCOL + 1]; /* "native", another one's name, "": not known yet */
 
 	/* operator */
 	int64_t lock; /* release id, 0: none */

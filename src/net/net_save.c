@@ -340,6 +340,7 @@ static bool settle(struct net_peer *peer)
 	}
 	net_exchange_session_done(c, &peer->coap);
 	net_out_session_done(c, &peer->coap);
+	net_coap_ask_cancel(c, &peer->coap);
 	return peer->announced && !peer->is_closing &&
 	       (peer->state == NET_PEER_ASLEEP ? net_sleep_pack(peer) : net_sleep_now(peer));
 }
