@@ -4,7 +4,8 @@
  * its own, several share a socket. It compares every byte of every block.
  *
  * load.c: the run, the report · load_conf.c: options · load_session.c: one client session ·
- * load_life.c: what a session does that lives through an update.
+ * load_link.c, load_dtls.c: its DTLS · load_life.c: what a session does that lives through an
+ * update.
  */
 #ifndef TESTS_LOAD_LOAD_H
 #define TESTS_LOAD_LOAD_H
@@ -16,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "load_dtls.h"
 #include "net/net_udp.h"
 #include "wire/coap.h"
 
@@ -41,6 +43,7 @@ struct counters {
 	uint64_t blocks, reports, handshakes, retransmissions, wrong, refused, failed, requests;
 	uint64_t asked, overdue; /* open loop: due; and dropped here, as far too many were */
 	uint64_t moves;
+	uint64_t unanswered, repeats_most; /* of one request */
 	struct histogram latency, report_latency, status_latency, life_latency;
 };
 
@@ -50,12 +53,13 @@ struct load_conf {
 	unsigned port, sessions, window, block, idle, reporters, sockets, shakers;
 	unsigned lifecycles, in_flight, rate, pid;
 	double seconds;
-	bool report_first, forget, observe, cid;
+	bool report_first, forget, observe, cid, drain, mbedtls;
 	unsigned rebind; /* answers */
 };
 
 struct request_slot {
 	bool busy;
+	unsigned repeats;
 	uint32_t num;
 	int64_t sent_us, first_us;
 	uint16_t mid;
@@ -71,6 +75,7 @@ struct life {
 struct session {
 	struct load *load;
 	enum load_job job;
+	struct dtls *dtls;	/* NULL: mbedTLS's */
 	mbedtls_ssl_config tls; /* its own: mbedTLS keeps a client's PSK identity there */
 	mbedtls_ssl_context ssl;
 	bool started, up, want_path, timer_set;
@@ -131,6 +136,18 @@ void session_drop(struct session *s);
 void session_send_new(struct session *s, unsigned slot);
 bool session_block_right(const struct session *s, const struct request_slot *r,
 			 const struct wire_coap *m);
+
+/* load_link.c. What is read is s->in. */
+enum link_result { LINK_DONE, LINK_MORE, LINK_OVER };
+void link_start(struct session *s);
+enum link_result link_shake(struct session *s);
+/* The answer to its flight is overdue; link_again() repeats it. */
+bool link_due(const struct session *s);
+enum link_result link_again(struct session *s);
+void link_write(struct session *s, const uint8_t *data, size_t len);
+enum link_result link_read(struct session *s, uint8_t *dst, size_t cap, size_t *ret_len);
+void link_close(struct session *s);
+void link_free(struct session *s);
 
 /* load_life.c: starts the first ones; each that ends starts the next. */
 void life_begin(struct load *l);
