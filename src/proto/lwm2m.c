@@ -106,8 +106,11 @@ static void notified(struct lwm2m_step_ctx *c)
 
 	if (a->tag != TAG_STATE && a->tag != TAG_RESULT)
 		return;
-	if (t->fw.step != FW_IDLE && t->fw.step != FW_PROVING)
-		lwm2m_round(c, false);
+	if (t->fw.step == FW_IDLE || t->fw.step == FW_PROVING)
+		return;
+	/* What is being read may be older than that. */
+	t->reads.again = t->ask.ask == ASK_READ;
+	lwm2m_round(c, false);
 }
 
 static void timer(struct lwm2m_step_ctx *c)
@@ -116,6 +119,8 @@ static void timer(struct lwm2m_step_ctx *c)
 
 	if (t->ask.ask != ASK_NONE && c->in->now_ms - t->ask.sent_ms >= LOST_MS)
 		t->ask.sent_ms = c->in->now_ms; /* still out: look again later */
+	if (t->ask.deaf && t->ask.retry_ms && c->in->now_ms >= t->ask.retry_ms)
+		t->ask.deaf = false; /* try it */
 }
 
 static void check(struct lwm2m_step_ctx *c)
@@ -228,7 +233,7 @@ static int64_t lwm2m_timer_ms(const void *talk)
 	if (t->ask.ask != ASK_NONE)
 		return t->ask.sent_ms + LOST_MS;
 	if (t->ask.deaf)
-		return waiting || t->check_ms ? t->ask.retry_ms : 0;
+		return waiting || t->check_ms ? t->ask.retry_ms : 0; /* 0: until it speaks */
 	if (t->resume)
 		at_ms = 1;
 	if (t->check_ms && (t->window_ms == 0 || t->check_ms < t->window_ms))

@@ -168,6 +168,7 @@ enum lwm2m_item {
 
 struct lwm2m_reads {
 	uint32_t todo; /* ITEM bits */
+	bool again;    /* State has changed meanwhile: read it once more */
 	bool report;   /* report when all is read; false: look at State only */
 	bool single_device, single_firmware; /* no reads of instances */
 	int format;			     /* in which it answers; -1: not known yet */

@@ -186,7 +186,7 @@ static void engine_step(struct rig *r, struct talk_in *in)
 	in->now_ms = r->u.now_ms;
 	in->device = r->u.device.id;
 	in->options = (struct bytes){(const uint8_t *)r->options, strlen(r->options)};
-	in->secure = true;
+	in->secure = !r->plain;
 	in->asking = r->has_ask && in->event != TALK_ANSWER;
 	strcpy(in->local, "192.0.2.1:5684");
 	for (unsigned i = 0;; i++) {
@@ -200,6 +200,7 @@ static void engine_step(struct rig *r, struct talk_in *in)
 		assert_false(out.has_report && out.has_status);
 		assert_false(out.has_ask && (out.has_report || out.has_status));
 		cancels = cancels || out.cancels;
+		r->gone = r->gone || out.gone;
 		if (out.log[0])
 			strcpy(r->log, out.log);
 		if (out.has_reply) {
@@ -230,6 +231,7 @@ static void engine_step(struct rig *r, struct talk_in *in)
 		r->has_ask = true;
 		r->answer_ms = r->u.now_ms + 1000;
 	}
+	r->commits += changed;
 	if (changed && r->restarts && rig_random(r) % 2)
 		engine_restart(r);
 }
@@ -635,7 +637,7 @@ static void dev_tick(struct rig *r)
 		download(r);
 	if (r->on && r->registered && now_ms >= r->update_ms) {
 		r->update_ms = now_ms + r->s.lifetime_s * 500;
-		snprintf(path, sizeof(path), "rd/%s", r->reply.location[1]);
+		r->updates++;
 		snprintf(path, sizeof(path), "rd/%s", rig_talk(r)->reg.location);
 		rig_request(r, POST, path, "", -1, NULL, 0);
 	}
@@ -686,6 +688,7 @@ struct wanted {
 	const char *name;
 	char value[256];
 	bool found;
+	unsigned sentences;
 };
 
 static void fact(void *ctx, const char *name, const char *value)
@@ -693,6 +696,7 @@ static void fact(void *ctx, const char *name, const char *value)
 	struct wanted *w = ctx;
 
 	assert_non_null(value);
+	w->sentences += name == NULL;
 	if (name && strcmp(name, w->name) == 0) {
 		w->found = true;
 		snprintf(w->value, sizeof(w->value), "%s", value);
@@ -706,4 +710,12 @@ const char *rig_fact(struct rig *r, const char *name)
 	w = (struct wanted){.name = name};
 	talk_lwm2m.facts(r->talk, r->u.now_ms, fact, &w);
 	return w.found ? w.value : NULL;
+}
+
+unsigned rig_sentences(struct rig *r)
+{
+	struct wanted w = {.name = ""};
+
+	talk_lwm2m.facts(r->talk, r->u.now_ms, fact, &w);
+	return w.sentences;
 }

@@ -93,7 +93,9 @@ struct rig {
 	int64_t answer_ms; /* when its answer comes */
 	uint64_t random;
 	char log[TALK_FAULT];
-	bool restarts; /* the server restarts after every second commit, by chance */
+	bool gone, plain;
+	unsigned commits, updates; /* that a step wanted; of the registration */
+	bool restarts;		   /* the server restarts after every second commit, by chance */
 
 	/* the device */
 	bool on, registered;
@@ -132,6 +134,9 @@ void rig_restart(struct rig *r);
 uint64_t rig_random(struct rig *r);
 /* A fact for people, NULL: none such. Static. */
 const char *rig_fact(struct rig *r, const char *name);
+
+/* Sentences of `explain`. */
+unsigned rig_sentences(struct rig *r);
 
 struct lwm2m_talk *rig_talk(struct rig *r);
 
