@@ -44,12 +44,13 @@
 /* struct device, without id, rev, created_ms and the packed boots: what never changes (an index
  * costs nothing where the update does not name its columns) ... */
 #define DEVICE_FIXED(X)                                                                            \
-	X(product, PLAIN, product, )                                                               \
-	X(plain, PLAIN, plain, )                                                                   \
-	X(certified, PLAIN, certified, )
+	X(product, PLAIN, product, )
 
 /* ... and what does */
 #define DEVICE_COLUMNS(X)                                                                          \
+	X(plain, PLAIN, plain, )                                                                   \
+	X(certified, PLAIN, certified, )                                                           \
+	X(disabled_ms, PLAIN, disabled_ms, )                                                       \
 	X(lock, REF, lock, )                                                                       \
 	X(force, PLAIN, force, )                                                                   \
 	X(hold, WORD, hold, hold)                                                                  \
