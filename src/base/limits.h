@@ -26,7 +26,12 @@ enum {
 	LIMIT_SEAL = 64,	  /* bytes of the sealed text that tells the service's key */
 	LIMIT_KEY_TRIES = 2048,	  /* who failed with which key of two, remembered */
 	LIMIT_KEY_FAILS = 2048,	  /* devices under whose name handshakes failed, remembered */
+	LIMIT_PROTOCOL = 15,	  /* bytes of a device protocol's name */
 	LIMIT_PSK_IDENTITY = 128, /* bytes on the wire; a device id is shorter */
+
+	/* protocols in which the server asks (proto/talk.h) */
+	LIMIT_TALK_OPTIONS = 1023, /* bytes of a product's options for them */
+	LIMIT_TALK_SAVED = 2048,   /* bytes of a talk as it is stored */
 
 	/* certificates */
 	LIMIT_CA_BUNDLE = 16384,	/* bytes of PEM, of one product */
@@ -45,6 +50,10 @@ enum {
 	LIMIT_COAP_PATH = 4,	    /* Uri-Path segments we serve */
 	LIMIT_COAP_DEDUPE = 8,	    /* remembered exchanges per peer */
 	LIMIT_COAP_OBSERVE = 4,	    /* observations per peer */
+	LIMIT_COAP_WATCH = 4,	    /* observations of ours per peer */
+	LIMIT_ASK_PATH = 128,	    /* bytes of the path, and of the query, of a request of ours */
+	LIMIT_ASK_PAYLOAD = 1024,   /* bytes of its payload that net keeps */
+	LIMIT_ASK_ANSWER = 4096,    /* bytes of an answer in several blocks */
 	LIMIT_PEERS = 131072,	    /* sessions */
 	LIMIT_HALF_OPEN = 256,	    /* handshakes not finished */
 	LIMIT_PATH_HELD = 8,	    /* datagrams for a new address that has not answered yet */
@@ -52,6 +61,9 @@ enum {
 	LIMIT_NATIVE_MESSAGE = 512, /* PROTOCOL: every message but an image block */
 	LIMIT_NATIVE_JSON = 1024,   /* PROTOCOL: the JSON twin */
 	LIMIT_WIRE_NODES = 64,	    /* values in one decoded CBOR or JSON message */
+	LIMIT_LWM2M_PAYLOAD = 4096, /* bytes of a payload with values or links */
+	LIMIT_LWM2M_VALUES = 64,    /* values of one payload */
+	LIMIT_LWM2M_SCRATCH = 2048, /* bytes of their texts that are written otherwise in it */
 
 	/* engine */
 	LIMIT_DEVICE_HELD = 14,	   /* blocks of a device that wait for its rate */

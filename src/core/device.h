@@ -80,6 +80,7 @@ struct device {
 	/* How it proves who it is. Neither: by a key, which is not kept here. */
 	bool plain;	/* it does not: it may speak plain coap */
 	bool certified; /* by a certificate */
+	char protocol[LIMIT_PROTOCOL + 1]; /* "native", another one's name, "": not known yet */
 
 	/* operator */
 	int64_t disabled_ms; /* wall; since when it may not come at all, 0: it may */

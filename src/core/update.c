@@ -372,6 +372,27 @@ void update_silent(struct update *u, struct outcome *out)
 	update_emit(out, EVENT_DEVICE_OFFLINE, ABOUT_DEVICE, 0);
 }
 
+void update_heard(struct update *u, struct outcome *out)
+{
+	*out = (struct outcome){0};
+	update_contact(u, out);
+	if (!u->has_attempt || u->attempt.heard)
+		return;
+	u->attempt.heard = true;
+	out->attempt_changed = true;
+}
+
+void update_gone(struct update *u, struct outcome *out)
+{
+	*out = (struct outcome){0};
+	if (!u->device.online)
+		return;
+	u->device.online = false;
+	u->device.offline_at_ms = 0;
+	out->device_changed = true;
+	update_emit(out, EVENT_DEVICE_OFFLINE, ABOUT_DEVICE, 0);
+}
+
 static int64_t update_grace_ms(const struct update *u)
 {
 	int64_t grace_s = u->product->policy.outage_grace_s;

@@ -75,6 +75,11 @@ void update_report(struct update *u, const struct report *r, struct outcome *out
 /* A status; out->accepted. Only for the open attempt (I3); `applying` is the gate. */
 void update_status(struct update *u, const struct status *s, struct outcome *out);
 
+/* Any other genuine word of the device: it is there, and that is all. */
+void update_heard(struct update *u, struct outcome *out);
+/* It said good-bye: offline from now on. */
+void update_gone(struct update *u, struct outcome *out);
+
 /* An image block [offset, offset + len) was served. `repeat`: these bytes went out before.
  * out->attempt_changed only where a commit is due (the first block); the counters in
  * u->attempt change always and may be stored with the next commit. */

@@ -342,7 +342,7 @@ static void client_hello(struct net_socket *socket, const struct net_udp_in *in,
 	struct bytes client = client_id(&in->from, id);
 	uint64_t print = net_hash(&net->key, hello->random.ptr, hello->random.len);
 
-	if (half && hello->cookie.len && half->hello_print == print) {
+	if (half && hello->cookie.len && half->tls->hello_print == print) {
 		handshake_datagram(half, in); /* repeated: so is our flight */
 		return;
 	}
@@ -363,7 +363,7 @@ static void client_hello(struct net_socket *socket, const struct net_udp_in *in,
 		net->stats.half_open_shed++;
 		return;
 	}
-	half->hello_print = print;
+	half->tls->hello_print = print;
 	handshake_datagram(half, in);
 }
 
@@ -472,14 +472,51 @@ static void later_datagram(struct net_socket *socket, struct net_udp_in *in)
 		setup_datagram(socket, in, &record);
 }
 
+/* Different ones mostly differ. */
+static uint32_t address_digest(const union net_address *a)
+{
+	uint32_t words[4];
+
+	if (a->any.sa_family != AF_INET6)
+		return a->v4.sin_addr.s_addr ^ (uint32_t)a->v4.sin_port << 16;
+	memcpy(words, &a->v6.sin6_addr, sizeof(words));
+	return words[0] ^ words[1] ^ words[2] ^ words[3] ^ (uint32_t)a->v6.sin6_port << 16;
+}
+
+/* Those of one sender next to each other, each sender where its first one was: so the answers to
+ * one address follow each other, and the kernel is given them as one (net_udp.c). */
+static void group(const struct net_udp_in *in, unsigned count, uint8_t order[NET_UDP_BATCH])
+{
+	uint32_t digest[NET_UDP_BATCH];
+	bool taken[NET_UDP_BATCH] = {false};
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		digest[i] = address_digest(&in[i].from);
+	for (unsigned i = 0; i < count; i++) {
+		if (taken[i])
+			continue;
+		for (unsigned k = i; k < count; k++) {
+			if (taken[k] || digest[k] != digest[i] ||
+			    !net_address_equal(&in[i].from, &in[k].from))
+				continue;
+			taken[k] = true;
+			order[n++] = (uint8_t)k;
+		}
+	}
+}
+
 void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count)
 {
 	struct net *net = socket->net;
 	unsigned later[NET_UDP_BATCH], later_count = 0;
+	uint8_t order[NET_UDP_BATCH];
 
+	group(in, count, order);
 	net->flush_at = count <= NET_SMALL_BATCH ? 1 : NET_FLUSH_EVERY;
 	net->in_batch = true;
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned n = 0; n < count; n++) {
+		unsigned i = order[n];
 		bool is_later = false;
 
 		if (socket->secure)

@@ -6,6 +6,7 @@
 #include "net/net_udp.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,12 +27,22 @@ struct net_udp_rx {
 	uint8_t data[NET_UDP_BATCH][NET_UDP_DATAGRAM];
 };
 
+/* The same, and how long each datagram is of those sent as one message. */
+struct control_out {
+	_Alignas(struct cmsghdr) char raw[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+					  CMSG_SPACE(sizeof(uint16_t))];
+};
+
+/* Queued: `to`, `from`, iov and data of datagram i. A message of the kernel's holds one or more of
+ * them, which follow each other. */
 struct net_udp_tx {
 	unsigned count;
+	enum { MERGE_UNKNOWN, MERGE_NO, MERGE_YES } merge;
 	struct mmsghdr messages[NET_UDP_BATCH];
+	struct control_out control[NET_UDP_BATCH];
 	struct iovec iov[NET_UDP_BATCH];
-	struct control control[NET_UDP_BATCH];
 	union net_address to[NET_UDP_BATCH];
+	struct net_local from[NET_UDP_BATCH];
 	uint8_t data[NET_UDP_BATCH][NET_UDP_DATAGRAM];
 };
 
@@ -235,45 +246,14 @@ struct net_udp_tx *net_udp_tx_new(void)
 {
 	struct net_udp_tx *tx = calloc(1, sizeof(*tx));
 
-	for (unsigned i = 0; tx && i < NET_UDP_BATCH; i++) {
+	for (unsigned i = 0; tx && i < NET_UDP_BATCH; i++)
 		tx->iov[i] = (struct iovec){tx->data[i], 0};
-		tx->messages[i].msg_hdr.msg_iov = &tx->iov[i];
-		tx->messages[i].msg_hdr.msg_iovlen = 1;
-		tx->messages[i].msg_hdr.msg_name = &tx->to[i];
-	}
 	return tx;
 }
 
 void net_udp_tx_free(struct net_udp_tx *tx)
 {
 	free(tx);
-}
-
-static void source_set(struct msghdr *m, struct control *control, const struct net_local *from)
-{
-	struct cmsghdr *c = (struct cmsghdr *)(void *)control->raw;
-
-	m->msg_control = NULL;
-	m->msg_controllen = 0;
-	if (from->family == AF_INET) {
-		struct in_pktinfo info = {.ipi_spec_dst = from->at.v4};
-
-		m->msg_controllen = CMSG_SPACE(sizeof(info));
-		c->cmsg_len = CMSG_LEN(sizeof(info));
-		c->cmsg_level = IPPROTO_IP;
-		c->cmsg_type = IP_PKTINFO;
-		memcpy(CMSG_DATA(c), &info, sizeof(info));
-	} else if (from->family == AF_INET6) {
-		struct in6_pktinfo info = {from->at.v6, from->ifindex};
-
-		m->msg_controllen = CMSG_SPACE(sizeof(info));
-		c->cmsg_len = CMSG_LEN(sizeof(info));
-		c->cmsg_level = IPPROTO_IPV6;
-		c->cmsg_type = IPV6_PKTINFO;
-		memcpy(CMSG_DATA(c), &info, sizeof(info));
-	}
-	if (m->msg_controllen)
-		m->msg_control = control;
 }
 
 void net_udp_queue(struct net_udp_tx *tx, int fd, const union net_address *to,
@@ -285,13 +265,11 @@ void net_udp_queue(struct net_udp_tx *tx, int fd, const union net_address *to,
 		(void)net_udp_flush(tx, fd);
 
 	unsigned i = tx->count++;
-	struct msghdr *m = &tx->messages[i].msg_hdr;
 
 	memcpy(tx->data[i], data, len);
 	tx->iov[i].iov_len = len;
 	tx->to[i] = *to;
-	m->msg_namelen = net_address_len(to);
-	source_set(m, &tx->control[i], from);
+	tx->from[i] = *from;
 }
 
 unsigned net_udp_queued(const struct net_udp_tx *tx)
@@ -299,19 +277,123 @@ unsigned net_udp_queued(const struct net_udp_tx *tx)
 	return tx->count;
 }
 
+static void control_put(struct msghdr *m, int level, int type, const void *value, size_t len)
+{
+	struct cmsghdr *c = (struct cmsghdr *)(void *)((char *)m->msg_control + m->msg_controllen);
+
+	c->cmsg_len = CMSG_LEN(len);
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	memcpy(CMSG_DATA(c), value, len);
+	m->msg_controllen += CMSG_SPACE(len);
+}
+
+static void source_put(struct msghdr *m, const struct net_local *from)
+{
+	if (from->family == AF_INET) {
+		struct in_pktinfo info = {.ipi_spec_dst = from->at.v4};
+
+		control_put(m, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+	} else if (from->family == AF_INET6) {
+		struct in6_pktinfo info = {from->at.v6, from->ifindex};
+
+		control_put(m, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	}
+}
+
+/* Older kernels would not see the lengths and send one long datagram. */
+static bool can_merge(struct net_udp_tx *tx, int fd)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	if (tx->merge == MERGE_UNKNOWN)
+		tx->merge =
+			getsockopt(fd, SOL_UDP, UDP_SEGMENT, &value, &len) ? MERGE_NO : MERGE_YES;
+	return tx->merge == MERGE_YES;
+}
+
+static bool same_way(const struct net_udp_tx *tx, unsigned i, unsigned k)
+{
+	const struct net_local *a = &tx->from[i], *b = &tx->from[k];
+	socklen_t len = net_address_len(&tx->to[i]);
+
+	return tx->to[i].any.sa_family == tx->to[k].any.sa_family &&
+	       memcmp(&tx->to[i], &tx->to[k], len) == 0 && a->family == b->family &&
+	       a->ifindex == b->ifindex && memcmp(&a->at, &b->at, sizeof(a->at)) == 0;
+}
+
+/* How many from `first` on make one message: to the same address, of one length, but for the last,
+ * which may be shorter. */
+static unsigned merged(const struct net_udp_tx *tx, unsigned first)
+{
+	unsigned n = 1;
+	size_t len = tx->iov[first].iov_len;
+
+	while (n < NET_UDP_MERGE && first + n < tx->count && len > 0 &&
+	       tx->iov[first + n - 1].iov_len == len && tx->iov[first + n].iov_len <= len &&
+	       tx->iov[first + n].iov_len > 0 && same_way(tx, first, first + n))
+		n++;
+	return n;
+}
+
+static void message_set(struct net_udp_tx *tx, unsigned at, unsigned first, unsigned n)
+{
+	struct msghdr *m = &tx->messages[at].msg_hdr;
+	uint16_t len = (uint16_t)tx->iov[first].iov_len;
+
+	*m = (struct msghdr){.msg_name = &tx->to[first],
+			     .msg_namelen = net_address_len(&tx->to[first]),
+			     .msg_iov = &tx->iov[first],
+			     .msg_iovlen = n,
+			     .msg_control = tx->control[at].raw};
+	source_put(m, &tx->from[first]);
+	if (n > 1)
+		control_put(m, SOL_UDP, UDP_SEGMENT, &len, sizeof(len));
+	if (!m->msg_controllen)
+		m->msg_control = NULL;
+}
+
+/* Message `at` was refused. One of several datagrams may be for another reason than each of them
+ * would be: the path's MTU (EINVAL), or a device that makes no checksums (EIO). Returns how many
+ * went singly. */
+static unsigned send_singly(struct net_udp_tx *tx, int fd, unsigned at)
+{
+	struct msghdr *m = &tx->messages[at].msg_hdr;
+	unsigned first = (unsigned)(m->msg_iov - tx->iov), n = (unsigned)m->msg_iovlen, sent = 0;
+
+	if (n == 1 || errno == EAGAIN || errno == ENOBUFS)
+		return 0;
+	if (errno == EIO)
+		tx->merge = MERGE_NO;
+	for (unsigned i = first; i < first + n; i++) {
+		message_set(tx, at, i, 1);
+		sent += sendmsg(fd, m, 0) >= 0;
+	}
+	return sent;
+}
+
 unsigned net_udp_flush(struct net_udp_tx *tx, int fd)
 {
-	unsigned done = 0, sent = 0;
+	unsigned done = 0, sent = 0, count = 0;
+	bool merge = tx->count > 1 && can_merge(tx, fd);
 
-	while (done < tx->count) {
-		int n = sendmmsg(fd, tx->messages + done, tx->count - done, 0);
+	for (unsigned i = 0; i < tx->count; count++) {
+		unsigned n = merge ? merged(tx, i) : 1;
 
-		if (n > 0)
-			sent += (unsigned)n;
-		else if (errno == EINTR)
+		message_set(tx, count, i, n);
+		i += n;
+	}
+	while (done < count) {
+		int n = sendmmsg(fd, tx->messages + done, count - done, 0);
+
+		if (n < 0 && errno == EINTR)
 			continue;
 		/* One bad destination must not hold up the others; a full buffer loses one. */
-		done += n > 0 ? (unsigned)n : 1;
+		if (n <= 0)
+			sent += send_singly(tx, fd, done++);
+		for (; n > 0; n--)
+			sent += (unsigned)tx->messages[done++].msg_hdr.msg_iovlen;
 	}
 	tx->count = 0;
 	return sent;

@@ -17,6 +17,7 @@
 enum {
 	NET_UDP_BATCH = 64,
 	NET_UDP_DATAGRAM = 2048, /* longer ones are dropped */
+	NET_UDP_MERGE = 16,	 /* datagrams that the kernel is given as one */
 	NET_UDP_BUFFER = 4 * 1024 * 1024,
 };
 

@@ -30,8 +30,8 @@ enum {
 	TALK_STEPS = 8,	     /* steps in one transaction */
 	TALK_PATH = 64,	     /* bytes of a path or a query with NUL */
 	TALK_PAYLOAD = 512,  /* bytes of a reply's or a request's payload */
-	TALK_SAVED = 2048,   /* bytes of a talk as it is stored */
-	TALK_OPTIONS = 1024, /* bytes of a product's options as text */
+	TALK_SAVED = LIMIT_TALK_SAVED, /* bytes of a talk as it is stored */
+	TALK_OPTIONS = LIMIT_TALK_OPTIONS + 1, /* bytes of a product's options, with NUL */
 	TALK_FAULT = 128,    /* bytes of a fault with NUL */
 	TALK_LOCAL = 64,     /* bytes of an address with NUL */
 };
@@ -43,6 +43,7 @@ struct talk_request {
 	unsigned path_count, query_count;
 	int content_format, accept; /* -1: none */
 	struct bytes payload;
+	bool duplicate; /* it was answered before: the same again, and nothing else */
 };
 
 /* The answer to a request of ours, or a notification. */
@@ -61,7 +62,8 @@ enum talk_event {
 	TALK_ANSWER,	/* to the one request of ours */
 	TALK_NOTIFIED,	/* by an observation of ours (RFC 7641), tag is that of its request */
 	TALK_TIMER,	/* timer_ms has come, perhaps while we were away */
-	TALK_RING,	/* the device's target, lock, force or options may have changed */
+	TALK_RING,	/* the device's target, lock, force or options may have changed, or its
+			 * open attempt was ended by somebody else; only while it has a session */
 	TALK_DIRECTIVE, /* the answer to the report of the step before */
 	TALK_ACCEPTED,	/* the answer to the status of the step before */
 };
@@ -71,7 +73,7 @@ struct talk_in {
 	int64_t now_ms;		/* wall */
 	uint64_t random;	/* fresh */
 	const char *device;	/* its id: its authenticated identity */
-	struct bytes options;	/* of its product, checked; see options_check */
+	struct bytes options;	/* of its product, those of this protocol; checked */
 	bool secure;		/* DTLS */
 	char local[TALK_LOCAL]; /* where its datagrams come in: "192.0.2.1:5684", "[::1]:5684" */
 	const struct talk_request *request;
@@ -106,13 +108,17 @@ struct talk_reply {
 };
 
 struct talk_out {
-	bool changed; /* must be stored before anything leaves */
+	/* Must be stored before anything leaves. What changes without is kept in memory, and stored
+	 * with the last contact, at the latest when the device leaves the cache. The first change of
+	 * a device makes this its protocol. */
+	bool changed;
 	bool has_reply;
 	bool has_ask;
 	bool cancels;	 /* the outstanding ask, without a new one */
 	bool has_report; /* steps again with TALK_DIRECTIVE */
 	bool has_status; /* steps again with TALK_ACCEPTED; never together with a report */
 	bool contact;	 /* genuine word of the device: it counts as heard */
+	bool gone;	 /* it said good-bye, or its registration is over: it counts as offline */
 	struct talk_reply reply;
 	struct talk_ask ask;
 	struct report report;
@@ -159,10 +165,19 @@ struct talk_proto {
 		      void (*tell)(void *ctx, const char *name, const char *value), void *ctx);
 };
 
-/* All of them; NULL beyond the last. A row of this table is all that a new protocol needs. */
+/* The table (talk_table.c; tests have one of their own), NULL at its end. A row is all that a new
+ * protocol needs. */
+extern const struct talk_proto *const talk_protos[];
+
+/* All of them; NULL beyond the last. */
 const struct talk_proto *talk_proto_at(size_t index);
 /* By its name; NULL: none. */
 const struct talk_proto *talk_proto_named(const char *name);
+/* That has this option; NULL: none. */
+const struct talk_proto *talk_proto_with(const char *option, size_t len);
+/* Of a product's options those of one protocol. */
+struct bytes talk_options_of(const struct talk_proto *proto, const char *options,
+			     char dst[TALK_OPTIONS]);
 /* That owns a request; NULL: none. */
 const struct talk_proto *talk_proto_of(uint8_t method, const struct bytes *path,
 				       unsigned path_count);

@@ -145,6 +145,12 @@ static const struct question questions[] = {
 	{"SELECT 'device ' || d.id FROM device d WHERE d.plain + d.certified + "
 	 "EXISTS (SELECT 1 FROM device_key k WHERE k.device = d.id) > 1",
 	 "it has more than one of a key, a certificate and plain CoAP"},
+	{"SELECT 'device ' || d.id FROM device d WHERE d.protocol IN ('', 'native') AND "
+	 "EXISTS (SELECT 1 FROM device_talk t WHERE t.device = d.id)",
+	 "it has a talk of a protocol that it does not speak"},
+	{"SELECT 'device ' || d.id FROM device d WHERE d.protocol NOT IN ('', 'native') AND "
+	 "NOT EXISTS (SELECT 1 FROM device_talk t WHERE t.device = d.id)",
+	 "its talk is missing"},
 	{"SELECT 'product ' || p.name FROM product p JOIN release r ON r.id = p.target "
 	 "WHERE r.product <> p.id",
 	 "its target is another product's release"},

@@ -15,7 +15,9 @@
 	X(target, REF, target, )                                                                   \
 	X(created_ms, PLAIN, created_ms, )                                                         \
 	X(ca_count, PLAIN, ca_count, )                                                             \
-	X(ca_sha256, PLAIN, ca_sha256, )
+	X(ca_sha256, PLAIN, ca_sha256, )                                                           \
+	X(protocol, PLAIN, protocol, )                                                             \
+	X(protocol_options, PLAIN, protocol_options, )
 
 /* struct release, without id and its digests */
 #define RELEASE_COLUMNS(X)                                                                         \
@@ -41,10 +43,11 @@
 	X(mac, SIZED, mac, mac_len)                                                                \
 	X(set_ms, PLAIN, set_ms, )
 
-/* struct device, without id, rev, created_ms and the packed boots: what never changes (an index
- * costs nothing where the update does not name its columns) ... */
+/* struct device, without id, rev, created_ms and the packed boots: what hardly ever changes (an
+ * index costs nothing where the update does not name its columns) ... */
 #define DEVICE_FIXED(X)                                                                            \
-	X(product, PLAIN, product, )
+	X(product, PLAIN, product, )                                                               \
+	X(protocol, PLAIN, protocol, ) /* once in a while, by a statement of its own */
 
 /* ... and what does */
 #define DEVICE_COLUMNS(X)                                                                          \

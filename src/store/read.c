@@ -267,6 +267,40 @@ int store_devices_silent(struct store *s, int64_t now_ms, unsigned limit, store_
 	return each_device(&q, row, ctx);
 }
 
+int store_talk(struct store *s, const char *device, uint8_t *dst, size_t cap, size_t *ret_len)
+{
+	struct query q = query(s, STMT_TALK);
+
+	with_str(&q, device);
+	int err = step_one(&q);
+	if (!err) {
+		size_t len = (size_t)sqlite3_column_bytes(q.stmt, 0);
+		const void *blob = sqlite3_column_blob(q.stmt, 0);
+		if (len > cap)
+			err = bad_row(&q, ERR_CORRUPT);
+		else if (len && !blob)
+			err = ERR_NOMEM;
+		else if (len)
+			memcpy(dst, blob, len);
+		if (!err)
+			*ret_len = len;
+	}
+	return end(&q, err);
+}
+
+int store_talks_due(struct store *s, int64_t now_ms, unsigned limit, store_talk_row *row, void *ctx)
+{
+	struct query q = query(s, STMT_TALKS_DUE);
+	int found;
+
+	with_int(&q, now_ms);
+	with_int(&q, limit);
+	while ((found = step(&q)) > 0)
+		if (!row(ctx, text(&q, 0)))
+			break;
+	return end(&q, found < 0 ? found : 0);
+}
+
 int store_keys(struct store *s, const char *device, struct store_key ret[KEY_SLOTS],
 	       unsigned *ret_count)
 {
@@ -555,6 +589,16 @@ int store_counts(struct store *s, struct store_counts *ret)
 			.failed = (uint64_t)sqlite3_column_int64(q.stmt, 8),
 		};
 	return end(&q, err);
+}
+
+int store_protocols(struct store *s, store_protocol_row *row, void *ctx)
+{
+	struct query q = query(s, STMT_PROTOCOLS);
+	int found;
+
+	while ((found = step(&q)) > 0)
+		row(ctx, text(&q, 0), (uint64_t)sqlite3_column_int64(q.stmt, 1));
+	return end(&q, found < 0 ? found : 0);
 }
 
 int store_open_states(struct store *s, uint64_t ret_counts[ATTEMPT_STATE_COUNT])

@@ -208,6 +208,29 @@ void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 	add_copy(set, OP_SEEN, &op, sizeof(op));
 }
 
+void store_set_protocol(struct store_set *set, const char *device, const char *protocol)
+{
+	struct op_protocol op = {0};
+
+	copy_id(set, op.device, device);
+	if (!buf_copy_str(op.protocol, sizeof(op.protocol), protocol) && !set->err)
+		set->err = ERR_LIMIT;
+	add_copy(set, OP_PROTOCOL, &op, sizeof(op));
+}
+
+void store_set_talk(struct store_set *set, const char *device, struct bytes talk, int64_t at_ms)
+{
+	if (talk.len > LIMIT_TALK_SAVED && !set->err)
+		set->err = ERR_LIMIT;
+	struct op_talk *op = add(set, OP_TALK, sizeof(*op) + talk.len);
+	if (!op)
+		return;
+	*op = (struct op_talk){.at_ms = at_ms, .len = talk.len, .bytes = (uint8_t *)(op + 1)};
+	copy_id(set, op->device, device);
+	if (talk.len)
+		memcpy(op + 1, talk.ptr, talk.len);
+}
+
 void store_set_alive(struct store_set *set, int64_t wall_ms)
 {
 	add_copy(set, OP_ALIVE, &wall_ms, sizeof(wall_ms));

@@ -21,6 +21,8 @@ enum op_kind {
 	OP_DIAGNOSES,	   /* struct op_diagnoses */
 	OP_EVENT,	   /* struct store_event, its strings behind it */
 	OP_SEEN,	   /* struct op_seen */
+	OP_PROTOCOL,	   /* struct op_protocol */
+	OP_TALK,	   /* struct op_talk, its bytes behind it */
 	OP_ALIVE,	   /* int64_t */
 	OP_RETIRE,	   /* struct store_retire */
 	OP_RESTORED,	   /* enum store_restored */
@@ -52,6 +54,18 @@ struct op_diagnoses {
 struct op_seen {
 	char device[LIMIT_DEVICE_ID + 1];
 	int64_t seen_ms, offline_at_ms;
+};
+
+struct op_protocol {
+	char device[LIMIT_DEVICE_ID + 1];
+	char protocol[LIMIT_PROTOCOL + 1];
+};
+
+struct op_talk {
+	char device[LIMIT_DEVICE_ID + 1];
+	int64_t at_ms;
+	size_t len; /* 0: none any more */
+	const uint8_t *bytes;
 };
 
 struct store_set {

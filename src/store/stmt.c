@@ -76,6 +76,11 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"WHERE id = ? AND rev = ?"),
 	WRITE(STMT_DEVICE_DELETE, "DELETE FROM device WHERE id = ? AND rev = ?"),
 	WRITE(STMT_DEVICE_SEEN, "UPDATE device SET seen_ms = ?, offline_at_ms = ? WHERE id = ?"),
+	WRITE(STMT_DEVICE_PROTOCOL, "UPDATE device SET protocol = ? WHERE id = ?"),
+	WRITE(STMT_TALK_PUT,
+		"INSERT INTO device_talk (device, at_ms, talk) VALUES (?, ?, ?) "
+		"ON CONFLICT (device) DO UPDATE SET at_ms = excluded.at_ms, talk = excluded.talk"),
+	WRITE(STMT_TALK_DELETE, "DELETE FROM device_talk WHERE device = ?"),
 
 	WRITE(STMT_KEY_PUT,
 		"INSERT INTO device_key (device, slot, form, value, mac, set_ms) "
@@ -135,6 +140,7 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"WHERE release = ? ORDER BY position"),
 
 	READ(STMT_DEVICE, DEVICE_SELECT "WHERE id = ?"),
+	READ(STMT_TALK, "SELECT talk FROM device_talk WHERE device = ?"),
 	READ(STMT_KEYS, KEY_SELECT "WHERE device = ? ORDER BY slot"),
 	READ(STMT_KEY_BY_MAC, KEY_SELECT "WHERE mac = ?"),
 
@@ -167,6 +173,9 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	READ_SCAN(STMT_OPEN_STATES, /* once, at the start */
 		"SELECT state, COUNT(*) FROM attempt INDEXED BY attempt_due "
 		"WHERE state <> 'closed' GROUP BY state"),
+	READ_SCAN(STMT_PROTOCOLS, /* the same */
+		"SELECT protocol, COUNT(*) FROM device INDEXED BY device_by_protocol "
+		"GROUP BY protocol"),
 
 	READ(STMT_PRODUCTS, PRODUCT_SELECT "WHERE name > ? ORDER BY name LIMIT ?"),
 	READ(STMT_RELEASES, RELEASE_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),
@@ -176,6 +185,9 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	READ(STMT_DEVICES_SILENT,
 		DEVICE_SELECT "WHERE online = 1 AND offline_at_ms > 0 AND offline_at_ms <= ? "
 		"ORDER BY offline_at_ms LIMIT ?"),
+	READ(STMT_TALKS_DUE,
+		"SELECT device FROM device_talk WHERE at_ms > 0 AND at_ms <= ? "
+		"ORDER BY at_ms LIMIT ?"),
 	READ(STMT_ATTEMPTS, ATTEMPT_SELECT "WHERE number < ? ORDER BY number DESC LIMIT ?"),
 	READ_SCAN(STMT_ATTEMPTS_OPEN, /* all open ones, sorted */
 		ATTEMPT_SELECT "INDEXED BY attempt_due WHERE state <> 'closed' AND number < ? "

@@ -143,6 +143,12 @@ void store_set_event(struct store_set *set, const struct store_event *e);
  * device that was removed meanwhile. */
 void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 		    int64_t offline_at_ms);
+/* Which protocol it speaks. ERR_CONFLICT if there is no such device. */
+void store_set_protocol(struct store_set *set, const char *device, const char *protocol);
+/* Its talk (proto/talk.h; at most LIMIT_TALK_SAVED bytes, else ERR_LIMIT) and the wall time at
+ * which that goes on by itself, 0: never; empty: it has none any more. ERR_CONFLICT if there is no
+ * such device. A device takes its talk with it. */
+void store_set_talk(struct store_set *set, const char *device, struct bytes talk, int64_t at_ms);
 void store_set_alive(struct store_set *set, int64_t wall_ms);
 
 /* Retention, one step of it: at most LIMIT_RETIRE events and LIMIT_RETIRE attempts are looked
@@ -236,6 +242,9 @@ int store_keys(struct store *s, const char *device, struct store_key ret[KEY_SLO
 	       unsigned *ret_count) ERR_CHECK;
 /* Whose key it is. */
 int store_key_by_mac(struct store *s, struct bytes mac, struct store_key *ret) ERR_CHECK;
+/* LIMIT_TALK_SAVED bytes are enough; ERR_CORRUPT: they are not. */
+int store_talk(struct store *s, const char *device, uint8_t *dst, size_t cap,
+	       size_t *ret_len) ERR_CHECK;
 int store_history(struct store *s, const char *device, const uint8_t sha256[DIGEST_SHA256],
 		  uint64_t after_number, struct history *ret) ERR_CHECK;
 
@@ -261,6 +270,11 @@ int store_attempts_due(struct store *s, int64_t now_ms, unsigned limit, store_at
 /* Devices that are online and whose offline_at has passed. */
 int store_devices_silent(struct store *s, int64_t now_ms, unsigned limit, store_device_row *row,
 			 void *ctx) ERR_CHECK;
+
+/* Devices whose talk goes on by itself by then, earliest first; row as above. */
+typedef bool store_talk_row(void *ctx, const char *device);
+int store_talks_due(struct store *s, int64_t now_ms, unsigned limit, store_talk_row *row,
+		    void *ctx) ERR_CHECK;
 
 struct store_event_row {
 	uint64_t seq;
@@ -318,6 +332,9 @@ struct store_counts {
 	uint64_t updated, failed; /* attempts closed ever: success, charged failures */
 };
 int store_counts(struct store *s, struct store_counts *ret) ERR_CHECK;
+/* Devices by protocol, "" those of which it is not known; looks at all of them. */
+typedef void store_protocol_row(void *ctx, const char *protocol, uint64_t devices);
+int store_protocols(struct store *s, store_protocol_row *row, void *ctx) ERR_CHECK;
 /* Open attempts by state; looks at all of them. */
 int store_open_states(struct store *s, uint64_t ret_counts[ATTEMPT_STATE_COUNT]) ERR_CHECK;
 

@@ -327,6 +327,35 @@ static int write_seen(struct db *db, const struct op_seen *op)
 	return err ? err : db_run(db, STMT_DEVICE_SEEN, NULL);
 }
 
+static int write_protocol(struct db *db, const struct op_protocol *op)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_DEVICE_PROTOCOL];
+	int err = bind_str(stmt, 1, op->protocol);
+
+	if (!err)
+		err = bind_str(stmt, 2, op->device);
+	return err ? err : run_one(db, STMT_DEVICE_PROTOCOL, ERR_CONFLICT);
+}
+
+static int write_talk(struct db *db, const struct op_talk *op)
+{
+	enum stmt_id id = op->len ? STMT_TALK_PUT : STMT_TALK_DELETE;
+	sqlite3_stmt *stmt = db->stmt[id];
+	int err = bind_str(stmt, 1, op->device);
+
+	if (!err && op->len)
+		err = bind_int(stmt, 2, op->at_ms);
+	if (!err && op->len && sqlite3_bind_blob64(stmt, 3, op->bytes, op->len, SQLITE_STATIC))
+		err = ERR_NOMEM;
+	if (err)
+		return err;
+	err = db_run(db, id, NULL);
+	if (err == ERR_INVAL &&
+	    sqlite3_extended_errcode(db->handle) == SQLITE_CONSTRAINT_FOREIGNKEY)
+		err = db_note(db, id, ERR_CONFLICT, "no such device");
+	return err;
+}
+
 /* ---- facts of the database ---- */
 
 int write_meta_number(struct db *db, const char *key, int64_t value)
@@ -415,6 +444,10 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 		return write_event(db, set, data, state);
 	case OP_SEEN:
 		return write_seen(db, data);
+	case OP_PROTOCOL:
+		return write_protocol(db, data);
+	case OP_TALK:
+		return write_talk(db, data);
 	case OP_ALIVE:
 		err = write_meta_number(db, "alive_ms", *(const int64_t *)data);
 		if (!err)

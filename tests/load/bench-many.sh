@@ -17,11 +17,12 @@ metric() { # NAME, with its labels
 		awk -v name="$1" '$1 == name { print $2 }'
 }
 
-# crowd FROM COUNT: so many devices of the list shake hands, say one word and are not heard again
+# crowd FROM COUNT: so many devices of the list shake hands, ask for the doorbell and are not heard
+# again
 crowd() {
 	sed -n "$1,$(($1 + $2 - 1))p" "$dir/many" >"$dir/crowd-keys"
 	(pin 1 "$bin/postboot-load" --port "$port" --psk-list "$dir/crowd-keys" --sessions 0 \
-		--idle "$2" --forget --seconds 0 --sockets 8) >/dev/null 2>"$dir/load-err" || {
+		--idle "$2" --observe --forget --seconds 0 --sockets 8) >/dev/null 2>"$dir/load-err" || {
 		cat "$dir/load-err" >&2
 		die "the crowd"
 	}

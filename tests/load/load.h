@@ -27,7 +27,7 @@ enum { LOAD_WINDOW_MAX = 16, LOAD_SOCKETS_MAX = 8, LOAD_BUCKETS = 64 * 32, LOAD_
 enum load_job {
 	JOB_DOWNLOAD, /* GET block after block, round and round */
 	JOB_REPORT,   /* POST /report without a pause */
-	JOB_IDLE,     /* handshake, then silence */
+	JOB_IDLE,     /* handshake and one GET, then silence */
 	JOB_SHAKE,    /* handshake after handshake */
 	JOB_LIFE,     /* one whole update, from the check-in to the proof */
 };
@@ -50,7 +50,7 @@ struct load_conf {
 	unsigned port, sessions, window, block, idle, reporters, sockets, shakers;
 	unsigned lifecycles, in_flight, rate, pid;
 	double seconds;
-	bool report_first, forget, cid;
+	bool report_first, forget, observe, cid;
 	unsigned rebind; /* answers */
 };
 
@@ -74,6 +74,7 @@ struct session {
 	mbedtls_ssl_config tls; /* its own: mbedTLS keeps a client's PSK identity there */
 	mbedtls_ssl_context ssl;
 	bool started, up, want_path, timer_set;
+	bool heard; /* JOB_IDLE: its request was answered */
 	int64_t intermediate_us, final_us;
 	unsigned socket, index;
 	union net_address remote;

@@ -21,7 +21,11 @@ static const char usage[] =
 	"                              whatever is answered (open loop); latencies count from "
 	"when\n"
 	"                              a request was due, not from when it could be sent\n"
-	"  --idle K [--forget]         further sessions that only shake hands; forget them here\n"
+	"  --idle K                    further sessions that say one word (a server closes one "
+	"that\n"
+	"                              never did): GET /.well-known/core\n"
+	"  --observe                   instead of that word they observe /desired, as devices do\n"
+	"  --forget                    they are forgotten here then, and not closed\n"
 	"  --reporters R               further sessions that POST /report without a pause\n"
 	"  --handshakes N              instead: N sessions that shake hands again and again\n"
 	"  --lifecycles N --in-flight M   instead: N devices, M at a time, that live through an "
@@ -53,6 +57,7 @@ static const struct {
 	{"rate", NUMBER, offsetof(struct load_conf, rate), 1000000},
 	{"idle", NUMBER, offsetof(struct load_conf, idle), 1000000},
 	{"forget", FLAG, offsetof(struct load_conf, forget), 0},
+	{"observe", FLAG, offsetof(struct load_conf, observe), 0},
 	{"reporters", NUMBER, offsetof(struct load_conf, reporters), 100000},
 	{"handshakes", NUMBER, offsetof(struct load_conf, shakers), 10000},
 	{"seconds", REAL, offsetof(struct load_conf, seconds), 0},

@@ -109,17 +109,13 @@ static void shake(struct session *s)
 		return;
 	}
 	s->up = true;
-	l->up_count++;
+	l->up_count += s->job != JOB_IDLE; /* that one counts when it was heard */
 	l->n.handshakes++;
 	if (s->job == JOB_SHAKE && !l->stopping) {
 		(void)mbedtls_ssl_close_notify(&s->ssl);
 		l->up_count--;
 		session_start(s);
 		return;
-	}
-	if (s->job == JOB_IDLE && l->conf.forget) {
-		send_empty(s, WIRE_CON, s->next_mid++); /* it has been heard once */
-		session_drop(s);			/* here; the server is to keep it */
 	}
 	session_work(s);
 }
@@ -162,6 +158,12 @@ static struct bytes report_of(const struct session *s, uint8_t dst[32])
 	return buf_bytes(&w);
 }
 
+/* What costs nobody much, and is there on every server. */
+static const char *idle_path(const struct session *s)
+{
+	return s->load->conf.observe ? "/desired" : "/.well-known/core";
+}
+
 static void send_slot(struct session *s, unsigned i)
 {
 	struct request_slot *r = &s->slot[i];
@@ -169,6 +171,8 @@ static void send_slot(struct session *s, unsigned i)
 	struct buf out = buf_writer(body, sizeof(body));
 	struct bytes payload = {NULL, 0};
 	const char *post = NULL;
+
+	bool observes = s->job == JOB_IDLE && s->load->conf.observe;
 
 	if (s->job == JOB_LIFE) {
 		post = life_post(s, &out, &payload);
@@ -178,11 +182,13 @@ static void send_slot(struct session *s, unsigned i)
 	}
 	struct wire_coap_writer w = wire_coap_begin(raw, sizeof(raw), WIRE_CON, post ? POST : GET,
 						    r->mid, (struct bytes){token, sizeof(token)});
-	put_path(&w, post ? post : s->path);
+	if (observes)
+		wire_coap_put_uint(&w, WIRE_OPT_OBSERVE, 0);
+	put_path(&w, post ? post : s->job == JOB_IDLE ? idle_path(s) : s->path);
 	if (post) {
 		wire_coap_put_uint(&w, WIRE_OPT_CONTENT_FORMAT, 60);
 		wire_coap_payload(&w, payload);
-	} else {
+	} else if (s->job != JOB_IDLE) {
 		wire_coap_put_block(
 			&w, WIRE_OPT_BLOCK2,
 			(struct wire_block){.num = r->num, .szx = szx_of(s->load->conf.block)});
@@ -212,7 +218,7 @@ void session_work(struct session *s)
 {
 	unsigned window = s->job == JOB_DOWNLOAD && !s->want_path ? s->load->conf.window : 1;
 
-	if (!s->up || s->load->stopping || s->job == JOB_IDLE || s->job == JOB_SHAKE)
+	if (!s->up || s->load->stopping || s->job == JOB_SHAKE || (s->job == JOB_IDLE && s->heard))
 		return;
 	if (s->job == JOB_LIFE) {
 		life_work(s);
@@ -285,6 +291,16 @@ static void rebind(struct session *s)
 	s->load->n.moves++;
 }
 
+/* It has been heard, and says no more. */
+static void idle_answered(struct session *s, const struct wire_coap *m)
+{
+	s->load->n.refused += m->code >> 5 != 2;
+	s->load->up_count++;
+	s->heard = true;
+	if (s->load->conf.forget)
+		session_drop(s); /* here; the server is to keep it */
+}
+
 static void answered(struct session *s, unsigned i, const struct wire_coap *m)
 {
 	struct load *l = s->load;
@@ -296,6 +312,10 @@ static void answered(struct session *s, unsigned i, const struct wire_coap *m)
 		rebind(s);
 	if (s->job == JOB_LIFE) {
 		life_answered(s, i, m, took);
+		return;
+	}
+	if (s->job == JOB_IDLE) {
+		idle_answered(s, m);
 		return;
 	}
 	if (m->code >> 5 != 2) {
@@ -367,7 +387,8 @@ void session_datagram(struct session *s, const uint8_t *data, size_t len)
 		}
 		if (got != MBEDTLS_ERR_SSL_WANT_READ && !s->load->stopping) {
 			s->load->n.failed++;
-			s->load->up_count--;
+			s->load->up_count -= s->job != JOB_IDLE || s->heard;
+			s->heard = false;
 			session_start(s);
 		}
 		return;

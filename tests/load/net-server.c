@@ -4,7 +4,7 @@
  * measuring it without an engine.
  *
  *   net-server --file F --psk-list L [--bind ADDR] [--port N] [--plain-port N]
- *              [--plain-devices] [--tick MS] [--idle MS] [--max-peers N]
+ *              [--plain-devices] [--tick MS] [--idle MS] [--max-peers N] [--hibernate MS]
  *
  * GET /fw/x is the file, cut here; GET /whole the same, cut by net; GET /desired a counter that
  * rises every tick (observable); POST /report answers 2.04, after ?delay=MS if given; POST /fail
@@ -357,6 +357,7 @@ static void parse(int argc, char **argv, struct options *o)
 		{"max-peers", required_argument, NULL, 'm'},
 		{"debug", no_argument, NULL, 'd'},
 		{"handshakes", required_argument, NULL, 'h'},
+		{"hibernate", required_argument, NULL, 's'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -392,6 +393,9 @@ static void parse(int argc, char **argv, struct options *o)
 			break;
 		case 'h':
 			o->conf.handshakes_per_s = (unsigned)atoi(optarg);
+			break;
+		case 's':
+			o->conf.hibernate_after_ms = atoi(optarg);
 			break;
 		case 'd':
 			log_set_level(LOG_LEVEL_DEBUG);

@@ -46,6 +46,7 @@ static void sized(uint8_t *bytes, uint8_t *len, size_t cap, unsigned seed)
 static void boot_id(struct boot_id *id, unsigned seed)
 {
 	sized(id->bytes, &id->len, sizeof(id->bytes), seed);
+	id->inferred = false; /* never stored: boots.backwards is what comes of it */
 	id->has_count = seed % 2;
 	if (!id->has_count)
 		id->count = 0;
@@ -57,6 +58,8 @@ void rows_product(unsigned seed, struct product *ret)
 	ret->id = ret->rev = ret->target = 0;
 	TEXT(ret->name, seed);
 	TEXT(ret->hardware, seed);
+	TEXT(ret->protocol, seed);
+	TEXT(ret->protocol_options, seed);
 	for (size_t i = 0; i < POLICY_COUNT; i++) {
 		const struct policy_row *row = &policy_rows[i];
 		int64_t value = row->min + (int64_t)(i + seed * 3) % (row->max - row->min + 1);
@@ -129,6 +132,7 @@ void rows_device(unsigned seed, int64_t product, struct device *ret)
 	ret->product = product;
 	FLAG(ret->plain, seed);
 	FLAG(ret->certified, seed + 1);
+	TEXT(ret->protocol, seed);
 	FLAG(ret->force, seed + 1);
 	WORD(ret->hold, HOLD_NONE, HOLD_RESTARTS + 1, seed * 3 + 1);
 	SMALL(ret->fail_mark);

@@ -63,6 +63,7 @@ static void test_device_update_round_trip(void **state)
 		rows_device(seed, product, &want);
 		memcpy(want.id, first.id, sizeof(want.id));
 		want.created_ms = first.created_ms;
+		memcpy(want.protocol, first.protocol, sizeof(want.protocol));
 		want.lock = seed % 2 ? lock : 0;
 		want.rev = seed;
 		assert_int_equal(rows_put_device(s, &want), 0);
