@@ -11,7 +11,7 @@
 enum { METHOD_GET = 1, METHOD_POST, METHOD_PUT };
 enum {
 	POLL_FIRST_S = 5,
-	STATE_OLD_S = 30, /* before something is written, State is read again */
+	STATE_OLD_S = 10, /* before something is written, State is read again */
 };
 
 bool lwm2m_listens(const struct lwm2m_step_ctx *c)

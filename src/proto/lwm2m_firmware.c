@@ -38,7 +38,7 @@ enum {
 	EXECUTES_MAX = 4, /* without an answer */
 	STALE_S = 60,	  /* Result may still be that of the attempt before */
 	LOST_S = 180,	  /* State 0 for so long after a write: it was forgotten */
-	FRESH_S = 30,	  /* State is known well enough */
+	FRESH_S = 5,	  /* State is known well enough */
 };
 
 static void fail(struct lwm2m_step_ctx *c, enum reason reason, int32_t code, const char *detail)
@@ -289,12 +289,15 @@ static void drive_executed(struct lwm2m_step_ctx *c)
 		lwm2m_poll(c);
 }
 
+/* Once in any case: it may have been about to begin. */
 static void drive_drop(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_firmware *fw = &c->t->fw;
 	int64_t state = c->t->told.state;
 
-	if ((state == STATE_DOWNLOADING || state == STATE_DOWNLOADED) && fw->resets < RESETS_MAX)
+	if (((state == STATE_IDLE && fw->resets == 0) || state == STATE_DOWNLOADING ||
+	     state == STATE_DOWNLOADED) &&
+	    fw->resets < RESETS_MAX)
 		c->t->ask.next = ASK_RESET;
 	else
 		fw->step = FW_IDLE;
@@ -413,7 +416,7 @@ static void begin(struct lwm2m_step_ctx *c, const struct directive *d)
 				      .attempt = d->attempt,
 				      .size_bytes = d->size_bytes,
 				      .block_bytes = d->block_bytes,
-				      .fresh = d->flags & DIRECTIVE_FRESH,
+				      .fresh = (d->flags & DIRECTIVE_FRESH) || fw->step == FW_DROP,
 				      .registration = c->t->reg.count,
 				      .stale_result = -1,
 				      .last = last};
