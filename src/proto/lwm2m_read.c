@@ -65,8 +65,10 @@ void lwm2m_round(struct lwm2m_step_ctx *c, bool report)
 	struct lwm2m_talk *t = c->t;
 	uint32_t todo = t->reads.single_firmware ? single_firmware : ITEM(ITEM_FIRMWARE);
 
-	if (t->reg.has_links && !t->reg.has_firmware)
+	if (t->reg.has_links && !t->reg.has_firmware) {
 		todo = 0;
+		t->told.state = t->told.result = -1;
+	}
 	if (report) {
 		todo |= t->reads.single_device ? single_device : ITEM(ITEM_DEVICE);
 		for (unsigned i = 0; i < NAMED_COUNT; i++)
@@ -77,6 +79,8 @@ void lwm2m_round(struct lwm2m_step_ctx *c, bool report)
 		t->check_ms = 0; /* this is it */
 	}
 	t->reads.todo |= todo;
+	if (t->reads.todo == 0)
+		lwm2m_drive(c); /* nobody will answer what is not asked */
 }
 
 /* ---- asking ---- */
