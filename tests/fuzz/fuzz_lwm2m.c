@@ -174,7 +174,7 @@ static void check_waiting(void)
 {
 	const struct lwm2m_talk *t = talk();
 	int64_t at_ms = talk_lwm2m.timer_ms(t);
-	bool open = t->fw.step != FW_IDLE && t->fw.step != FW_DROP;
+	bool open = t->fw.step != FW_IDLE && t->fw.step != FW_DROP && t->fw.step != FW_PROVING;
 
 	hold(at_ms >= 0 && (at_ms == 0 || at_ms > w.now_ms));
 	hold(!w.asking || (at_ms && t->ask.ask != ASK_NONE));
