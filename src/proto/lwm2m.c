@@ -130,8 +130,9 @@ static void check(struct lwm2m_step_ctx *c)
 	if (t->check_ms == 0 || c->in->now_ms < t->check_ms)
 		return;
 	if (!lwm2m_listens(c)) {
-		if (t->check_ms < t->window_ms)
-			t->check_ms = t->window_ms; /* when it speaks */
+		/* The timer came too late for the window: at its next word. */
+		if (t->window_ms && t->check_ms < t->window_ms && c->in->now_ms >= t->window_ms)
+			t->check_ms = t->window_ms;
 		return;
 	}
 	t->check_ms = 0;
