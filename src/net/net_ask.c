@@ -6,6 +6,8 @@
 
 enum {
 	GET = 1,
+	PUT = 3,
+	FETCH = 5,
 	IPATCH = 7,
 	SZX_MAX = 6,
 	BLOCK_MAX = 1024,
@@ -422,13 +424,22 @@ static void finish_with(struct net_coap *c, struct net_asking *a, const struct w
 	finish(c, a->session, &answer);
 }
 
+/* The answer has changed, or is forgotten: what may be done twice (RFC 7252 5.1) is. */
+static void fetch_anew(struct net_coap *c, struct net_asking *a)
+{
+	if (a->method == GET || a->method == PUT || a->method == FETCH)
+		begin_anew(c, a, ERR_CONFLICT);
+	else
+		net_ask_failed(c, a->session, ERR_CONFLICT);
+}
+
 static void fetch_step(struct net_coap *c, struct net_asking *a, const struct wire_coap *m)
 {
 	bool success = m->code >> 5 == 2, fetching = a->fetch.data != NULL;
 	int err = 0;
 
 	if (fetching && m->code == NET_CODE(4, 8)) {
-		begin_anew(c, a, ERR_CONFLICT);
+		fetch_anew(c, a);
 		return;
 	}
 	if (!success || (!fetching && (!m->has_block2 || (!m->block2.more && !m->block2.num)))) {
@@ -440,7 +451,7 @@ static void fetch_step(struct net_coap *c, struct net_asking *a, const struct wi
 	else if (!fetching && !fetch_begin(c, a, m))
 		err = ERR_NOMEM;
 	if (!err && fetching && is_of_another(&a->fetch, m)) {
-		begin_anew(c, a, ERR_CONFLICT);
+		fetch_anew(c, a);
 		return;
 	}
 	if (!err)

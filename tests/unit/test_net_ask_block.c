@@ -505,6 +505,21 @@ static void test_answer_that_changes_is_fetched_anew_once(void **state)
 	rig_free(r);
 }
 
+static void test_post_is_not_done_twice_for_its_answer(void **state)
+{
+	struct rig *r = rig_new(false);
+	struct net_ask ask = NET_ASK(POST, "3/0");
+
+	(void)state;
+	ask.tag = TAG;
+	assert_int_equal(net_coap_ask(&r->coap, &r->session, &ask), 0);
+	answer_block(r, 0, 2, 200, "one");
+	answer_block(r, 1, 2, 200, "two");
+	assert_answer(r, 1, ERR_CONFLICT, TAG, 0, "");
+	assert_int_equal(r->sent_count, 2);
+	rig_free(r);
+}
+
 static void test_size2_that_changes_is_another_answer(void **state)
 {
 	struct rig *r = rig_new(false);
@@ -655,6 +670,7 @@ int main(void)
 		rfc_test("7959 2.4", test_smaller_blocks_are_asked_for_and_may_come),
 		cmocka_unit_test(test_answer_at_the_limit_and_one_byte_more),
 		rfc_test("7959 2.4", test_answer_that_changes_is_fetched_anew_once),
+		rfc_test("7252 5.1", test_post_is_not_done_twice_for_its_answer),
 		rfc_test("7959 4", test_size2_that_changes_is_another_answer),
 		rfc_test("7959 2.4", test_error_in_between_is_the_answer),
 		rfc_test("7959 2.4", test_blocks_that_do_not_fit_together),
