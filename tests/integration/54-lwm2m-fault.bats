@@ -10,152 +10,103 @@ setup() {
 	product_add stall-s=6
 	release_add 1.0.0
 	release_add 1.1.0
-	ctl product target argon 1.1.0
-	device_add lw-1
+	ctl product target argon 1.1.0 >/dev/null
+	ctl product set argon --protocol-option lwm2m-boot-count=/33000/0/0 >/dev/null
 }
 
 teardown() {
 	lab_close
 }
 
-lw() { # [OPTION...]
-	device_start lw-1 1.0.0 --protocol lwm2m --interval 20 "$@"
+# devices: starts one for each line of ID VERDICT OPTION..., all at once, and holds their verdicts
+# against what the lines want; a third word "reason=R" is its reason. ATTEMPT[ID] are their numbers.
+declare -gA ATTEMPT
+devices() {
+	local id wanted options reason bad=0
+	local -A want=()
+	while read -r id wanted options; do
+		want[$id]=$wanted
+		device_add "$id"
+		# shellcheck disable=SC2086
+		device_start "$id" 1.0.0 --protocol lwm2m --interval 20 $options
+	done
+	for id in "${!want[@]}"; do
+		ATTEMPT[$id]=$(closed "$id" 60)
+		wanted=$(verdict "${ATTEMPT[$id]}" '"\(.verdict) \(.reason)"')
+		reason=${want[$id]#*:}
+		[[ ${wanted% *} =~ ^(${want[$id]%:*})$ ]] &&
+			{ [ "$reason" = "${want[$id]}" ] || [ "${wanted#* }" = "$reason" ]; } && continue
+		echo "$id: $wanted, not ${want[$id]}" >&2
+		ctl attempt show "${ATTEMPT[$id]}" >&2
+		cat "$LAB/$id.log" >&2
+		bad=1
+	done
+	return "$bad"
 }
 
-no_success() {
+said() { # ID WORDS: in what is shown of its attempt
+	ctl attempt show "${ATTEMPT[$1]}" | grep -q "$2"
+}
+
+@test "lwm2m: what is said without a boot into the image is no success, and the deadline tells" {
+	devices <<-END
+		early-result never-rebooted --fault early-result
+		old-image reverted --fault liar:old-image
+		no-reboot never-rebooted|unproven --fault liar:no-reboot --vendor-object 33000
+		stuck-1 transfer-stalled --fault stuck-state:1
+		stuck-2 never-rebooted --fault stuck-state:2
+		stuck-3 never-rebooted --fault stuck-state:3
+		blocked never-rebooted --fault never-reboot
+		gone never-came-back --fault never-return
+	END
 	[ "$(count_events '.data == "success"')" -eq 0 ]
+	said old-image 'LwM2M result 1'
+	diagnosed "${ATTEMPT[blocked]}" reset-blocked
 }
 
-# comes_to VERDICT [OPTION...]: what a device with these options comes to.
-comes_to() {
-	local wanted=$1
-	shift
-	lw "$@"
-	a=$(closed lw-1 40)
-	[[ $(verdict "$a" .verdict) =~ ^($wanted)$ ]] || {
-		ctl attempt show "$a"
-		cat "$LAB/lw-1.log"
-		return 1
-	}
-}
-
-@test "lwm2m early-result: Result 1 inside Execute, without a reset, is no success" {
-	comes_to 'never-rebooted' --fault early-result
-	no_success
-}
-
-@test "lwm2m liar:old-image: Result 1 after a reset, and the old image runs" {
-	comes_to 'reverted' --fault liar:old-image
-	no_success
-	ctl attempt show "$a" | grep -q 'LwM2M result 1'
-}
-
-@test "lwm2m liar:no-reboot: a new registration and the new version in the old boot" {
-	ctl product set argon --protocol-option lwm2m-boot-count=/33000/0/0
-	comes_to 'never-rebooted|unproven' --fault liar:no-reboot --vendor-object 33000
-	no_success
-}
-
-@test "lwm2m wrong-result:8: the new image runs, so it is a success" {
-	comes_to 'updated' --fault wrong-result:8
-}
-
-@test "lwm2m wrong-result:0: 0/0 after the reset, and the new image runs" {
-	comes_to 'updated' --fault wrong-result:0
-}
-
-@test "lwm2m stuck-state:1: downloaded, and never says so" {
-	comes_to 'transfer-stalled' --fault stuck-state:1
-	no_success
-}
-
-@test "lwm2m stuck-state:2: Execute does nothing" {
-	comes_to 'never-rebooted' --fault stuck-state:2
-	no_success
-}
-
-@test "lwm2m stuck-state:3: for ever updating" {
-	comes_to 'never-rebooted' --fault stuck-state:3
-	no_success
-}
-
-@test "lwm2m boot-state:1: it says that it downloads, and it does not" {
-	comes_to 'updated' --fault boot-state:1
-}
-
-@test "lwm2m no-fetch: State 2 without a byte, and nothing to boot" {
-	comes_to 'device-failed' --fault no-fetch
-	diagnosed "$a" cached-image
-	[ "$(verdict "$a" .served_bytes)" -eq 0 ]
-	no_success
-}
-
-@test "lwm2m no-notify: lost notifications are made up for by looking" {
-	ctl product set argon stall-s=60
-	comes_to 'updated' --fault no-notify
+@test "lwm2m: a Result that fits the failure is told with its number, in the words of Postboot" {
+	devices <<-END
+		bad-flash device-failed:bad-digest --fault bad-flash:70000
+		no-space device-failed|refused:no-space --slot-size 100000
+		no-fetch device-failed --fault no-fetch
+		rejected device-failed --fault bootloader-reject
+		record-lost reverted --fault fs-full:1 --style anjay
+	END
+	[ "$(count_events '.data == "success"')" -eq 0 ]
+	said bad-flash 'LwM2M result 5: integrity check failed'
+	said rejected 'LwM2M result 8'
+	[ "$(verdict "${ATTEMPT[no-fetch]}" .served_bytes)" -eq 0 ]
+	diagnosed "${ATTEMPT[no-fetch]}" cached-image
+	diagnosed "${ATTEMPT[record-lost]}" storage-full
 }
 
 again() { # N: so many registrations after its second boot
-	[ "$(sed -n '/boot #2/,$p' "$LAB/lw-1.log" | grep -c 'registered as')" -ge "$1" ]
+	[ "$(sed -n '/boot #2/,$p' "$LAB/registers.log" | grep -c 'registered as')" -ge "$1" ]
 }
 
-@test "lwm2m re-register, double-register: registrations are no boots" {
-	ctl product set argon stall-s=60
-	comes_to 'updated' --fault re-register:1 --fault double-register
+@test "lwm2m: whatever Result, State and registrations say, it runs the image after a boot" {
+	ctl product set argon stall-s=60 >/dev/null
+	devices <<-END
+		result-8 updated --fault wrong-result:8
+		result-0 updated --fault wrong-result:0
+		state-1 updated --fault boot-state:1
+		no-notify updated --fault no-notify
+		registers updated --fault re-register:1 --fault double-register
+		no-pull updated --fault fail-download:9
+		cut updated --fault power-cut:100000 --fault brown-out:after --vendor-object 33000
+	END
+	grep -q 'offered by push' "$LAB/no-pull.log"
+	[ "$(verdict "${ATTEMPT[cut]}" .interruptions)" -ge 1 ]
+	[ "$(count_events '.device == "cut" and .data == "started"')" -eq 1 ]
 	until_true 20 again 4
-	[ "$(count_events '.topic == "device/boot"')" -eq 2 ]
+	[ "$(count_events '.device == "registers" and .topic == "device/boot"')" -eq 2 ]
 }
 
-@test "lwm2m never-reboot and never-return: the deadline says which" {
-	comes_to 'never-rebooted' --fault never-reboot
-	device_stop lw-1
-	device_add lw-2
-	device_start lw-2 1.0.0 --protocol lwm2m --interval 20 --fault never-return
-	a=$(closed lw-2 40)
-	[ "$(verdict "$a" .verdict)" = never-came-back ]
-	no_success
-}
-
-@test "lwm2m bad-flash: Result 5 is a bad digest, with its number and text" {
-	comes_to 'device-failed' --fault bad-flash:70000
-	[ "$(verdict "$a" .reason)" = bad-digest ]
-	ctl attempt show "$a" | grep -q 'LwM2M result 5: integrity check failed'
-}
-
-@test "lwm2m: no room is Result 2" {
-	comes_to 'refused|device-failed' --slot-size 100000
-	[ "$(verdict "$a" .reason)" = no-space ]
-}
-
-@test "lwm2m fail-download:9: unsupported protocol, then by push where the device can" {
-	comes_to 'updated' --fault fail-download:9
-	grep -q 'offered by push' "$LAB/lw-1.log"
-}
-
-@test "lwm2m fs-full: the record is lost, Anjay says Result 1, and the old image runs" {
-	comes_to 'reverted' --fault fs-full:1 --style anjay
-	diagnosed "$a" storage-full
-	no_success
-}
-
-@test "lwm2m bootloader-reject: Result 8 on the old image" {
-	comes_to 'device-failed' --fault bootloader-reject
-	ctl attempt show "$a" | grep -q 'LwM2M result 8'
-	no_success
-}
-
-@test "lwm2m power-cut: interrupted, and the same attempt goes on" {
-	ctl product set argon stall-s=60 --protocol-option lwm2m-boot-count=/33000/0/0
-	comes_to 'updated' --fault power-cut:100000 --fault brown-out:after --vendor-object 33000
-	[ "$(verdict "$a" .interruptions)" -ge 1 ]
-	[ "$(count_events '.data == "started"')" -eq 1 ]
-}
-
-@test "lwm2m brown-out:before: a reset after Execute that changed nothing, and the next attempt" {
-	ctl product set argon stall-s=60
-	lw --fault brown-out:before
-	wait_event 40 '.verdict == "updated"'
-	[ "$(count_events '.verdict == "updated"')" -eq 1 ]
+@test "lwm2m: a reset after Execute that changed nothing, and the next attempt" {
+	ctl product set argon stall-s=60 >/dev/null
+	device_add lw-1
+	device_start lw-1 1.0.0 --protocol lwm2m --interval 20 --fault brown-out:before
+	wait_event 60 '.verdict == "updated"'
 }
 
 @test "lwm2m: the example of postboot-device(1)" {

@@ -39,7 +39,7 @@ said() { # WORDS: on the device's console
 }
 
 @test "lwm2m: the server restarts while the device downloads, and the verdict is the same" {
-	lw --fault delay:10 --style anjay --download same --block 512
+	lw --fault delay:10 --style anjay --download same
 	wait_event 20 '.data == "started"'
 	server_stop
 	server_start
