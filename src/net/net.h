@@ -158,7 +158,8 @@ struct net_claim {
 	X(NET_REFUSED_BY_DEVICE, "alert", "the device gave up: it may not accept ours")            \
 	X(NET_REFUSED_UNKNOWN_DEVICE, "unknown-device", "no such device was added")                \
 	X(NET_REFUSED_OTHER_PRODUCT, "other-product", "signed by a CA of another product")         \
-	X(NET_REFUSED_KEY_DEVICE, "key-device", "the device was added with a key")
+	X(NET_REFUSED_KEY_DEVICE, "key-device", "the device has a key, or none")                   \
+	X(NET_REFUSED_DISABLED, "disabled", "an operator has disabled the device")
 
 enum net_refused {
 #define NET_REFUSED_ENUM(name, word, help) name,
@@ -200,6 +201,10 @@ struct net_callbacks {
 	/* net_restore(): the peer is back and sleeps; it had been up before. `unheard`: it has not
 	 * acknowledged the last notification. Returns false to refuse it. */
 	bool (*peer_back)(void *ctx, struct net_peer *peer, struct bytes note, bool unheard);
+	/* Whether a request there may have a body in several blocks (RFC 7959), which `request`
+	 * gets as one. NULL: none may. */
+	bool (*long_body)(void *ctx, struct net_peer *peer, uint8_t method,
+			  const struct bytes *path, unsigned path_count);
 	/* The end of a net_ask(), or a notification; may ask again. NULL: nobody asks. */
 	void (*answered)(void *ctx, struct net_peer *peer, const struct net_answer *answer);
 	/* The bytes of its body from `offset`; 0, or what the answer's err becomes. */
@@ -255,7 +260,8 @@ struct net_stats {
 	uint64_t hellos_shed, handshakes_shed, half_open_shed;
 	uint64_t handshakes_resumed; /* of those ok: with a certificate's ticket */
 	uint64_t certificates_refused[NET_REFUSED_COUNT];
-	uint64_t responses[256]; /* by code, as on the wire */
+	uint64_t disabled_refused; /* NET_REFUSED_DISABLED, of sessions with keys, too */
+	uint64_t responses[256];   /* by code, as on the wire */
 	uint64_t shed[NET_SHED_COUNT];
 	uint64_t limited; /* devices and addresses that were refused something just now */
 	/* the smallest of all sockets, in the kernel's count, and what was asked; 0: no socket */

@@ -128,6 +128,9 @@ struct net {
 	struct net_udp_rx *rx;
 	unsigned flush_at; /* queued datagrams that are sent at once */
 	bool in_batch;	   /* now_ms is fresh */
+	/* The thread's clock at a step of a handshake of this batch, 0: none yet; what short steps
+	 * took since then. */
+	int64_t batch_thread_us, batch_short_us;
 	int64_t window_at_ms;
 	unsigned window_cookies, window_handshakes;
 	uint32_t window_origins[NET_ORIGINS]; /* handshakes of each */
@@ -166,6 +169,9 @@ bool net_pool_share(const struct net *net, uint16_t origin);
 /* ---- net_certified.c ---- */
 /* What its certificate rests on, for as long as it lives. False: no memory. */
 bool net_peer_mark(struct net_peer *peer, const struct net_x509_mark *mark);
+/* The same of the process before. False: no memory, or it is no longer to be believed, which is
+ * logged and counted. */
+bool net_peer_mark_back(struct net_peer *peer, const struct net_x509_mark *mark);
 
 /* ---- net_admit.c ---- */
 /* See net_quota_take(). What is refused is counted, and told to the owner now and then. */

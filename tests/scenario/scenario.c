@@ -6,8 +6,8 @@
  *
  *   PRODUCT name [policy=value]...        SET product policy=value...
  *   RELEASE product version bytes [no-digest] [no-confirm]
- *   DEVICE id product [plain]             TARGET product version|none
- *   SESSION name id [plain]               (a handshake; the first session of a device may be
+ *   DEVICE id product [plain|certificate] TARGET product version|none
+ *   SESSION name id [plain|certificate]   (a handshake; the first session of a device may be
  *                                          left out: its name is then the device's id)
  *   GONE session                          LINK session messages repeats [rtt]
  *   AS session id                         (a plain session names another device from now on)
@@ -20,16 +20,14 @@
  *                                         (each about the attempt of the device's last directive,
  *                                          or attempt=N, or attempt=of:ID another device's)
  *   AGAIN                                 (the last message, byte for byte)
- *   LOCK id version | UNLOCK id | FORCE id | UNFORCE id | HOLD id | UNHOLD id | REMOVE id |
- *   CANCEL id | REMOVE-RELEASE product version
- *   LOSE-IMAGE product version | FIND-IMAGE product version
- *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
- *   BACKUP | RESTORE                      (of the last one, after a crash)
- *   KEEP [events=SECONDS] [max=N]         (retention of events)
- *   RATES device all                      (bytes a second, 0 any; a restart forgets it)
- *   PACE ms                               (time passes for blocks that are held back)
- *   STORE-FAIL n                          (the next n operations of the database)
- *   DELIVER off|on                        (commits happen, what follows them waits)
+ *   LOCK id version | UNLOCK id | FORCE id | UNFORCE id | HOLD id | UNHOLD id |
+ *   DISABLE id | ENABLE id | CERTIFICATE id | REMOVE id | CANCEL id | REMOVE-RELEASE product
+ * version LOSE-IMAGE product version | FIND-IMAGE product version ELAPSE seconds | CLOCK-STEP
+ * seconds | RESTART seconds | CRASH seconds BACKUP | RESTORE                      (of the last one,
+ * after a crash) KEEP [events=SECONDS] [max=N]         (retention of events) RATES device all
+ * (bytes a second, 0 any; a restart forgets it) PACE ms                               (time passes
+ * for blocks that are held back) STORE-FAIL n                          (the next n operations of
+ * the database) DELIVER off|on                        (commits happen, what follows them waits)
  *   REPEAT n ... END                      ('%' between them is the round)
  *   CRASH-EACH | RESTART-EACH             (from here on after each line that does something)
  *   FAIL-EACH                             (the file runs again and again, with operation 1, 2, ...
