@@ -93,6 +93,7 @@ struct lwm2m_boots {
 	enum lwm2m_proof proof;		 /* of the newest boot */
 	int64_t count;			 /* the device's own, -1: unknown */
 	int64_t moment_ms;		 /* when it began, by an uptime: not after; 0: unknown */
+	int64_t uptime_s;		 /* as told last in it, -1: unknown */
 	int64_t clock_s;		 /* the device's clock, -1: unknown */
 	char version[LIMIT_VERSION + 1]; /* as reported in it */
 };
