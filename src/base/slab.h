@@ -2,7 +2,7 @@
  *
  * Small pieces of memory that live for long, kept together by their size: among the short-lived
  * ones of the heap each would hold on to a page of it. A page whose pieces are all given back goes
- * back, too.
+ * back, too. Pages are not of the heap either: there each would hold on to parts of two more.
  */
 #ifndef BASE_SLAB_H
 #define BASE_SLAB_H
@@ -13,13 +13,15 @@
 
 enum {
 	SLAB_PAGE = 16384, /* bytes, and their alignment */
-	SLAB_STEP = 32,	   /* sizes are rounded up to it */
+	SLAB_STEP = 16,	   /* sizes are rounded up to it */
 	SLAB_PIECE = 1024, /* longer ones come from the heap */
+	SLAB_REGION = 64,  /* pages that are asked of the system at once; it gives them when used */
 };
 
 struct slab {
 	struct list roomy[SLAB_PIECE / SLAB_STEP]; /* pages with a free piece, by size */
-	size_t pages;
+	struct list spacious;			   /* regions with a free page */
+	size_t pages, regions;
 };
 
 void slab_init(struct slab *s);

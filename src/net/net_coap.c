@@ -56,7 +56,37 @@ void net_coap_session_done(struct net_coap *c, struct net_coap_session *s)
 	net_exchange_session_done(c, s);
 	net_kept_drop(c, s);
 	net_observe_session_done(s);
+	net_past_drop(s);
 	net_out_session_done(c, s);
+}
+
+void net_coap_session_pack(const struct net_coap *c, const struct net_coap_session *s,
+			   struct buf *out)
+{
+	buf_put_u8(out, s->observe_count);
+	net_past_pack(s, c->timers->now_ms, out);
+	net_observe_pack(s, out);
+}
+
+void net_coap_session_rest(struct net_coap *c, struct net_coap_session *s)
+{
+	net_kept_drop(c, s);
+	net_past_drop(s);
+	net_observe_session_done(s);
+}
+
+void net_coap_session_unpack(struct net_coap_session *s, struct bytes packed)
+{
+	struct buf in = buf_reader(packed.ptr, packed.len);
+
+	(void)buf_get_u8(&in); /* their number */
+	if (net_past_unpack(s, &in))
+		net_observe_unpack(s, &in);
+}
+
+bool net_coap_packed_observes(struct bytes packed)
+{
+	return packed.len > 0 && packed.ptr[0] > 0;
 }
 
 struct net_coap *net_coap_of_timer(void *timers_ctx)

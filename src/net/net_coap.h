@@ -9,8 +9,8 @@
  * later (net_peer_close() only marks).
  *
  * Files: net_coap.c what comes in · net_exchange.c unanswered requests, duplicates, replies ·
- * net_out.c our own confirmable messages · net_observe.c observations · net_kept.c answers to POST
- * in several blocks.
+ * net_past.c requests that may come again · net_out.c our own confirmable messages · net_observe.c
+ * observations · net_kept.c answers to POST in several blocks.
  */
 #ifndef NET_NET_COAP_H
 #define NET_NET_COAP_H
@@ -48,10 +48,8 @@ struct net_coap_session {
 	struct list out;	  /* struct net_out; the head is in flight (NSTART 1) */
 	struct list observations; /* struct net_observation */
 	struct net_kept *kept;	  /* NULL: none */
-	struct net_dedupe dedupe[LIMIT_COAP_DEDUPE];
-	uint16_t recent_gets[NET_RECENT_GETS];
+	struct net_past *past;	  /* requests it had; NULL: none, or it is packed */
 	uint16_t next_mid;
-	uint8_t recent_count, recent_next, dedupe_next;
 	uint8_t pending_count, observe_count;
 	uint8_t max_szx; /* largest block the record limit leaves, 0..6 */
 	bool plain;	 /* no DTLS: the address may be forged */
@@ -77,6 +75,7 @@ struct net_coap_ops {
 
 struct net_pending;
 struct net_kept;
+struct net_past;
 
 struct net_coap {
 	const struct net_coap_ops *ops;
@@ -103,6 +102,24 @@ void net_coap_session_init(struct net_coap *c, struct net_coap_session *s, bool 
 bool net_coap_session_busy(const struct net_coap_session *s);
 /* Forgets its requests, messages and observations without telling anybody. */
 void net_coap_session_done(struct net_coap *c, struct net_coap_session *s);
+
+/* ---- of a peer that sleeps ---- */
+
+enum {
+	NET_PAST_PACKED = 2 + LIMIT_COAP_DEDUPE * 15 + NET_RECENT_GETS * 2,
+	NET_OBSERVE_PACKED = LIMIT_COAP_OBSERVE * 32,
+	NET_SESSION_PACKED = 1 + NET_PAST_PACKED + NET_OBSERVE_PACKED,
+};
+/* What a session that is not busy knows of its requests and observations, in a few bytes that
+ * net_coap_session_unpack() takes. All is where it was. */
+void net_coap_session_pack(const struct net_coap *c, const struct net_coap_session *s,
+			   struct buf *out);
+/* Forgets what was packed, and the rest of a long answer. */
+void net_coap_session_rest(struct net_coap *c, struct net_coap_session *s);
+/* Without memory, or from bytes that are not whole, some is lost. */
+void net_coap_session_unpack(struct net_coap_session *s, struct bytes packed);
+/* Whether there are observations in it. */
+bool net_coap_packed_observes(struct bytes packed);
 
 /* One CoAP message of this peer. */
 void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint8_t *data,
@@ -213,12 +230,20 @@ void net_observe_remove(struct net_coap *c, struct net_coap_session *s, struct b
 void net_observe_end(struct net_coap *c, struct net_coap_session *s, struct net_observation *o,
 		     bool tell);
 void net_observe_session_done(struct net_coap_session *s);
-
-enum { NET_OBSERVE_PACKED = LIMIT_COAP_OBSERVE * 32 };
-/* The observations of a session that is not busy, in a few bytes that net_observe_unpack()
- * takes. They stay where they are. */
 void net_observe_pack(const struct net_coap_session *s, struct buf *out);
-/* Without memory, or from bytes that are not whole, some are lost. Returns how many there are. */
-unsigned net_observe_unpack(struct net_coap_session *s, struct bytes packed);
+void net_observe_unpack(struct net_coap_session *s, struct buf *in);
+
+/* A request that changes something and came within EXCHANGE_LIFETIME; NULL: none. */
+struct net_dedupe *net_past_find(const struct net_coap_session *s, uint16_t mid,
+				 uint32_t token_print, int64_t now_ms);
+/* In the place of the oldest; NULL: no memory. */
+struct net_dedupe *net_past_add(struct net_coap_session *s, uint16_t mid, uint32_t token_print,
+				int64_t now_ms);
+/* One that changes nothing, by its message id. */
+bool net_past_get_known(const struct net_coap_session *s, uint16_t mid);
+void net_past_get_add(struct net_coap_session *s, uint16_t mid);
+void net_past_drop(struct net_coap_session *s);
+void net_past_pack(const struct net_coap_session *s, int64_t now_ms, struct buf *out);
+bool net_past_unpack(struct net_coap_session *s, struct buf *in); /* false: it is not whole */
 
 #endif

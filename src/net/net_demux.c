@@ -342,7 +342,7 @@ static void client_hello(struct net_socket *socket, const struct net_udp_in *in,
 	struct bytes client = client_id(&in->from, id);
 	uint64_t print = net_hash(&net->key, hello->random.ptr, hello->random.len);
 
-	if (half && hello->cookie.len && half->hello_print == print) {
+	if (half && hello->cookie.len && half->tls->hello_print == print) {
 		handshake_datagram(half, in); /* repeated: so is our flight */
 		return;
 	}
@@ -363,7 +363,7 @@ static void client_hello(struct net_socket *socket, const struct net_udp_in *in,
 		net->stats.half_open_shed++;
 		return;
 	}
-	half->hello_print = print;
+	half->tls->hello_print = print;
 	handshake_datagram(half, in);
 }
 

@@ -54,9 +54,10 @@ struct net_tls {
 	uint32_t rtt_ms;   /* what its answer took; 0: unknown */
 	bool spoke;	   /* the ClientHello is whole */
 	struct net_hello_window hello;
-	bool mute;	   /* sends nothing any more, not even an alert */
-	bool peer_ended;   /* by its alert */
-	uint8_t *identity; /* offered; proven once the handshake is over */
+	uint64_t hello_print; /* of the ClientHello random, to know its repetition */
+	bool mute;	      /* sends nothing any more, not even an alert */
+	bool peer_ended;      /* by its alert */
+	uint8_t *identity;    /* offered; proven once the handshake is over */
 	size_t identity_len;
 	bool key_given; /* a real one */
 	uint64_t key_tag;

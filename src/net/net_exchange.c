@@ -107,45 +107,20 @@ static uint32_t token_print(const struct net_coap *c, struct bytes token)
 static struct net_dedupe *dedupe_find(const struct net_coap *c, struct net_coap_session *s,
 				      uint16_t mid, struct bytes token)
 {
-	for (unsigned i = 0; i < LIMIT_COAP_DEDUPE; i++) {
-		struct net_dedupe *d = &s->dedupe[i];
-
-		if (d->used && d->mid == mid &&
-		    c->timers->now_ms - d->at_ms < NET_EXCHANGE_LIFETIME_MS &&
-		    d->token_print == token_print(c, token))
-			return d;
-	}
-	return NULL;
+	return s->past ? net_past_find(s, mid, token_print(c, token), c->timers->now_ms) : NULL;
 }
 
-static void dedupe_add(const struct net_coap *c, struct net_coap_session *s,
-		       const struct wire_coap *m)
+static struct net_dedupe *dedupe_add(const struct net_coap *c, struct net_coap_session *s,
+				     const struct wire_coap *m)
 {
-	s->dedupe[s->dedupe_next] = (struct net_dedupe){
-		.at_ms = c->timers->now_ms,
-		.token_print = token_print(c, m->token),
-		.mid = m->mid,
-		.used = true,
-	};
-	s->dedupe_next = (uint8_t)((s->dedupe_next + 1) % LIMIT_COAP_DEDUPE);
-}
-
-static bool get_known(const struct net_coap_session *s, uint16_t mid)
-{
-	for (unsigned i = 0; i < s->recent_count; i++)
-		if (s->recent_gets[i] == mid)
-			return true;
-	return false;
+	return net_past_add(s, m->mid, token_print(c, m->token), c->timers->now_ms);
 }
 
 static bool get_seen(struct net_coap_session *s, uint16_t mid)
 {
-	if (get_known(s, mid))
+	if (net_past_get_known(s, mid))
 		return true;
-	s->recent_gets[s->recent_next] = mid;
-	s->recent_next = (uint8_t)((s->recent_next + 1) % NET_RECENT_GETS);
-	if (s->recent_count < NET_RECENT_GETS)
-		s->recent_count++;
+	net_past_get_add(s, mid);
 	return false;
 }
 
@@ -193,7 +168,7 @@ static bool is_safe(const struct wire_coap *m)
 bool net_exchange_is_repeat(const struct net_coap *c, struct net_coap_session *s,
 			    const struct wire_coap *m)
 {
-	return is_safe(m) ? get_known(s, m->mid)
+	return is_safe(m) ? net_past_get_known(s, m->mid)
 			  : dedupe_find(c, s, m->mid, m->token) || pending_of_message(s, m);
 }
 
@@ -202,10 +177,10 @@ bool net_exchange_is_repeat(const struct net_coap *c, struct net_coap_session *s
 void net_exchange_refuse(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
 			 size_t len, uint8_t code, unsigned wait_s)
 {
-	if (!is_safe(m)) {
-		dedupe_add(c, s, m);
-		dedupe_find(c, s, m->mid, m->token)->code = code;
-	}
+	struct net_dedupe *d = is_safe(m) ? NULL : dedupe_add(c, s, m);
+
+	if (d)
+		d->code = code;
 	answer_code(c, s, m, len, code, wait_s);
 }
 
@@ -290,11 +265,10 @@ void net_exchange_request(struct net_coap *c, struct net_coap_session *s, const 
 		if (repeat_pending(c, s, m))
 			return;
 	} else if (!safe) {
-		if (s->pending_count == NET_PENDING_PER_SESSION) { /* not remembered: come again */
-			busy(c, s, m, len);
+		if (s->pending_count == NET_PENDING_PER_SESSION || !dedupe_add(c, s, m)) {
+			busy(c, s, m, len); /* not remembered: come again */
 			return;
 		}
-		dedupe_add(c, s, m);
 	}
 	if (d && d->code && d->code >> 5 != 2) {
 		answer_code(c, s, m, len, d->code, BUSY_S);

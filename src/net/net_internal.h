@@ -71,9 +71,8 @@ struct net_peer {
 	uint8_t *identity;
 	int64_t since_ms, seen_ms;
 	int64_t active_ms;    /* when it began to be idle, as far as sleeping goes */
-	uint8_t *saved;	      /* asleep: the saved context, then packed observations */
+	uint8_t *saved;	      /* asleep: the saved context, then the packed session */
 	uint64_t key_tag;     /* of the psk callback */
-	uint64_t hello_print; /* of the ClientHello random, to know its repetition */
 	uint64_t newest;      /* epoch and sequence number of the newest genuine record */
 	union net_address remote;
 	struct net_local local;
@@ -124,8 +123,6 @@ struct net {
 	struct net_pool *pool;	       /* from the first x509 on */
 	unsigned pool_queued;	       /* steps in it */
 	uint16_t pool_origins[NET_ORIGINS];
-	struct net_peer *free_peers;
-	struct net_slab *slabs;
 
 	struct net_quota devices, strangers;
 	struct net_udp_rx *rx;

@@ -231,16 +231,14 @@ static bool unpack_one(struct buf *in, struct net_observation *o)
 	return true;
 }
 
-unsigned net_observe_unpack(struct net_coap_session *s, struct bytes packed)
+void net_observe_unpack(struct net_coap_session *s, struct buf *in)
 {
-	struct buf in = buf_reader(packed.ptr, packed.len);
-
-	while (buf_left(&in) > 0 && s->observe_count < LIMIT_COAP_OBSERVE) {
+	while (buf_left(in) > 0 && s->observe_count < LIMIT_COAP_OBSERVE) {
 		struct net_observation *o = calloc(1, sizeof(*o));
 
 		if (!o)
 			break;
-		if (!unpack_one(&in, o)) {
+		if (!unpack_one(in, o)) {
 			free(o);
 			break;
 		}
@@ -249,5 +247,4 @@ unsigned net_observe_unpack(struct net_coap_session *s, struct bytes packed)
 		list_append(&s->observations, &o->link);
 		s->observe_count++;
 	}
-	return s->observe_count;
 }

@@ -4,13 +4,7 @@
 
 #include "net/net_step.h"
 
-enum { SLAB_PEERS = 64, BUCKETS_FIRST = 256 };
-
-/* Peers come from slabs of their own: scattered over the heap each would pin a page of it. */
-struct net_slab {
-	struct net_slab *next;
-	struct net_peer peers[SLAB_PEERS];
-};
+enum { BUCKETS_FIRST = 256 };
 
 /* ---- tables ---- */
 
@@ -150,34 +144,16 @@ void net_peer_rehome(struct net_peer *peer, struct net_socket *socket,
 	table_add(net, &net->peers, peer);
 }
 
-/* ---- slabs ---- */
-
-static void slab_grow(struct net *net)
-{
-	struct net_slab *slab = calloc(1, sizeof(*slab));
-
-	if (!slab)
-		return;
-	slab->next = net->slabs;
-	net->slabs = slab;
-	for (unsigned i = 0; i < SLAB_PEERS; i++) {
-		slab->peers[i].chain = net->free_peers;
-		net->free_peers = &slab->peers[i];
-	}
-}
+/* ---- memory ---- */
 
 static struct net_peer *peer_alloc(struct net_socket *socket, const struct net_udp_in *in)
 {
 	struct net *net = socket->net;
 
-	if (!net->free_peers)
-		slab_grow(net);
-	struct net_peer *peer = net->free_peers;
+	struct net_peer *peer = slab_take(&net->sleep.slab, sizeof(*peer));
 
 	if (!peer)
 		return NULL;
-	net->free_peers = peer->chain;
-	memset(peer, 0, sizeof(*peer));
 	peer->net = net;
 	peer->socket = socket;
 	peer->remote = in->from;
@@ -197,9 +173,7 @@ static void peer_release(struct net_peer *peer)
 	slab_give(&net->sleep.slab, peer->identity, peer->identity_len);
 	net->mark_count -= peer->mark != NULL;
 	slab_give(&net->sleep.slab, peer->mark, sizeof(*peer->mark));
-	memset(peer, 0, sizeof(*peer));
-	peer->chain = net->free_peers;
-	net->free_peers = peer;
+	slab_give(&net->sleep.slab, peer, sizeof(*peer));
 }
 
 /* ---- sweeping: time-outs need only the heads of the age lists ---- */
@@ -514,12 +488,6 @@ void net_peers_end(struct net *net)
 void net_peers_done(struct net *net)
 {
 	net_sleep_done(net);
-	while (net->slabs) {
-		struct net_slab *slab = net->slabs;
-
-		net->slabs = slab->next;
-		free(slab);
-	}
 	free(net->peers.buckets);
 	free(net->half.buckets);
 	net_cid_done(net);

@@ -117,34 +117,13 @@ static bool get_local(struct buf *r, struct net_local *ret)
 
 /* ---- a session ---- */
 
-static void put_exchanges(struct buf *w, const struct net_coap_session *s, int64_t now_ms)
+static void put_exchanges(struct buf *w, const struct net_coap_session *s)
 {
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < LIMIT_COAP_DEDUPE; i++)
-		count +=
-			s->dedupe[i].used && now_ms - s->dedupe[i].at_ms < NET_EXCHANGE_LIFETIME_MS;
 	buf_put_u8(w, s->max_szx);
 	buf_put_u16(w, s->next_mid);
 	buf_put_u32(w, s->messages);
 	buf_put_u32(w, s->repeats);
 	buf_put_u16(w, s->rtt_ms);
-	buf_put_u8(w, (uint8_t)count);
-	for (unsigned i = 0; i < LIMIT_COAP_DEDUPE; i++) { /* the oldest first */
-		const struct net_dedupe *d = &s->dedupe[(s->dedupe_next + i) % LIMIT_COAP_DEDUPE];
-
-		if (!d->used || now_ms - d->at_ms >= NET_EXCHANGE_LIFETIME_MS)
-			continue;
-		buf_put_u64(w, (uint64_t)d->at_ms);
-		buf_put_u32(w, d->token_print);
-		buf_put_u16(w, d->mid);
-		buf_put_u8(w, d->code);
-	}
-	buf_put_u8(w, s->recent_count);
-	for (unsigned i = 0; i < s->recent_count; i++) {
-		unsigned at = (unsigned)(s->recent_next + NET_RECENT_GETS - s->recent_count) + i;
-		buf_put_u16(w, s->recent_gets[at % NET_RECENT_GETS]);
-	}
 }
 
 static bool get_exchanges(struct buf *r, struct net_coap_session *s)
@@ -154,26 +133,7 @@ static bool get_exchanges(struct buf *r, struct net_coap_session *s)
 	s->messages = buf_get_u32(r);
 	s->repeats = buf_get_u32(r);
 	s->rtt_ms = buf_get_u16(r);
-	unsigned count = buf_get_u8(r);
-	if (s->max_szx > 6 || count > LIMIT_COAP_DEDUPE)
-		return false;
-	for (unsigned i = 0; i < count; i++) {
-		struct net_dedupe *d = &s->dedupe[i];
-
-		d->at_ms = (int64_t)buf_get_u64(r);
-		d->token_print = buf_get_u32(r);
-		d->mid = buf_get_u16(r);
-		d->code = buf_get_u8(r);
-		d->used = true;
-	}
-	s->dedupe_next = (uint8_t)(count % LIMIT_COAP_DEDUPE);
-	s->recent_count = buf_get_u8(r);
-	if (s->recent_count > NET_RECENT_GETS)
-		return false;
-	for (unsigned i = 0; i < s->recent_count; i++)
-		s->recent_gets[i] = buf_get_u16(r);
-	s->recent_next = s->recent_count % NET_RECENT_GETS;
-	return buf_ok(r);
+	return buf_ok(r) && s->max_szx <= 6;
 }
 
 /* One session, out of its record; the bytes are borrowed from it. */
@@ -216,7 +176,7 @@ static bool get_record(struct bytes from, unsigned sockets, struct record *ret)
 	return buf_ok(&r) && buf_left(&r) == 0 && ret->flags <= FLAGS && ret->socket < sockets &&
 	       ret->identity.len <= LIMIT_PSK_IDENTITY && ret->note.len <= NET_NOTE &&
 	       ret->saved.len > 0 && ret->saved.len <= NET_SAVED_MAX &&
-	       ret->packed.len <= NET_OBSERVE_PACKED;
+	       ret->packed.len > 0 && ret->packed.len <= NET_SESSION_PACKED;
 }
 
 static void put_record(struct buf *w, struct net_peer *peer, unsigned socket)
@@ -239,7 +199,7 @@ static void put_record(struct buf *w, struct net_peer *peer, unsigned socket)
 	buf_put_u32(w, peer->path.in_bytes);
 	buf_put_u32(w, peer->path.out_bytes);
 	buf_put_bytes(w, peer->cid, peer->has_cid ? NET_CID : 0);
-	put_exchanges(w, &peer->coap, net->timers.now_ms);
+	put_exchanges(w, &peer->coap);
 	buf_put_u8(w, peer->identity_len);
 	buf_put_bytes(w, peer->identity, peer->identity_len);
 	buf_put_u8(w, (uint8_t)note_len);
@@ -490,12 +450,7 @@ static struct net_socket *socket_bound_to(struct net *net, const union net_addre
 
 static void take_exchanges(struct net_coap_session *to, const struct net_coap_session *from)
 {
-	memcpy(to->dedupe, from->dedupe, sizeof(to->dedupe));
-	memcpy(to->recent_gets, from->recent_gets, sizeof(to->recent_gets));
 	to->next_mid = from->next_mid;
-	to->recent_count = from->recent_count;
-	to->recent_next = from->recent_next;
-	to->dedupe_next = from->dedupe_next;
 	to->max_szx = from->max_szx;
 	to->messages = from->messages;
 	to->repeats = from->repeats;
@@ -527,11 +482,13 @@ static bool restore_one(struct net *net, const struct record *rec, struct net_so
 		net_cid_add(peer);
 	}
 	take_exchanges(&peer->coap, &rec->coap);
-	peer->announced = net_peer_name(peer, rec->identity) && net->cb->peer_back &&
-			  net->cb->peer_back(net->ctx, peer, rec->note, rec->flags & FLAG_UNHEARD);
-	if (!peer->announced)
-		net_peer_end(peer, NET_GONE_LOCAL, true);
-	return peer->announced;
+	if (net_peer_name(peer, rec->identity) && net->cb->peer_back)
+		peer->announced = net->cb->peer_back(net->ctx, peer, rec->note,
+						     rec->flags & FLAG_UNHEARD);
+	if (peer->announced)
+		return true;
+	net_peer_end(peer, NET_GONE_LOCAL, true);
+	return false;
 }
 
 int net_restore(struct net *net, struct bytes saved, struct net_restored *ret)

@@ -25,7 +25,7 @@ struct net_save_world {
 };
 
 enum {
-	NET_SAVE_FORMAT = 1,
+	NET_SAVE_FORMAT = 2,
 	NET_SAVE_BOOT_MS = 5000, /* a clock that is set shifts the time of boot; so far it may */
 	NET_SAVE_SOCKETS = 32,
 	NET_SAVE_RECORD = 16384, /* bytes of one session, at most */

@@ -125,10 +125,15 @@ static void budget_pay(struct net *net, const union net_address *from)
 
 /* ---- the saved state ---- */
 
-/* Of peer->saved: the context, then the observations. */
+/* Of peer->saved: the context, then what the exchange layer knows. */
 static struct bytes saved_context(const struct net_peer *peer)
 {
 	return (struct bytes){peer->saved, peer->saved_len};
+}
+
+static struct bytes saved_session(const struct net_peer *peer)
+{
+	return (struct bytes){peer->saved + peer->saved_len, peer->packed_len};
 }
 
 static void saved_free(struct net_peer *peer)
@@ -146,13 +151,11 @@ static void saved_wipe(struct net_peer *peer)
 
 static void unpack(struct net_peer *peer)
 {
-	struct bytes packed = {peer->saved + peer->saved_len, peer->packed_len};
-
 	if (peer->packed_len)
-		(void)net_observe_unpack(&peer->coap, packed);
+		net_coap_session_unpack(&peer->coap, saved_session(peer));
 }
 
-/* The observations have to be packed again, some time. */
+/* It has to be packed again, some time. */
 static void stay_loose(struct net_peer *peer)
 {
 	net_sleep_later(peer);
@@ -169,16 +172,16 @@ static void rise(struct net_peer *peer, struct net_tls *tls)
 	net_sleep_later(peer);
 }
 
-/* A new place for saved state and observations; the observations are in it then. */
+/* A new place for saved state and session; the session is in it then. */
 static uint8_t *place_new(struct net_peer *peer, size_t saved_len, size_t *ret_packed)
 {
-	uint8_t packed[NET_OBSERVE_PACKED];
+	uint8_t packed[NET_SESSION_PACKED];
 	struct buf w = buf_writer(packed, sizeof(packed));
 
-	net_observe_pack(&peer->coap, &w);
+	net_coap_session_pack(&peer->net->coap, &peer->coap, &w);
 	uint8_t *place = buf_ok(&w) ? slab_take(&peer->net->sleep.slab, saved_len + w.pos) : NULL;
 
-	if (place && w.pos)
+	if (place)
 		memcpy(place + saved_len, packed, w.pos);
 	*ret_packed = w.pos;
 	return place;
@@ -205,7 +208,7 @@ bool net_sleep_now(struct net_peer *peer)
 		slab_give(&net->sleep.slab, place, saved_len + packed_len);
 		return false;
 	}
-	net_observe_session_done(&peer->coap);
+	net_coap_session_rest(&net->coap, &peer->coap);
 	net_path_drop_held(peer);
 	peer->saved = place;
 	peer->saved_len = (uint16_t)saved_len;
@@ -326,6 +329,8 @@ bool net_sleep_unpack(struct net_peer *peer)
 	size_t packed = peer->packed_len;
 
 	if (packed) {
+		if (!net_coap_packed_observes(saved_session(peer)))
+			return false;
 		uint8_t *place = slab_take(&peer->net->sleep.slab, peer->saved_len);
 
 		if (!place)
@@ -347,8 +352,7 @@ bool net_sleep_put(struct net_peer *peer, struct bytes saved, struct bytes packe
 	if (!place)
 		return false;
 	memcpy(place, saved.ptr, saved.len);
-	if (packed.len)
-		memcpy(place + saved.len, packed.ptr, packed.len);
+	memcpy(place + saved.len, packed.ptr, packed.len);
 	peer->saved = place;
 	peer->saved_len = (uint16_t)saved.len;
 	peer->packed_len = (uint16_t)packed.len;
@@ -359,6 +363,7 @@ bool net_sleep_put(struct net_peer *peer, struct bytes saved, struct bytes packe
 
 bool net_sleep_pack(struct net_peer *peer)
 {
+	struct net *net = peer->net;
 	size_t packed_len = 0;
 
 	if (peer->packed_len)
@@ -370,8 +375,8 @@ bool net_sleep_pack(struct net_peer *peer)
 	if (!place)
 		return false;
 	memcpy(place, peer->saved, peer->saved_len);
-	net_observe_session_done(&peer->coap);
-	slab_give(&peer->net->sleep.slab, peer->saved, peer->saved_len);
+	net_coap_session_rest(&net->coap, &peer->coap);
+	slab_give(&net->sleep.slab, peer->saved, peer->saved_len);
 	peer->saved = place;
 	peer->packed_len = (uint16_t)packed_len;
 	list_remove(&peer->awake);
@@ -390,7 +395,8 @@ static void turn_arm(struct net *net)
 		return;
 	const struct net_peer *first = LIST_ENTRY(z->awake.next, struct net_peer, awake);
 	int64_t at_ms = first->active_ms + z->after_ms;
-	int64_t soonest_ms = net->timers.now_ms + NET_SLEEP_TURN_MS;
+	int64_t soonest_ms =
+		net->timers.now_ms + (z->many ? NET_SLEEP_NEXT_MS : NET_SLEEP_TURN_MS);
 
 	net_timer_arm(&net->timers, &z->turn, at_ms > soonest_ms ? at_ms : soonest_ms, turn);
 }
@@ -400,8 +406,10 @@ static void turn(struct net_timer *timer, void *ctx)
 	struct net *net = LIST_ENTRY(timer, struct net, sleep.turn);
 	struct net_sleep *z = &net->sleep;
 
+	unsigned i = 0;
+
 	(void)ctx;
-	for (unsigned i = 0; i < NET_SLEEP_PER_TURN && !list_empty(&z->awake); i++) {
+	for (; i < NET_SLEEP_PER_TURN && !list_empty(&z->awake); i++) {
 		struct net_peer *p = LIST_ENTRY(z->awake.next, struct net_peer, awake);
 
 		if (net->timers.now_ms - p->active_ms < z->after_ms)
@@ -414,6 +422,7 @@ static void turn(struct net_timer *timer, void *ctx)
 			net_sleep_later(p);
 	}
 	heap_trim(net);
+	z->many = i == NET_SLEEP_PER_TURN;
 	turn_arm(net);
 }
 

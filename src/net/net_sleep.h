@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Hibernation: a DTLS peer that has been idle for a while gives up its mbedTLS context of some
- * 40 KiB and keeps what mbedtls_ssl_context_save() made of it, some 220 bytes, in a slab. It is the
- * same peer, in the same tables, with the same observations and remembered messages.
+ * 40 KiB and keeps what mbedtls_ssl_context_save() made of it, some 220 bytes, in a slab, and
+ * behind it its observations and remembered messages. It is the same peer in the same tables.
  *
  * A saved state may be used once: two contexts of the same state would use a nonce twice. So
  * - a context that was loaded to see whether a datagram is genuine sends nothing; it goes without
@@ -32,6 +32,7 @@ struct net_tls;
 enum {
 	NET_SLEEP_AFTER_MS = 10000,
 	NET_SLEEP_TURN_MS = 100, /* between two turns of putting peers to sleep */
+	NET_SLEEP_NEXT_MS = 20,	 /* ... if there were more than one turn takes, some 2 ms */
 	NET_SLEEP_PER_TURN = 256,
 	NET_SILENT_MS = 60000,	/* who has said nothing since its Finished cannot be saved */
 	NET_SAVED_MAX = 8192,	/* bytes of one saved state; a certificate is in it */
@@ -45,10 +46,11 @@ enum {
 };
 
 struct net_sleep {
-	struct slab slab; /* saved states, identities */
+	struct slab slab; /* peers, saved states, identities */
 	int64_t after_ms;
 	struct net_timer turn;
-	struct list awake; /* peers with a context, or with unpacked observations; by active_ms */
+	bool many; /* the last turn left some */
+	struct list awake; /* peers with a context, or with an unpacked session; by active_ms */
 	size_t asleep_count;
 	struct net_tls *spare[NET_SPARES];
 	unsigned spare_count;
@@ -86,7 +88,7 @@ void net_sleep_farewell(struct net_peer *peer);
 /* The exchange layer is to use its observations. False: it has none, or there is no memory. */
 bool net_sleep_unpack(struct net_peer *peer);
 
-/* Packs the observations of a sleeping peer again, if they are not. False: not now. */
+/* Packs the session of a sleeping peer again, if it is not. False: not now. */
 bool net_sleep_pack(struct net_peer *peer);
 /* A new peer that sleeps, of a state that somebody else saved. False: no memory. */
 bool net_sleep_put(struct net_peer *peer, struct bytes saved, struct bytes packed);

@@ -162,26 +162,31 @@ static void send_all(struct net_peer *peer, struct net_step *step)
 	step->out.pos = 0;
 }
 
+/* How a session is found again that a message may have ended. */
+struct found_by {
+	struct net_socket *socket;
+	union net_address remote;
+	bool has_cid;
+	uint8_t cid[NET_CID];
+};
+
 /* What came behind the last message of the handshake is the session's. */
-static void hand_over(struct net_peer *peer, struct net_datagram *list, unsigned from,
+static void hand_over(const struct found_by *f, struct net_datagram *list, unsigned from,
 		      unsigned *count)
 {
-	struct net *net = peer->net;
-	struct net_socket *socket = peer->socket;
-	union net_address remote = peer->remote;
-	bool has_cid = peer->has_cid;
-	uint8_t cid[NET_CID];
+	struct net *net = f->socket->net;
 
-	memcpy(cid, peer->cid, sizeof(cid));
 	for (unsigned i = from; i < *count; i++) {
-		struct net_peer *now = has_cid ? net_cid_find(net, (struct bytes){cid, sizeof(cid)})
-					       : net_peer_find(net, &net->peers, socket, &remote);
-		struct net_udp_in in = {
-			.data = list[i].data, .len = list[i].len, .from = remote, .to = list[i].to};
+		struct net_peer *peer =
+			f->has_cid ? net_cid_find(net, (struct bytes){f->cid, sizeof(f->cid)})
+				   : net_peer_find(net, &net->peers, f->socket, &f->remote);
+		struct net_udp_in in = {.data = list[i].data,
+					.len = list[i].len,
+					.from = f->remote,
+					.to = list[i].to};
 
-		/* a message may have ended it */
-		if (now == peer)
-			net_session_datagram(peer, socket, &in);
+		if (peer && !peer->is_closing && peer->state == NET_PEER_UP)
+			net_session_datagram(peer, f->socket, &in);
 	}
 	datagrams_free(list, count);
 }
@@ -201,12 +206,17 @@ static void step_up(struct net_peer *peer)
 	memcpy(tls->identity, step->proof.identity, tls->identity_len + 1);
 	net_x509_forget_peer(&tls->ssl);
 	net_peer_promote(peer);
+
+	struct found_by f = {
+		.socket = peer->socket, .remote = peer->remote, .has_cid = peer->has_cid};
+
+	memcpy(f.cid, peer->cid, sizeof(f.cid));
 	peer->net->stats.handshakes_resumed += step->resumed;
 	send_all(peer, step); /* an alert, if it was refused */
 	tls->step = NULL;
 	net_session_read(peer);
-	hand_over(peer, step->in, step->in_at, &step->in_count);
-	hand_over(peer, step->waiting, 0, &step->waiting_count);
+	hand_over(&f, step->in, step->in_at, &step->in_count);
+	hand_over(&f, step->waiting, 0, &step->waiting_count);
 	(void)net_step_free(step);
 }
 

@@ -228,6 +228,31 @@ static void test_notification_reaches_a_sleeper_that_sleeps_on(void **state)
 	rig_free(r);
 }
 
+/* All it has, with its places in tables and lists: the owner has some 300 bytes left of 1 KiB. */
+static void test_sleeper_keeps_little(void **state)
+{
+	struct rig *r = sleepy_rig();
+	struct client *c = client_up(r, "dev-1");
+	uint8_t got[256];
+
+	(void)state;
+	for (uint16_t i = 1; i <= 3; i++) /* POST */
+		assert_true(client_ask(c, 2, i, -1, got, 4000) > 4);
+	assert_true(client_ask(c, 1, 4, 0, got, 4000) > 4);
+	assert_true(until_asleep(r, 1));
+	struct kept k = kept_of(r->peer);
+
+	assert_null(r->peer->tls);
+	assert_null(r->peer->coap.past);
+	assert_null(r->peer->coap.kept);
+	assert_true(list_empty(&r->peer->coap.observations));
+	assert_in_range(k.len + sizeof(struct net_peer) + r->peer->identity_len, 1, 720);
+	ring(r, r->peer);
+	assert_true(client_read(c, got, 4000) > 4);
+	client_free(c);
+	rig_free(r);
+}
+
 /* What nobody acknowledges is sent again, by one that never gets up. */
 static void test_unanswered_notification_is_repeated_and_ends_in_sleep(void **state)
 {
@@ -404,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_late_handshake_flight_and_clear_alert_do_not_wake_it),
 		cmocka_unit_test(test_wakes_at_limit_one_more_is_shed),
 		cmocka_unit_test(test_notification_reaches_a_sleeper_that_sleeps_on),
+		cmocka_unit_test(test_sleeper_keeps_little),
 		cmocka_unit_test(test_unanswered_notification_is_repeated_and_ends_in_sleep),
 		cmocka_unit_test(test_repeated_post_is_known_after_sleep),
 		cmocka_unit_test(test_closed_sleeper_is_told),

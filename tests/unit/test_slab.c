@@ -53,9 +53,9 @@ static void test_given_piece_is_wiped_and_taken_again(void **state)
 	memset(piece, 0xff, 40);
 	slab_give(&s, piece, 40);
 	assert_true(is_zero(piece + sizeof(void *), 40 - sizeof(void *))); /* its page is there */
-	assert_ptr_equal(slab_take(&s, 64), piece);
-	assert_true(is_zero(piece, 64));
-	slab_give(&s, piece, 64);
+	assert_ptr_equal(slab_take(&s, 48), piece);
+	assert_true(is_zero(piece, 48));
+	slab_give(&s, piece, 48);
 	slab_give(&s, keep, 40);
 	slab_give(&s, NULL, 40);
 	slab_done(&s);
@@ -88,12 +88,45 @@ static void test_pages_go_with_their_last_piece(void **state)
 	slab_done(&s);
 }
 
+/* The system's memory comes in regions of many pages, and goes back when none is in use. */
+static void test_regions_come_and_go(void **state)
+{
+	enum { LEN = SLAB_PIECE, PIECES = (SLAB_REGION + 1) * (SLAB_PAGE / SLAB_PIECE) };
+	static uint8_t *piece[PIECES];
+	struct slab s;
+
+	(void)state;
+	slab_init(&s);
+	assert_int_equal(s.regions, 0);
+	for (unsigned i = 0; i < PIECES; i++) {
+		piece[i] = slab_take(&s, LEN);
+		assert_non_null(piece[i]);
+		memset(piece[i], 0xff, LEN);
+	}
+	assert_int_equal(s.regions, 2);
+	for (unsigned i = 1; i < PIECES; i++)
+		slab_give(&s, piece[i], LEN);
+	assert_int_equal(s.pages, 1);
+	assert_int_equal(s.regions, 1);
+	/* Pages that were given back are there again, as new. */
+	for (unsigned i = 1; i < PIECES; i++) {
+		piece[i] = slab_take(&s, LEN);
+		assert_true(is_zero(piece[i], LEN));
+	}
+	assert_int_equal(s.regions, 2);
+	for (unsigned i = 0; i < PIECES; i++)
+		slab_give(&s, piece[i], LEN);
+	assert_int_equal(s.regions, 0);
+	slab_done(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pieces_are_zeroed_aligned_and_apart),
 		cmocka_unit_test(test_given_piece_is_wiped_and_taken_again),
 		cmocka_unit_test(test_pages_go_with_their_last_piece),
+		cmocka_unit_test(test_regions_come_and_go),
 	};
 
 	return cmocka_run_group_tests_name("base/slab", tests, NULL, NULL);
