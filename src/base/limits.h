@@ -50,6 +50,10 @@ enum {
 	LIMIT_COAP_PATH = 4,	    /* Uri-Path segments we serve */
 	LIMIT_COAP_DEDUPE = 8,	    /* remembered exchanges per peer */
 	LIMIT_COAP_OBSERVE = 4,	    /* observations per peer */
+	LIMIT_COAP_WATCH = 4,	    /* observations of ours per peer */
+	LIMIT_ASK_PATH = 128,	    /* bytes of the path, and of the query, of a request of ours */
+	LIMIT_ASK_PAYLOAD = 1024,   /* bytes of its payload that net keeps */
+	LIMIT_ASK_ANSWER = 4096,    /* bytes of an answer in several blocks */
 	LIMIT_PEERS = 131072,	    /* sessions */
 	LIMIT_HALF_OPEN = 256,	    /* handshakes not finished */
 	LIMIT_PATH_HELD = 8,	    /* datagrams for a new address that has not answered yet */

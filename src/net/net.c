@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -104,6 +105,31 @@ static enum net_work coap_weigh(void *ctx, struct net_coap_session *s, uint8_t m
 			      : NET_WORK_REQUEST;
 }
 
+static void coap_answered(void *ctx, struct net_coap_session *s, const struct net_answer *answer)
+{
+	struct net *net = ctx;
+
+	if (net->cb->answered)
+		net->cb->answered(net->ctx, peer_of(s), answer);
+}
+
+static int coap_ask_body(void *ctx, struct net_coap_session *s, uint32_t tag, int64_t offset,
+			 uint8_t *dst, size_t len)
+{
+	struct net *net = ctx;
+
+	return net->cb->ask_body(net->ctx, peer_of(s), tag, offset, dst, len);
+}
+
+static void coap_ask_sent(void *ctx, struct net_coap_session *s, uint32_t tag, int64_t offset,
+			  size_t len)
+{
+	struct net *net = ctx;
+
+	if (net->cb->ask_sent)
+		net->cb->ask_sent(net->ctx, peer_of(s), tag, offset, len);
+}
+
 static bool coap_pong(void *ctx, struct net_coap_session *s, uint16_t mid)
 {
 	(void)ctx;
@@ -117,6 +143,9 @@ static const struct net_coap_ops coap_ops = {
 	.pong = coap_pong,
 	.admit = coap_admit,
 	.weigh = coap_weigh,
+	.answered = coap_answered,
+	.ask_body = coap_ask_body,
+	.ask_sent = coap_ask_sent,
 };
 
 /* ---- the loop ---- */
@@ -401,6 +430,39 @@ unsigned net_notify(struct net *net, struct net_peer *peer, uint32_t tag,
 	return net_coap_notify(&net->coap, &peer->coap, tag, reply);
 }
 
+/* That of a sleeping peer is packed away. False: no memory. */
+static bool session_at_hand(struct net_peer *peer)
+{
+	return peer->state != NET_PEER_ASLEEP || net_sleep_loosen(peer);
+}
+
+int net_ask(struct net *net, struct net_peer *peer, const struct net_ask *ask)
+{
+	if (peer->is_closing || peer->state == NET_PEER_HALF_OPEN)
+		return ERR_CLOSED;
+	if (ask->body_size > 0 && !net->cb->ask_body)
+		return ERR_INVAL;
+	if (!net->in_batch)
+		net_now(net);
+	if (!session_at_hand(peer))
+		return ERR_NOMEM;
+	return net_coap_ask(&net->coap, &peer->coap, ask);
+}
+
+void net_ask_cancel(struct net *net, struct net_peer *peer)
+{
+	if (!net->in_batch)
+		net_now(net);
+	net_coap_ask_cancel(&net->coap, &peer->coap);
+}
+
+void net_observe_forget(struct net *net, struct net_peer *peer, uint32_t tag)
+{
+	(void)net;
+	if (session_at_hand(peer))
+		net_coap_observe_forget(&peer->coap, tag);
+}
+
 unsigned net_block_szx(const struct net_peer *peer, const struct net_request *request)
 {
 	unsigned szx = request->has_block2 ? request->block2_szx : 6;
@@ -450,9 +512,8 @@ int64_t net_peer_since_ms(const struct net_peer *peer)
 	return peer->since_ms;
 }
 
-char *net_peer_address(const struct net_peer *peer, char dst[64])
+static char *address_text(const union net_address *a, char dst[64])
 {
-	const union net_address *a = &peer->remote;
 	char host[INET6_ADDRSTRLEN] = "";
 
 	if (a->any.sa_family == AF_INET6) {
@@ -463,6 +524,26 @@ char *net_peer_address(const struct net_peer *peer, char dst[64])
 		(void)snprintf(dst, 64, "%s:%u", host, ntohs(a->v4.sin_port));
 	}
 	return dst;
+}
+
+char *net_peer_address(const struct net_peer *peer, char dst[64])
+{
+	return address_text(&peer->remote, dst);
+}
+
+/* The socket knows the port, and the address unless it is bound to all. */
+char *net_peer_local(const struct net_peer *peer, char dst[64])
+{
+	struct sockaddr_storage bound = {0};
+	union net_address a = {0};
+
+	if (!net_udp_bound(peer->socket->fd, &bound))
+		memcpy(&a, &bound, sizeof(a));
+	if (a.any.sa_family == AF_INET6 && peer->local.family == AF_INET6)
+		a.v6.sin6_addr = peer->local.at.v6;
+	else if (a.any.sa_family == AF_INET && peer->local.family == AF_INET)
+		a.v4.sin_addr = peer->local.at.v4;
+	return address_text(&a, dst);
 }
 
 void net_peer_link(const struct net_peer *peer, struct net_link *ret_link)

@@ -44,7 +44,7 @@ struct net_request {
 	bool duplicate;
 	struct bytes path[LIMIT_COAP_PATH]; /* Uri-Path segments */
 	unsigned path_count;
-	struct bytes query[4]; /* Uri-Query options; further ones are ignored */
+	struct bytes query[8]; /* Uri-Query options; further ones are ignored */
 	unsigned query_count;
 	int content_format; /* -1: none */
 	int accept;	    /* -1: none */
@@ -71,9 +71,10 @@ struct net_reply {
 	uint32_t block2_num;
 	unsigned block2_szx;
 	bool block2_more;
-	int64_t size2;	   /* -1: none */
-	int64_t size1;	   /* -1: none; of a 4.13: the largest body there may be */
-	struct bytes etag; /* empty: none, else 1..8 bytes */
+	int64_t size2;		 /* -1: none */
+	int64_t size1;		 /* -1: none; of a 4.13: the largest body there may be */
+	struct bytes etag;	 /* empty: none, else 1..8 bytes */
+	const char *location[2]; /* Location-Path segments; NULL: none */
 	struct bytes payload;
 };
 #define NET_REPLY(code_)                                                                           \
@@ -82,6 +83,44 @@ struct net_reply {
 
 /* CoAP codes as bytes on the wire: NET_CODE(4, 4) is 4.04. */
 #define NET_CODE(class_, detail_) ((uint8_t)((class_) << 5 | (detail_)))
+
+/* A request of ours, to a device that serves (CoAP is symmetric). */
+struct net_ask {
+	uint8_t method;	    /* as in struct net_request */
+	const char *path;   /* "5/0/1", "": the root */
+	const char *query;  /* "pmin=0&pmax=300"; NULL: none */
+	int content_format; /* -1: none */
+	int accept;	    /* -1: none */
+	int observe;	    /* -1: none, 0: begin to observe, 1: end that */
+	uint32_t tag;	    /* the caller's: of the answers, and of an observation */
+	unsigned block_szx; /* of a body or an answer in several blocks: at most that; 6: 1024 */
+	struct bytes payload;
+	int64_t body_size; /* > 0: in place of the payload; its bytes come from ask_body */
+};
+#define NET_ASK(method_, path_)                                                                    \
+	((struct net_ask){.method = (method_),                                                     \
+			  .path = (path_),                                                         \
+			  .content_format = -1,                                                    \
+			  .accept = -1,                                                            \
+			  .observe = -1,                                                           \
+			  .block_szx = 6})
+
+/* What came of it: an answer with any code, or why there is none. Memory is borrowed until the
+ * callback returns. */
+struct net_answer {
+	/* 0; ERR_TIMEOUT: no answer came; ERR_CLOSED: the peer has rejected it (RST); ERR_LIMIT:
+	 * the answer is longer than LIMIT_ASK_ANSWER; ERR_CONFLICT: it changed twice while it was
+	 * fetched; ERR_CRITICAL: an option of it is not understood; ERR_SYNTAX: its blocks do not
+	 * fit together; ERR_IO: of ask_body; ERR_NOMEM. Of a notification: 0, or ERR_LIMIT if it is
+	 * longer than one message. */
+	int err;
+	uint32_t tag;
+	uint8_t code;
+	int content_format; /* -1: none */
+	bool notified;	    /* by an observation of that tag */
+	bool observed;	    /* and more will come */
+	struct bytes payload;
+};
 
 #define NET_PSK_LATER SIZE_MAX
 
@@ -161,6 +200,14 @@ struct net_callbacks {
 	/* net_restore(): the peer is back and sleeps; it had been up before. `unheard`: it has not
 	 * acknowledged the last notification. Returns false to refuse it. */
 	bool (*peer_back)(void *ctx, struct net_peer *peer, struct bytes note, bool unheard);
+	/* The end of a net_ask(), or a notification; may ask again. NULL: nobody asks. */
+	void (*answered)(void *ctx, struct net_peer *peer, const struct net_answer *answer);
+	/* The bytes of its body from `offset`; 0, or what the answer's err becomes. */
+	int (*ask_body)(void *ctx, struct net_peer *peer, uint32_t tag, int64_t offset,
+			uint8_t *dst, size_t len);
+	/* So much of a body has arrived; from 0 again if the peer wants it anew. May be NULL. */
+	void (*ask_sent)(void *ctx, struct net_peer *peer, uint32_t tag, int64_t offset,
+			 size_t len);
 };
 
 struct net_conf {
@@ -291,6 +338,19 @@ void net_reply(struct net *net, struct net_exchange exchange, const struct net_r
 unsigned net_notify(struct net *net, struct net_peer *peer, uint32_t tag,
 		    const struct net_reply *reply);
 
+/* Sends a request: confirmable, repeated, its body and its answer in blocks where they are long.
+ * One is outstanding for each peer; a new one takes the place of the old, of which nothing is told
+ * any more. Copies all but the body. If it returns 0, `answered` follows unless the peer ends
+ * first; never before it returns. A sleeping peer wakes with its answer. A restart of the process
+ * ends it in silence, but observations go on. ERR_INVAL, ERR_LIMIT (path, query or payload too
+ * long; LIMIT_COAP_WATCH observations), ERR_CLOSED, ERR_NOMEM; of ask_body. */
+int net_ask(struct net *net, struct net_peer *peer, const struct net_ask *ask) ERR_CHECK;
+/* The outstanding one; nothing is told. */
+void net_ask_cancel(struct net *net, struct net_peer *peer);
+/* Ends an observation of ours without a word; the peer learns of it by RST at its next
+ * notification (RFC 7641 3.6). One that is to end at once: net_ask with observe = 1. */
+void net_observe_forget(struct net *net, struct net_peer *peer, uint32_t tag);
+
 /* The largest SZX for a block to this peer: min(asked, 6, what the record limit leaves);
  * 6 (1024 bytes) when none is asked. */
 unsigned net_block_szx(const struct net_peer *peer, const struct net_request *request);
@@ -318,6 +378,8 @@ void net_peer_refuse(struct net_peer *peer, enum net_refused why);
 int64_t net_peer_since_ms(const struct net_peer *peer);
 /* "192.0.2.1:5684" or "[2001:db8::1]:5684". Returns dst. */
 char *net_peer_address(const struct net_peer *peer, char dst[64]);
+/* The same of ours, as the peer sees it unless there is a NAT before us. */
+char *net_peer_local(const struct net_peer *peer, char dst[64]);
 /* What is seen of the way to this peer, for the weak-link diagnosis and the window. */
 struct net_link {
 	uint32_t messages, repeats; /* requests of the peer and CONs of ours; those sent again */

@@ -48,7 +48,7 @@ void net_coap_session_init(struct net_coap *c, struct net_coap_session *s, bool 
 
 bool net_coap_session_busy(const struct net_coap_session *s)
 {
-	return s->pending_count > 0 || !list_empty(&s->out);
+	return s->pending_count > 0 || !list_empty(&s->out) || s->asking;
 }
 
 void net_coap_session_done(struct net_coap *c, struct net_coap_session *s)
@@ -58,6 +58,7 @@ void net_coap_session_done(struct net_coap *c, struct net_coap_session *s)
 	net_observe_session_done(s);
 	net_past_drop(s);
 	net_out_session_done(c, s);
+	net_coap_ask_cancel(c, s);
 }
 
 void net_coap_session_pack(const struct net_coap *c, const struct net_coap_session *s,
@@ -296,6 +297,8 @@ static void receive_verdict(struct net_coap *c, struct net_coap_session *s,
 {
 	bool reset = m->type == WIRE_RST;
 
+	if (!reset && m->code && net_ask_piggybacked(c, s, m))
+		return;
 	if (reset ? m->code != 0 : m->bad_option != 0) {
 		(void)admit_message(c, s);
 		return;
@@ -307,6 +310,19 @@ static void receive_verdict(struct net_coap *c, struct net_coap_session *s,
 	if (reset)
 		net_observe_rejected(c, s, m->mid);
 	(void)admit_message(c, s);
+}
+
+/* One that nobody waits for. RST ends an observation of which we know nothing (RFC 7641 3.6). */
+static void receive_stray(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m)
+{
+	bool con = m->type == WIRE_CON;
+
+	if (!admit_message(c, s))
+		return;
+	if (con && m->code && net_past_answer_known(s, m->mid))
+		net_coap_send_empty(c, s, WIRE_ACK, m->mid); /* that was lost */
+	else if (con || (m->code >> 5 == 2 && m->observe >= 0 && !m->bad_option))
+		net_coap_send_empty(c, s, WIRE_RST, m->mid);
 }
 
 void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint8_t *data,
@@ -330,12 +346,10 @@ void net_coap_receive(struct net_coap *c, struct net_coap_session *s, const uint
 	case WIRE_RST:
 		receive_verdict(c, s, &m);
 		break;
-	case WIRE_CON: /* a ping, or a response nobody asked for */
-		if (admit_message(c, s))
-			net_coap_send_empty(c, s, WIRE_RST, m.mid);
-		break;
+	case WIRE_CON: /* a ping, or a response */
 	case WIRE_NON:
-		(void)admit_message(c, s);
+		if (!m.code || !net_ask_separate(c, s, &m))
+			receive_stray(c, s, &m);
 		break;
 	}
 }

@@ -10,7 +10,8 @@
  *
  * Files: net_coap.c what comes in · net_exchange.c unanswered requests, duplicates, replies ·
  * net_past.c requests that may come again · net_out.c our own confirmable messages · net_observe.c
- * observations · net_kept.c answers to POST in several blocks.
+ * observations · net_kept.c answers to POST in several blocks · net_ask.c requests of ours ·
+ * net_watch.c observations of ours.
  */
 #ifndef NET_NET_COAP_H
 #define NET_NET_COAP_H
@@ -32,6 +33,8 @@ enum {
 	NET_ACK_DELAY_MS = 1000,	   /* then an unanswered CON gets an empty ACK */
 	NET_ACK_TIMEOUT_MS = 2000,	   /* RFC 7252 4.8 */
 	NET_MAX_RETRANSMIT = 4,
+	NET_ASK_WAIT_MS = 247000, /* for the answer, after an empty ACK */
+	NET_RECENT_ANSWERS = 8,	  /* message ids of answers that were acknowledged */
 };
 
 /* A remembered POST, PUT, DELETE or PATCH: 16 bytes (ARCHITECTURE 2). */
@@ -44,11 +47,13 @@ struct net_dedupe {
 };
 
 struct net_coap_session {
-	struct list pending;	  /* struct net_pending */
-	struct list out;	  /* struct net_out; the head is in flight (NSTART 1) */
-	struct list observations; /* struct net_observation */
-	struct net_kept *kept;	  /* NULL: none */
-	struct net_past *past;	  /* requests it had; NULL: none, or it is packed */
+	struct list pending;	   /* struct net_pending */
+	struct list out;	   /* struct net_out; the head is in flight (NSTART 1) */
+	struct list observations;  /* struct net_observation */
+	struct net_kept *kept;	   /* NULL: none */
+	struct net_past *past;	   /* requests it had; NULL: none, or it is packed */
+	struct net_asking *asking; /* NULL: none */
+	struct net_watch *watches; /* chained */
 	uint16_t next_mid;
 	uint8_t pending_count, observe_count;
 	uint8_t max_szx; /* largest block the record limit leaves, 0..6 */
@@ -71,6 +76,12 @@ struct net_coap_ops {
 	/* See struct net_callbacks. */
 	enum net_work (*weigh)(void *ctx, struct net_coap_session *s, uint8_t method,
 			       const struct bytes *path, unsigned path_count);
+	/* NULL: net_coap_ask() is never called. */
+	void (*answered)(void *ctx, struct net_coap_session *s, const struct net_answer *answer);
+	int (*ask_body)(void *ctx, struct net_coap_session *s, uint32_t tag, int64_t offset,
+			uint8_t *dst, size_t len);
+	void (*ask_sent)(void *ctx, struct net_coap_session *s, uint32_t tag, int64_t offset,
+			 size_t len);
 };
 
 struct net_pending;
@@ -106,9 +117,10 @@ void net_coap_session_done(struct net_coap *c, struct net_coap_session *s);
 /* ---- of a peer that sleeps ---- */
 
 enum {
-	NET_PAST_PACKED = 2 + LIMIT_COAP_DEDUPE * 15 + NET_RECENT_GETS * 2,
+	NET_PAST_PACKED = 3 + LIMIT_COAP_DEDUPE * 15 + NET_RECENT_GETS * 2 + NET_RECENT_ANSWERS * 2,
 	NET_OBSERVE_PACKED = LIMIT_COAP_OBSERVE * 32,
-	NET_SESSION_PACKED = 1 + NET_PAST_PACKED + NET_OBSERVE_PACKED,
+	NET_WATCH_PACKED = LIMIT_COAP_WATCH * 34,
+	NET_SESSION_PACKED = 1 + NET_PAST_PACKED + NET_OBSERVE_PACKED + NET_WATCH_PACKED,
 };
 /* What a session that is not busy knows of its requests and observations, in a few bytes that
  * net_coap_session_unpack() takes. All is where it was. */
@@ -129,6 +141,11 @@ void net_coap_reply(struct net_coap *c, struct net_exchange exchange,
 		    const struct net_reply *reply);
 unsigned net_coap_notify(struct net_coap *c, struct net_coap_session *s, uint32_t tag,
 			 const struct net_reply *reply);
+/* See net_ask(), net_ask_cancel(), net_observe_forget(). */
+int net_coap_ask(struct net_coap *c, struct net_coap_session *s,
+		 const struct net_ask *ask) ERR_CHECK;
+void net_coap_ask_cancel(struct net_coap *c, struct net_coap_session *s);
+void net_coap_observe_forget(struct net_coap_session *s, uint32_t tag);
 
 /* ---- between the files of this layer ---- */
 
@@ -148,7 +165,8 @@ struct net_out {
 	struct list link;
 	struct net_timer timer;
 	struct net_coap_session *session;
-	struct net_observation *observation; /* NULL: a separate response */
+	struct net_observation *observation; /* NULL: a separate response, or ... */
+	struct net_asking *asking;	     /* ... a request of ours */
 	int64_t timeout_ms;
 	uint16_t mid;
 	uint8_t tries;
@@ -242,8 +260,20 @@ struct net_dedupe *net_past_add(struct net_coap_session *s, uint16_t mid, uint32
 /* One that changes nothing, by its message id. */
 bool net_past_get_known(const struct net_coap_session *s, uint16_t mid);
 void net_past_get_add(struct net_coap_session *s, uint16_t mid);
+/* A confirmable answer to a request of ours, which was acknowledged. */
+bool net_past_answer_known(const struct net_coap_session *s, uint16_t mid);
+void net_past_answer_add(struct net_coap_session *s, uint16_t mid);
 void net_past_drop(struct net_coap_session *s);
 void net_past_pack(const struct net_coap_session *s, int64_t now_ms, struct buf *out);
 bool net_past_unpack(struct net_coap_session *s, struct buf *in); /* false: it is not whole */
+
+/* An ACK that is no empty one; true if it belongs to a request of ours. */
+bool net_ask_piggybacked(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m);
+/* A response as a message of its own, CON or NON; false if nobody waits for it. */
+bool net_ask_separate(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m);
+/* Its message was acknowledged: the answer will be one of its own (RFC 7252 5.2.2). */
+void net_ask_acknowledged(struct net_coap *c, struct net_asking *a);
+/* Ends it: the owner is told. */
+void net_ask_failed(struct net_coap *c, struct net_coap_session *s, int err);
 
 #endif

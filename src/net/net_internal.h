@@ -70,10 +70,10 @@ struct net_peer {
 	void *user;
 	uint8_t *identity;
 	int64_t since_ms, seen_ms;
-	int64_t active_ms;    /* when it began to be idle, as far as sleeping goes */
-	uint8_t *saved;	      /* asleep: the saved context, then the packed session */
-	uint64_t key_tag;     /* of the psk callback */
-	uint64_t newest;      /* epoch and sequence number of the newest genuine record */
+	int64_t active_ms; /* when it began to be idle, as far as sleeping goes */
+	uint8_t *saved;	   /* asleep: the saved context, then the packed session */
+	uint64_t key_tag;  /* of the psk callback */
+	uint64_t newest;   /* epoch and sequence number of the newest genuine record */
 	union net_address remote;
 	struct net_local local;
 	struct net_path path; /* whether `remote` is proved */

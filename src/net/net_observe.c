@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/net_coap.h"
+#include "net/net_ask.h"
 
 enum { SEQUENCE_MASK = 0xffffff }; /* RFC 7641 3.4: 24 bits */
 
@@ -181,6 +181,7 @@ void net_observe_session_done(struct net_coap_session *s)
 	}
 	list_init(&s->observations);
 	s->observe_count = 0;
+	net_watch_session_done(s);
 }
 
 /* ---- packed, for a peer that sleeps ---- */
@@ -204,6 +205,7 @@ void net_observe_pack(const struct net_coap_session *s, struct buf *out)
 		buf_put_u8(out, q->token_len);
 		buf_put_bytes(out, q->token, q->token_len);
 	}
+	net_watch_pack(s, out);
 }
 
 static bool unpack_one(struct buf *in, struct net_observation *o)
@@ -233,7 +235,8 @@ static bool unpack_one(struct buf *in, struct net_observation *o)
 
 void net_observe_unpack(struct net_coap_session *s, struct buf *in)
 {
-	while (buf_left(in) > 0 && s->observe_count < LIMIT_COAP_OBSERVE) {
+	while (buf_left(in) > 0 && s->observe_count < LIMIT_COAP_OBSERVE &&
+	       !net_watch_is_packed(in)) {
 		struct net_observation *o = calloc(1, sizeof(*o));
 
 		if (!o)
@@ -247,4 +250,5 @@ void net_observe_unpack(struct net_coap_session *s, struct buf *in)
 		list_append(&s->observations, &o->link);
 		s->observe_count++;
 	}
+	net_watch_unpack(s, in);
 }

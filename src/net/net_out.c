@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/net_coap.h"
+#include "net/net_ask.h"
 
 struct net_out *net_out_new(struct net_coap_session *s, struct net_observation *o,
 			    const uint8_t *data, size_t len, uint16_t mid)
@@ -66,10 +66,15 @@ static void timed_out(struct net_timer *timer, void *ctx)
 	struct net_observation *o = out->observation;
 
 	if (out->tries == NET_MAX_RETRANSMIT) {
-		if (o)
+		if (o) {
 			net_observe_end(c, s, o, true); /* RFC 7641 4.5; drops `out` too */
-		else
-			net_out_drop(c, out);
+			return;
+		}
+		bool asked = out->asking != NULL;
+
+		net_out_drop(c, out);
+		if (asked)
+			net_ask_failed(c, s, ERR_TIMEOUT);
 		return;
 	}
 	if (o && o->newer) { /* RFC 7641 4.5.2: the newest state, in the old one's schedule */
@@ -122,6 +127,8 @@ static void unlink_free(struct net_coap *c, struct net_out *out)
 	list_remove(&out->link);
 	if (out->observation)
 		out->observation->current = NULL;
+	if (out->asking)
+		out->asking->out = NULL;
 	free(out);
 }
 
@@ -154,6 +161,7 @@ bool net_out_acknowledged(struct net_coap *c, struct net_coap_session *s, uint16
 		return false;
 
 	struct net_observation *o = out->observation;
+	struct net_asking *a = out->asking;
 
 	if (out->tries == 0)
 		net_coap_round_trip(s, c->timers->now_ms - (out->timer.at_ms - out->timeout_ms));
@@ -170,6 +178,10 @@ bool net_out_acknowledged(struct net_coap *c, struct net_coap_session *s, uint16
 		list_append(&s->out, &newer->link);
 	}
 	transmit_head(c, s);
+	if (a && reset)
+		net_ask_failed(c, s, ERR_CLOSED);
+	else if (a)
+		net_ask_acknowledged(c, a);
 	return true;
 }
 

@@ -8,7 +8,8 @@
 struct net_past {
 	struct net_dedupe dedupe[LIMIT_COAP_DEDUPE];
 	uint16_t recent_gets[NET_RECENT_GETS];
-	uint8_t recent_count, recent_next, dedupe_next;
+	uint16_t recent_answers[NET_RECENT_ANSWERS];
+	uint8_t recent_count, recent_next, dedupe_next, answer_count, answer_next;
 };
 
 static struct net_past *past_of(struct net_coap_session *s)
@@ -70,6 +71,26 @@ void net_past_get_add(struct net_coap_session *s, uint16_t mid)
 		p->recent_count++;
 }
 
+bool net_past_answer_known(const struct net_coap_session *s, uint16_t mid)
+{
+	for (unsigned i = 0; s->past && i < s->past->answer_count; i++)
+		if (s->past->recent_answers[i] == mid)
+			return true;
+	return false;
+}
+
+void net_past_answer_add(struct net_coap_session *s, uint16_t mid)
+{
+	struct net_past *p = past_of(s);
+
+	if (!p)
+		return;
+	p->recent_answers[p->answer_next] = mid;
+	p->answer_next = (uint8_t)((p->answer_next + 1) % NET_RECENT_ANSWERS);
+	if (p->answer_count < NET_RECENT_ANSWERS)
+		p->answer_count++;
+}
+
 void net_past_drop(struct net_coap_session *s)
 {
 	free(s->past);
@@ -103,6 +124,12 @@ void net_past_pack(const struct net_coap_session *s, int64_t now_ms, struct buf 
 
 		buf_put_u16(out, p->recent_gets[at % NET_RECENT_GETS]);
 	}
+	buf_put_u8(out, p->answer_count);
+	for (unsigned i = 0; i < p->answer_count; i++) {
+		unsigned at = (unsigned)(p->answer_next + NET_RECENT_ANSWERS - p->answer_count) + i;
+
+		buf_put_u16(out, p->recent_answers[at % NET_RECENT_ANSWERS]);
+	}
 }
 
 bool net_past_unpack(struct net_coap_session *s, struct buf *in)
@@ -127,9 +154,15 @@ bool net_past_unpack(struct net_coap_session *s, struct buf *in)
 	for (unsigned i = 0; i < all.recent_count; i++)
 		all.recent_gets[i] = buf_get_u16(in);
 	all.recent_next = all.recent_count % NET_RECENT_GETS;
+	all.answer_count = buf_get_u8(in);
+	if (all.answer_count > NET_RECENT_ANSWERS)
+		return false;
+	for (unsigned i = 0; i < all.answer_count; i++)
+		all.recent_answers[i] = buf_get_u16(in);
+	all.answer_next = all.answer_count % NET_RECENT_ANSWERS;
 	if (!buf_ok(in))
 		return false;
-	if ((count > 0 || all.recent_count > 0) && past_of(s))
+	if ((count > 0 || all.recent_count > 0 || all.answer_count > 0) && past_of(s))
 		*s->past = all;
 	return true;
 }

@@ -68,6 +68,7 @@ static void refuse(struct net_response *r, uint8_t code, const char *why)
 	r->content_format = -1;
 	r->max_age_s = r->size2 = -1;
 	r->etag = (struct bytes){NULL, 0};
+	r->location = NULL;
 	r->payload = (struct bytes){(const uint8_t *)why, strlen(why)};
 }
 
@@ -139,6 +140,7 @@ void net_response_of(const struct net_question *q, const struct net_reply *reply
 	r->size1 = reply->size1;
 	r->size2 = reply->size2;
 	r->etag = reply->etag;
+	r->location = reply->location;
 	r->payload = reply->payload;
 	if (content && !reply->is_block)
 		tag_if_cut(r, q);
@@ -176,6 +178,10 @@ static bool encode(const struct net_response *r, const struct net_question *q,
 		wire_coap_put_bytes(&w, WIRE_OPT_ETAG, r->etag);
 	if (observe >= 0)
 		wire_coap_put_uint(&w, WIRE_OPT_OBSERVE, (uint32_t)observe);
+	for (unsigned i = 0; r->location && i < 2 && r->location[i]; i++)
+		wire_coap_put_bytes(
+			&w, WIRE_OPT_LOCATION_PATH,
+			(struct bytes){(const uint8_t *)r->location[i], strlen(r->location[i])});
 	if (r->content_format >= 0)
 		wire_coap_put_uint(&w, WIRE_OPT_CONTENT_FORMAT, (uint32_t)r->content_format);
 	if (r->max_age_s >= 0)

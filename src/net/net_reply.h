@@ -45,6 +45,7 @@ struct net_response {
 	int content_format;
 	int64_t max_age_s, size2, size1;
 	struct bytes etag, payload;
+	const char *const *location; /* two */
 	uint8_t own_etag[8];
 };
 

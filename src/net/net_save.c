@@ -175,8 +175,8 @@ static bool get_record(struct bytes from, unsigned sockets, struct record *ret)
 	ret->packed = buf_get_bytes(&r, buf_get_u16(&r));
 	return buf_ok(&r) && buf_left(&r) == 0 && ret->flags <= FLAGS && ret->socket < sockets &&
 	       ret->identity.len <= LIMIT_PSK_IDENTITY && ret->note.len <= NET_NOTE &&
-	       ret->saved.len > 0 && ret->saved.len <= NET_SAVED_MAX &&
-	       ret->packed.len > 0 && ret->packed.len <= NET_SESSION_PACKED;
+	       ret->saved.len > 0 && ret->saved.len <= NET_SAVED_MAX && ret->packed.len > 0 &&
+	       ret->packed.len <= NET_SESSION_PACKED;
 }
 
 static void put_record(struct buf *w, struct net_peer *peer, unsigned socket)
@@ -333,6 +333,7 @@ static bool settle(struct net_peer *peer)
 	}
 	net_exchange_session_done(c, &peer->coap);
 	net_out_session_done(c, &peer->coap);
+	net_coap_ask_cancel(c, &peer->coap);
 	/* A certificate is judged anew by the next process, which may have other CAs. */
 	return peer->announced && !peer->is_closing && !net_peer_certified(peer) &&
 	       (peer->state == NET_PEER_ASLEEP ? net_sleep_pack(peer) : net_sleep_now(peer));
@@ -483,8 +484,8 @@ static bool restore_one(struct net *net, const struct record *rec, struct net_so
 	}
 	take_exchanges(&peer->coap, &rec->coap);
 	if (net_peer_name(peer, rec->identity) && net->cb->peer_back)
-		peer->announced = net->cb->peer_back(net->ctx, peer, rec->note,
-						     rec->flags & FLAG_UNHEARD);
+		peer->announced =
+			net->cb->peer_back(net->ctx, peer, rec->note, rec->flags & FLAG_UNHEARD);
 	if (peer->announced)
 		return true;
 	net_peer_end(peer, NET_GONE_LOCAL, true);

@@ -324,13 +324,11 @@ void net_sleep_farewell(struct net_peer *peer)
 	context_drop(net, tls);
 }
 
-bool net_sleep_unpack(struct net_peer *peer)
+bool net_sleep_loosen(struct net_peer *peer)
 {
 	size_t packed = peer->packed_len;
 
 	if (packed) {
-		if (!net_coap_packed_observes(saved_session(peer)))
-			return false;
 		uint8_t *place = slab_take(&peer->net->sleep.slab, peer->saved_len);
 
 		if (!place)
@@ -342,6 +340,14 @@ bool net_sleep_unpack(struct net_peer *peer)
 		peer->packed_len = 0;
 		stay_loose(peer);
 	}
+	return true;
+}
+
+bool net_sleep_unpack(struct net_peer *peer)
+{
+	if (peer->packed_len &&
+	    (!net_coap_packed_observes(saved_session(peer)) || !net_sleep_loosen(peer)))
+		return false;
 	return peer->coap.observe_count > 0;
 }
 
@@ -395,8 +401,7 @@ static void turn_arm(struct net *net)
 		return;
 	const struct net_peer *first = LIST_ENTRY(z->awake.next, struct net_peer, awake);
 	int64_t at_ms = first->active_ms + z->after_ms;
-	int64_t soonest_ms =
-		net->timers.now_ms + (z->many ? NET_SLEEP_NEXT_MS : NET_SLEEP_TURN_MS);
+	int64_t soonest_ms = net->timers.now_ms + (z->many ? NET_SLEEP_NEXT_MS : NET_SLEEP_TURN_MS);
 
 	net_timer_arm(&net->timers, &z->turn, at_ms > soonest_ms ? at_ms : soonest_ms, turn);
 }

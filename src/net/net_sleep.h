@@ -49,7 +49,7 @@ struct net_sleep {
 	struct slab slab; /* peers, saved states, identities */
 	int64_t after_ms;
 	struct net_timer turn;
-	bool many; /* the last turn left some */
+	bool many;	   /* the last turn left some */
 	struct list awake; /* peers with a context, or with an unpacked session; by active_ms */
 	size_t asleep_count;
 	struct net_tls *spare[NET_SPARES];
@@ -87,6 +87,8 @@ int net_sleep_send(struct net_peer *peer, struct bytes message) ERR_CHECK;
 void net_sleep_farewell(struct net_peer *peer);
 /* The exchange layer is to use its observations. False: it has none, or there is no memory. */
 bool net_sleep_unpack(struct net_peer *peer);
+/* The exchange layer is to use all of its session. False: no memory. */
+bool net_sleep_loosen(struct net_peer *peer);
 
 /* Packs the session of a sleeping peer again, if it is not. False: not now. */
 bool net_sleep_pack(struct net_peer *peer);

@@ -16,14 +16,23 @@ struct option_rule {
 static const struct option_rule *option_rule(uint32_t number)
 {
 	static const struct option_rule rules[] = {
-		{WIRE_OPT_IF_MATCH, true, 0, 8},      {WIRE_OPT_URI_HOST, false, 1, 255},
-		{WIRE_OPT_ETAG, true, 1, 8},	      {WIRE_OPT_IF_NONE_MATCH, false, 0, 0},
-		{WIRE_OPT_OBSERVE, false, 0, 3},      {WIRE_OPT_URI_PORT, false, 0, 2},
-		{WIRE_OPT_URI_PATH, true, 0, 255},    {WIRE_OPT_CONTENT_FORMAT, false, 0, 2},
-		{WIRE_OPT_MAX_AGE, false, 0, 4},      {WIRE_OPT_URI_QUERY, true, 0, 255},
-		{WIRE_OPT_ACCEPT, false, 0, 2},	      {WIRE_OPT_BLOCK2, false, 0, 3},
-		{WIRE_OPT_BLOCK1, false, 0, 3},	      {WIRE_OPT_SIZE2, false, 0, 4},
-		{WIRE_OPT_PROXY_URI, false, 1, 1034}, {WIRE_OPT_PROXY_SCHEME, false, 1, 255},
+		{WIRE_OPT_IF_MATCH, true, 0, 8},
+		{WIRE_OPT_URI_HOST, false, 1, 255},
+		{WIRE_OPT_ETAG, true, 1, 8},
+		{WIRE_OPT_IF_NONE_MATCH, false, 0, 0},
+		{WIRE_OPT_OBSERVE, false, 0, 3},
+		{WIRE_OPT_URI_PORT, false, 0, 2},
+		{WIRE_OPT_LOCATION_PATH, true, 0, 255},
+		{WIRE_OPT_URI_PATH, true, 0, 255},
+		{WIRE_OPT_CONTENT_FORMAT, false, 0, 2},
+		{WIRE_OPT_MAX_AGE, false, 0, 4},
+		{WIRE_OPT_URI_QUERY, true, 0, 255},
+		{WIRE_OPT_ACCEPT, false, 0, 2},
+		{WIRE_OPT_BLOCK2, false, 0, 3},
+		{WIRE_OPT_BLOCK1, false, 0, 3},
+		{WIRE_OPT_SIZE2, false, 0, 4},
+		{WIRE_OPT_PROXY_URI, false, 1, 1034},
+		{WIRE_OPT_PROXY_SCHEME, false, 1, 255},
 		{WIRE_OPT_SIZE1, false, 0, 4},
 	};
 
@@ -87,15 +96,19 @@ static void take_option(struct wire_coap *m, enum wire_coap_option number, struc
 		break;
 	case WIRE_OPT_SIZE2:
 		m->has_size2 = true;
+		m->size2 = coap_decode_var_bytes(value.ptr, value.len);
 		break;
 	case WIRE_OPT_PROXY_URI:
 	case WIRE_OPT_PROXY_SCHEME:
 		m->has_proxy = true;
 		break;
+	case WIRE_OPT_SIZE1:
+		m->size1 = coap_decode_var_bytes(value.ptr, value.len);
+		break;
 	case WIRE_OPT_URI_HOST: /* one server behind every name and port */
 	case WIRE_OPT_URI_PORT:
-	case WIRE_OPT_MAX_AGE: /* means nothing in a request */
-	case WIRE_OPT_SIZE1:
+	case WIRE_OPT_MAX_AGE: /* nobody here caches */
+	case WIRE_OPT_LOCATION_PATH:
 		break;
 	}
 }
@@ -167,7 +180,7 @@ int wire_coap_decode(const uint8_t *data, size_t len, struct wire_coap *ret)
 	ret->has_if_none_match = ret->has_block1 = ret->has_block2 = false;
 	ret->has_size2 = ret->has_proxy = ret->path_too_deep = false;
 	ret->content_format = ret->accept = -1;
-	ret->observe = -1;
+	ret->observe = ret->size1 = ret->size2 = -1;
 	ret->block1 = ret->block2 = (struct wire_block){0};
 	ret->path_count = ret->query_count = ret->etag_count = ret->if_match_count = 0;
 	return decode_body(ret, data, len, HEADER_BYTES + token_len);

@@ -25,7 +25,7 @@ enum wire_coap_type { WIRE_CON = 0, WIRE_NON = 1, WIRE_ACK = 2, WIRE_RST = 3 };
 enum {
 	WIRE_TOKEN_MAX = 8,
 	WIRE_ETAGS = 4,	   /* kept of one request; further ones are ignored */
-	WIRE_QUERIES = 4,  /* the same */
+	WIRE_QUERIES = 8,  /* the same */
 	WIRE_IF_MATCH = 2, /* kept of one request; one more makes it unacceptable */
 };
 
@@ -36,6 +36,7 @@ enum wire_coap_option {
 	WIRE_OPT_IF_NONE_MATCH = 5,
 	WIRE_OPT_OBSERVE = 6,
 	WIRE_OPT_URI_PORT = 7,
+	WIRE_OPT_LOCATION_PATH = 8,
 	WIRE_OPT_URI_PATH = 11,
 	WIRE_OPT_CONTENT_FORMAT = 12,
 	WIRE_OPT_MAX_AGE = 14,
@@ -65,10 +66,11 @@ struct wire_coap {
 	 * not be (RFC 7252 5.4.1, 5.4.3, 5.4.5); 0: none. */
 	uint16_t bad_option;
 	bool has_if_none_match, has_block1, has_block2, has_size2, has_proxy;
-	bool path_too_deep; /* more than LIMIT_COAP_PATH segments; path_count stays at it */
-	int content_format; /* -1: none */
-	int accept;	    /* -1: none */
-	int64_t observe;    /* -1: none */
+	bool path_too_deep;   /* more than LIMIT_COAP_PATH segments; path_count stays at it */
+	int content_format;   /* -1: none */
+	int accept;	      /* -1: none */
+	int64_t observe;      /* -1: none */
+	int64_t size1, size2; /* -1: none */
 	struct wire_block block1, block2;
 	unsigned path_count, query_count, etag_count, if_match_count;
 	struct bytes path[LIMIT_COAP_PATH];

@@ -16,7 +16,7 @@
 
 #include "net/net_coap.h"
 
-enum { RIG_SENT = 64, GET = 1, POST = 2, FETCH = 5 };
+enum { RIG_SENT = 64, RIG_PAYLOAD = 16384, GET = 1, POST = 2, PUT = 3, FETCH = 5 };
 
 struct rig_sent {
 	size_t len;
@@ -39,6 +39,14 @@ struct rig {
 	struct net_exchange last;
 	struct net_exchange deferred[RIG_SENT];
 	struct net_reply reply;
+	/* what came of requests of ours */
+	unsigned answers;
+	struct net_answer answer;
+	uint8_t answer_payload[RIG_PAYLOAD]; /* where the payload of the last answer is */
+	const struct net_ask *next;	     /* is asked in the callback */
+	unsigned body_calls, sent_calls;
+	int64_t sent_to; /* so far the body has arrived */
+	int body_err;
 };
 
 static inline void rig_send(void *ctx, struct net_coap_session *s, struct bytes datagram)
@@ -76,10 +84,61 @@ static inline void rig_observe_end(void *ctx, struct net_coap_session *s, uint32
 	r->last_end = tag;
 }
 
+static inline void rig_answered(void *ctx, struct net_coap_session *s,
+				const struct net_answer *answer)
+{
+	struct rig *r = ctx;
+	const struct net_ask *next = r->next;
+
+	r->answers++;
+	r->answer = *answer;
+	assert_true(answer->payload.len <= sizeof(r->answer_payload));
+	if (answer->payload.len)
+		memcpy(r->answer_payload, answer->payload.ptr, answer->payload.len);
+	r->answer.payload.ptr = r->answer_payload;
+	r->next = NULL;
+	if (next)
+		assert_int_equal(net_coap_ask(&r->coap, s, next), 0);
+}
+
+/* Byte n of a body. */
+static inline uint8_t rig_byte(size_t n)
+{
+	return (uint8_t)(n * 13 + n / 251);
+}
+
+static inline int rig_ask_body(void *ctx, struct net_coap_session *s, uint32_t tag, int64_t offset,
+			       uint8_t *dst, size_t len)
+{
+	struct rig *r = ctx;
+
+	(void)s;
+	(void)tag;
+	r->body_calls++;
+	for (size_t i = 0; i < len; i++)
+		dst[i] = rig_byte((size_t)offset + i);
+	return r->body_err;
+}
+
+static inline void rig_ask_sent(void *ctx, struct net_coap_session *s, uint32_t tag, int64_t offset,
+				size_t len)
+{
+	struct rig *r = ctx;
+
+	(void)s;
+	(void)tag;
+	r->sent_calls++;
+	r->sent_to = offset + (int64_t)len;
+}
+
 static inline struct rig *rig_new(bool plain)
 {
-	static const struct net_coap_ops ops = {
-		.send = rig_send, .request = rig_request, .observe_end = rig_observe_end};
+	static const struct net_coap_ops ops = {.send = rig_send,
+						.request = rig_request,
+						.observe_end = rig_observe_end,
+						.answered = rig_answered,
+						.ask_body = rig_ask_body,
+						.ask_sent = rig_ask_sent};
 	struct rig *r = test_calloc(1, sizeof(*r));
 
 	assert_non_null(r);
