@@ -208,6 +208,14 @@ static struct session *session_of(const struct dev *d)
 	return NULL;
 }
 
+static void ask_end(struct engine *e, struct dev *d, struct session *s)
+{
+	if (s->asked)
+		net_ask_cancel(e->net, s->peer);
+	s->asked = 0;
+	d->pushes = 0;
+}
+
 /* What was asked elsewhere is of no use any more. */
 static void talks_here(struct engine *e, struct session *s)
 {
@@ -217,9 +225,7 @@ static void talks_here(struct engine *e, struct session *s)
 		if (other == s || !other->talks)
 			continue;
 		other->talks = false;
-		if (other->asked)
-			net_ask_cancel(e->net, other->peer);
-		other->asked = 0;
+		ask_end(e, s->dev, other);
 	}
 	s->talks = true;
 }
@@ -302,6 +308,8 @@ void engine_answered(void *ctx, struct net_peer *peer, const struct net_answer *
 		s->asked = 0;
 	if (session_wake(e, s) || s->dev->removed)
 		return;
+	if (!answer->notified)
+		s->dev->pushes = 0;
 	if (!answer->err)
 		(void)engine_heard(e);
 	tell_answer(e, s->dev, s, answer);
@@ -312,6 +320,7 @@ void talk_session_over(struct engine *e, struct dev *d, uint32_t tag)
 	const struct net_answer lost = {.err = ERR_CLOSED, .tag = tag, .content_format = -1};
 
 	dev_hold(e, d);
+	d->pushes = 0;
 	tell_answer(e, d, NULL, &lost);
 }
 
@@ -686,7 +695,9 @@ static int send_ask(struct engine *e, struct dev *d, struct session *s, const st
 	if (ask->image)
 		d->pushes = d->u.attempt.id;
 	int err = net_ask(e->net, s->peer, &request);
-	if (!err) {
+	if (err) {
+		d->pushes = 0;
+	} else {
 		s->asked = ask->tag;
 		engine_count_protocol(e, d->u.device.protocol)->asks++;
 	}
@@ -711,10 +722,8 @@ void talk_answer(struct job *job, int err)
 	if (err)
 		return;
 	struct session *s = session_of(d);
-	if (t->sum.cancels && s && !t->sum.has_ask) {
-		net_ask_cancel(e->net, s->peer);
-		s->asked = 0;
-	}
+	if (s && (t->sum.cancels || t->sum.has_ask))
+		ask_end(e, d, s);
 	err = t->sum.has_ask ? send_ask(e, d, s, &t->sum.ask) : 0;
 	if (!err || (t->event == TALK_ANSWER && t->answer.err))
 		return; /* it has been told once */

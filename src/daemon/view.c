@@ -89,7 +89,7 @@ void view_put_protocol(json_t **o, const struct product *p)
 {
 	json_t *options = json_object();
 
-	view_put(o, "protocol", json_string(p->protocol[0] ? p->protocol : "any"));
+	view_put_text(o, "protocol", p->protocol);
 	for (const char *line = p->protocol_options; *line;) {
 		char text[LIMIT_TALK_OPTIONS + 1];
 		size_t len = strcspn(line, "\n");

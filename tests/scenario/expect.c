@@ -176,6 +176,7 @@ static void expect_device(struct scenario *s, const struct device *d)
 	const struct value list[] = {
 		{"hold", hold_name(d->hold), 0},
 		{"version", d->report.version, 0},
+		{"protocol", d->protocol, 0},
 		{"lock", lock ? lock->version : "none", 0},
 		{"boot", NULL, d->boots.seq},
 		{"open", NULL, d->attempt != 0},

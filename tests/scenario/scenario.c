@@ -20,6 +20,10 @@
  *                                         (each about the attempt of the device's last directive,
  *                                          or attempt=N, or attempt=of:ID another device's)
  *   AGAIN                                 (the last message, byte for byte)
+ *   TOY session POST|DELETE [boot=N|word] [duplicate]   (toy.c: a device that is asked)
+ *   ANSWER session code [payload] | ANSWER session timeout
+ *   FETCH session [blocks]                (takes the image that is sent to it)
+ *   NOTIFY session payload
  *   LOCK id version | UNLOCK id | FORCE id | UNFORCE id | HOLD id | UNHOLD id | REMOVE id |
  *   CANCEL id | REMOVE-RELEASE product version
  *   LOSE-IMAGE product version | FIND-IMAGE product version
@@ -45,6 +49,7 @@
  *   EXPECT-TOLD id key=value...           (the attempt of the last directive)
  *   EXPECT-DEVICE id key=value...         EXPECT-NO-DEVICE id
  *   EXPECT-DIAGNOSES id word...           EXPECT-BLOCKED id word...
+ *   EXPECT-ASK session path|none          EXPECT-FACTS id name=value...
  *   EXPECT-RINGS session n                EXPECT-CLOSED session 0|1
  *
  * What a line of a scenario does is checked where it is said; anything unknown fails. I1, I2
@@ -141,9 +146,10 @@ static void run_words(struct scenario *s)
 {
 	const char *verb = word(0);
 
-	if (word_count == 0 || run_option(s, verb) || run_expect(s, verb))
+	if (word_count == 0 || run_option(s, verb) || run_expect(s, verb) ||
+	    run_expect_talk(s, verb))
 		return;
-	if (!run_device(s, verb) && !run_world(s, verb) && !run_operator(s, verb))
+	if (!run_device(s, verb) && !run_talk(s, verb) && !run_world(s, verb) && !run_operator(s, verb))
 		fail(s, "unknown line: %s", verb);
 	else if (s->crash_each)
 		world_again(s, false, 1);
