@@ -1,114 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/cbor.h"
 
-#include <cbor.h>
-
-/* libcbor 0.9 changed the type of lengths; where size_t has 64 bits both are one type. */
-#if CBOR_MAJOR_VERSION == 0 && CBOR_MINOR_VERSION < 9
-typedef size_t cbor_length;
-#else
-typedef uint64_t cbor_length;
-#endif
-
-enum item_kind {
-	ITEM_UINT,
-	ITEM_NINT,
-	ITEM_BYTES,
-	ITEM_TEXT,
-	ITEM_BYTES_OPEN, /* indefinite: pieces follow */
-	ITEM_TEXT_OPEN,
-	ITEM_ARRAY,
-	ITEM_ARRAY_OPEN,
-	ITEM_MAP,
-	ITEM_MAP_OPEN,
-	ITEM_TAG,
-	ITEM_BOOL,
-	ITEM_NULL,
-	ITEM_OTHER,
-	ITEM_BREAK,
-};
-
-/* One head with, for a definite string, its content. */
-struct item {
-	enum item_kind kind;
-	uint64_t number;
-	struct bytes bytes;
-};
-
-/* libcbor calls exactly one of these per cbor_stream_decode. */
-#define ON_NUMBER(name, type, kind_)                                                               \
-	static void name(void *item, type value)                                                   \
-	{                                                                                          \
-		*(struct item *)item = (struct item){.kind = (kind_), .number = value};            \
-	}
-#define ON_STRING(name, kind_)                                                                     \
-	static void name(void *item, cbor_data ptr, cbor_length len)                               \
-	{                                                                                          \
-		*(struct item *)item =                                                             \
-			(struct item){.kind = (kind_), .bytes = {ptr, (size_t)len}};               \
-	}
-#define ON_EMPTY(name, kind_)                                                                      \
-	static void name(void *item)                                                               \
-	{                                                                                          \
-		*(struct item *)item = (struct item){.kind = (kind_)};                             \
-	}
-#define ON_FLOAT(name, type)                                                                       \
-	static void name(void *item, type value)                                                   \
-	{                                                                                          \
-		(void)value;                                                                       \
-		*(struct item *)item = (struct item){.kind = ITEM_OTHER};                          \
-	}
-
-ON_NUMBER(on_uint8, uint8_t, ITEM_UINT)
-ON_NUMBER(on_uint16, uint16_t, ITEM_UINT)
-ON_NUMBER(on_uint32, uint32_t, ITEM_UINT)
-ON_NUMBER(on_uint64, uint64_t, ITEM_UINT)
-ON_NUMBER(on_nint8, uint8_t, ITEM_NINT)
-ON_NUMBER(on_nint16, uint16_t, ITEM_NINT)
-ON_NUMBER(on_nint32, uint32_t, ITEM_NINT)
-ON_NUMBER(on_nint64, uint64_t, ITEM_NINT)
-ON_NUMBER(on_array, cbor_length, ITEM_ARRAY)
-ON_NUMBER(on_map, cbor_length, ITEM_MAP)
-ON_NUMBER(on_tag, uint64_t, ITEM_TAG)
-ON_NUMBER(on_bool, bool, ITEM_BOOL)
-ON_STRING(on_bytes, ITEM_BYTES)
-ON_STRING(on_text, ITEM_TEXT)
-ON_EMPTY(on_bytes_open, ITEM_BYTES_OPEN)
-ON_EMPTY(on_text_open, ITEM_TEXT_OPEN)
-ON_EMPTY(on_array_open, ITEM_ARRAY_OPEN)
-ON_EMPTY(on_map_open, ITEM_MAP_OPEN)
-ON_EMPTY(on_null, ITEM_NULL)
-ON_EMPTY(on_undefined, ITEM_OTHER)
-ON_EMPTY(on_break, ITEM_BREAK)
-ON_FLOAT(on_float, float)
-ON_FLOAT(on_double, double)
-
-static const struct cbor_callbacks item_callbacks = {
-	.uint8 = on_uint8,
-	.uint16 = on_uint16,
-	.uint32 = on_uint32,
-	.uint64 = on_uint64,
-	.negint8 = on_nint8,
-	.negint16 = on_nint16,
-	.negint32 = on_nint32,
-	.negint64 = on_nint64,
-	.byte_string_start = on_bytes_open,
-	.byte_string = on_bytes,
-	.string = on_text,
-	.string_start = on_text_open,
-	.indef_array_start = on_array_open,
-	.array_start = on_array,
-	.indef_map_start = on_map_open,
-	.map_start = on_map,
-	.tag = on_tag,
-	.float2 = on_float,
-	.float4 = on_float,
-	.float8 = on_double,
-	.undefined = on_undefined,
-	.null = on_null,
-	.boolean = on_bool,
-	.indef_break = on_break,
-};
+#include "wire/item.h"
 
 /* An open container. Its items are counted one by one, so a map has two per member. */
 struct frame {
@@ -134,26 +27,16 @@ static int fault(struct decoder *d, int err, const char *what)
 	return wire_fault_set(&d->msg->fault, err, "byte %zu: %s", d->pos, what);
 }
 
-static int item_read(struct decoder *d, struct item *ret_item, size_t *ret_len)
+static int item_read(struct decoder *d, struct wire_item *ret_item, size_t *ret_len)
 {
-	struct cbor_decoder_result r = cbor_stream_decode(d->in.ptr + d->pos, d->in.len - d->pos,
-							  &item_callbacks, ret_item);
+	int err = wire_item_read(d->in, d->pos, ret_item, ret_len);
 
-	*ret_len = r.read;
-	if (r.status == CBOR_DECODER_FINISHED)
+	if (!err)
 		return 0;
-	if (r.status == CBOR_DECODER_NEDATA)
-		return fault(d, ERR_TRUNC, "truncated");
-	return fault(d, ERR_SYNTAX, "not well-formed CBOR");
+	return fault(d, err, err == ERR_TRUNC ? "truncated" : "not well-formed CBOR");
 }
 
-static bool kind_is_container(enum item_kind kind)
-{
-	return kind == ITEM_ARRAY || kind == ITEM_ARRAY_OPEN || kind == ITEM_MAP ||
-	       kind == ITEM_MAP_OPEN || kind == ITEM_BYTES_OPEN || kind == ITEM_TEXT_OPEN;
-}
-
-static int frame_push(struct decoder *d, const struct item *item)
+static int frame_push(struct decoder *d, const struct wire_item *item)
 {
 	struct frame f = {.kind = item->kind, .left = item->number};
 
@@ -190,6 +73,7 @@ static int frame_push(struct decoder *d, const struct item *item)
 	case ITEM_TAG:
 	case ITEM_BOOL:
 	case ITEM_NULL:
+	case ITEM_FLOAT:
 	case ITEM_OTHER:
 	case ITEM_BREAK:
 		break;
@@ -209,7 +93,7 @@ static int frame_break(struct decoder *d)
 }
 
 /* What a value becomes unless it is tagged. Arrays count directly in the outer map only. */
-static enum wire_type value_type(const struct item *item, bool array_allowed)
+static enum wire_type value_type(const struct wire_item *item, bool array_allowed)
 {
 	switch (item->kind) {
 	case ITEM_UINT:
@@ -232,6 +116,7 @@ static enum wire_type value_type(const struct item *item, bool array_allowed)
 	case ITEM_MAP:
 	case ITEM_MAP_OPEN:
 	case ITEM_TAG:
+	case ITEM_FLOAT:
 	case ITEM_OTHER:
 	case ITEM_BREAK:
 		break;
@@ -239,7 +124,7 @@ static enum wire_type value_type(const struct item *item, bool array_allowed)
 	return WIRE_OTHER;
 }
 
-static int key_take(struct decoder *d, const struct item *item)
+static int key_take(struct decoder *d, const struct wire_item *item)
 {
 	if (d->tagged || (item->kind != ITEM_UINT && item->kind != ITEM_NINT))
 		return fault(d, ERR_SYNTAX, "a key that is not an integer");
@@ -250,7 +135,7 @@ static int key_take(struct decoder *d, const struct item *item)
 }
 
 /* Puts the item where it belongs: a key, a member, an element, or nowhere. */
-static int item_place(struct decoder *d, const struct item *item)
+static int item_place(struct decoder *d, const struct wire_item *item)
 {
 	struct frame *top = &d->frames[d->depth - 1];
 	struct wire_node *n = NULL;
@@ -277,7 +162,7 @@ static int item_place(struct decoder *d, const struct item *item)
 }
 
 /* An item inside a container. */
-static int item_step(struct decoder *d, const struct item *item)
+static int item_step(struct decoder *d, const struct wire_item *item)
 {
 	struct frame *top = &d->frames[d->depth - 1];
 
@@ -299,7 +184,7 @@ static int item_step(struct decoder *d, const struct item *item)
 		top->value_next = !top->value_next;
 	if (!top->open)
 		top->left--;
-	return kind_is_container(item->kind) ? frame_push(d, item) : 0;
+	return wire_item_opens(item->kind) ? frame_push(d, item) : 0;
 }
 
 static void frames_close(struct decoder *d)
@@ -310,8 +195,8 @@ static void frames_close(struct decoder *d)
 
 static int decode(struct decoder *d)
 {
-	struct item item = {.kind = ITEM_OTHER};
-	size_t len;
+	struct wire_item item = {.kind = ITEM_OTHER};
+	size_t len = 0;
 	int err = item_read(d, &item, &len);
 
 	if (err)

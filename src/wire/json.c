@@ -1,38 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/json.h"
 
-#include <jansson.h>
 #include <string.h>
 
-/* jansson's own texts quote the input; what goes back to a peer and into a log does not. */
-static int fault_from_jansson(struct wire_msg *msg, const json_error_t *e)
-{
-	enum json_error_code code = json_error_code(e);
-	const char *what = "not well-formed JSON";
-	int err = ERR_SYNTAX;
-
-	if (code == json_error_out_of_memory) {
-		what = "out of memory";
-		err = ERR_NOMEM;
-	} else if (code == json_error_premature_end_of_input) {
-		what = "truncated";
-		err = ERR_TRUNC;
-	} else if (code == json_error_end_of_input_expected) {
-		what = "more after the end of the object";
-		err = ERR_EXTRA;
-	} else if (code == json_error_invalid_utf8) {
-		what = "text that is not UTF-8";
-	} else if (code == json_error_null_character || code == json_error_null_byte_in_key) {
-		what = "a NUL character";
-	} else if (code == json_error_duplicate_key) {
-		what = "a key that comes twice";
-		err = ERR_EXIST;
-	} else if (code == json_error_numeric_overflow) {
-		what = "a number beyond 64 bits";
-		err = ERR_RANGE;
-	}
-	return wire_fault_set(&msg->fault, err, "byte %d: %s", e->position, what);
-}
+#include "wire/json_tree.h"
 
 /* One spelling per key ("0", "-1", not "00", "-0" or "+1"), so that no key comes twice. */
 static int key_from_text(const char *text, int64_t *ret_key)
@@ -116,50 +87,15 @@ static int member_take(struct wire_msg *msg, int64_t key, const json_t *value)
 	return 0;
 }
 
-/* Containers open at once must stay within WIRE_DEPTH; returns early above it. */
-static bool too_deep(struct bytes in)
-{
-	unsigned depth = 0;
-	bool string = false;
-
-	for (size_t i = 0; i < in.len; i++) {
-		uint8_t c = in.ptr[i];
-		if (string && c == '\\')
-			i++;
-		else if (c == '"')
-			string = !string;
-		else if (!string && (c == '{' || c == '['))
-			depth++;
-		else if (!string && (c == '}' || c == ']') && depth)
-			depth--;
-		if (depth > WIRE_DEPTH)
-			return true;
-	}
-	return false;
-}
-
 int wire_json_decode(struct bytes in, struct wire_msg *msg)
 {
-	json_error_t e;
 	const char *name;
 	json_t *value;
 
 	wire_msg_begin(msg, WIRE_JSON);
-	if (in.len > LIMIT_NATIVE_JSON)
-		return wire_fault_set(&msg->fault, ERR_LIMIT, "longer than %d bytes",
-				      LIMIT_NATIVE_JSON);
-	/* jansson 2.14 steps over a NUL that follows a number. */
-	const uint8_t *nul = in.len ? memchr(in.ptr, 0, in.len) : NULL;
-	if (nul)
-		return wire_fault_set(&msg->fault, ERR_SYNTAX, "byte %zu: a NUL character",
-				      (size_t)(nul - in.ptr));
-	/* Asked before jansson sees it, as jansson recurses. */
-	if (too_deep(in))
-		return wire_fault_set(&msg->fault, ERR_LIMIT, "nested too deeply");
-	json_t *root =
-		json_loadb(in.len ? (const char *)in.ptr : "", in.len, JSON_REJECT_DUPLICATES, &e);
+	json_t *root = wire_json_load(in, LIMIT_NATIVE_JSON, &msg->fault);
 	if (!root)
-		return fault_from_jansson(msg, &e);
+		return msg->fault.err;
 	if (!json_is_object(root))
 		wire_fault_set(&msg->fault, ERR_SYNTAX, "byte 0: not an object");
 	json_object_foreach(root, name, value)

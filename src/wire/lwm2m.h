@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "wire/msg.h"
 
 /* Content-Formats (registry numbers). */
@@ -28,7 +29,12 @@ enum lwm2m_format {
 	LWM2M_JSON = 11543,
 };
 
-enum { LWM2M_LEVELS = 4, LWM2M_VALUES = 64, LWM2M_SCRATCH = 2048 };
+enum {
+	LWM2M_LEVELS = 4,
+	LWM2M_VALUES = LIMIT_LWM2M_VALUES,
+	LWM2M_SCRATCH = LIMIT_LWM2M_SCRATCH,
+	LWM2M_PATH_TEXT = 25, /* "/65535/65535/65535/65535" with NUL */
+};
 
 /* "/3/0/3": object, instance, resource, resource instance. */
 struct lwm2m_path {
@@ -36,10 +42,13 @@ struct lwm2m_path {
 	uint16_t id[LWM2M_LEVELS];
 };
 
-/* ERR_SYNTAX. A leading slash may be missing. */
+/* ERR_SYNTAX. A leading slash may be missing; "/" is the path of count 0. */
 int lwm2m_path_parse(struct bytes text, struct lwm2m_path *ret) ERR_CHECK;
+/* The other way, with a leading slash. Returns dst. */
+char *lwm2m_path_text(const struct lwm2m_path *path, char dst[LWM2M_PATH_TEXT]);
 
-/* RAW: TLV, text and opaque do not say what they hold. */
+/* RAW: TLV, text and opaque do not say what they hold. STRING also for a link to an object
+ * ("66:0") where the format tells one. */
 enum lwm2m_type { LWM2M_RAW, LWM2M_INT, LWM2M_FLOAT, LWM2M_BOOL, LWM2M_STRING, LWM2M_BYTES };
 
 struct lwm2m_value {
@@ -49,28 +58,45 @@ struct lwm2m_value {
 	int64_t number; /* INT, BOOL */
 	double real;
 	struct bytes bytes; /* RAW, STRING, BYTES */
+	double time_s; /* of SenML and JSON: since 1970, or below 2^28 relative to now; 0: now */
 };
 
 /* The values of a payload; `base` is the path that was read, written or observed (count 0 for
- * Send). ERR_SYNTAX, ERR_LIMIT (more than `cap`), ERR_UNSUPPORTED (another format), and the
- * fault: what is wrong and where. */
+ * Send): all of them lie under it. ret_count is untouched on failure. ERR_SYNTAX, ERR_TRUNC,
+ * ERR_EXTRA, ERR_EXIST (a resource twice), ERR_RANGE, ERR_CRITICAL, ERR_VERSION (of SenML),
+ * ERR_LIMIT (more than LIMIT_LWM2M_PAYLOAD bytes, `cap` values or the scratch), ERR_UNSUPPORTED
+ * (another format), ERR_INVAL (not under base), ERR_NOMEM; and the fault: what is wrong, where. */
 int lwm2m_decode(int format, struct bytes payload, const struct lwm2m_path *base,
 		 struct lwm2m_value *ret, size_t cap, size_t *ret_count,
 		 uint8_t scratch[LWM2M_SCRATCH], struct wire_fault *ret_fault) ERR_CHECK;
+/* The same but for JSON (ERR_UNSUPPORTED), so that a program without jansson can be linked. */
+int lwm2m_decode_binary(int format, struct bytes payload, const struct lwm2m_path *base,
+			struct lwm2m_value *ret, size_t cap, size_t *ret_count,
+			uint8_t scratch[LWM2M_SCRATCH], struct wire_fault *ret_fault) ERR_CHECK;
 
 /* What a value is where it is known what it must be. false: it is not. */
-bool lwm2m_value_int(const struct lwm2m_value *v, int64_t *ret);
+bool lwm2m_value_int(const struct lwm2m_value *v, int64_t *ret); /* also a time */
+bool lwm2m_value_real(const struct lwm2m_value *v, double *ret);
 bool lwm2m_value_bool(const struct lwm2m_value *v, bool *ret);
 /* With NUL, at most cap bytes; false also where it is longer or no printable UTF-8. */
 bool lwm2m_value_text(const struct lwm2m_value *v, char *dst, size_t cap);
+/* Not of text (format 0), where bytes are in base64. */
 bool lwm2m_value_bytes(const struct lwm2m_value *v, struct bytes *ret);
 
-/* The first value at this path, NULL: none. */
+/* The value at this path, NULL: none. Of a series in time the newest. Of several instances of a
+ * resource the one that comes first; the others follow it. */
 const struct lwm2m_value *lwm2m_value_at(const struct lwm2m_value *values, size_t count,
 					 unsigned object, unsigned instance, unsigned resource);
 
-/* One resource, as the payload of a Write to its path. ERR_UNSUPPORTED, ERR_LIMIT. */
+/* One resource (or instance of one), as the payload of a Write to its path. ERR_UNSUPPORTED (a
+ * format that does not hold this type, or is only read), ERR_LIMIT. A RAW value is taken as bytes,
+ * or as text if text_form. */
 int lwm2m_encode(int format, const struct lwm2m_value *value, struct buf *out) ERR_CHECK;
+/* All of them, as the answer to a Read of `base`: instances of an object and of a resource lie
+ * behind each other. Formats for more than one value: TLV, SenML-CBOR, SenML-JSON. ERR_INVAL: one
+ * is not under base, or no resource. */
+int lwm2m_encode_all(int format, const struct lwm2m_path *base, const struct lwm2m_value *values,
+		     size_t count, struct buf *out) ERR_CHECK;
 
 /* ---- links of a registration (CoRE Link Format, RFC 6690) ---- */
 
@@ -78,11 +104,11 @@ struct lwm2m_link {
 	struct lwm2m_path path; /* count 0: the root */
 	bool is_root;
 	char version[8];    /* ver=, "": none */
-	int content_format; /* ct= of the root, -1: none */
+	int content_format; /* ct= of the root, -1: none; of several the one we like best */
 };
 
 /* Links that name no LwM2M object (and are not the root) are left out; `alternate` gets the path
- * of the root (rt="oma.lwm2m"), "" or "/" or "/lwm2m". ERR_SYNTAX, ERR_LIMIT, and the fault. */
+ * of the root (rt="oma.lwm2m"): "", "/" or "/lwm2m". ERR_SYNTAX, ERR_LIMIT, and the fault. */
 int lwm2m_links(struct bytes payload, struct lwm2m_link *ret, size_t cap, size_t *ret_count,
 		char alternate[64], struct wire_fault *ret_fault) ERR_CHECK;
 

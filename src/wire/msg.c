@@ -122,17 +122,16 @@ bool wire_utf8_ok(struct bytes text)
 	return true;
 }
 
-/* C0, DEL and C1: what moves the cursor of whoever lists devices on a terminal. */
-static bool text_has_controls(struct bytes text)
+bool wire_text_ok(struct bytes text)
 {
 	struct buf b = buf_reader(text.ptr, text.len);
 
 	while (buf_left(&b)) {
 		int32_t point = utf8_next(&b);
 		if (point < 0x20 || (point >= 0x7f && point < 0xa0))
-			return true;
+			return false;
 	}
-	return false;
+	return true;
 }
 
 static bool node_is(struct wire_msg *msg, const struct wire_node *n, enum wire_type type)
@@ -231,7 +230,7 @@ void wire_get_text(struct wire_msg *msg, struct wire_node *n, size_t min, size_t
 	dst[0] = 0;
 	if (!node_is(msg, n, WIRE_TEXT) || !length_ok(msg, n, min, max))
 		return;
-	if (text_has_controls(n->bytes)) {
+	if (!wire_text_ok(n->bytes)) {
 		wire_fault_at(msg, n, ERR_SYNTAX, "control character in text");
 		return;
 	}

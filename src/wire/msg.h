@@ -100,6 +100,8 @@ struct wire_node *wire_msg_element(struct wire_msg *msg, struct wire_node *array
 
 /* RFC 3629: no surrogates, nothing overlong, nothing above U+10FFFF. */
 bool wire_utf8_ok(struct bytes text);
+/* The same without C0, DEL and C1: what moves the cursor of whoever lists devices on a terminal. */
+bool wire_text_ok(struct bytes text);
 
 /* Errors of the output stick in `out`. Calls out of order (a key where none belongs, more
  * values than announced) are bugs of the caller and assert. */

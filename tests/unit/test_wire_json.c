@@ -79,7 +79,7 @@ static void test_json_malformed_says_what_and_where(void **state)
 		{"{\"0\":1", ERR_TRUNC, "byte 6: truncated"},
 		{"[]", ERR_SYNTAX, "byte 0: not an object"},
 		{"1", ERR_SYNTAX, "byte 1: not well-formed JSON"},
-		{"{\"0\":1}x", ERR_EXTRA, "byte 8: more after the end of the object"},
+		{"{\"0\":1}x", ERR_EXTRA, "byte 8: more after the end"},
 		{"{\"0\":1,}", ERR_SYNTAX, "byte 8: not well-formed JSON"},
 		{"{\"0\":01}", ERR_SYNTAX, "byte 6: not well-formed JSON"},
 		{"{\"0\":1,\"0\":2}", ERR_EXIST, "byte 10: a key that comes twice"},
