@@ -48,7 +48,7 @@ static int policy_take(const struct ctl *c, const char *word, json_t *body, json
 	return CTL_DONE;
 }
 
-/* "--protocol-option NAME=VALUE" into {"NAME": "VALUE"}; without a value: null. */
+/* "--protocol-option O=V" into {"O": "V"}; without a value: null. */
 static int option_take(const struct ctl *c, const char *word, json_t *options)
 {
 	const char *eq = strchr(word, '=');
@@ -56,7 +56,7 @@ static int option_take(const struct ctl *c, const char *word, json_t *options)
 	size_t len = eq ? (size_t)(eq - word) : 0;
 
 	if (len == 0 || len >= sizeof(name))
-		return ctl_usage(c, "--protocol-option \"%s\" is not NAME=VALUE", word);
+		return ctl_usage(c, "--protocol-option \"%s\" is not O=V", word);
 	memcpy(name, word, len);
 	name[len] = '\0';
 	if (json_object_get(options, name) != NULL)
@@ -199,7 +199,7 @@ int product_set(struct ctl *c, const struct args *a)
 		return CTL_USAGE;
 	if (json_object_size(body) == 0) {
 		json_decref(body);
-		return ctl_usage(c, "nothing to set: KEY=VALUE, --protocol or --protocol-option");
+		return ctl_usage(c, "KEY=VALUE... is missing, or --protocol, --protocol-option");
 	}
 	url_init(&u, "/v1/products");
 	url_segment(&u, a->pos[0]);

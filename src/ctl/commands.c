@@ -5,8 +5,8 @@
 
 #define PROTOCOL_OPTIONS                                                                           \
 	{"protocol", "P", "what its devices speak: any, native, or another protocol's name"},      \
-		{"protocol-option", "NAME=VALUE",                                                  \
-		 "one of that protocol's; may be repeated; NAME= takes it out"}
+		{"protocol-option", "O=V",                                                  \
+		 "an option of it and its value; may be repeated; O= takes it out"}
 
 static const struct option_row product_add_options[] = {
 	{"hardware", "H", "only devices that report this hardware"},
@@ -126,13 +126,13 @@ static const char backup_text[] =
 
 /* clang-format off */
 const struct command commands[] = {
-	{"product", "add", "NAME [--hardware H] [--protocol P] [--protocol-option NAME=VALUE]... [KEY=VALUE...]", 1, ARGS_MAX,
+	{"product", "add", "NAME [--hardware H] [--protocol P] [--protocol-option O=V]... [KEY=VALUE...]", 1, ARGS_MAX,
 	 "create a product", product_add_options, product_add, policy_text},
 	{"product", "list", "", 0, 0,
 	 "all products", NULL, product_list, NULL},
 	{"product", "show", "NAME", 1, 1,
 	 "one product and its policy", NULL, product_show, NULL},
-	{"product", "set", "NAME [KEY=VALUE...] [--protocol P] [--protocol-option NAME=VALUE]... [--if-rev N]", 1, ARGS_MAX,
+	{"product", "set", "NAME [KEY=VALUE...] [--protocol P] [--protocol-option O=V]... [--if-rev N]", 1, ARGS_MAX,
 	 "change its policy, hardware or protocol", product_set_options, product_set, policy_text},
 	{"product", "target", "NAME VERSION|none [--if-rev N]", 2, 2,
 	 "the release its devices should run", act_options, product_target, NULL},

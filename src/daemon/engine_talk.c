@@ -288,6 +288,7 @@ static void tell_answer(struct engine *e, struct dev *d, const struct session *s
 	uint8_t *to = job->talk->data;
 	job->talk->answer = (struct talk_answer){.err = a->err,
 						 .tag = a->tag,
+						 .observed = a->observed,
 						 .code = a->code,
 						 .content_format = a->content_format,
 						 .payload = keep(&to, a->payload)};
@@ -772,4 +773,12 @@ void engine_ask_sent(void *ctx, struct net_peer *peer, uint32_t tag, int64_t off
 	(void)tag;
 	if (d)
 		count_block(e, d, offset, (int64_t)len, engine_heard(e).wall_ms);
+}
+
+bool engine_long_body(void *ctx, struct net_peer *peer, uint8_t method, const struct bytes *path,
+		      unsigned path_count)
+{
+	(void)ctx;
+	(void)peer;
+	return talk_proto_of(method, path, path_count) != NULL;
 }

@@ -51,8 +51,9 @@ struct talk_answer {
 	int err;      /* 0; ERR_TIMEOUT: none came; ERR_CLOSED: it was reset; ERR_NOENT: there is no
 		       * session to send on, until the device is heard again; ERR_LIMIT: the body of the
 		       * answer is too long; ERR_IO: the image cannot be read */
-	uint32_t tag; /* of the request */
-	uint8_t code; /* as on the wire */
+	uint32_t tag;  /* of the request */
+	bool observed; /* and more will come: an observation of that tag stands */
+	uint8_t code;  /* as on the wire */
 	int content_format; /* -1: none */
 	struct bytes payload;
 };

@@ -6,7 +6,11 @@ import re
 import sys
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
-SAMPLE = re.compile(rf'({NAME})(?:\{{([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\\n]*)"\}})? (\S+)')
+PAIR = r'[a-zA-Z_][a-zA-Z0-9_]*="[^"\\\n]*"'
+# One label, or two (its second one and its word then belong to the word).
+SAMPLE = re.compile(
+    rf'({NAME})(?:\{{([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\\n]*"(?:,{PAIR})?)\}})? (\S+)'
+)
 UNITS = ("_seconds", "_bytes", "_total", "_info", "_seconds_total", "_bytes_total")
 
 
