@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which boot it is, and the report. LwM2M has no word for a boot. A registration newer than
+ * Execute lets us think so; a boot counter, an uptime, or a clock that began anew show it. We name
+ * each boot we have seen by random bytes, as a counter of ours could be lost and begin again.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/lwm2m_agent.h"
+
+enum {
+	KB_BYTES = 1000,
+	/* A boot is another one if it began later than that and 1 in 1000 of the time since. */
+	UPTIME_SLACK_MS = 5000,
+	UPTIME_DRIFT = 1000,
+	CLOCK_SLACK_S = 60,
+	SILENCE_BASE_S = 30, /* core counts 5/2 of an interval and that */
+	LATE_S = 60,	     /* for an update of the registration that is repeated */
+};
+#define CLOCK_SET_S INT64_C(315532800) /* 1980: a clock before that was never set */
+
+void lwm2m_boot_id(const struct lwm2m_talk *t, struct boot_id *ret)
+{
+	*ret = (struct boot_id){0};
+	ret->len = sizeof(t->boots.id);
+	memcpy(ret->bytes, t->boots.id, sizeof(t->boots.id));
+	if (t->boots.count >= 0) {
+		ret->has_count = true;
+		ret->count = (uint32_t)t->boots.count;
+	}
+	ret->inferred = t->boots.proof < PROOF_CLOCK;
+}
+
+/* ---- what shows a boot, or that there was none ---- */
+
+enum shown { SHOWS_NOTHING, SHOWS_SAME, SHOWS_NEW };
+
+static enum shown by_count(const struct lwm2m_talk *t)
+{
+	if (!(t->told.fresh & FRESH_COUNT) || t->boots.count < 0)
+		return SHOWS_NOTHING;
+	return t->told.boot_count == t->boots.count ? SHOWS_SAME : SHOWS_NEW;
+}
+
+static enum shown by_uptime(const struct lwm2m_step_ctx *c)
+{
+	const struct lwm2m_talk *t = c->t;
+
+	if (!(t->told.fresh & FRESH_UPTIME))
+		return SHOWS_NOTHING;
+	int64_t began_ms = t->told.began_ms;
+	if (t->boots.moment_ms) {
+		int64_t slack_ms =
+			UPTIME_SLACK_MS + (c->in->now_ms - t->boots.moment_ms) / UPTIME_DRIFT;
+		return began_ms > t->boots.moment_ms + slack_ms ? SHOWS_NEW : SHOWS_SAME;
+	}
+	if (t->fw.execute_ms)
+		return began_ms > t->fw.execute_ms ? SHOWS_NEW : SHOWS_SAME;
+	return SHOWS_NOTHING;
+}
+
+/* Nobody sets a clock back to the years before 1980: it began anew. One that goes on shows
+ * nothing, as it may run through a reset. */
+static enum shown by_clock(const struct lwm2m_talk *t)
+{
+	if (!(t->told.fresh & FRESH_CLOCK) || t->boots.clock_s < 0)
+		return SHOWS_NOTHING;
+	return t->told.clock_s < CLOCK_SET_S && t->told.clock_s + CLOCK_SLACK_S < t->boots.clock_s
+		       ? SHOWS_NEW
+		       : SHOWS_NOTHING;
+}
+
+/* A registration after Execute, and nothing says that it is still to come. */
+static bool by_registration(const struct lwm2m_talk *t)
+{
+	const struct lwm2m_firmware *fw = &t->fw;
+	bool same_label = strcmp(t->told.version, t->boots.version) == 0;
+
+	if (!t->boots.registered)
+		return false;
+	if (!same_label)
+		return true; /* no image changes without a reboot */
+	if (!fw->execute_ms || fw->registration == t->reg.count || t->told.state < 0)
+		return false;
+	if (t->told.state == 3)
+		return false; /* still at it */
+	/* Nothing was handed over: Execute got lost. */
+	return !(fw->step == FW_EXECUTE && t->told.state == 2 && t->told.result <= 0);
+}
+
+static enum lwm2m_proof new_boot(const struct lwm2m_step_ctx *c)
+{
+	const struct lwm2m_talk *t = c->t;
+	enum shown count = by_count(t), uptime = by_uptime(c);
+
+	if (count == SHOWS_NEW)
+		return PROOF_COUNT;
+	if (uptime == SHOWS_NEW && count != SHOWS_SAME)
+		return PROOF_UPTIME;
+	if (count == SHOWS_SAME || uptime == SHOWS_SAME)
+		return PROOF_NONE;
+	if (by_clock(t) == SHOWS_NEW)
+		return PROOF_CLOCK;
+	return by_registration(t) ? PROOF_REGISTERED : PROOF_NONE;
+}
+
+static void name_boot(struct lwm2m_step_ctx *c, enum lwm2m_proof proof)
+{
+	struct lwm2m_boots *b = &c->t->boots;
+
+	for (unsigned i = 0; i < sizeof(b->id); i++)
+		b->id[i] = (uint8_t)(c->in->random >> (8 * i));
+	b->known = true;
+	b->proof = proof;
+	b->count = -1;
+	b->moment_ms = 0;
+	b->clock_s = -1;
+}
+
+/* Also in the same boot: a resource that the product has named only now. */
+static void learn_boot(struct lwm2m_step_ctx *c)
+{
+	struct lwm2m_talk *t = c->t;
+
+	if (t->boots.count < 0 && (t->told.fresh & FRESH_COUNT))
+		t->boots.count = t->told.boot_count;
+	if (!t->boots.moment_ms && (t->told.fresh & FRESH_UPTIME))
+		t->boots.moment_ms = c->in->now_ms - t->told.uptime_s * 1000;
+	if (t->told.fresh & FRESH_CLOCK)
+		t->boots.clock_s = t->told.clock_s;
+	memcpy(t->boots.version, t->told.version, sizeof(t->boots.version));
+}
+
+/* The first boot is whatever it is. */
+static enum lwm2m_proof first_proof(const struct lwm2m_talk *t)
+{
+	if (t->told.fresh & FRESH_COUNT)
+		return PROOF_COUNT;
+	return t->told.fresh & FRESH_UPTIME ? PROOF_UPTIME : PROOF_REGISTERED;
+}
+
+/* ---- what the device says of its last attempt ---- */
+
+/* After a boot: how the attempt went by its own word. In the boot of the hand-over, what it says
+ * is a status. */
+static void tell_last(struct lwm2m_talk *t, bool booted)
+{
+	struct lwm2m_firmware *fw = &t->fw;
+
+	if (!booted || fw->attempt == 0 || fw->execute_ms == 0)
+		return;
+	fw->last = (struct last_attempt){.attempt = fw->attempt, .stage = STAGE_HANDED_OVER};
+	if (fw->step == FW_EXECUTE && t->told.state == 2 && t->told.result <= 0) {
+		fw->last.stage = STAGE_VERIFIED; /* Execute did not get there */
+		fw->step = FW_WRITTEN;
+		fw->execute_ms = 0;
+		return;
+	}
+	if (t->told.result < 0)
+		return;
+	fw->last.reason = lwm2m_result_reason(t->told.result);
+	fw->last.code = (int32_t)t->told.result;
+	if (t->told.result > 0)
+		lwm2m_result_text(t->told.result, fw->last.detail);
+}
+
+/* ---- the report ---- */
+
+/* The device counts as silent 60 s after its lifetime. */
+static int64_t interval_s(int64_t lifetime_s)
+{
+	int64_t interval = (lifetime_s + LATE_S - SILENCE_BASE_S) * 2 / 5;
+
+	return interval < 1 ? 1 : interval;
+}
+
+static int64_t kilo(int64_t kb)
+{
+	return kb < 0 ? -1 : kb * KB_BYTES;
+}
+
+static void fill(const struct lwm2m_step_ctx *c, struct report *r)
+{
+	const struct lwm2m_talk *t = c->t;
+	const struct lwm2m_told *told = &t->told;
+
+	report_init(r);
+	lwm2m_boot_id(t, &r->boot);
+	memcpy(r->version, told->version, sizeof(r->version));
+	r->running = told->running;
+	r->confirmed = told->confirmed;
+	r->last = t->fw.last;
+	r->fs_free_bytes = kilo(told->free_kb);
+	r->fs_total_bytes = kilo(told->total_kb);
+	r->battery_percent = told->battery_percent;
+	r->interval_s = interval_s(t->reg.lifetime_s);
+	if (told->fresh & FRESH_UPTIME)
+		r->uptime_s = told->uptime_s;
+	r->capabilities = CAP_GATE | CAP_FRESH | CAP_RESUME;
+	r->has_capabilities = true;
+	memcpy(r->hardware, told->hardware, sizeof(r->hardware));
+}
+
+void lwm2m_report(struct lwm2m_step_ctx *c)
+{
+	struct lwm2m_talk *t = c->t;
+	enum lwm2m_proof proof;
+
+	if (t->told.version[0] == 0) {
+		(void)snprintf(c->out->log, sizeof(c->out->log),
+			       "gives no firmware version (/3/0/3), so nothing can be proved");
+		return;
+	}
+	proof = t->boots.known ? new_boot(c) : first_proof(t);
+	if (proof != PROOF_NONE || !t->boots.known) {
+		tell_last(t, t->boots.known);
+		name_boot(c, proof);
+		t->fw.execute_ms = 0; /* this was the boot that it leads to */
+	}
+	learn_boot(c);
+	t->boots.registered = false;
+	fill(c, &c->out->report);
+	t->told.fresh = 0;
+	t->reporting = true;
+	c->out->has_report = true;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An LwM2M device as a model, the agent that speaks for it, and core behind it, in virtual time:
+ * carries steps out as the engine does (proto/talk.h), and checks after each what must always
+ * hold. The device does what its script says; by default it is a good one.
+ */
+#ifndef TESTS_UNIT_LWM2M_RIG_H
+#define TESTS_UNIT_LWM2M_RIG_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/update.h"
+#include "proto/lwm2m.h"
+#include "proto/lwm2m_agent.h"
+
+enum { RIG_BASE, RIG_TARGET, RIG_RELEASES };
+
+/* After Execute. */
+enum rig_apply {
+	APPLY_REBOOT, /* into the new image */
+	APPLY_OLD,    /* into the old one */
+	APPLY_NEVER,  /* stays, State 3 */
+	APPLY_IDLE,   /* stays, State 0 */
+	APPLY_SILENT, /* is never heard again */
+	APPLY_LIE,    /* registers anew without a reboot, and names the new image */
+	APPLY_FAILS,  /* stays, State 2, Result `fails_with` */
+};
+
+struct rig_script {
+	/* registration */
+	const char *version; /* "1.1" */
+	bool queue, no_links, no_ep;
+	const char *root; /* "", "/lwm2m" */
+	int64_t lifetime_s;
+	/* reads */
+	int format;	   /* answers so without Accept */
+	unsigned refuses;  /* formats answered 4.06: bits 1 CBOR, 2 TLV, 4 JSON */
+	bool no_instances; /* no instance is read as a whole */
+	bool no_firmware;  /* no object 5 */
+	bool no_version;   /* no /3/0/3 */
+	bool uptime, count, digest;
+	bool clock_restarts; /* /3/0/13 counts from 0 at a boot */
+	/* object 5 */
+	int delivery;	   /* -1: not told */
+	int state_at_boot; /* -1: 0 */
+	bool no_reset;	   /* State does not go away by a reset */
+	bool no_observe, lost_notifications;
+	int uri_code; /* a Write to /5/0/1 is answered so; 0: 2.04 */
+	int push_code;
+	int fails_with;	   /* Result of the download, or of APPLY_FAILS */
+	bool cached;	   /* State 2 without a block */
+	bool stalls;	   /* State 1 for ever */
+	bool self_applies; /* does not wait for Execute */
+	int execute_code;
+	unsigned execute_lost;	 /* so many are not answered, and not done */
+	bool execute_unanswered; /* done, but the answer is lost */
+	/* after Execute */
+	enum rig_apply apply;
+	bool registers_first;	       /* registers anew before it reboots */
+	int result_first;	       /* shows Result so before it reboots (0: not) */
+	int state_after, result_after; /* in the first boot after; -1: 0, 1 */
+};
+
+struct rig {
+	struct rig_script s;
+	char options[TALK_OPTIONS];
+	struct product product;
+	struct release releases[RIG_RELEASES];
+
+	/* the server */
+	struct update u;
+	_Alignas(16) uint8_t talk[sizeof(struct lwm2m_talk)];
+	struct outcome out; /* of core, the last */
+	bool closed;	    /* `ended` is one */
+	struct attempt ended;
+	struct diagnoses diagnoses;
+	unsigned attempts_closed, events_started, offline;
+	struct talk_reply reply;
+	bool replied;
+	bool has_ask;
+	struct talk_ask ask;
+	int64_t answer_ms; /* when its answer comes */
+	uint64_t random;
+	char log[TALK_FAULT];
+	bool restarts; /* the server restarts after every commit */
+
+	/* the device */
+	bool on, registered;
+	int image; /* RIG_BASE, RIG_TARGET */
+	int named; /* the image whose label it names */
+	int state, result;
+	uint32_t boots;
+	int64_t booted_ms, heard_ms, update_ms, speaks_ms;
+	uint32_t observes[2]; /* tags */
+	int64_t download_ms;  /* next block, 0: none */
+	int64_t offset;
+	int64_t apply_ms;    /* when Execute takes effect, 0: not */
+	int64_t register_ms; /* when it registers next, 0: not */
+	unsigned executed, written, pushed, blocks;
+	char uri[TALK_PAYLOAD + 1];
+	char told_options[16];
+	int64_t state_read; /* as the server has read it last */
+};
+
+/* A device that has not spoken yet, an empty talk; options: "lwm2m-poll=60\n..." */
+void rig_init(struct rig *r, const struct rig_script *s, const char *options);
+/* So many seconds pass, or until the attempt is closed. */
+void rig_run(struct rig *r, int64_t seconds);
+/* Until the first attempt is closed, at most `seconds`. */
+void rig_until_closed(struct rig *r, int64_t seconds);
+/* The device boots now and registers. */
+void rig_boot(struct rig *r);
+void rig_register(struct rig *r);
+/* A request of the device; its reply is in r->reply. "ep=x&lt=60" */
+void rig_request(struct rig *r, uint8_t method, const char *path, const char *query,
+		 int content_format, const void *payload, size_t len);
+void rig_ring(struct rig *r);
+int rig_operator(struct rig *r, enum operator_act act, int64_t arg);
+/* The server restarts: what was not saved is lost. */
+void rig_restart(struct rig *r);
+uint64_t rig_random(struct rig *r);
+/* A fact for people, NULL: none such. Static. */
+const char *rig_fact(struct rig *r, const char *name);
+
+struct lwm2m_talk *rig_talk(struct rig *r);
+
+#endif
