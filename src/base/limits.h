@@ -50,6 +50,8 @@ enum {
 	LIMIT_COAP_PATH = 4,	    /* Uri-Path segments we serve */
 	LIMIT_COAP_DEDUPE = 8,	    /* remembered exchanges per peer */
 	LIMIT_COAP_OBSERVE = 4,	    /* observations per peer */
+	LIMIT_COAP_BODY = 8192,	    /* bytes of a request's body in several blocks */
+	LIMIT_COAP_BODIES = 524288, /* of all of them together */
 	LIMIT_COAP_WATCH = 4,	    /* observations of ours per peer */
 	LIMIT_ASK_PATH = 128,	    /* bytes of the path, and of the query, of a request of ours */
 	LIMIT_ASK_PAYLOAD = 1024,   /* bytes of its payload that net keeps */

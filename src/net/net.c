@@ -105,6 +105,15 @@ static enum net_work coap_weigh(void *ctx, struct net_coap_session *s, uint8_t m
 			      : NET_WORK_REQUEST;
 }
 
+static bool coap_long_body(void *ctx, struct net_coap_session *s, uint8_t method,
+			   const struct bytes *path, unsigned path_count)
+{
+	struct net *net = ctx;
+
+	return net->cb->long_body &&
+	       net->cb->long_body(net->ctx, peer_of(s), method, path, path_count);
+}
+
 static void coap_answered(void *ctx, struct net_coap_session *s, const struct net_answer *answer)
 {
 	struct net *net = ctx;
@@ -143,6 +152,7 @@ static const struct net_coap_ops coap_ops = {
 	.pong = coap_pong,
 	.admit = coap_admit,
 	.weigh = coap_weigh,
+	.long_body = coap_long_body,
 	.answered = coap_answered,
 	.ask_body = coap_ask_body,
 	.ask_sent = coap_ask_sent,

@@ -200,6 +200,10 @@ struct net_callbacks {
 	/* net_restore(): the peer is back and sleeps; it had been up before. `unheard`: it has not
 	 * acknowledged the last notification. Returns false to refuse it. */
 	bool (*peer_back)(void *ctx, struct net_peer *peer, struct bytes note, bool unheard);
+	/* Whether a request there may have a body in several blocks (RFC 7959), which `request`
+	 * gets as one. NULL: none may. */
+	bool (*long_body)(void *ctx, struct net_peer *peer, uint8_t method,
+			  const struct bytes *path, unsigned path_count);
 	/* The end of a net_ask(), or a notification; may ask again. NULL: nobody asks. */
 	void (*answered)(void *ctx, struct net_peer *peer, const struct net_answer *answer);
 	/* The bytes of its body from `offset`; 0, or what the answer's err becomes. */

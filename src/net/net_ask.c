@@ -302,6 +302,14 @@ static void tell_sent(struct net_coap *c, const struct net_asking *a)
 		c->ops->ask_sent(c->ctx, a->session, a->tag, a->body_at, a->body_len);
 }
 
+/* RFC 7959 2.3: the block that is acknowledged. Where the device wants smaller ones, its number may
+ * count either. */
+static bool is_of_block(const struct net_asking *a, const struct wire_block *b)
+{
+	return b->num == a->body_at >> (a->szx + 4) ||
+	       (int64_t)((uint64_t)b->num << (b->szx + 4)) == a->body_at;
+}
+
 /* True: it is not the answer yet, or was an end. */
 static bool body_step(struct net_coap *c, struct net_asking *a, const struct wire_coap *m)
 {
@@ -317,7 +325,7 @@ static bool body_step(struct net_coap *c, struct net_asking *a, const struct wir
 	/* A success before the end that has Block1 is one for this block (2.3); without, for all.
 	 */
 	if (m->code == CONTINUE || (success && b && more)) {
-		if (!more) {
+		if (!more || (b && !is_of_block(a, b))) {
 			net_ask_failed(c, a->session, ERR_SYNTAX);
 			return true;
 		}

@@ -20,6 +20,7 @@ void net_coap_init(struct net_coap *c, const struct net_coap_ops *ops, void *ctx
 	*c = (struct net_coap){
 		.ops = ops, .ctx = ctx, .timers = timers, .stats = stats, .key = key};
 	c->well_known = "";
+	list_init(&c->bodies);
 	list_init(&c->free_pending);
 	timers->ctx = c;
 }
@@ -55,6 +56,7 @@ void net_coap_session_done(struct net_coap *c, struct net_coap_session *s)
 {
 	net_exchange_session_done(c, s);
 	net_kept_drop(c, s);
+	net_body_drop(c, s);
 	net_observe_session_done(s);
 	net_past_drop(s);
 	net_out_session_done(c, s);
@@ -191,6 +193,12 @@ static void answer_well_known(struct net_coap *c, struct net_coap_session *s,
 	net_coap_answer(c, s, &q, &reply);
 }
 
+/* A body in its only block is whole. */
+static bool is_in_blocks(const struct wire_coap *m)
+{
+	return m->has_block1 && (m->block1.num || m->block1.more);
+}
+
 /* What no handler has to see. Returns true if the request was dealt with. */
 static bool refuse(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
 		   size_t len)
@@ -217,8 +225,8 @@ static bool refuse(struct net_coap *c, struct net_coap_session *s, const struct 
 		code = NET_CODE(4, 4), text = "";
 	} else if (m->has_block1 && m->block1.szx == 7) {
 		code = NET_CODE(4, 0), text = "Block1: SZX 7 is reserved";
-	} else if (m->has_block1 && (m->block1.num || m->block1.more)) {
-		/* RFC 7959 2.9.3; a body in its only block is whole */
+	} else if (is_in_blocks(m) && !net_body_allowed(c, s, m)) {
+		/* RFC 7959 2.9.3 */
 		code = NET_CODE(4, 13), text = "one message only";
 	} else if (m->has_block2 && m->block2.szx == 7) {
 		code = NET_CODE(4, 0), text = "Block2: SZX 7 is reserved";
@@ -271,6 +279,15 @@ static bool admit_request(struct net_coap *c, struct net_coap_session *s, const 
 
 /* ---- in ---- */
 
+static void receive_body(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+			 size_t len)
+{
+	struct wire_coap all = *m;
+
+	if (net_body_take(c, s, m, len, &all.payload))
+		net_exchange_request(c, s, &all, len);
+}
+
 static void receive_request(struct net_coap *c, struct net_coap_session *s,
 			    const struct wire_coap *m, size_t len)
 {
@@ -286,6 +303,8 @@ static void receive_request(struct net_coap *c, struct net_coap_session *s,
 		return;
 	if (is_well_known(m))
 		answer_well_known(c, s, m, len);
+	else if (is_in_blocks(m))
+		receive_body(c, s, m, len);
 	else
 		net_exchange_request(c, s, m, len);
 }

@@ -11,7 +11,8 @@
  * Files: net_coap.c what comes in · net_exchange.c unanswered requests, duplicates, replies ·
  * net_past.c requests that may come again · net_out.c our own confirmable messages · net_observe.c
  * observations · net_kept.c answers to POST in several blocks · net_ask.c requests of ours ·
- * net_watch.c observations of ours.
+ * net_watch.c observations of ours · net_body.c
+ * bodies in several blocks.
  */
 #ifndef NET_NET_COAP_H
 #define NET_NET_COAP_H
@@ -33,8 +34,11 @@ enum {
 	NET_ACK_DELAY_MS = 1000,	   /* then an unanswered CON gets an empty ACK */
 	NET_ACK_TIMEOUT_MS = 2000,	   /* RFC 7252 4.8 */
 	NET_MAX_RETRANSMIT = 4,
-	NET_ASK_WAIT_MS = 247000, /* for the answer, after an empty ACK */
-	NET_RECENT_ANSWERS = 8,	  /* message ids of answers that were acknowledged */
+	NET_ASK_WAIT_MS = 247000,  /* for the answer, after an empty ACK */
+	NET_BODY_MS = 600000,	   /* for all blocks of a body */
+	NET_BODY_BLOCK_MS = 93000, /* for the next one: RFC 7252 MAX_TRANSMIT_WAIT */
+	NET_BODY_STUCK_MS = 10000, /* without one: it may be given up for another body */
+	NET_RECENT_ANSWERS = 8,	   /* message ids of answers that were acknowledged */
 };
 
 /* A remembered POST, PUT, DELETE or PATCH: 16 bytes (ARCHITECTURE 2). */
@@ -76,6 +80,9 @@ struct net_coap_ops {
 	/* See struct net_callbacks. */
 	enum net_work (*weigh)(void *ctx, struct net_coap_session *s, uint8_t method,
 			       const struct bytes *path, unsigned path_count);
+	/* See struct net_callbacks. */
+	bool (*long_body)(void *ctx, struct net_coap_session *s, uint8_t method,
+			  const struct bytes *path, unsigned path_count);
 	/* NULL: net_coap_ask() is never called. */
 	void (*answered)(void *ctx, struct net_coap_session *s, const struct net_answer *answer);
 	int (*ask_body)(void *ctx, struct net_coap_session *s, uint32_t tag, int64_t offset,
@@ -97,6 +104,8 @@ struct net_coap {
 	bool plain_devices;
 	struct net_hash_key key;
 	uint64_t random_count;
+	struct list bodies; /* struct net_body, of all sessions */
+	size_t body_bytes;
 	struct list free_pending;
 	struct net_pending **pending; /* by slot */
 	uint32_t pending_len, pending_cap;
@@ -217,6 +226,14 @@ void net_kept_answer(struct net_coap *c, struct net_coap_session *s, const struc
 		     size_t len);
 void net_kept_drop(struct net_coap *c, struct net_coap_session *s);
 uint64_t net_kept_print(const struct net_coap *c, const struct wire_coap *m);
+
+/* Whether the owner takes a body in several blocks there. */
+bool net_body_allowed(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m);
+/* One of several blocks. True: it was the last one, and this is the whole body, which stays until
+ * the request is handed up; else it was answered. */
+bool net_body_take(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m,
+		   size_t len, struct bytes *ret_whole);
+void net_body_drop(struct net_coap *c, struct net_coap_session *s);
 
 /* Queues data as CON; NULL if there is no memory. */
 struct net_out *net_out_new(struct net_coap_session *s, struct net_observation *o,

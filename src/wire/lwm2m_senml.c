@@ -63,9 +63,9 @@ static int version_take(struct senml_pack *pack, const struct senml_datum *d)
 {
 	enum { PRESENT = 10, SECONDARY_UNITS = 16 };
 
-	if (real_of(d) != PRESENT && real_of(d) != (PRESENT | SECONDARY_UNITS))
-		return fault(pack, ERR_VERSION, "bver", "not version 10");
-	return 0;
+	if (real_of(d) <= PRESENT || real_of(d) == (PRESENT | SECONDARY_UNITS))
+		return 0;
+	return fault(pack, ERR_VERSION, "bver", "later than version 10");
 }
 
 static int time_take(struct senml_pack *pack, const char *word, const struct senml_datum *d,

@@ -66,9 +66,11 @@ static int skip(struct reader *r, const struct wire_item *item)
 	struct frame frames[WIRE_DEPTH];
 	struct wire_item inner = *item;
 	unsigned depth = 0;
-	bool tagged = false;
+	bool tagged = item->kind == ITEM_TAG;
 	int err = 0;
 
+	if (item->kind == ITEM_BREAK)
+		return fault(r, ERR_SYNTAX, "unexpected break");
 	for (;;) {
 		if (wire_item_opens(inner.kind) && depth == WIRE_DEPTH)
 			return fault(r, ERR_LIMIT, "nested too deeply");
@@ -186,13 +188,16 @@ static int untag(struct reader *r, struct wire_item *item, bool *ret_decimal)
 	return err;
 }
 
-static int datum_get(struct reader *r, struct senml_datum *ret)
+/* One value; one that nobody asks for is only stepped over. */
+static int datum_get(struct reader *r, bool wanted, struct senml_datum *ret)
 {
 	struct wire_item item;
 	bool is_decimal = false;
 	int err = next(r, &item);
 
 	*ret = (struct senml_datum){.kind = DATUM_OTHER};
+	if (!err && !wanted)
+		return skip(r, &item);
 	if (!err)
 		err = untag(r, &item, &is_decimal);
 	if (err)
@@ -223,8 +228,6 @@ static int datum_get(struct reader *r, struct senml_datum *ret)
 	case ITEM_BYTES_OPEN:
 		ret->kind = DATUM_BYTES;
 		return join(r, ITEM_BYTES, &ret->bytes);
-	case ITEM_BREAK:
-		return fault(r, ERR_SYNTAX, "unexpected break");
 	case ITEM_ARRAY:
 	case ITEM_ARRAY_OPEN:
 	case ITEM_MAP:
@@ -232,6 +235,7 @@ static int datum_get(struct reader *r, struct senml_datum *ret)
 	case ITEM_TAG:
 	case ITEM_NULL:
 	case ITEM_OTHER:
+	case ITEM_BREAK:
 		break;
 	}
 	return skip(r, &item);
@@ -287,7 +291,7 @@ static int record_get(struct reader *r, struct senml_pack *pack, const struct wi
 			break;
 		err = label_get(r, pack, &item, &label);
 		if (!err)
-			err = datum_get(r, &datum);
+			err = datum_get(r, label != SENML_OTHER, &datum);
 		if (!err)
 			err = senml_field(pack, label, &datum);
 	}
@@ -332,7 +336,7 @@ int lwm2m_cbor_decode(struct bytes payload, struct lwm2m_sink *sink)
 	};
 	struct reader r = {.in = payload, .sink = sink};
 	struct senml_datum d;
-	int err = datum_get(&r, &d);
+	int err = datum_get(&r, true, &d);
 
 	if (!err)
 		err = at_end(&r);

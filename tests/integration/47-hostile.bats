@@ -81,7 +81,7 @@ unharmed() {
 		echo "many:$(cat "$LAB/many.psk")"
 	done >"$LAB/keys"
 	timeout $((30 * SLOWER)) "$TOP_BUILDDIR/tests/load/postboot-load" --server 127.0.0.1 \
-		--port "$SERVER_PORT" --psk-list "$LAB/keys" --sessions 0 --idle 40 --seconds 1 \
+		--port "$SERVER_PORT" --psk-list "$LAB/keys" --sessions 0 --idle 40 --seconds 1 --mbedtls \
 		>"$LAB/load.out" 2>&1 3>&- &
 	load=$!
 	until_true 10 eval '[ "$(ctl -o json device show many | jq .sessions)" -eq 8 ]'

@@ -4,7 +4,8 @@
  * its own, several share a socket. It compares every byte of every block.
  *
  * load.c: the run, the report · load_conf.c: options · load_session.c: one client session ·
- * load_life.c: what a session does that lives through an update.
+ * load_link.c, load_dtls.c: its DTLS · load_life.c: what a session does that lives through an
+ * update.
  */
 #ifndef TESTS_LOAD_LOAD_H
 #define TESTS_LOAD_LOAD_H
@@ -16,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "load_dtls.h"
 #include "net/net_udp.h"
 #include "wire/coap.h"
 
@@ -50,7 +52,7 @@ struct load_conf {
 	unsigned port, sessions, window, block, idle, reporters, sockets, shakers;
 	unsigned lifecycles, in_flight, rate, pid;
 	double seconds;
-	bool report_first, forget, observe, cid;
+	bool report_first, forget, observe, cid, mbedtls;
 	unsigned rebind; /* answers */
 };
 
@@ -71,6 +73,7 @@ struct life {
 struct session {
 	struct load *load;
 	enum load_job job;
+	struct dtls *dtls;	/* NULL: mbedTLS's */
 	mbedtls_ssl_config tls; /* its own: mbedTLS keeps a client's PSK identity there */
 	mbedtls_ssl_context ssl;
 	bool started, up, want_path, timer_set;
@@ -131,6 +134,18 @@ void session_drop(struct session *s);
 void session_send_new(struct session *s, unsigned slot);
 bool session_block_right(const struct session *s, const struct request_slot *r,
 			 const struct wire_coap *m);
+
+/* load_link.c. What is read is s->in. */
+enum link_result { LINK_DONE, LINK_MORE, LINK_OVER };
+void link_start(struct session *s);
+enum link_result link_shake(struct session *s);
+/* The answer to its flight is overdue; link_again() repeats it. */
+bool link_due(const struct session *s);
+enum link_result link_again(struct session *s);
+void link_write(struct session *s, const uint8_t *data, size_t len);
+enum link_result link_read(struct session *s, uint8_t *dst, size_t cap, size_t *ret_len);
+void link_close(struct session *s);
+void link_free(struct session *s);
 
 /* load_life.c: starts the first ones; each that ends starts the next. */
 void life_begin(struct load *l);

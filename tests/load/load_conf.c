@@ -34,6 +34,8 @@ static const char usage[] =
 	"  --rebind N                  from another address after every N answers\n"
 	"  --from V --from-image FILE --to V   what they run before, and after (--expect)\n"
 	"  --seconds S --suite ccm8|ccm|gcm|chacha --sockets N\n"
+	"  --mbedtls                   its DTLS for all suites; else a shorter one, where it will "
+	"do\n"
 	"  --pid P                     the server: what it used of a processor meanwhile\n"
 	"Each line of FILE is id:hex; reporters come first, then downloads, then the idle.\n";
 
@@ -69,6 +71,7 @@ static const struct {
 	{"to", TEXT, offsetof(struct load_conf, to), 0},
 	{"from-image", TEXT, offsetof(struct load_conf, from_image), 0},
 	{"cid", FLAG, offsetof(struct load_conf, cid), 0},
+	{"mbedtls", FLAG, offsetof(struct load_conf, mbedtls), 0},
 	{"rebind", NUMBER, offsetof(struct load_conf, rebind), 1000000},
 	{"pid", NUMBER, offsetof(struct load_conf, pid), 1U << 30},
 };

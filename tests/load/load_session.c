@@ -8,50 +8,6 @@
 
 enum { RETRY_US = 2000000, MESSAGE_MAX = 2048, GET = 1, POST = 2 };
 
-/* ---- DTLS ---- */
-
-static int bio_send(void *ctx, const unsigned char *data, size_t len)
-{
-	struct session *s = ctx;
-
-	net_udp_queue(s->load->tx[s->socket], s->load->fd[s->socket], &s->remote, &s->source, data,
-		      len);
-	return (int)len;
-}
-
-static int bio_receive(void *ctx, unsigned char *dst, size_t cap)
-{
-	struct session *s = ctx;
-	size_t len = s->in.len;
-
-	if (len == 0 || len > cap)
-		return MBEDTLS_ERR_SSL_WANT_READ;
-	memcpy(dst, s->in.ptr, len);
-	s->in.len = 0;
-	return (int)len;
-}
-
-static void timer_set(void *ctx, uint32_t intermediate_ms, uint32_t final_ms)
-{
-	struct session *s = ctx;
-
-	s->timer_set = final_ms != 0;
-	s->intermediate_us = s->load->now_us + intermediate_ms * INT64_C(1000);
-	s->final_us = s->load->now_us + final_ms * INT64_C(1000);
-}
-
-static int timer_get(void *ctx)
-{
-	const struct session *s = ctx;
-
-	if (!s->timer_set)
-		return -1;
-	if (s->load->now_us >= s->final_us)
-		return 2;
-	return s->load->now_us >= s->intermediate_us ? 1 : 0;
-}
-
-static void shake(struct session *s);
 static void send_empty(struct session *s, enum wire_coap_type type, uint16_t mid);
 
 static void die(const char *what)
@@ -60,50 +16,25 @@ static void die(const char *what)
 	exit(1);
 }
 
-static void set_up(struct session *s)
-{
-	mbedtls_ssl_config_init(&s->tls);
-	mbedtls_ssl_init(&s->ssl);
-	if (mbedtls_ssl_config_defaults(&s->tls, MBEDTLS_SSL_IS_CLIENT,
-					MBEDTLS_SSL_TRANSPORT_DATAGRAM,
-					MBEDTLS_SSL_PRESET_DEFAULT) ||
-	    mbedtls_ssl_conf_psk(&s->tls, s->key, s->key_len, (const uint8_t *)s->id,
-				 strlen(s->id)))
-		die("no session");
-	mbedtls_ssl_conf_rng(&s->tls, mbedtls_ctr_drbg_random, &s->load->random);
-	mbedtls_ssl_conf_ciphersuites(&s->tls, s->load->suites);
-	mbedtls_ssl_conf_max_tls_version(&s->tls, MBEDTLS_SSL_VERSION_TLS1_2);
-	if (mbedtls_ssl_setup(&s->ssl, &s->tls) ||
-	    (s->load->conf.cid && /* for the server's direction only, as a device would */
-	     mbedtls_ssl_set_cid(&s->ssl, MBEDTLS_SSL_CID_ENABLED, NULL, 0)))
-		die("no session");
-	mbedtls_ssl_set_bio(&s->ssl, s, bio_send, bio_receive, NULL);
-	mbedtls_ssl_set_timer_cb(&s->ssl, s, timer_set, timer_get);
-}
+/* ---- handshakes ---- */
+
+static void shake(struct session *s, enum link_result result);
 
 void session_start(struct session *s)
 {
-	if (!s->started) {
-		set_up(s);
-	} else {
-		(void)mbedtls_ssl_session_reset(&s->ssl);
-	}
-	s->started = true;
 	s->up = false;
 	s->load->shaking++;
-	shake(s);
+	link_start(s);
 }
 
-static void shake(struct session *s)
+static void shake(struct session *s, enum link_result result)
 {
 	struct load *l = s->load;
 
-	int ret = mbedtls_ssl_handshake(&s->ssl);
-
-	if (ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE)
+	if (result == LINK_MORE)
 		return;
 	l->shaking--;
-	if (ret) {
+	if (result == LINK_OVER) {
 		l->n.failed++;
 		session_start(s);
 		return;
@@ -112,7 +43,7 @@ static void shake(struct session *s)
 	l->up_count += s->job != JOB_IDLE; /* that one counts when it was heard */
 	l->n.handshakes++;
 	if (s->job == JOB_SHAKE && !l->stopping) {
-		(void)mbedtls_ssl_close_notify(&s->ssl);
+		link_close(s);
 		l->up_count--;
 		session_start(s);
 		return;
@@ -194,7 +125,7 @@ static void send_slot(struct session *s, unsigned i)
 			(struct wire_block){.num = r->num, .szx = szx_of(s->load->conf.block)});
 	}
 	r->sent_us = s->load->now_us;
-	(void)mbedtls_ssl_write(&s->ssl, raw, w.buf.pos);
+	link_write(s, raw, w.buf.pos);
 }
 
 void session_send_new(struct session *s, unsigned i)
@@ -341,7 +272,7 @@ static void send_empty(struct session *s, enum wire_coap_type type, uint16_t mid
 	struct wire_coap_writer w =
 		wire_coap_begin(raw, sizeof(raw), type, 0, mid, (struct bytes){NULL, 0});
 
-	(void)mbedtls_ssl_write(&s->ssl, raw, w.buf.pos);
+	link_write(s, raw, w.buf.pos);
 }
 
 static void message(struct session *s, const uint8_t *data, size_t len)
@@ -372,20 +303,21 @@ void session_datagram(struct session *s, const uint8_t *data, size_t len)
 
 	s->in = (struct bytes){data, len};
 	if (!s->up) {
-		shake(s);
+		shake(s, link_shake(s));
 		if (!s->up)
 			return;
 	}
 	for (;;) {
-		int got = mbedtls_ssl_read(&s->ssl, plain, sizeof(plain));
+		size_t got = 0;
+		enum link_result result = link_read(s, plain, sizeof(plain), &got);
 
-		if (got > 0) {
-			message(s, plain, (size_t)got);
+		if (result == LINK_DONE) {
+			message(s, plain, got);
 			if (!s->up)
 				return; /* it has rebooted, or its life is over */
 			continue;
 		}
-		if (got != MBEDTLS_ERR_SSL_WANT_READ && !s->load->stopping) {
+		if (result == LINK_OVER && !s->load->stopping) {
 			s->load->n.failed++;
 			s->load->up_count -= s->job != JOB_IDLE || s->heard;
 			s->heard = false;
@@ -398,8 +330,8 @@ void session_datagram(struct session *s, const uint8_t *data, size_t len)
 void session_tick(struct session *s)
 {
 	if (s->started && !s->up) {
-		if (timer_get(s) == 2)
-			shake(s);
+		if (link_due(s))
+			shake(s, link_again(s));
 		return;
 	}
 	for (unsigned i = 0; s->up && i < LOAD_WINDOW_MAX; i++) {
@@ -412,12 +344,11 @@ void session_tick(struct session *s)
 
 void session_drop(struct session *s)
 {
-	mbedtls_ssl_free(&s->ssl);
-	mbedtls_ssl_config_free(&s->tls);
+	link_free(s);
 	free(s->due_us);
 	s->due_us = NULL;
 	s->due_count = 0;
-	s->started = s->up = false;
+	s->up = false;
 }
 
 void session_stop(struct session *s)
@@ -425,6 +356,6 @@ void session_stop(struct session *s)
 	if (!s->started)
 		return;
 	if (s->up)
-		(void)mbedtls_ssl_close_notify(&s->ssl);
+		link_close(s);
 	session_drop(s);
 }

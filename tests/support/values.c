@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void put_value(struct buf *b, const struct lwm2m_value *v)
 {
@@ -52,4 +53,38 @@ const char *values_text(const struct lwm2m_value *values, size_t count)
 	if (!buf_ok(&b))
 		abort();
 	return buf_cstr(&b);
+}
+
+static bool within(struct bytes part, const uint8_t *ptr, size_t len)
+{
+	return part.len == 0 || (part.ptr >= ptr && part.ptr <= ptr + len &&
+				 part.len <= (size_t)(ptr + len - part.ptr));
+}
+
+void values_check(const struct lwm2m_value *values, size_t count, const struct lwm2m_path *base,
+		  struct bytes payload, const uint8_t scratch[LWM2M_SCRATCH])
+{
+	for (const struct lwm2m_value *v = values; v < values + count; v++) {
+		char text[32];
+		int64_t number;
+		double real;
+		bool yes = false;
+		struct bytes bytes;
+		if (v->path.count < 3 || v->path.count < base->count ||
+		    memcmp(v->path.id, base->id, base->count * sizeof(base->id[0])) != 0)
+			abort();
+		if (!within(v->bytes, payload.ptr, payload.len) &&
+		    !within(v->bytes, scratch, LWM2M_SCRATCH))
+			abort();
+		(void)lwm2m_value_int(v, &number);
+		(void)lwm2m_value_real(v, &real);
+		if (lwm2m_value_text(v, text, sizeof(text)) && strlen(text) != v->bytes.len)
+			abort();
+		if (lwm2m_value_bytes(v, &bytes) && bytes.len != v->bytes.len)
+			abort();
+		if (lwm2m_value_bool(v, &yes) && yes != 0 && yes != 1)
+			abort();
+		if (!lwm2m_value_at(values, count, v->path.id[0], v->path.id[1], v->path.id[2]))
+			abort();
+	}
 }

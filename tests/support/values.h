@@ -10,6 +10,11 @@
 
 #include "wire/lwm2m.h"
 
+/* What holds of all that was decoded: aborts if a path is not under the base, or bytes lie neither
+ * in the payload nor in the scratch. Asks each value for everything. */
+void values_check(const struct lwm2m_value *values, size_t count, const struct lwm2m_path *base,
+		  struct bytes payload, const uint8_t scratch[LWM2M_SCRATCH]);
+
 /* Lives until the next call. */
 const char *values_text(const struct lwm2m_value *values, size_t count);
 
