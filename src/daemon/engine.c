@@ -385,6 +385,7 @@ const struct net_callbacks *engine_net_callbacks(void)
 		.answered = engine_answered,
 		.ask_body = engine_ask_body,
 		.ask_sent = engine_ask_sent,
+		.long_body = engine_long_body,
 	};
 
 	return &callbacks;

@@ -315,6 +315,8 @@ void talk_drop(struct dev *d);
 void engine_answered(void *ctx, struct net_peer *peer, const struct net_answer *answer);
 int engine_ask_body(void *ctx, struct net_peer *peer, uint32_t tag, int64_t offset, uint8_t *dst,
 		    size_t len);
+bool engine_long_body(void *ctx, struct net_peer *peer, uint8_t method, const struct bytes *path,
+		      unsigned path_count);
 void engine_ask_sent(void *ctx, struct net_peer *peer, uint32_t tag, int64_t offset, size_t len);
 
 /* engine_request.c */

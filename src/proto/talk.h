@@ -83,7 +83,6 @@ struct talk_in {
 	bool asking; /* a request of ours is out, and its answer will come as TALK_ANSWER; false
 		      * after a restart, and where the device's session has gone */
 	bool accepted;	  /* 2.04 of a native device's status; false: 4.09 */
-	bool asking;	  /* a request of ours is out, and its answer will come */
 	uint64_t attempt; /* the open one, as committed or decided in this transaction; 0: none */
 	bool attempt_applying; /* and its gate was passed */
 };

@@ -7,9 +7,9 @@ import sys
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 PAIR = r'[a-zA-Z_][a-zA-Z0-9_]*="[^"\\\n]*"'
-# One label, or two (its second one and its word then belong to the word).
+# One label, or two.
 SAMPLE = re.compile(
-    rf'({NAME})(?:\{{([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\\n]*"(?:,{PAIR})?)\}})? (\S+)'
+    rf'({NAME})(?:\{{([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\\n]*)"(,{PAIR})?\}})? (\S+)'
 )
 UNITS = ("_seconds", "_bytes", "_total", "_info", "_seconds_total", "_bytes_total")
 
@@ -87,7 +87,8 @@ def main():
             m = SAMPLE.fullmatch(line)
             if not m or kind is None:
                 wrong(f"{line}: no sample")
-            samples.append(m.groups())
+            sample, label, word, second, value = m.groups()
+            samples.append((sample, label, (word or "") + (second or ""), value))
     del families["end"]
     print("\n".join(families))
 
