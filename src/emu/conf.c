@@ -3,6 +3,7 @@
 
 #include "emu/download.h"
 #include "emu/fs.h"
+#include "emu/lwm2m.h"
 #include "emu/text.h"
 
 #include <stdlib.h>
@@ -38,41 +39,12 @@ static int set_u32(uint32_t *dst, const char *value, uint64_t min, uint64_t max)
 	return 0;
 }
 
-/* coaps://host[:port][/], the host of an IPv6 address in brackets. */
 static int set_server(struct emu_conf *conf, const char *value)
 {
-	char host[256];
-	size_t len;
-	uint64_t port;
+	const char *rest;
+	int err = emu_uri_parse(value, &conf->dtls, &conf->server, &rest);
 
-	conf->dtls = strncmp(value, "coaps://", 8) == 0;
-	if (!conf->dtls && strncmp(value, "coap://", 7) != 0)
-		return ERR_INVAL;
-	value += conf->dtls ? 8 : 7;
-	port = conf->dtls ? 5684 : 5683;
-	len = *value == '[' ? strcspn(++value, "]") : strcspn(value, ":/");
-	if (len == 0 || len >= sizeof(host))
-		return ERR_INVAL;
-	memcpy(host, value, len);
-	host[len] = '\0';
-	value += len;
-	if (*value == ']')
-		value++;
-	if (*value == ':') {
-		char number[8];
-		size_t n = strcspn(++value, "/");
-
-		if (n >= sizeof(number))
-			return ERR_INVAL;
-		memcpy(number, value, n);
-		number[n] = '\0';
-		if (emu_parse_uint(number, 65535, &port) != 0 || port == 0)
-			return ERR_INVAL;
-		value += n;
-	}
-	if (*value != '\0' && strcmp(value, "/") != 0)
-		return ERR_INVAL;
-	return emu_addr_resolve(host, (uint16_t)port, &conf->server);
+	return err || *rest == '\0' || strcmp(rest, "/") == 0 ? err : ERR_INVAL;
 }
 
 static int set_id(struct emu_conf *conf, const char *value)
@@ -234,6 +206,80 @@ static int set_quiet(struct emu_conf *conf, const char *value)
 	return 0;
 }
 
+static int set_protocol(struct emu_conf *conf, const char *value)
+{
+	if (strcmp(value, "native") == 0)
+		conf->lwm2m = NULL;
+	else if (strcmp(value, "lwm2m") != 0)
+		return ERR_INVAL;
+	else
+		conf->lwm2m = emu_style_named("plain");
+	return 0;
+}
+
+static int set_style(struct emu_conf *conf, const char *value)
+{
+	conf->style = emu_style_named(value);
+	return conf->style ? 0 : ERR_INVAL;
+}
+
+static int set_lwm2m(struct emu_conf *conf, const char *value)
+{
+	if (strcmp(value, "1.0") != 0 && strcmp(value, "1.1") != 0 && strcmp(value, "1.2") != 0)
+		return ERR_INVAL;
+	return copy_text(conf->lwm2m_version, sizeof(conf->lwm2m_version), value);
+}
+
+static int set_lifetime(struct emu_conf *conf, const char *value)
+{
+	return set_u32(&conf->lifetime_s, value, 1, 2592000);
+}
+
+static int set_queue(struct emu_conf *conf, const char *value)
+{
+	(void)value;
+	conf->queue = true;
+	return 0;
+}
+
+static int set_awake(struct emu_conf *conf, const char *value)
+{
+	return set_u32(&conf->awake_s, value, 1, 86400);
+}
+
+/* The place of a value in a list of words that ends with NULL. */
+static int set_word(int *dst, const char *value, const char *const words[])
+{
+	for (int i = 0; words[i]; i++) {
+		if (strcmp(value, words[i]) != 0)
+			continue;
+		*dst = i;
+		return 0;
+	}
+	return ERR_INVAL;
+}
+
+static int set_delivery(struct emu_conf *conf, const char *value)
+{
+	return set_word(&conf->delivery, value,
+			(const char *const[]){"pull", "push", "both", NULL});
+}
+
+static int set_download(struct emu_conf *conf, const char *value)
+{
+	return set_word(&conf->own_session, value, (const char *const[]){"same", "own", NULL});
+}
+
+static int set_vendor_object(struct emu_conf *conf, const char *value)
+{
+	uint32_t number;
+	int err = set_u32(&number, value, 10241, 42800);
+
+	if (!err)
+		conf->vendor_object = (uint16_t)number;
+	return err;
+}
+
 static int set_fault(struct emu_conf *conf, const char *value)
 {
 	return emu_fault_add(&conf->faults, value);
@@ -289,6 +335,15 @@ static const struct conf_row conf_rows[] = {
 	{"--ack-timeout", "MS", set_ack_timeout, "CoAP ACK_TIMEOUT, 1000 or more (2000)"},
 	{"--max-retransmit", "N", set_max_retransmit, "CoAP MAX_RETRANSMIT (4)"},
 	{"--json", NULL, set_json, "speak the JSON twin instead of CBOR"},
+	{"--protocol", "native|lwm2m", set_protocol, "what it speaks (native)"},
+	{"--style", "NAME", set_style, "LwM2M as plain, anjay, wakaama or zephyr do it (plain)"},
+	{"--lwm2m", "1.0|1.1|1.2", set_lwm2m, "LwM2M version to register with (by style)"},
+	{"--lifetime", "S", set_lifetime, "LwM2M registration lifetime (by style)"},
+	{"--queue", NULL, set_queue, "LwM2M queue mode: asleep between exchanges"},
+	{"--awake", "S", set_awake, "seconds awake after an exchange in queue mode (93)"},
+	{"--delivery", "pull|push|both", set_delivery, "LwM2M firmware comes by (by style)"},
+	{"--download", "same|own", set_download, "LwM2M download: its session (by style)"},
+	{"--vendor-object", "N", set_vendor_object, "LwM2M object with boots, uptime, digest"},
 	{"--until", "WHAT", set_until, "exit 0 when WHAT has come; repeated: one by one"},
 	{"--exit-after", "S", set_exit_after, "exit after S seconds (1 if --until did not come)"},
 	{"--journal", "FILE", set_journal, "append each event to FILE as a line of JSON"},
@@ -297,6 +352,12 @@ static const struct conf_row conf_rows[] = {
 };
 
 enum { CONF_ROWS = sizeof(conf_rows) / sizeof(conf_rows[0]) };
+
+/* Until the server speaks it, too. */
+static bool conf_hidden(const struct conf_row *row)
+{
+	return strncmp(row->help, "LwM2M", 5) == 0 || row->set == set_protocol;
+}
 
 static void conf_usage(FILE *out)
 {
@@ -307,6 +368,8 @@ static void conf_usage(FILE *out)
 	for (size_t i = 0; i < CONF_ROWS; i++) {
 		char form[48];
 
+		if (conf_hidden(&conf_rows[i]))
+			continue;
 		snprintf(form, sizeof(form), "%s %s", conf_rows[i].name,
 			 conf_rows[i].arg ? conf_rows[i].arg : "");
 		fprintf(out, "  %-22s %s\n", form, conf_rows[i].help);
@@ -384,6 +447,57 @@ static bool cert_readable(const char *name)
 	return true;
 }
 
+/* Faults of the other protocol would wait for something that never comes. */
+static enum emu_conf_result conf_faults(const struct emu_conf *conf)
+{
+	unsigned speaks = conf->lwm2m ? EMU_FAULT_OF_LWM2M : EMU_FAULT_OF_NATIVE;
+
+	for (size_t i = 0; i < conf->faults.len; i++) {
+		enum emu_fault_kind kind = conf->faults.list[i].kind;
+
+		if (emu_fault_of(kind) & speaks)
+			continue;
+		fprintf(stderr, "postboot-device: --fault %s is not for --protocol %s\n",
+			emu_fault_name(kind), conf->lwm2m ? "lwm2m" : "native");
+		return EMU_CONF_BAD;
+	}
+	return EMU_CONF_RUN;
+}
+
+static enum emu_conf_result conf_protocol(struct emu_conf *conf)
+{
+	const struct emu_style *style = conf->style;
+
+	if (!conf->lwm2m &&
+	    (style || conf->lwm2m_version[0] || conf->lifetime_s || conf->queue || conf->awake_s ||
+	     conf->delivery >= 0 || conf->own_session >= 0 || conf->vendor_object))
+		return conf_need("--style, --lwm2m, --lifetime, --queue, --awake, --delivery, "
+				 "--download and --vendor-object need --protocol lwm2m");
+	if (conf->lwm2m && conf->json)
+		return conf_need("--json is for --protocol native");
+	if (conf->awake_s && !conf->queue)
+		return conf_need("--awake is for --queue");
+	if (conf->lwm2m && style)
+		conf->lwm2m = style;
+	style = conf->lwm2m;
+	if (!conf->interval_s && !style)
+		conf->interval_s = 60;
+	if (!conf->block)
+		conf->block = style ? style->block : 1024;
+	if (!conf->awake_s)
+		conf->awake_s = 93; /* MAX_TRANSMIT_WAIT of RFC 7252 */
+	if (style && !conf->lwm2m_version[0])
+		(void)buf_copy_str(conf->lwm2m_version, sizeof(conf->lwm2m_version),
+				   style->version);
+	if (style && !conf->lifetime_s)
+		conf->lifetime_s = style->lifetime_s;
+	if (style && conf->delivery < 0)
+		conf->delivery = (int)style->delivery;
+	if (style && conf->own_session < 0)
+		conf->own_session = style->own_session;
+	return conf_faults(conf);
+}
+
 static enum emu_conf_result conf_check(struct emu_conf *conf)
 {
 	if (conf->server.len == 0)
@@ -411,15 +525,17 @@ static enum emu_conf_result conf_check(struct emu_conf *conf)
 		return conf_need("--id is too long for the prefix of a fleet");
 	if (conf->count > 1 && conf->local_port != 0)
 		return conf_need("--local-port is for one device");
+	if (conf_protocol(conf) != EMU_CONF_RUN)
+		return EMU_CONF_BAD;
 	return emu_keys_load(conf) == 0 ? EMU_CONF_RUN : EMU_CONF_BAD;
 }
 
 enum emu_conf_result emu_conf_parse(int argc, char *const argv[], struct emu_conf *ret_conf)
 {
 	memset(ret_conf, 0, sizeof(*ret_conf));
-	ret_conf->interval_s = 60;
 	ret_conf->window = 4;
-	ret_conf->block = 1024;
+	ret_conf->delivery = -1;
+	ret_conf->own_session = -1;
 	ret_conf->boot_ms = 300;
 	ret_conf->slot_size = 2U << 20;
 	ret_conf->fs_blocks = EMU_FS_BLOCKS;

@@ -46,6 +46,8 @@ struct emu_until {
 	char version[LIMIT_VERSION + 1];
 };
 
+struct emu_style;
+
 struct emu_key {
 	char id[LIMIT_DEVICE_ID + 1];
 	uint8_t psk[LIMIT_PSK];
@@ -65,7 +67,7 @@ struct emu_conf {
 	char version[LIMIT_VERSION + 1]; /* empty: not given */
 	char hardware[LIMIT_HARDWARE + 1];
 	const char *image;
-	uint32_t interval_s;
+	uint32_t interval_s; /* 0: half of an LwM2M lifetime */
 	uint32_t window;
 	uint32_t block; /* bytes: 16, 32, ... 1024 */
 	uint32_t count; /* 0: one device, not a fleet */
@@ -81,6 +83,15 @@ struct emu_conf {
 	const char *journal; /* NULL: none */
 	bool json;
 	bool quiet;
+	const struct emu_style *lwm2m; /* NULL: the native protocol; the next ones are LwM2M's */
+	const struct emu_style *style; /* as asked for */
+	char lwm2m_version[4];
+	uint32_t lifetime_s;
+	bool queue;
+	uint32_t awake_s;	/* after the last exchange */
+	int delivery;		/* enum emu_lw_delivery */
+	int own_session;	/* of a download */
+	uint16_t vendor_object; /* 0: none */
 	struct emu_faults faults;
 	struct emu_until until[EMU_UNTIL_MAX];
 	size_t until_len;

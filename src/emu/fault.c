@@ -12,17 +12,22 @@ enum arg_kind {
 	ARG_PERCENT,
 	ARG_WORD,
 	ARG_UINT_WORD,
-	ARG_OPT_TEXT
+	ARG_OPT_TEXT,
+	ARG_STATE, /* of LwM2M's object 5, as the next one */
+	ARG_RESULT
 };
+
+enum { STATE_MAX = 3, RESULT_MAX = 11 };
 
 static const struct fault_row {
 	const char *word;
+	unsigned of;
 	enum arg_kind arg;
 	const char *arg_name;
 	const char *help;
 } fault_rows[] = {
-#define EMU_FAULT_ROW(name, word, arg, argname, help)                                              \
-	[EMU_FAULT_##name] = {word, ARG_##arg, argname, help},
+#define EMU_FAULT_ROW(name, of, word, arg, argname, help)                                          \
+	[EMU_FAULT_##name] = {word, EMU_FAULT_OF_##of, ARG_##arg, argname, help},
 	EMU_FAULT_LIST(EMU_FAULT_ROW)
 #undef EMU_FAULT_ROW
 };
@@ -104,6 +109,12 @@ static int fault_arg(struct emu_fault *fault, const struct fault_row *row, const
 			return ERR_INVAL;
 		memcpy(fault->text, arg, strlen(arg) + 1);
 		return 0;
+	case ARG_STATE:
+		if (!arg || emu_parse_uint(arg, STATE_MAX, &fault->value) != 0)
+			return ERR_INVAL;
+		return fault->value == 0 ? ERR_INVAL : 0;
+	case ARG_RESULT:
+		return arg ? emu_parse_uint(arg, RESULT_MAX, &fault->value) : ERR_INVAL;
 	}
 	return ERR_INVAL;
 }
@@ -132,6 +143,16 @@ const struct emu_fault *emu_fault_find(const struct emu_faults *faults, enum emu
 		if (faults->list[i].kind == kind)
 			return &faults->list[i];
 	return NULL;
+}
+
+unsigned emu_fault_of(enum emu_fault_kind kind)
+{
+	return fault_rows[kind].of;
+}
+
+const char *emu_fault_name(enum emu_fault_kind kind)
+{
+	return fault_rows[kind].word;
 }
 
 static void fault_form(const struct fault_row *row, char *dst, size_t cap)
@@ -181,6 +202,8 @@ void emu_fault_help(FILE *out)
 	char form[64];
 
 	for (int i = 0; i < EMU_FAULT_COUNT; i++) {
+		if (fault_rows[i].of == EMU_FAULT_OF_LWM2M)
+			continue;
 		fault_form(&fault_rows[i], form, sizeof(form));
 		fprintf(out, "  %s\n", form);
 		fault_text(out, fault_rows[i].help);

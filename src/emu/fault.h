@@ -14,63 +14,87 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* X(NAME, word, argument kind, argument name or words, help) */
+/* X(NAME, protocols, word, argument kind, argument name or words, help) */
 #define EMU_FAULT_LIST(X)                                                                          \
-	X(FS_FULL, "fs-full", UINT, "BLOCKS",                                                      \
+	X(FS_FULL, BOTH, "fs-full", UINT, "BLOCKS",                                                \
 	  "user logs fill the file system up to BLOCKS free blocks: below 3 the record that\n"     \
 	  "tells the boot loader to flash is lost, silently, at write or at close. Undone by\n"    \
 	  "SIGUSR1, by a file fs-free-now in the state folder, or by a run without it")            \
-	X(BOOTLOADER_REJECT, "bootloader-reject", NONE, "",                                        \
+	X(BOOTLOADER_REJECT, BOTH, "bootloader-reject", NONE, "",                                  \
 	  "the boot loader refuses the staged image and says so in the last-attempt record")       \
-	X(CACHED, "cached", NONE, "",                                                              \
+	X(CACHED, NATIVE, "cached", NONE, "",                                                      \
 	  "an old agent without `fresh': keeps a downloaded image and says verified again\n"       \
 	  "without downloading")                                                                   \
-	X(LIAR, "liar", WORD, "old-image|no-reboot",                                               \
+	X(LIAR, BOTH, "liar", WORD, "old-image|no-reboot",                                         \
 	  "old-image: never installs, reboots, goes on claiming verified and applying;\n"          \
 	  "no-reboot: claims the new version and digest in the same boot")                         \
-	X(UPDATES_DISABLED, "updates-disabled", NONE, "",                                          \
+	X(UPDATES_DISABLED, NATIVE, "updates-disabled", NONE, "",                                  \
 	  "the application has disabled updates: refuses unless the directive says force")         \
-	X(DEFER, "defer", UINT, "S", "defers updates until S seconds after the first offer")       \
-	X(NEVER_REBOOT, "never-reboot", NONE, "",                                                  \
+	X(DEFER, NATIVE, "defer", UINT, "S",                                                       \
+	  "defers updates until S seconds after the first offer")                                  \
+	X(NEVER_REBOOT, BOTH, "never-reboot", NONE, "",                                            \
 	  "resets are blocked: stays in the same boot after applying and checks in")               \
-	X(NEVER_RETURN, "never-return", NONE, "", "silent for ever after applying")                \
-	X(CRASH_LOOP, "crash-loop", UINT_WORD, "N[,revert]",                                       \
+	X(NEVER_RETURN, BOTH, "never-return", NONE, "", "silent for ever after applying")          \
+	X(CRASH_LOOP, BOTH, "crash-loop", UINT_WORD, "N[,revert]",                                 \
 	  "the new image panics N times, each a boot that reports, then stays or reverts")         \
-	X(ROLLBACK_AFTER, "rollback-after", UINT, "S",                                             \
+	X(ROLLBACK_AFTER, BOTH, "rollback-after", UINT, "S",                                       \
 	  "S seconds after its boot the new image goes back to the old one")                       \
-	X(WRONG_LABEL, "wrong-label", OPT_TEXT, "TEXT",                                            \
+	X(WRONG_LABEL, BOTH, "wrong-label", OPT_TEXT, "TEXT",                                      \
 	  "an updated image reports TEXT (default `mislabelled') as its version")                  \
-	X(WRONG_DIGEST, "wrong-digest", NONE, "", "an updated image reports another digest")       \
-	X(POWER_CUT, "power-cut", UINT, "BYTE",                                                    \
+	X(WRONG_DIGEST, NATIVE, "wrong-digest", NONE, "",                                          \
+	  "an updated image reports another digest")                                               \
+	X(POWER_CUT, BOTH, "power-cut", UINT, "BYTE",                                              \
 	  "once: RAM is lost when BYTE bytes of a download are there")                             \
-	X(POWER_LOSS, "power-loss", UINT, "S",                                                     \
+	X(POWER_LOSS, BOTH, "power-loss", UINT, "S",                                               \
 	  "again and again, at random, every S seconds on average: RAM is lost")                   \
-	X(BROWN_OUT, "brown-out", WORD, "before|after",                                            \
+	X(BROWN_OUT, BOTH, "brown-out", WORD, "before|after",                                      \
 	  "once: resets before or after the hand-over to the boot loader")                         \
-	X(BAD_FLASH, "bad-flash", UINT, "OFFSET",                                                  \
+	X(BAD_FLASH, BOTH, "bad-flash", UINT, "OFFSET",                                            \
 	  "the byte at OFFSET of a downloaded image reads back wrong")                             \
-	X(CLONE, "clone", NONE, "",                                                                \
+	X(CLONE, NATIVE, "clone", NONE, "",                                                        \
 	  "a second unit with the same key reports the old version; both handshake for each\n"     \
 	  "check-in")                                                                              \
-	X(OLD_BOOT, "old-boot", NONE, "",                                                          \
+	X(OLD_BOOT, NATIVE, "old-boot", NONE, "",                                                  \
 	  "after a boot's first report a late copy of the boot before's report is sent")           \
-	X(NO_GATE_ANSWER, "no-gate-answer", OPT_UINT, "N",                                         \
+	X(NO_GATE_ANSWER, NATIVE, "no-gate-answer", OPT_UINT, "N",                                 \
 	  "the first N (default 1) answers to `applying' are lost after the server sent them")     \
-	X(NO_CONFIRM, "no-confirm", NONE, "", "the new image never becomes permanent")             \
-	X(LOSS, "loss", PERCENT, "P", "link: P percent of datagrams are lost, each way")           \
-	X(DUP, "dup", PERCENT, "P", "link: P percent of datagrams arrive twice")                   \
-	X(REORDER, "reorder", PERCENT, "P", "link: P percent of datagrams are overtaken")          \
-	X(DELAY, "delay", UINT, "MS", "link: each datagram takes MS milliseconds, each way")       \
-	X(REBIND, "rebind", UINT, "S", "link: a new 5-tuple towards the server every S seconds")
+	X(NO_CONFIRM, BOTH, "no-confirm", NONE, "", "the new image never becomes permanent")       \
+	X(EARLY_RESULT, LWM2M, "early-result", NONE, "",                                           \
+	  "says Result 1 at Execute, and never resets")                                            \
+	X(WRONG_RESULT, LWM2M, "wrong-result", RESULT, "N",                                        \
+	  "Result is N after a hand-over, whatever runs")                                          \
+	X(STUCK_STATE, LWM2M, "stuck-state", STATE, "N",                                           \
+	  "State stays N, 1 to 3, once it is there")                                               \
+	X(BOOT_STATE, LWM2M, "boot-state", STATE, "N", "State is N, 1 to 3, at each boot")         \
+	X(NO_FETCH, LWM2M, "no-fetch", NONE, "", "says State 2 without having fetched a byte")     \
+	X(FAIL_DOWNLOAD, LWM2M, "fail-download", RESULT, "N",                                      \
+	  "a download ends with Result N in its middle")                                           \
+	X(NO_NOTIFY, LWM2M, "no-notify", NONE, "", "notifications are lost")                       \
+	X(RE_REGISTER, LWM2M, "re-register", UINT, "S",                                            \
+	  "a new session and registration every S seconds, without a reset")                       \
+	X(DOUBLE_REGISTER, LWM2M, "double-register", NONE, "", "registers twice after each boot")  \
+	X(LOSS, BOTH, "loss", PERCENT, "P", "link: P percent of datagrams are lost, each way")     \
+	X(DUP, BOTH, "dup", PERCENT, "P", "link: P percent of datagrams arrive twice")             \
+	X(REORDER, BOTH, "reorder", PERCENT, "P", "link: P percent of datagrams are overtaken")    \
+	X(DELAY, BOTH, "delay", UINT, "MS", "link: each datagram takes MS milliseconds, each way") \
+	X(REBIND, BOTH, "rebind", UINT, "S",                                                       \
+	  "link: a new 5-tuple towards the server every S seconds")
 
 enum emu_fault_kind {
-#define EMU_FAULT_ENUM(name, word, arg, argname, help) EMU_FAULT_##name,
+#define EMU_FAULT_ENUM(name, of, word, arg, argname, help) EMU_FAULT_##name,
 	EMU_FAULT_LIST(EMU_FAULT_ENUM)
 #undef EMU_FAULT_ENUM
 		EMU_FAULT_COUNT
 };
 
 enum { EMU_FAULTS_MAX = 32 };
+
+/* Which protocols it can happen to. */
+enum {
+	EMU_FAULT_OF_NATIVE = 1,
+	EMU_FAULT_OF_LWM2M = 2,
+	EMU_FAULT_OF_BOTH = EMU_FAULT_OF_NATIVE | EMU_FAULT_OF_LWM2M,
+};
 
 /* Words of liar and brown-out, in the order of the list. */
 enum { EMU_LIAR_OLD_IMAGE = 0, EMU_LIAR_NO_REBOOT = 1 };
@@ -93,6 +117,9 @@ int emu_fault_add(struct emu_faults *faults, const char *spec) ERR_CHECK;
 
 /* First fault of that kind, or NULL. */
 const struct emu_fault *emu_fault_find(const struct emu_faults *faults, enum emu_fault_kind kind);
+
+unsigned emu_fault_of(enum emu_fault_kind kind);
+const char *emu_fault_name(enum emu_fault_kind kind);
 
 /* The form of its argument ("fs-full:BLOCKS"), for errors; NULL for an unknown name. */
 const char *emu_fault_usage(const char *spec, char *dst, size_t cap);

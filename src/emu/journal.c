@@ -83,7 +83,7 @@ void emu_journal_event(FILE *journal, const struct emu_unit *unit, enum emu_even
 	}
 	if (ram->running.has_digest)
 		put_hex(&out, "sha256", ram->running.digest, sizeof(ram->running.digest));
-	if (ram->directive.attempt) {
+	if (unit->protocol->attempts && ram->directive.attempt) {
 		put_key(&out, "attempt");
 		buf_put_dec(&out, ram->directive.attempt);
 	}

@@ -157,11 +157,17 @@ static void link_flush(struct emu_link *link, int64_t now_ms)
 	}
 }
 
-static void link_rebind(struct emu_link *link, int64_t now_ms)
+void emu_link_sleep(struct emu_link *link, bool asleep)
+{
+	link->asleep = asleep;
+}
+
+void emu_link_rebind(struct emu_link *link, int64_t now_ms)
 {
 	int fd = link_outer(&link->conf.server);
 
-	link->rebind_at_ms = now_ms + (int64_t)link->conf.rebind_s * 1000;
+	if (link->conf.rebind_s > 0)
+		link->rebind_at_ms = now_ms + (int64_t)link->conf.rebind_s * 1000;
 	if (fd < 0)
 		return;
 	/* The old socket closes after the new one is there: they cannot share a port. The number
@@ -186,6 +192,8 @@ static void link_read(struct emu_link *link, int64_t now_ms, bool up)
 			return;
 		if (up)
 			link->device = from;
+		else if (link->asleep)
+			continue;
 		emu_link_offer(link, now_ms, up, data, (size_t)n);
 	}
 }
@@ -193,7 +201,7 @@ static void link_read(struct emu_link *link, int64_t now_ms, bool up)
 void emu_link_process(struct emu_link *link, int64_t now_ms)
 {
 	if (now_ms >= link->rebind_at_ms)
-		link_rebind(link, now_ms);
+		emu_link_rebind(link, now_ms);
 	link_read(link, now_ms, true);
 	link_read(link, now_ms, false);
 	link_flush(link, now_ms);

@@ -48,6 +48,7 @@ struct emu_link {
 	struct emu_rng rng;
 	int64_t rebind_at_ms;
 	uint64_t order;
+	bool asleep; /* the device's radio is off: what comes is lost */
 	struct emu_link_packet queue[EMU_LINK_QUEUE];
 	size_t queue_len;
 	struct emu_link_stats stats;
@@ -56,6 +57,10 @@ struct emu_link {
 int emu_link_new(const struct emu_link_conf *conf, int64_t now_ms,
 		 struct emu_link **ret_link) ERR_CHECK;
 void emu_link_free(struct emu_link *link);
+
+void emu_link_sleep(struct emu_link *link, bool asleep);
+/* A new 5-tuple now, as after a reset. */
+void emu_link_rebind(struct emu_link *link, int64_t now_ms);
 
 /* Reads both sockets, rebinds, sends what is due. */
 void emu_link_process(struct emu_link *link, int64_t now_ms);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "emu/net.h"
+#include "emu/net_coap.h"
 
-#include <coap3/coap.h>
-#include <netdb.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,14 +25,14 @@ static void net_quiet(void)
 #endif
 }
 
-static struct emu_session *net_session(const coap_session_t *coap)
+struct emu_session *emu_net_session(const coap_session_t *coap)
 {
 	return coap_session_get_app_data(coap);
 }
 
 static void net_down(coap_session_t *coap, const char *why)
 {
-	struct emu_session *session = net_session(coap);
+	struct emu_session *session = emu_net_session(coap);
 
 	if (!session)
 		return;
@@ -44,7 +42,7 @@ static void net_down(coap_session_t *coap, const char *why)
 
 static int net_on_event(coap_session_t *coap, const coap_event_t event)
 {
-	struct emu_session *session = net_session(coap);
+	struct emu_session *session = emu_net_session(coap);
 
 	if (!session)
 		return 0;
@@ -59,11 +57,24 @@ static int net_on_event(coap_session_t *coap, const coap_event_t event)
 	return 0;
 }
 
+/* A notification was refused: that is the end of an observation, not of the session. */
+static bool net_unwanted(coap_session_t *coap, const coap_pdu_t *sent, coap_nack_reason_t reason,
+			 coap_mid_t mid)
+{
+	struct emu_session *session = emu_net_session(coap);
+
+	if (!session || !session->ops->unwanted || reason != COAP_NACK_RST ||
+	    (sent && coap_pdu_get_code(sent) < COAP_RESPONSE_CODE(200)))
+		return false;
+	session->ops->unwanted(session->arg, (uint16_t)mid);
+	return true;
+}
+
 static void net_on_nack(coap_session_t *coap, const coap_pdu_t *sent,
 			const coap_nack_reason_t reason, const coap_mid_t mid)
 {
-	(void)sent;
-	(void)mid;
+	if (net_unwanted(coap, sent, reason, mid))
+		return;
 	switch ((int)reason) {
 	case COAP_NACK_TOO_MANY_RETRIES:
 		net_down(coap, "no answer");
@@ -83,26 +94,22 @@ static void net_on_nack(coap_session_t *coap, const coap_pdu_t *sent,
 	}
 }
 
-static uint32_t net_opt_uint(const coap_opt_t *opt)
-{
-	return coap_decode_var_bytes(coap_opt_value(opt), coap_opt_length(opt));
-}
-
 static void answer_options(const coap_pdu_t *pdu, struct emu_answer *answer)
 {
 	coap_opt_iterator_t it;
 	const coap_opt_t *opt;
 	coap_block_t block;
+	struct buf out = buf_writer(answer->location, sizeof(answer->location) - 1);
 
 	answer->content_format = -1;
 	opt = coap_check_option(pdu, COAP_OPTION_CONTENT_FORMAT, &it);
 	if (opt)
-		answer->content_format = (int)net_opt_uint(opt);
+		answer->content_format = (int)emu_opt_uint(opt);
 	answer->observe = coap_check_option(pdu, COAP_OPTION_OBSERVE, &it) != NULL;
 	opt = coap_check_option(pdu, COAP_OPTION_MAXAGE, &it);
 	if (opt) {
 		answer->has_max_age = true;
-		answer->max_age_s = net_opt_uint(opt);
+		answer->max_age_s = emu_opt_uint(opt);
 	}
 	opt = coap_check_option(pdu, COAP_OPTION_ETAG, &it);
 	if (opt && coap_opt_length(opt) <= sizeof(answer->etag)) {
@@ -113,7 +120,12 @@ static void answer_options(const coap_pdu_t *pdu, struct emu_answer *answer)
 		answer->has_block = true;
 		answer->block_num = block.num;
 		answer->block_szx = block.szx;
+		answer->block_more = block.m;
 	}
+	opt = coap_check_option(pdu, COAP_OPTION_SIZE2, &it);
+	if (opt)
+		answer->size2 = emu_opt_uint(opt);
+	emu_pdu_segments(pdu, COAP_OPTION_LOCATION_PATH, &out);
 }
 
 static bool net_token(const coap_pdu_t *pdu, uint32_t *ret_token)
@@ -131,7 +143,7 @@ static bool net_token(const coap_pdu_t *pdu, uint32_t *ret_token)
 static coap_response_t net_on_response(coap_session_t *coap, const coap_pdu_t *sent,
 				       const coap_pdu_t *received, const coap_mid_t mid)
 {
-	struct emu_session *session = net_session(coap);
+	struct emu_session *session = emu_net_session(coap);
 	struct emu_answer answer = {0};
 	unsigned code = coap_pdu_get_code(received);
 	const uint8_t *data;
@@ -170,6 +182,11 @@ int emu_ctx_new(struct emu_ctx **ret_ctx)
 	coap_register_response_handler(ctx->coap, net_on_response);
 	coap_register_nack_handler(ctx->coap, net_on_nack);
 	coap_register_event_handler(ctx->coap, net_on_event);
+	if (!emu_net_serve(ctx->coap)) {
+		coap_free_context(ctx->coap);
+		free(ctx);
+		return ERR_NOMEM;
+	}
 	*ret_ctx = ctx;
 	return 0;
 }
@@ -216,26 +233,6 @@ void emu_ctx_process(struct emu_ctx *ctx)
 {
 	(void)coap_io_process(ctx->coap, COAP_IO_NO_WAIT);
 	ctx_bury(ctx);
-}
-
-int emu_addr_resolve(const char *host, uint16_t port, struct emu_addr *ret_addr)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_family = AF_UNSPEC};
-	struct addrinfo *info = NULL;
-	char service[8];
-	int err = ERR_NOENT;
-
-	snprintf(service, sizeof(service), "%u", (unsigned)port);
-	if (getaddrinfo(host, service, &hints, &info) != 0)
-		return ERR_NOENT;
-	if (info->ai_addrlen <= sizeof(ret_addr->u)) {
-		memset(ret_addr, 0, sizeof(*ret_addr));
-		memcpy(&ret_addr->u, info->ai_addr, info->ai_addrlen);
-		ret_addr->len = info->ai_addrlen;
-		err = 0;
-	}
-	freeaddrinfo(info);
-	return err;
 }
 
 static void net_address(coap_address_t *dst, const struct emu_addr *addr)
@@ -345,42 +342,6 @@ void emu_session_close(struct emu_session *session, bool graceful)
 	session->ctx->graves[session->ctx->graves_len++] = coap;
 }
 
-static bool pdu_path(coap_pdu_t *pdu, const char *path)
-{
-	while (*path != '\0') {
-		size_t len = strcspn(path += *path == '/', "/");
-
-		if (!coap_add_option(pdu, COAP_OPTION_URI_PATH, len, (const uint8_t *)path))
-			return false;
-		path += len;
-	}
-	return true;
-}
-
-static bool pdu_uint(coap_pdu_t *pdu, uint16_t option, unsigned value)
-{
-	uint8_t buf[4];
-
-	return coap_add_option(pdu, option, coap_encode_var_safe(buf, sizeof(buf), value), buf) > 0;
-}
-
-static coap_pdu_t *pdu_new(struct emu_session *session, coap_pdu_code_t code, uint32_t token)
-{
-	uint8_t bytes[4];
-	struct buf out = buf_writer(bytes, sizeof(bytes));
-	coap_pdu_t *pdu;
-
-	if (!session->up || !session->coap)
-		return NULL;
-	pdu = coap_new_pdu(COAP_MESSAGE_CON, code, session->coap);
-	buf_put_u32(&out, token);
-	if (pdu && !coap_add_token(pdu, sizeof(bytes), bytes)) {
-		coap_delete_pdu(pdu);
-		return NULL;
-	}
-	return pdu;
-}
-
 static bool pdu_query(coap_pdu_t *pdu, const char *query)
 {
 	return !query || coap_add_option(pdu, COAP_OPTION_URI_QUERY, strlen(query),
@@ -390,10 +351,11 @@ static bool pdu_query(coap_pdu_t *pdu, const char *query)
 int emu_session_post(struct emu_session *session, const char *path, const char *query,
 		     uint32_t token, enum emu_format format, struct bytes payload)
 {
-	coap_pdu_t *pdu = pdu_new(session, COAP_REQUEST_CODE_POST, token);
-	bool ok = pdu && pdu_path(pdu, path) &&
-		  pdu_uint(pdu, COAP_OPTION_CONTENT_FORMAT, (unsigned)format) &&
-		  pdu_query(pdu, query) && pdu_uint(pdu, COAP_OPTION_ACCEPT, (unsigned)format) &&
+	coap_pdu_t *pdu = emu_pdu_new(session, COAP_REQUEST_CODE_POST, token);
+	bool ok = pdu && emu_pdu_path(pdu, path) &&
+		  emu_pdu_uint(pdu, COAP_OPTION_CONTENT_FORMAT, (unsigned)format) &&
+		  pdu_query(pdu, query) &&
+		  emu_pdu_uint(pdu, COAP_OPTION_ACCEPT, (unsigned)format) &&
 		  coap_add_data(pdu, payload.len, payload.ptr);
 
 	if (!ok) {
@@ -406,17 +368,17 @@ int emu_session_post(struct emu_session *session, const char *path, const char *
 
 int emu_session_get(struct emu_session *session, const struct emu_get *get)
 {
-	coap_pdu_t *pdu = pdu_new(session, COAP_REQUEST_CODE_GET, get->token);
+	coap_pdu_t *pdu = emu_pdu_new(session, COAP_REQUEST_CODE_GET, get->token);
 	bool ok = pdu != NULL;
 
 	if (ok && get->observe)
-		ok = pdu_uint(pdu, COAP_OPTION_OBSERVE, COAP_OBSERVE_ESTABLISH);
-	ok = ok && pdu_path(pdu, get->path) && pdu_query(pdu, get->query);
+		ok = emu_pdu_uint(pdu, COAP_OPTION_OBSERVE, COAP_OBSERVE_ESTABLISH);
+	ok = ok && emu_pdu_path(pdu, get->path) && pdu_query(pdu, get->query);
 	if (ok && get->block_szx >= 0)
-		ok = pdu_uint(pdu, COAP_OPTION_BLOCK2,
-			      get->block_num << 4 | (unsigned)get->block_szx);
+		ok = emu_pdu_uint(pdu, COAP_OPTION_BLOCK2,
+				  get->block_num << 4 | (unsigned)get->block_szx);
 	else if (ok)
-		ok = pdu_uint(pdu, COAP_OPTION_ACCEPT, (unsigned)get->accept);
+		ok = emu_pdu_uint(pdu, COAP_OPTION_ACCEPT, (unsigned)get->accept);
 	if (!ok) {
 		if (pdu)
 			coap_delete_pdu(pdu);

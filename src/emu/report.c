@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { BELL_SPACING_MS = 200, CRASH_AFTER_MS = 100, DEFAULT_RETRY_S = 5, DEFAULT_BELL_S = 60 };
+enum { BELL_SPACING_MS = 200, DEFAULT_RETRY_S = 5, DEFAULT_BELL_S = 60 };
 
 static uint32_t report_capabilities(const struct emu_unit *unit)
 {
@@ -188,31 +188,6 @@ static void report_directive(struct emu_unit *unit, const struct emu_answer *ans
 	emu_update_directive(unit, &directive);
 }
 
-/* Rule 2: the new image is made permanent only after the server answered its report. */
-static void report_confirm(struct emu_unit *unit)
-{
-	struct emu_ram *ram = &unit->ram;
-	const struct emu_fault *loop = emu_unit_fault(unit, EMU_FAULT_CRASH_LOOP);
-	struct emu_image image;
-
-	if (ram->running.confirmed || ram->lie)
-		return;
-	if (loop && unit->nvram.crashes < loop->value) {
-		ram->crash_at = unit->now + CRASH_AFTER_MS;
-		return;
-	}
-	if (emu_unit_fault(unit, EMU_FAULT_NO_CONFIRM))
-		return;
-	if (emu_image_load(&unit->flash, EMU_SLOT_ACTIVE, &image) != 0)
-		return;
-	image.confirmed = true;
-	if (emu_image_save(&unit->flash, EMU_SLOT_ACTIVE, &image) != 0)
-		return;
-	ram->running.confirmed = true;
-	emu_unit_say(unit, true, "image %s confirmed", ram->running.version);
-	emu_report_soon(unit, 0);
-}
-
 static void report_sleep(struct emu_unit *unit)
 {
 	struct emu_ram *ram = &unit->ram;
@@ -241,7 +216,9 @@ static void report_accepted(struct emu_unit *unit, const struct emu_answer *answ
 	emu_unit_event(unit, EMU_EVENT_REPORTED);
 	if (ram->confirmed_sent)
 		emu_unit_event(unit, EMU_EVENT_CONFIRMED);
-	report_confirm(unit);
+	/* Rule 2: the new image is made permanent only after the server answered its report. */
+	if (emu_unit_confirm(unit))
+		emu_report_soon(unit, 0);
 	report_directive(unit, answer);
 	if (first)
 		report_send_old(unit);

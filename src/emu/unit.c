@@ -9,7 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SPACE_CHECK_MS = 500, HANDSHAKE_TIMEOUTS = 15, BACKOFF_MAX_MS = 60000 };
+enum {
+	SPACE_CHECK_MS = 500,
+	HANDSHAKE_TIMEOUTS = 15,
+	BACKOFF_MAX_MS = 60000,
+	CRASH_AFTER_MS = 100
+};
 
 void emu_unit_say(struct emu_unit *unit, bool key, const char *fmt, ...)
 {
@@ -99,11 +104,9 @@ void emu_unit_reset_at(struct emu_unit *unit, enum emu_reset reset, int64_t at_m
 	unit->ram.reset_wanted = reset;
 }
 
-static void unit_forget_exchanges(struct emu_unit *unit)
+void emu_unit_soon(struct emu_unit *unit, int64_t in_ms)
 {
-	emu_report_lost(unit);
-	emu_transfer_lost(unit);
-	emu_status_lost(unit);
+	unit->protocol->soon(unit, in_ms);
 }
 
 /* Rule 3: jitter, growing with each failure in a row. */
@@ -123,7 +126,7 @@ static void unit_wait(struct emu_unit *unit)
 void emu_unit_drop_session(struct emu_unit *unit, const char *why, bool graceful)
 {
 	emu_session_close(&unit->session, graceful);
-	unit_forget_exchanges(unit);
+	unit->protocol->lost(unit);
 	unit_wait(unit);
 	if (why)
 		emu_unit_say(unit, false, "session lost: %s, again in %lld ms", why,
@@ -139,7 +142,7 @@ static void unit_on_up(void *arg)
 		emu_unit_event(unit, EMU_EVENT_RECONNECTED);
 	unit->ram.had_session = true;
 	emu_unit_say(unit, false, "session up");
-	emu_report_session(unit);
+	unit->protocol->session(unit);
 }
 
 static void unit_on_down(void *arg, const char *why)
@@ -153,14 +156,31 @@ static void unit_on_answer(void *arg, const struct emu_answer *answer)
 
 	if (unit->ram.reset_at <= unit->now)
 		return; /* the processor has stopped already */
-	if (!emu_report_answer(unit, answer) && !emu_status_answer(unit, answer))
-		(void)emu_transfer_answer(unit, answer);
+	unit->protocol->answer(unit, answer);
+}
+
+static void unit_on_request(void *arg, const struct emu_request *request, struct emu_reply *reply)
+{
+	struct emu_unit *unit = arg;
+
+	if (unit->protocol->request && unit->ram.reset_at > unit->now)
+		unit->protocol->request(unit, request, reply);
+}
+
+static void unit_on_unwanted(void *arg, uint16_t mid)
+{
+	struct emu_unit *unit = arg;
+
+	if (unit->protocol->unwanted)
+		unit->protocol->unwanted(unit, mid);
 }
 
 static const struct emu_session_ops unit_ops = {
 	.up = unit_on_up,
 	.down = unit_on_down,
 	.answer = unit_on_answer,
+	.request = unit_on_request,
+	.unwanted = unit_on_unwanted,
 };
 
 static void unit_connect(struct emu_unit *unit)
@@ -220,6 +240,8 @@ static void unit_judge_boot(struct emu_unit *unit)
 	if (unit->nvram.applied == 0)
 		return;
 	unit->nvram.applied = 0;
+	unit->ram.handed_before = true;
+	unit->ram.installed = installed;
 	emu_unit_event(unit, installed ? EMU_EVENT_UPDATED : EMU_EVENT_REVERTED);
 }
 
@@ -289,6 +311,8 @@ static void unit_boot(struct emu_unit *unit)
 	if (loss)
 		ram->power_loss_at =
 			unit->now + (int64_t)(emu_rng_next(&unit->rng) % (loss->value * 2000 + 1));
+	if (unit->protocol->boot)
+		unit->protocol->boot(unit);
 	unit_connect(unit);
 }
 
@@ -312,6 +336,8 @@ static void unit_reset(struct emu_unit *unit)
 	bool booted = unit->ram.boot_at != 0;
 
 	emu_session_close(&unit->session, false);
+	if (unit->protocol->reset)
+		unit->protocol->reset(unit);
 	memcpy(unit->old_report, unit->last_report, sizeof(unit->old_report));
 	unit->old_report_len = unit->last_report_len;
 	unit->last_report_len = 0;
@@ -380,7 +406,32 @@ void emu_unit_free_space(struct emu_unit *unit)
 	emu_fs_set_logs(&unit->fs, EMU_FS_LOGS);
 	emu_unit_say(unit, true, "user logs removed: %u of %u blocks free", emu_fs_free(&unit->fs),
 		     unit->fs.blocks);
-	emu_report_soon(unit, 0);
+	emu_unit_soon(unit, 0);
+}
+
+/* Only after the server has answered: before, the device could not come back by itself. */
+bool emu_unit_confirm(struct emu_unit *unit)
+{
+	struct emu_ram *ram = &unit->ram;
+	const struct emu_fault *loop = emu_unit_fault(unit, EMU_FAULT_CRASH_LOOP);
+	struct emu_image image;
+
+	if (ram->running.confirmed || ram->lie)
+		return false;
+	if (loop && unit->nvram.crashes < loop->value) {
+		ram->crash_at = unit->now + CRASH_AFTER_MS;
+		return false;
+	}
+	if (emu_unit_fault(unit, EMU_FAULT_NO_CONFIRM))
+		return false;
+	if (emu_image_load(&unit->flash, EMU_SLOT_ACTIVE, &image) != 0)
+		return false;
+	image.confirmed = true;
+	if (emu_image_save(&unit->flash, EMU_SLOT_ACTIVE, &image) != 0)
+		return false;
+	ram->running.confirmed = true;
+	emu_unit_say(unit, true, "image %s confirmed", ram->running.version);
+	return true;
 }
 
 void emu_unit_tick(struct emu_unit *unit, int64_t now_ms)
@@ -406,13 +457,8 @@ void emu_unit_tick(struct emu_unit *unit, int64_t now_ms)
 		unit_connect(unit);
 	else if (ram->phase == EMU_PHASE_CONNECT && now_ms >= ram->phase_until)
 		emu_unit_drop_session(unit, "no handshake", false);
-	if (ram->phase != EMU_PHASE_UP)
-		return;
-	emu_report_tick(unit);
-	if (ram->phase == EMU_PHASE_UP) {
-		emu_status_tick(unit);
-		emu_transfer_tick(unit);
-	}
+	if (ram->phase != EMU_PHASE_OFF)
+		unit->protocol->tick(unit);
 }
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -432,12 +478,10 @@ int64_t emu_unit_next_ms(const struct emu_unit *unit)
 		next = sooner(next, ram->power_loss_at);
 		next = sooner(next, ram->rollback_at);
 	}
-	if (ram->phase == EMU_PHASE_UP)
-		next = sooner(next, emu_report_next_ms(unit));
-	else if (ram->phase != EMU_PHASE_SILENT)
+	if (ram->phase != EMU_PHASE_UP && ram->phase != EMU_PHASE_SILENT)
 		next = sooner(next, ram->phase_until);
-	if (ram->dl.fd >= 0 && ram->dl_pause_until > unit->now)
-		next = sooner(next, ram->dl_pause_until);
+	if (ram->phase != EMU_PHASE_OFF && ram->phase != EMU_PHASE_SILENT)
+		next = sooner(next, unit->protocol->next_ms(unit));
 	if (!unit->freed && emu_unit_fault(unit, EMU_FAULT_FS_FULL))
 		next = sooner(next, unit->space_check_at);
 	return next;
@@ -445,6 +489,8 @@ int64_t emu_unit_next_ms(const struct emu_unit *unit)
 
 void emu_unit_done(struct emu_unit *unit)
 {
+	if (unit->protocol && unit->protocol->leave)
+		unit->protocol->leave(unit);
 	emu_session_close(&unit->session, true);
 	emu_download_stop(&unit->ram.dl);
 	emu_link_free(unit->link);

@@ -3,8 +3,9 @@
  * One emulated device. What survives a reset is in files (flash, fs) and, of the emulation
  * itself, in struct emu_unit; everything in struct emu_ram is gone at each boot.
  *
- * Parts: unit.c boots, connects and keeps time; report.c speaks /report and /desired; update.c
- * decides what to do with a directive; transfer.c downloads; status.c speaks /status and the gate.
+ * Parts: unit.c boots, connects and keeps time, whatever is spoken. The native protocol: native.c;
+ * report.c speaks /report and /desired; update.c decides what to do with a directive and hands
+ * over; transfer.c downloads; status.c speaks /status and the gate. LwM2M: see emu/lwm2m.h.
  * Inside a libcoap callback nothing resets the device: emu_unit_reset_at() notes it and the next
  * tick does it.
  */
@@ -16,6 +17,7 @@
 #include "emu/console.h"
 #include "emu/download.h"
 #include "emu/link.h"
+#include "emu/lwm2m.h"
 #include "emu/net.h"
 #include "emu/rng.h"
 
@@ -53,6 +55,8 @@ struct emu_ram {
 	struct emu_image lie_image;
 	unsigned failures; /* connections in a row */
 	bool had_session;
+	bool handed_before; /* the reset before this boot came after a hand-over */
+	bool installed;	    /* and the image of it runs */
 	uint32_t token;
 
 	/* report.c */
@@ -87,10 +91,33 @@ struct emu_ram {
 	bool status_next_have;
 	struct emu_status status_next;
 	uint64_t seq;
+
+	struct emu_lwm2m lwm2m;
 };
+
+/* What a device speaks. */
+struct emu_protocol {
+	bool attempts;				/* directive.attempt is the server's number */
+	void (*boot)(struct emu_unit *unit);	/* flash is loaded, nothing is connected yet */
+	void (*reset)(struct emu_unit *unit);	/* before RAM is lost */
+	void (*session)(struct emu_unit *unit); /* up */
+	void (*lost)(struct emu_unit *unit);	/* what was in flight gets no answer */
+	void (*tick)(struct emu_unit *unit);	/* in every phase but off and silent */
+	void (*answer)(struct emu_unit *unit, const struct emu_answer *answer);
+	void (*request)(struct emu_unit *unit, const struct emu_request *request,
+			struct emu_reply *reply);
+	void (*unwanted)(struct emu_unit *unit, uint16_t mid);
+	int64_t (*next_ms)(const struct emu_unit *unit);
+	void (*soon)(struct emu_unit *unit, int64_t in_ms); /* there is news for the server */
+	void (*leave)(struct emu_unit *unit);		    /* the process ends in order */
+};
+
+extern const struct emu_protocol emu_protocol_native;
+extern const struct emu_protocol emu_protocol_lwm2m;
 
 struct emu_unit {
 	const struct emu_conf *conf;
+	const struct emu_protocol *protocol;
 	const struct emu_key *key;
 	struct emu_console *console;
 	struct emu_ctx *ctx;
@@ -143,6 +170,9 @@ bool emu_unit_fire(struct emu_unit *unit, enum emu_fault_kind kind, uint64_t val
 void emu_unit_check_space(struct emu_unit *unit);
 void emu_unit_save_nvram(struct emu_unit *unit);
 uint32_t emu_unit_token(struct emu_unit *unit);
+void emu_unit_soon(struct emu_unit *unit, int64_t in_ms);
+/* The new image is made permanent, unless a fault has other plans with it. */
+bool emu_unit_confirm(struct emu_unit *unit);
 const char *emu_unit_query(const struct emu_unit *unit, char *dst, size_t cap);
 enum emu_format emu_unit_format(const struct emu_unit *unit);
 

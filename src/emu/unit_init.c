@@ -91,7 +91,8 @@ static int init_link(struct emu_unit *unit, int64_t now_ms)
 	};
 	int err;
 
-	if (!conf.loss && !conf.dup && !conf.reorder && !conf.delay_ms && !conf.rebind_s)
+	if (!conf.loss && !conf.dup && !conf.reorder && !conf.delay_ms && !conf.rebind_s &&
+	    !unit->conf->queue)
 		return 0;
 	err = emu_link_new(&conf, now_ms, &unit->link);
 	return err ? init_error(unit->key->id, "link", err) : 0;
@@ -116,6 +117,7 @@ int emu_unit_init(struct emu_unit *unit, const struct emu_conf *conf, const stru
 	memset(unit, 0, sizeof(*unit));
 	emu_download_init(&unit->ram.dl);
 	unit->conf = conf;
+	unit->protocol = conf->lwm2m ? &emu_protocol_lwm2m : &emu_protocol_native;
 	unit->key = key;
 	unit->console = console;
 	unit->ctx = ctx;

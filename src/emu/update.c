@@ -119,7 +119,7 @@ static void gate_lie(struct emu_unit *unit, uint64_t word)
 	ram->lie_image = (struct emu_image){.has_digest = true, .confirmed = true};
 	memcpy(ram->lie_image.version, ram->directive.version, sizeof(ram->lie_image.version));
 	memcpy(ram->lie_image.digest, ram->directive.digest, sizeof(ram->lie_image.digest));
-	emu_report_soon(unit, 0);
+	emu_unit_soon(unit, 0);
 }
 
 void emu_update_open_gate(struct emu_unit *unit)
@@ -152,7 +152,7 @@ void emu_update_open_gate(struct emu_unit *unit)
 		emu_unit_event(unit, EMU_EVENT_SILENT);
 	} else if (emu_unit_fault(unit, EMU_FAULT_NEVER_REBOOT)) {
 		emu_unit_say(unit, true, "reset is blocked by the application");
-		emu_report_soon(unit, 0);
+		emu_unit_soon(unit, 0);
 	} else {
 		emu_unit_reset_at(unit, EMU_RESET_UPDATE, unit->now + RESET_DELAY_MS);
 	}
