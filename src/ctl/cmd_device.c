@@ -210,9 +210,10 @@ static void note(const json_t *d, char dst[120])
 	if (protocol[0] != '\0' && strcmp(protocol, "native") != 0)
 		used = snprintf(dst, 120, "%.15s%s", protocol,
 				lock || force || hold[0] || why[0] ? ", " : "");
-	(void)snprintf(dst + used, 120 - (size_t)used, "%s%s%s%s%s%.64s", lock ? "locked" : "", lock && force ? ", " : "",
-		       force ? "forced" : "", (lock || force) && (hold[0] || why[0]) ? ", " : "",
-		       hold[0] ? "held: " : "", hold[0] ? hold : why);
+	(void)snprintf(dst + used, 120 - (size_t)used, "%s%s%s%s%s%.64s", lock ? "locked" : "",
+		       lock && force ? ", " : "", force ? "forced" : "",
+		       (lock || force) && (hold[0] || why[0]) ? ", " : "", hold[0] ? "held: " : "",
+		       hold[0] ? hold : why);
 }
 
 int device_list(struct ctl *c, const struct args *a)

@@ -5,8 +5,10 @@
 
 #define PROTOCOL_OPTIONS                                                                           \
 	{"protocol", "P", "what its devices speak: any, native, or another protocol's name"},      \
-		{"protocol-option", "O=V",                                                  \
-		 "an option of it and its value; may be repeated; O= takes it out"}
+	{                                                                                          \
+		"protocol-option", "O=V",                                                          \
+			"an option of it and its value; may be repeated; O= takes it out"          \
+	}
 
 static const struct option_row product_add_options[] = {
 	{"hardware", "H", "only devices that report this hardware"},

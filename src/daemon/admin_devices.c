@@ -36,8 +36,8 @@ static void device_done(struct device_rows *d)
 static bool device_facts(struct request *rq, const char *id, struct device_rows *d)
 {
 	d->facts = (struct view_facts){json_object(), json_array()};
-	return read_ok(rq, engine_device_facts(rq->admin->conf.engine, id, view_facts_tell,
-					       &d->facts));
+	return read_ok(rq,
+		       engine_device_facts(rq->admin->conf.engine, id, view_facts_tell, &d->facts));
 }
 
 static bool device_rows(struct request *rq, const char *id, struct device_rows *d)

@@ -70,7 +70,8 @@ static bool option_known(struct request *rq, const char *key, const json_t *valu
 				    !strpbrk(text, "\r\n")))
 		return true;
 	reply_problem(rq, 400, "invalid",
-		      "protocol_options: %.60s: not a text of one line, or null to take it out", key);
+		      "protocol_options: %.60s: not a text of one line, or null to take it out",
+		      key);
 	return false;
 }
 

@@ -154,8 +154,8 @@ struct job {
 	struct outcome out;
 	struct talk_job *talk;
 	const char *speaks; /* the device's protocol from now on; NULL: as before */
-	bool inserts;	/* the open attempt is new */
-	bool unchanged; /* an act that found all as wanted */
+	bool inserts;	    /* the open attempt is new */
+	bool unchanged;	    /* an act that found all as wanted */
 };
 
 struct engine {

@@ -173,8 +173,8 @@ static int job_store(struct job *job)
 		job_put_protocol(job, set);
 	if (job_deletes(job) && !err)
 		store_set_device_delete(set, job->u.device.id, job->u.device.rev);
-	else if (!err && (out->device_changed || out->attempt_changed || out->has_closed ||
-			  job->speaks))
+	else if (!err &&
+		 (out->device_changed || out->attempt_changed || out->has_closed || job->speaks))
 		store_set_device(set, &job->u.device);
 	if (out->attempt_changed && job->u.has_attempt && !err) {
 		job->inserts = job->u.attempt.number == 0;

@@ -482,9 +482,10 @@ static bool may_speak(struct engine *e, struct session *s, const char *protocol,
 	(void)snprintf(why, sizeof(why), "devices of this product speak %s, not %s", p->protocol,
 		       protocol);
 	reply_text(e, x, NET_CODE(4, 3), why);
-	log_peer(e->last_tick.now_ms,
-		 "dev=%s refused=protocol speaks=%s product=%s do=\"product set %s --protocol any\"",
-		 s->dev->u.device.id, protocol, p->name, p->name);
+	log_peer(
+		e->last_tick.now_ms,
+		"dev=%s refused=protocol speaks=%s product=%s do=\"product set %s --protocol any\"",
+		s->dev->u.device.id, protocol, p->name, p->name);
 	return false;
 }
 

@@ -279,9 +279,8 @@ void talk_request(struct engine *e, struct session *s, const struct net_request 
 static void tell_answer(struct engine *e, struct dev *d, const struct session *s,
 			const struct net_answer *a)
 {
-	struct job *job =
-		talk_job_new(e, d, JOB_TALK, a->notified ? TALK_NOTIFIED : TALK_ANSWER,
-			     a->payload.len);
+	struct job *job = talk_job_new(e, d, JOB_TALK, a->notified ? TALK_NOTIFIED : TALK_ANSWER,
+				       a->payload.len);
 
 	if (!job)
 		return;
@@ -392,10 +391,9 @@ static int step_context(struct job *job)
 		if (!a->charged || memcmp(a->sha256, u->attempt.sha256, DIGEST_SHA256) != 0)
 			continue;
 		u->attempt_history.failures++;
-		u->attempt_history.reverts += a->verdict == VERDICT_REVERTED ||
-					      a->verdict == VERDICT_ROLLED_BACK ||
-					      (a->verdict == VERDICT_DEVICE_FAILED &&
-					       a->rung_ms[RUNG_APPLYING]);
+		u->attempt_history.reverts +=
+			a->verdict == VERDICT_REVERTED || a->verdict == VERDICT_ROLLED_BACK ||
+			(a->verdict == VERDICT_DEVICE_FAILED && a->rung_ms[RUNG_APPLYING]);
 	}
 	return 0;
 }
@@ -456,17 +454,16 @@ static void talk_begin(struct job *job, struct talk_in *in, char options[TALK_OP
 	struct talk_job *t = job->talk;
 	const struct session *s = session_of(job->dev);
 
-	*in = (struct talk_in){.event = t->event,
-			       .now_ms = job->u.now_ms,
-			       .device = job->u.device.id,
-			       .options = talk_options_of(t->next->proto,
-							  job->u.product->protocol_options, options),
-			       .secure = s && net_peer_secure(s->peer),
-			       .request = t->event == TALK_REQUEST ? &t->request : NULL,
-			       .answer = t->event == TALK_ANSWER || t->event == TALK_NOTIFIED
-						 ? &t->answer
-						 : NULL,
-			       .asking = s && s->asked};
+	*in = (struct talk_in){
+		.event = t->event,
+		.now_ms = job->u.now_ms,
+		.device = job->u.device.id,
+		.options =
+			talk_options_of(t->next->proto, job->u.product->protocol_options, options),
+		.secure = s && net_peer_secure(s->peer),
+		.request = t->event == TALK_REQUEST ? &t->request : NULL,
+		.answer = t->event == TALK_ANSWER || t->event == TALK_NOTIFIED ? &t->answer : NULL,
+		.asking = s && s->asked};
 	if (s)
 		(void)net_peer_local(s->peer, in->local);
 }
@@ -521,8 +518,8 @@ static void talk_total(struct job *job, bool *ret_attempt, bool *ret_events)
 	for (unsigned i = 0; i < t->count; i++) {
 		const struct outcome *out = &t->decided[i]->out;
 		sum.new_boot |= out->new_boot;
-		sum.device_changed |= out->device_changed || out->attempt_changed ||
-				      out->has_closed;
+		sum.device_changed |=
+			out->device_changed || out->attempt_changed || out->has_closed;
 		*ret_attempt |= out->attempt_changed;
 		*ret_events |= out->event_count > 0;
 	}
@@ -534,9 +531,8 @@ static int talk_rows(struct job *job, struct store_set *set, bool *ret_any)
 {
 	struct talk_job *t = job->talk;
 	struct talk *next = t->next;
-	const struct talk *old = job->dev->talk && job->dev->talk->proto == next->proto
-					 ? job->dev->talk
-					 : NULL;
+	const struct talk *old =
+		job->dev->talk && job->dev->talk->proto == next->proto ? job->dev->talk : NULL;
 	struct device *d = &job->u.device;
 	bool attempt, events;
 	int64_t at_ms = next->proto->timer_ms(next->state);

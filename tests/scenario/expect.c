@@ -174,18 +174,12 @@ static void expect_device(struct scenario *s, const struct device *d)
 {
 	const struct release *lock = catalog_release(s->engine, d->lock);
 	const struct value list[] = {
-		{"hold", hold_name(d->hold), 0},
-		{"version", d->report.version, 0},
-		{"protocol", d->protocol, 0},
-		{"lock", lock ? lock->version : "none", 0},
-		{"boot", NULL, d->boots.seq},
-		{"open", NULL, d->attempt != 0},
-		{"drifted", NULL, d->drifted},
-		{"online", NULL, d->online},
-		{"force", NULL, d->force},
-		{"pending", NULL, d->pending_told},
-		{"resets", NULL, d->resets},
-		{"unclean", NULL, d->unclean_resets},
+		{"hold", hold_name(d->hold), 0},     {"version", d->report.version, 0},
+		{"protocol", d->protocol, 0},	     {"lock", lock ? lock->version : "none", 0},
+		{"boot", NULL, d->boots.seq},	     {"open", NULL, d->attempt != 0},
+		{"drifted", NULL, d->drifted},	     {"online", NULL, d->online},
+		{"force", NULL, d->force},	     {"pending", NULL, d->pending_told},
+		{"resets", NULL, d->resets},	     {"unclean", NULL, d->unclean_resets},
 		{"backoff", NULL, d->backoff_count},
 	};
 

@@ -149,7 +149,8 @@ static void run_words(struct scenario *s)
 	if (word_count == 0 || run_option(s, verb) || run_expect(s, verb) ||
 	    run_expect_talk(s, verb))
 		return;
-	if (!run_device(s, verb) && !run_talk(s, verb) && !run_world(s, verb) && !run_operator(s, verb))
+	if (!run_device(s, verb) && !run_talk(s, verb) && !run_world(s, verb) &&
+	    !run_operator(s, verb))
 		fail(s, "unknown line: %s", verb);
 	else if (s->crash_each)
 		world_again(s, false, 1);

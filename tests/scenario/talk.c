@@ -147,9 +147,11 @@ static void do_fetch(struct scenario *s)
 static void do_notify(struct scenario *s)
 {
 	struct net_peer *peer = session_find(s, word(1));
-	const struct net_answer a = {
-		.tag = 7, .code = NET_CODE(2, 5), .content_format = -1, .notified = true,
-		.payload = text(word(2))};
+	const struct net_answer a = {.tag = 7,
+				     .code = NET_CODE(2, 5),
+				     .content_format = -1,
+				     .notified = true,
+				     .payload = text(word(2))};
 
 	if (peer)
 		wake(s, peer, &a);

@@ -35,8 +35,8 @@ static int options_check(struct bytes options, char fault[TALK_FAULT])
 {
 	static const char good[] = "toy-mode=slow";
 
-	if (options.len == 0 || (options.len >= sizeof(good) - 1 &&
-				 memcmp(options.ptr, good, sizeof(good) - 1) == 0))
+	if (options.len == 0 ||
+	    (options.len >= sizeof(good) - 1 && memcmp(options.ptr, good, sizeof(good) - 1) == 0))
 		return 0;
 	(void)snprintf(fault, TALK_FAULT, "toy-mode: it is slow or not there");
 	return ERR_INVAL;
