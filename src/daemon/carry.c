@@ -52,6 +52,12 @@ static bool file_path(const struct conf *conf, char dst[PATH])
 	return true;
 }
 
+/* Whoever has it, too, has nothing any more. */
+static bool empty(int fd)
+{
+	return ftruncate(fd, 0) == 0;
+}
+
 /* ---- writing ---- */
 
 struct writer {
@@ -112,26 +118,72 @@ static void not_saved(const char *at, const char *why, const char *todo)
 	log_warn("sessions=not-saved at=%s error=\"%s\" do=\"%s\"", at, why, todo);
 }
 
-static void save_in_store(struct net *net)
+/* A flock() belongs to the open file: while it cannot be had, somebody else still has that. */
+static bool is_kept_elsewhere(int again)
 {
-	static const char todo[] = "devices make new sessions; free memory";
+	return flock(again, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+/* Gives an empty file to the service manager's store, and says whether that took it: nothing comes
+ * back, and where FileDescriptorStoreMax= is not set it is closed without a word. The file, opened
+ * once more, is in ret_fd. */
+static int store_open(int *ret_fd)
+{
+	char name[64];
+	int fd = memfd_create(CARRY_NAME, MFD_CLOEXEC);
+
+	if (fd < 0)
+		return err_from_errno(errno);
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	int again = open(name, O_RDWR | O_CLOEXEC);
+	int err = again < 0 || flock(fd, LOCK_EX) < 0 ? err_from_errno(errno) : 0;
+	if (!err) {
+		int sent = sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" CARRY_NAME, &fd, 1);
+		if (sent > 0) /* it must have looked at it */
+			sent = sd_notify_barrier(0, BARRIER_US);
+		err = sent < 0 ? err_from_errno(-sent) : 0;
+	}
+	(void)close(fd);
+	if (!err && !is_kept_elsewhere(again))
+		err = ERR_UNSUPPORTED;
+	if (err && again >= 0)
+		(void)close(again);
+	else
+		*ret_fd = again;
+	return err;
+}
+
+static void store_forget(void)
+{
+	(void)sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" CARRY_NAME);
+}
+
+/* False: it has no store for us, and the sessions are where they were. */
+static bool save_in_store(struct net *net)
+{
 	int64_t start_ms = clock_read().now_ms;
 	struct net_saved s = {0};
-	int fd = memfd_create(CARRY_NAME, MFD_CLOEXEC);
-	int err = fd < 0 ? err_from_errno(errno) : write_all(net, fd, &s);
+	int fd = -1, err = store_open(&fd);
 
-	if (!err && s.sessions > 0) {
-		int sent = sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" CARRY_NAME, &fd, 1);
-		err = sent < 0 ? err_from_errno(-sent) : 0;
-		if (!err) /* it must have looked at us before we are gone */
-			(void)sd_notify_barrier(0, BARRIER_US);
+	if (err) {
+		log_warn("sessions=not-stored error=\"%s\" do=\"set FileDescriptorStoreMax=1 for "
+			 "this service; they go to a file\"",
+			 err == ERR_UNSUPPORTED ? "the service manager keeps no file of ours"
+						: err_text(err));
+		return false;
 	}
+	err = write_all(net, fd, &s);
 	if (err)
-		not_saved("service-manager", err_text(err), todo);
+		not_saved("service-manager", err_text(err),
+			  "devices make new sessions; free memory");
 	else
 		saved(start_ms, &s, "service-manager");
-	if (fd >= 0)
-		(void)close(fd);
+	if (err || s.sessions == 0) {
+		(void)empty(fd);
+		store_forget();
+	}
+	(void)close(fd);
+	return true;
 }
 
 static void save_in_file(struct net *net, const char *path)
@@ -163,9 +215,9 @@ void carry_save(struct net *net, const struct conf *conf)
 {
 	char path[PATH];
 
-	if (has_store())
-		save_in_store(net);
-	else if (file_path(conf, path))
+	if (has_store() && save_in_store(net))
+		return;
+	if (file_path(conf, path))
 		save_in_file(net, path);
 	else
 		log_info("sessions=closed why=\"admin-socket is in the state folder, where they "
@@ -192,12 +244,6 @@ static uint8_t *read_all(int fd, size_t len)
 		at += (size_t)got;
 	}
 	return p;
-}
-
-/* Whoever has it, too, has nothing any more. */
-static bool empty(int fd)
-{
-	return ftruncate(fd, 0) == 0;
 }
 
 static void not_restored(const char *why)
@@ -276,12 +322,14 @@ void carry_restore(struct carry *c, struct net *net, const struct conf *conf)
 {
 	char path[PATH];
 
-	if (c->fd < 0 && !has_store() && file_path(conf, path))
-		use_file(net, path);
-	else if (c->fd >= 0 && c->ambiguous)
+	if (c->fd >= 0 && file_path(conf, path))
+		(void)unlink(path); /* of whoever: they are older */
+	if (c->fd >= 0 && c->ambiguous)
 		not_restored("the service manager has them twice");
 	else if (c->fd >= 0)
 		use(net, c->fd, NULL);
+	else if (file_path(conf, path)) /* without a store, or with one that took nothing */
+		use_file(net, path);
 	carry_done(c);
 }
 
@@ -290,7 +338,7 @@ void carry_done(struct carry *c)
 	if (c->fd < 0)
 		return;
 	(void)empty(c->fd);
-	(void)sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" CARRY_NAME);
+	store_forget();
 	(void)close(c->fd);
 	c->fd = -1;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Sessions carried over a restart: where net_save()'s bytes are between two processes. Under a
- * service manager that is a memfd in its store of file descriptors (FileDescriptorStoreMax=), else
- * a file of mode 0600 beside the admin socket: never the state folder, and nothing that outlives
- * the machine's memory. They are key material and may be used once, so they are emptied before
- * they are used: whatever happens then, nobody can use them again.
+ * service manager that is a memfd in its store of file descriptors (FileDescriptorStoreMax=), else,
+ * or where that keeps nothing, a file of mode 0600 in the runtime folder or beside the admin
+ * socket: never the state folder, and nothing that outlives the machine's memory. They are key
+ * material and may be used once, so they are emptied before they are used: whatever happens then,
+ * nobody can use them again.
  */
 #ifndef DAEMON_CARRY_H
 #define DAEMON_CARRY_H

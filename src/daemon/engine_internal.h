@@ -418,7 +418,8 @@ void sweeps_free(struct engine *e);
 void sweep_job(struct engine *e, struct dev *d, enum job_kind kind, int64_t gap_ms);
 
 /* engine_key.c */
-/* Whether the key of this session is still one of its device's. ERR_NOENT: it is not. */
+/* Whether the key or the certificate of this session is still good for its device. ERR_NOENT: it is
+ * not. */
 int engine_key_still(struct engine *e, struct dev *d, const struct session *s) ERR_CHECK;
 /* Of a job with OPERATOR_KEY: what it comes to, its rows, and who had which keys since when. */
 void engine_key_decide(struct job *job);

@@ -215,6 +215,13 @@ bool engine_certificate_proved(struct dev *d, struct net_peer *peer)
 	return why == NET_REFUSED_NONE;
 }
 
+/* Of the process before, where the device may have been another one. */
+static bool certificate_still(const struct dev *d, struct net_peer *peer)
+{
+	return d->u.device.certified &&
+	       net_peer_judge(peer, d->u.device.product) == NET_REFUSED_NONE;
+}
+
 bool engine_key_proved(struct engine *e, struct dev *d, struct session *s)
 {
 	const struct store_key *used = NULL;
@@ -240,9 +247,11 @@ bool engine_key_proved(struct engine *e, struct dev *d, struct session *s)
 int engine_key_still(struct engine *e, struct dev *d, const struct session *s)
 {
 	struct key_rows rows;
-	int err = rows_read(e, d->u.device.id, &rows);
 	bool found = false;
 
+	if (net_peer_certified(s->peer))
+		return certificate_still(d, s->peer) ? 0 : ERR_NOENT;
+	int err = rows_read(e, d->u.device.id, &rows);
 	for (unsigned i = 0; i < rows.count && !err; i++)
 		found = found || rows.list[i].set_ms == s->key_set_ms;
 	rows_wipe(&rows);

@@ -39,6 +39,23 @@ static void tell(const struct net_peer *peer, const char *what, enum net_refused
 		 log_quoted(identity, sizeof(identity), peer->identity, peer->identity_len));
 }
 
+/* In the log, and counted. */
+static void told(const struct net_peer *peer, const char *what, enum net_refused why)
+{
+	tell(peer, what, why);
+	peer->net->stats.certificates_refused[why]++;
+}
+
+bool net_peer_mark_back(struct net_peer *peer, const struct net_x509_mark *mark)
+{
+	if (!net_peer_mark(peer, mark))
+		return false;
+	enum net_refused why = net_x509_judge(peer->net->x509, mark, clock_read().wall_ms);
+	if (why != NET_REFUSED_NONE)
+		told(peer, "refused", why);
+	return why == NET_REFUSED_NONE;
+}
+
 void net_peer_refuse(struct net_peer *peer, enum net_refused why)
 {
 	tell(peer, "refused", why);
@@ -63,8 +80,7 @@ void net_certificates_look(struct net *net)
 		enum net_refused why = net_x509_judge(net->x509, peer->mark, wall_ms);
 		if (why == NET_REFUSED_NONE)
 			continue;
-		tell(peer, "ended", why);
-		net->stats.certificates_refused[why]++;
+		told(peer, "ended", why);
 		net_peer_close(net, peer);
 	}
 }

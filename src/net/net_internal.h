@@ -166,6 +166,9 @@ bool net_pool_share(const struct net *net, uint16_t origin);
 /* ---- net_certified.c ---- */
 /* What its certificate rests on, for as long as it lives. False: no memory. */
 bool net_peer_mark(struct net_peer *peer, const struct net_x509_mark *mark);
+/* The same of the process before. False: no memory, or it is no longer to be believed, which is
+ * logged and counted. */
+bool net_peer_mark_back(struct net_peer *peer, const struct net_x509_mark *mark);
 
 /* ---- net_admit.c ---- */
 /* See net_quota_take(). What is refused is counted, and told to the owner now and then. */

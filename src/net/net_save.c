@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/net_internal.h"
+#include "net/net_x509.h"
 
 static const char magic[16] = "postboot-session";
 /* Against damage; who can write these bytes has our memory anyway. */
@@ -23,7 +24,8 @@ enum {
 	FLAG_SZX_KNOWN = 2,
 	FLAG_CID = 4,
 	FLAG_UNPROVEN = 8, /* its address, see struct net_path */
-	FLAGS = FLAG_UNHEARD | FLAG_SZX_KNOWN | FLAG_CID | FLAG_UNPROVEN,
+	FLAG_CERTIFIED = 16,
+	FLAGS = FLAG_UNHEARD | FLAG_SZX_KNOWN | FLAG_CID | FLAG_UNPROVEN | FLAG_CERTIFIED,
 	CHECK = 8, /* bytes of a SipHash */
 };
 
@@ -145,6 +147,7 @@ struct record {
 	uint64_t key_tag, newest;
 	uint32_t path_in, path_out;
 	uint8_t cid[NET_CID];
+	struct net_x509_mark mark;
 	struct net_coap_session coap; /* without its lists */
 	struct bytes identity, note, saved, packed;
 };
@@ -167,6 +170,8 @@ static bool get_record(struct bytes from, unsigned sockets, struct record *ret)
 	struct bytes cid = buf_get_bytes(&r, ret->flags & FLAG_CID ? NET_CID : 0);
 	if (cid.len)
 		memcpy(ret->cid, cid.ptr, cid.len);
+	if (ret->flags & FLAG_CERTIFIED)
+		net_x509_mark_get(&r, &ret->mark);
 	if (!get_exchanges(&r, &ret->coap))
 		return false;
 	ret->identity = buf_get_bytes(&r, buf_get_u8(&r));
@@ -187,7 +192,7 @@ static void put_record(struct buf *w, struct net_peer *peer, unsigned socket)
 
 	buf_put_u8(w, (uint8_t)((peer->unheard ? FLAG_UNHEARD : 0) |
 				(peer->szx_known ? FLAG_SZX_KNOWN : 0) |
-				(peer->has_cid ? FLAG_CID : 0) |
+				(peer->has_cid ? FLAG_CID : 0) | (peer->mark ? FLAG_CERTIFIED : 0) |
 				(peer->path.unproven ? FLAG_UNPROVEN : 0)));
 	buf_put_u8(w, (uint8_t)socket);
 	put_address(w, &peer->remote);
@@ -199,6 +204,8 @@ static void put_record(struct buf *w, struct net_peer *peer, unsigned socket)
 	buf_put_u32(w, peer->path.in_bytes);
 	buf_put_u32(w, peer->path.out_bytes);
 	buf_put_bytes(w, peer->cid, peer->has_cid ? NET_CID : 0);
+	if (peer->mark)
+		net_x509_mark_put(w, peer->mark);
 	put_exchanges(w, &peer->coap);
 	buf_put_u8(w, peer->identity_len);
 	buf_put_bytes(w, peer->identity, peer->identity_len);
@@ -334,8 +341,7 @@ static bool settle(struct net_peer *peer)
 	net_exchange_session_done(c, &peer->coap);
 	net_out_session_done(c, &peer->coap);
 	net_coap_ask_cancel(c, &peer->coap);
-	/* A certificate is judged anew by the next process, which may have other CAs. */
-	return peer->announced && !peer->is_closing && !net_peer_certified(peer) &&
+	return peer->announced && !peer->is_closing &&
 	       (peer->state == NET_PEER_ASLEEP ? net_sleep_pack(peer) : net_sleep_now(peer));
 }
 
@@ -483,7 +489,8 @@ static bool restore_one(struct net *net, const struct record *rec, struct net_so
 		net_cid_add(peer);
 	}
 	take_exchanges(&peer->coap, &rec->coap);
-	if (net_peer_name(peer, rec->identity) && net->cb->peer_back)
+	if (net_peer_name(peer, rec->identity) && net->cb->peer_back &&
+	    (!(rec->flags & FLAG_CERTIFIED) || net_peer_mark_back(peer, &rec->mark)))
 		peer->announced =
 			net->cb->peer_back(net->ctx, peer, rec->note, rec->flags & FLAG_UNHEARD);
 	if (peer->announced)

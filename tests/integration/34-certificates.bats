@@ -19,24 +19,6 @@ teardown() {
 	lab_close
 }
 
-# certified_start ID VERSION [OPTION...]: like device_start, with the certificate $CA/ID.pem.
-certified_start() {
-	local id=$1 version=$2
-	shift 2
-	image "$version"
-	"$POSTBOOT_DEVICE" --server "$SERVER_URI" --id "$id" --cert "$CA/$id.pem" \
-		--key "$CA/$id.key" --ca "$CA/ca.pem" --state "$LAB/$id" --hardware argon \
-		--version "$version" --image "$LAB/$version.bin" --interval 1 --boot-time 300 "$@" \
-		>>"$LAB/$id.log" 2>&1 3>&- &
-	# shellcheck disable=SC2034,SC2004
-	DEVICE_PID[$id]=$!
-}
-
-certified_add() {
-	ca_sign "$CA" "$1" clientAuth
-	ctl device add "$1" --product argon --certificate >/dev/null
-}
-
 @test "a device with a certificate is updated, beside one with a key" {
 	release_add 1.1.0
 	certified_add argon-1

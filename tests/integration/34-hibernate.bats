@@ -3,41 +3,32 @@
 # Sessions that hibernate between two reports: devices and operators notice nothing.
 
 load lib
+load sessions
 
 setup() {
-	lab_open
-	server_start 'hibernate-after = 1s'
-	product_add
-	release_add 1.0.0
-	device_add argon-1
+	sessions_open
 }
 
 teardown() {
 	lab_close
 }
 
-# value NAME
-value() {
-	curl -sf --unix-socket "$LAB/admin.sock" http://localhost/metrics |
-		awk -v name="$1" '$1 == name { print $2 }'
-}
-
 hibernated() {
-	[ "$(value postboot_sessions_hibernated)" = "$1" ]
+	[ "$(metric postboot_sessions_hibernated)" = "$1" ]
 }
 
 # woken N: so often, at least.
 woken() {
-	[ "$(value 'postboot_wakes_total{result="received"}')" -ge "$1" ]
+	[ "$(metric 'postboot_wakes_total{result="received"}')" -ge "$1" ]
 }
 
 @test "a session goes on over hibernation without a handshake" {
 	device_start argon-1 1.0.0 --interval 3
 	until_true 20 woken 2
 	until_true 20 hibernated 1
-	[ "$(value postboot_sessions)" = 1 ]
-	[ "$(value 'postboot_handshakes_total{result="ok"}')" = 1 ]
-	[ "$(value 'postboot_wakes_total{result="forged"}')" = 0 ]
+	[ "$(metric postboot_sessions)" = 1 ]
+	[ "$(metric 'postboot_handshakes_total{result="ok"}')" = 1 ]
+	[ "$(metric 'postboot_wakes_total{result="forged"}')" = 0 ]
 	# What is asked of its session is told while it sleeps.
 	ctl -o json device show argon-1 | jq -e '.sessions == 1 and (.address | startswith("127.0.0.1:"))'
 }
@@ -49,9 +40,9 @@ woken() {
 	ctl product target argon 1.1.0
 	closed argon-1 60
 	ctl -o json device show argon-1 | jq -e '.report.version == "1.1.0" or .running.version == "1.1.0"'
-	[ "$(value 'postboot_wakes_total{result="sent"}')" -ge 1 ]
+	[ "$(metric 'postboot_wakes_total{result="sent"}')" -ge 1 ]
 	# One more for the boot after the update.
-	[ "$(value 'postboot_handshakes_total{result="ok"}')" = 2 ]
+	[ "$(metric 'postboot_handshakes_total{result="ok"}')" = 2 ]
 }
 
 @test "a hibernated session ends with its device, and with its key" {
@@ -67,9 +58,9 @@ woken() {
 	# shellcheck disable=SC2034 # of lib
 	DEVICE_PID[$id]=$!
 	# It has proved the next key, so the session of the old one is closed.
-	until_true 20 eval '[ "$(value postboot_sessions)" = 1 ]'
+	until_true 20 eval '[ "$(metric postboot_sessions)" = 1 ]'
 	until_true 20 hibernated 1
 	ctl device remove argon-1
-	until_true 20 eval '[ "$(value postboot_sessions)" = 0 ]'
+	until_true 20 eval '[ "$(metric postboot_sessions)" = 0 ]'
 	hibernated 0
 }

@@ -3,28 +3,15 @@
 # SIGTERM and a new process: sessions go on without a handshake, and no copy of them is left.
 
 load lib
+load ca
+load sessions
 
 setup() {
-	lab_open
-	server_start 'hibernate-after = 1s'
-	product_add
-	release_add 1.0.0
-	device_add argon-1
+	sessions_open
 }
 
 teardown() {
 	lab_close
-}
-
-# value NAME
-value() {
-	curl -sf --unix-socket "$LAB/admin.sock" http://localhost/metrics |
-		awk -v name="$1" '$1 == name { print $2 }'
-}
-
-# at_least N NAME
-at_least() {
-	[ "$(value "$2")" -ge "$1" ]
 }
 
 terminate() {
@@ -35,7 +22,7 @@ terminate() {
 
 @test "a restart that the device does not notice" {
 	device_start argon-1 1.0.0 --interval 1
-	until_true 20 at_least 3 postboot_coap_requests_total
+	until_true 20 metric_is_at_least 3 postboot_coap_requests_total
 	terminate
 	grep -q "^<6>sessions=saved count=1 closed=0 to=$LAB/sessions " "$LAB/postbootd.log"
 	[ "$(stat -c %a "$LAB/sessions")" = 600 ]
@@ -43,8 +30,8 @@ terminate() {
 	server_start
 	grep -q '^<6>sessions=restored count=1 refused=0 ' "$LAB/postbootd.log"
 	[ ! -e "$LAB/sessions" ]
-	[ "$(value postboot_sessions_restored_total)" = 1 ]
-	until_true 20 at_least 3 postboot_coap_requests_total
+	[ "$(metric postboot_sessions_restored_total)" = 1 ]
+	until_true 20 metric_is_at_least 3 postboot_coap_requests_total
 	# What it registered for still reaches it.
 	release_add 1.1.0
 	ctl product target argon 1.1.0
@@ -53,18 +40,18 @@ terminate() {
 
 @test "the doorbell rings after a restart, though the device never spoke since" {
 	device_start argon-1 1.0.0 --interval 600
-	until_true 20 at_least 1 postboot_sessions_hibernated
+	until_true 20 metric_is_at_least 1 postboot_sessions_hibernated
 	terminate
 	server_start
 	release_add 1.1.0
 	ctl product target argon 1.1.0
-	until_true 20 at_least 1 'postboot_wakes_total{result="received"}'
+	until_true 20 metric_is_at_least 1 'postboot_wakes_total{result="received"}'
 	closed argon-1 60
 }
 
 @test "nothing of a session is left after a crash, and damage is told" {
 	device_start argon-1 1.0.0 --interval 1
-	until_true 20 at_least 2 postboot_coap_requests_total
+	until_true 20 metric_is_at_least 2 postboot_coap_requests_total
 	terminate
 	server_start
 	kill -KILL "$SERVER_PID"
@@ -74,17 +61,17 @@ terminate() {
 	server_start
 	run grep -c 'sessions=' "$LAB/postbootd.log"
 	[ "$output" = 0 ]
-	[ "$(value postboot_sessions)" = 0 ]
+	[ "$(metric postboot_sessions)" = 0 ]
 	device_stop argon-1
 	device_start argon-1 1.0.0 --interval 1
-	until_true 20 at_least 1 'postboot_handshakes_total{result="ok"}'
-	until_true 20 at_least 2 postboot_coap_requests_total
+	until_true 20 metric_is_at_least 1 'postboot_handshakes_total{result="ok"}'
+	until_true 20 metric_is_at_least 2 postboot_coap_requests_total
 	terminate
 	printf '\377' | dd of="$LAB/sessions" bs=1 seek=40 conv=notrunc status=none
 	server_start
 	grep -q '^<4>sessions=not-restored error="what was saved is damaged" ' "$LAB/postbootd.log"
 	[ ! -e "$LAB/sessions" ]
-	[ "$(value postboot_sessions)" = 0 ]
+	[ "$(metric postboot_sessions)" = 0 ]
 	terminate
 	# What is not ours alone is not touched.
 	: >"$LAB/elsewhere"
@@ -96,7 +83,7 @@ terminate() {
 @test "who has lost its key meanwhile is refused" {
 	command -v python3 >/dev/null || skip "no python3"
 	device_start argon-1 1.0.0 --interval 2
-	until_true 20 at_least 2 postboot_coap_requests_total
+	until_true 20 metric_is_at_least 2 postboot_coap_requests_total
 	terminate
 	python3 -B - "$LAB/state/postboot.db" <<-'P'
 		import sqlite3, sys
@@ -109,53 +96,110 @@ terminate() {
 		db.commit()
 	P
 	server_start
-	[ "$(value postboot_sessions_restored_total)" = 1 ]
-	until_true 30 eval '[ "$(value postboot_sessions)" = 0 ]'
-	until_true 30 at_least 1 'postboot_handshakes_total{result="rejected"}'
-	[ "$(value 'postboot_coap_responses_total{code="4.03"}')" -ge 1 ]
-}
-
-# Under a service manager, which keeps the socket of devices, too.
-manager_start() {
-	command -v python3 >/dev/null || skip "no python3"
-	server_stop
-	python3 -B "$TOP_SRCDIR/tests/support/fdstore.py" "$LAB" "$POSTBOOTD" -c "$LAB/postbootd.conf" \
-		>>"$LAB/postbootd.log" 2>&1 3>&- &
-	SERVER_PID=$!
-	until_true 20 server_answers
-	# shellcheck disable=SC2034 # of lib
-	SERVER_URI=$({ ctl -o json status || :; } | jq -r '.listen[0]')
-}
-
-manager_restart() {
-	: >"$LAB/again"
-	: >"$LAB/postbootd.log"
-	kill -TERM "$SERVER_PID"
-	until_true 20 grep -q '^<6>sessions=restored count=1 ' "$LAB/postbootd.log"
-	until_true 20 at_least 1 postboot_sessions_restored_total
+	[ "$(metric postboot_sessions_restored_total)" = 1 ]
+	until_true 30 eval '[ "$(metric postboot_sessions)" = 0 ]'
+	until_true 30 metric_is_at_least 1 'postboot_handshakes_total{result="rejected"}'
+	[ "$(metric 'postboot_coap_responses_total{code="4.03"}')" -ge 1 ]
 }
 
 @test "under a service manager they are in its store, and nowhere else" {
 	manager_start
 	device_start argon-1 1.0.0 --interval 1
-	until_true 20 at_least 3 postboot_coap_requests_total
+	until_true 20 metric_is_at_least 3 postboot_coap_requests_total
 	resets=$(ctl -o json device show argon-1 | jq -c '[.resets, .boot]')
-	manager_restart
+	manager_restart 1
 	grep -q '^start with=1$' "$LAB/told"
 	[ ! -e "$LAB/sessions" ]
 	grep -q '^<6>sessions=saved count=1 closed=0 to=service-manager ' "$LAB/postbootd.log"
 	grep -q '^FDSTOREREMOVE=1$' "$LAB/told"
-	until_true 20 at_least 3 postboot_coap_requests_total
-	[ "$(value 'postboot_handshakes_total{result="ok"}')" = 0 ]
-	[ "$(value postboot_sessions)" = 1 ]
+	until_true 20 metric_is_at_least 3 postboot_coap_requests_total
+	[ "$(metric 'postboot_handshakes_total{result="ok"}')" = 0 ]
+	[ "$(metric postboot_sessions)" = 1 ]
 	# No boot was counted.
 	[ "$(ctl -o json device show argon-1 | jq -c '[.resets, .boot]')" = "$resets" ]
 	# With nobody there is nothing to store.
 	device_stop argon-1
 	ctl device remove argon-1
-	until_true 20 eval '[ "$(value postboot_sessions)" = 0 ]'
+	until_true 20 eval '[ "$(metric postboot_sessions)" = 0 ]'
 	server_stop
 	[ "$(tail -n 1 "$LAB/told")" = "end stored=0 bytes=0" ]
+}
+
+@test "under one that keeps no descriptors they are in the file, and it is told" {
+	STORE=no manager_start
+	device_start argon-1 1.0.0 --interval 1
+	until_true 20 metric_is_at_least 3 postboot_coap_requests_total
+	manager_restart 1
+	grep -q '^<4>sessions=not-stored error="the service manager keeps no file of ours" do="set FileDescriptorStoreMax=1 ' \
+		"$LAB/postbootd.log"
+	grep -q "^<6>sessions=saved count=1 closed=0 to=$LAB/sessions " "$LAB/postbootd.log"
+	grep -q '^start with=0$' "$LAB/told"
+	[ ! -e "$LAB/sessions" ]
+	until_true 20 metric_is_at_least 3 postboot_coap_requests_total
+	[ "$(metric 'postboot_handshakes_total{result="ok"}')" = 0 ]
+}
+
+@test "a file that lies beside what the service manager kept is not used" {
+	manager_start
+	device_start argon-1 1.0.0 --interval 1
+	until_true 20 metric_is_at_least 3 postboot_coap_requests_total
+	echo older >"$LAB/sessions"
+	manager_restart 1
+	[ ! -e "$LAB/sessions" ]
+}
+
+certificates_begin() {
+	CA=$LAB/ca
+	ca_new "$CA"
+	ca_sign "$CA" server serverAuth
+	server_stop
+	printf '%s\n' "certificate = $CA/server.pem" "certificate-key = $CA/server.key" >>"$LAB/postbootd.conf"
+	server_start
+	ctl product ca argon "$CA/ca.pem"
+}
+
+@test "sessions with a certificate go on, and not those that were revoked meanwhile" {
+	certificates_begin
+	for id in argon-2 argon-3; do
+		certified_add "$id"
+		certified_start "$id" 1.0.0
+	done
+	until_true 30 metric_is_at_least 2 'postboot_handshakes_total{result="ok"}'
+	until_true 20 metric_is_at_least 6 postboot_coap_requests_total
+	terminate
+	grep -q '^<6>sessions=saved count=2 closed=0 ' "$LAB/postbootd.log"
+	server_start
+	grep -q '^<6>sessions=restored count=2 refused=0 ' "$LAB/postbootd.log"
+	until_true 20 metric_is_at_least 6 postboot_coap_requests_total
+	[ "$(metric 'postboot_handshakes_total{result="ok"}')" = 0 ]
+	terminate
+	ca_revoke "$CA" argon-3
+	echo "crl-file = $CA/crl.pem" >>"$LAB/postbootd.conf"
+	server_start
+	grep -q '^<6>sessions=restored count=1 refused=1 ' "$LAB/postbootd.log"
+	grep -q 'session=refused reason=revoked identity="argon-3"$' "$LAB/postbootd.log"
+	[ "$(metric 'postboot_certificates_refused_total{reason="revoked"}')" -ge 1 ]
+	until_true 20 metric_is_at_least 3 postboot_coap_requests_total
+	[ "$(metric 'postboot_handshakes_total{result="ok"}')" = 0 ]
+}
+
+@test "a certificate is good for a device that was added with one" {
+	command -v python3 >/dev/null || skip "no python3"
+	certificates_begin
+	certified_add argon-2
+	certified_start argon-2 1.0.0 --interval 2
+	until_true 30 metric_is_at_least 3 postboot_coap_requests_total
+	terminate
+	python3 -B - "$LAB/state/postboot.db" <<-'P'
+		import sqlite3, sys
+		db = sqlite3.connect(sys.argv[1])
+		db.execute("update device set certified = 0 where id = 'argon-2'")
+		db.commit()
+	P
+	server_start
+	[ "$(metric postboot_sessions_restored_total)" = 1 ]
+	until_true 30 metric_is_at_least 1 'postboot_coap_responses_total{code="4.03"}'
+	until_true 30 metric_is_at_least 1 'postboot_certificates_refused_total{reason="key-device"}'
 }
 
 @test "downloads go on over restarts" {
@@ -165,11 +209,11 @@ manager_restart() {
 	device_start argon-1 1.0.0
 	ctl product target argon 1.1.0
 	for _ in 1 2 3; do
-		until_true 30 at_least 4 postboot_image_blocks_total
-		manager_restart
+		until_true 30 metric_is_at_least 4 postboot_image_blocks_total
+		manager_restart 1
 	done
-	until_true 30 at_least 4 postboot_image_blocks_total
-	[ "$(value 'postboot_handshakes_total{result="ok"}')" = 0 ]
+	until_true 30 metric_is_at_least 4 postboot_image_blocks_total
+	[ "$(metric 'postboot_handshakes_total{result="ok"}')" = 0 ]
 	sed -i '/^device-rate/d' "$LAB/postbootd.conf"
 	kill -HUP "$(pgrep -P "$SERVER_PID" -f postbootd)"
 	closed argon-1 60
@@ -178,7 +222,7 @@ manager_restart() {
 
 @test "SIGINT ends sessions for good" {
 	device_start argon-1 1.0.0 --interval 1
-	until_true 20 at_least 2 postboot_coap_requests_total
+	until_true 20 metric_is_at_least 2 postboot_coap_requests_total
 	kill -INT "$SERVER_PID"
 	wait "$SERVER_PID"
 	SERVER_PID=

@@ -53,11 +53,6 @@ beside() {
 	cat "$LAB/honest"
 }
 
-value() {
-	curl -sS --fail --unix-socket "$POSTBOOT_SOCKET" http://localhost/metrics |
-		awk -v series="$1" '$1 == series { print $2 }'
-}
-
 # A sanitizer keeps freed memory for a while.
 bounded() {
 	local grown
@@ -70,21 +65,21 @@ bounded() {
 
 @test "flood: ClientHellos from everywhere" {
 	beside "$SERVER_PORT" hellos "$RATE" "$TIME"
-	[ "$(value postboot_handshakes_open)" -eq 0 ]
-	[ "$(value postboot_datagrams_received_total)" -gt 1000 ]
+	[ "$(metric postboot_handshakes_open)" -eq 0 ]
+	[ "$(metric postboot_datagrams_received_total)" -gt 1000 ]
 	bounded
 }
 
 @test "flood: garbage from everywhere" {
 	beside "$SERVER_PORT" garbage "$RATE" "$TIME"
-	[ "$(value postboot_datagrams_dropped_total)" -gt 1000 ]
+	[ "$(metric postboot_datagrams_dropped_total)" -gt 1000 ]
 	bounded
 }
 
 @test "flood: connection IDs at a guess" {
 	beside "$SERVER_PORT" cids "$RATE" "$TIME"
-	[ "$(value 'postboot_connection_id_records_dropped_total{reason="unknown"}')" -gt 1000 ]
-	[ "$(value 'postboot_connection_id_records_dropped_total{reason="forged"}')" -eq 0 ]
+	[ "$(metric 'postboot_connection_id_records_dropped_total{reason="unknown"}')" -gt 1000 ]
+	[ "$(metric 'postboot_connection_id_records_dropped_total{reason="forged"}')" -eq 0 ]
 	bounded
 }
 
@@ -92,15 +87,15 @@ bounded() {
 	beside "$SERVER_PORT" replay "$LAB/keys" "$RATE" "$TIME"
 	beside "$SERVER_PORT" forge "$LAB/keys" "$RATE" "$TIME"
 	# They cost the device nothing.
-	[ "$(value 'postboot_messages_shed_total{reason="device"}')" -eq 0 ]
-	[ "$(value 'postboot_coap_responses_total{code="4.29"}')" = "" ]
+	[ "$(metric 'postboot_messages_shed_total{reason="device"}')" -eq 0 ]
+	[ "$(metric 'postboot_coap_responses_total{code="4.29"}')" = "" ]
 	bounded
 }
 
 @test "flood: plain requests from everywhere" {
 	beside "$PLAIN_PORT" plain "$RATE" "$TIME"
-	[ "$(value 'postboot_messages_shed_total{reason="device"}')" -eq 0 ]
-	[ "$(value postboot_coap_requests_total)" -gt 1000 ]
+	[ "$(metric 'postboot_messages_shed_total{reason="device"}')" -eq 0 ]
+	[ "$(metric postboot_coap_requests_total)" -gt 1000 ]
 	bounded
 }
 
@@ -111,9 +106,9 @@ bounded() {
 	done
 	beside "$SERVER_PORT" device "$LAB/keys" 404 "$RATE" "$TIME"
 	wait "${flooders[@]}"
-	[ "$(value 'postboot_messages_shed_total{reason="device"}')" -gt 0 ]
-	[ "$(value 'postboot_coap_responses_total{code="4.29"}')" -gt 0 ]
-	[ "$(value 'postboot_messages_shed_total{reason="silent"}')" -gt 0 ]
+	[ "$(metric 'postboot_messages_shed_total{reason="device"}')" -gt 0 ]
+	[ "$(metric 'postboot_coap_responses_total{code="4.29"}')" -gt 0 ]
+	[ "$(metric 'postboot_messages_shed_total{reason="silent"}')" -gt 0 ]
 	# It is told who it is, once, and that it goes on.
 	[ "$(grep -c '^<6>dev=flooder limited=requests refused=' "$LAB/postbootd.log")" -eq 1 ]
 	[ "$(grep -c 'dev=honest-[0-9] limited=' "$LAB/postbootd.log")" -eq 0 ]
@@ -130,7 +125,7 @@ bounded() {
 	ctl product target argon 1.1.0
 	flood_run "$SERVER_PORT" device "$LAB/keys" 404 3500 600 3>&- &
 	loop=$!
-	until_true 30 eval '[ "$(value "postboot_messages_shed_total{reason=\"device\"}")" -gt 0 ]'
+	until_true 30 eval '[ "$(metric "postboot_messages_shed_total{reason=\"device\"}")" -gt 0 ]'
 	device_start flooder 1.0.0
 	wait_event 60 '.device == "flooder" and .data == "success"'
 	kill -0 $loop
@@ -143,8 +138,8 @@ bounded() {
 	kill -HUP "$SERVER_PID"
 	until_true 10 grep -q 'reload=done' "$LAB/postbootd.log"
 	flood "$SERVER_PORT" device "$LAB/keys" observe 100 1
-	[ "$(value 'postboot_messages_shed_total{reason="all"}')" -gt 0 ]
-	[ "$(value 'postboot_coap_responses_total{code="5.03"}')" -gt 0 ]
-	[ "$(value 'postboot_coap_responses_total{code="4.29"}')" = "" ]
+	[ "$(metric 'postboot_messages_shed_total{reason="all"}')" -gt 0 ]
+	[ "$(metric 'postboot_coap_responses_total{code="5.03"}')" -gt 0 ]
+	[ "$(metric 'postboot_coap_responses_total{code="4.29"}')" = "" ]
 	bounded
 }

@@ -44,11 +44,6 @@ ticks() { # of the server's processor time
 	awk '{ print $14 + $15 }' "/proc/$SERVER_PID/stat"
 }
 
-metric() { # SERIES
-	curl -sS --fail --unix-socket "$POSTBOOT_SOCKET" http://localhost/metrics |
-		awk -v series="$1" '$1 == series { print $2 }'
-}
-
 @test "connection ID: updates go on from address to address without a handshake" {
 	server_start
 	fleet 8

@@ -114,6 +114,17 @@ server_start() {
 	SERVER_PORT=${SERVER_URI##*:}
 }
 
+# metric SERIES: its value.
+metric() {
+	curl -sS --fail --unix-socket "$POSTBOOT_SOCKET" http://localhost/metrics |
+		awk -v series="$1" '$1 == series { print $2 }'
+}
+
+# metric_is_at_least N SERIES
+metric_is_at_least() {
+	[ "$(metric "$2")" -ge "$1" ]
+}
+
 server_stop() {
 	[ -z "$SERVER_PID" ] || stop "$SERVER_PID"
 	SERVER_PID=

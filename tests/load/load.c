@@ -14,7 +14,13 @@
 #include "base/log.h"
 #include "load.h"
 
-enum { SHAKES_AT_ONCE = 16, TICK_US = 50000, WARM_UP_US = 300000, LIFE_STALL_US = 30000000 };
+enum {
+	SHAKES_AT_ONCE = 16,
+	TICK_US = 50000,
+	WARM_UP_US = 300000,
+	LIFE_STALL_US = 30000000,
+	DRAIN_US = 60000000
+};
 
 static int64_t clock_us(void)
 {
@@ -326,6 +332,25 @@ static void count_waiting(struct load *l)
 	}
 }
 
+static uint64_t unanswered(const struct load *l)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < l->session_count; i++)
+		for (unsigned k = 0; k < LOAD_WINDOW_MAX; k++)
+			count += l->sessions[i].slot[k].busy;
+	return count;
+}
+
+static void drain(struct load *l, struct net_udp_rx *rx, struct pollfd *polls)
+{
+	int64_t end = l->now_us + DRAIN_US;
+
+	for (l->n.unanswered = unanswered(l); l->n.unanswered && l->now_us < end;
+	     l->n.unanswered = unanswered(l))
+		turn(l, rx, polls);
+}
+
 static void measure(struct load *l, struct net_udp_rx *rx, struct pollfd *polls)
 {
 	for (unsigned i = 0; i < l->conf.shakers; i++)
@@ -352,6 +377,8 @@ static void measure(struct load *l, struct net_udp_rx *rx, struct pollfd *polls)
 	count_waiting(l);
 	l->measuring = l->measuring_rate = false;
 	l->stopping = true;
+	if (l->conf.drain)
+		drain(l, rx, polls);
 }
 
 static void print(const struct load *l)
@@ -362,7 +389,8 @@ static void print(const struct load *l)
 	printf("blocks_per_s=%.0f p50_us=%.0f p99_us=%.0f p999_us=%.0f reports_per_s=%.0f "
 	       "report_p99_us=%.0f handshakes_per_s=%.0f retransmissions=%llu wrong=%llu "
 	       "refused=%llu failed=%llu moves=%llu max_us=%.0f asked_per_s=%.0f overdue=%llu "
-	       "server_cpu_s=%.4f cpu_us_per_block=%.3f cpu_us_per_handshake=%.2f\n",
+	       "server_cpu_s=%.4f cpu_us_per_block=%.3f cpu_us_per_handshake=%.2f "
+	       "unanswered=%llu repeats_most=%llu\n",
 	       (double)n->blocks / s, histogram_quantile(&n->latency, 0.5),
 	       histogram_quantile(&n->latency, 0.99), histogram_quantile(&n->latency, 0.999),
 	       (double)n->reports / s, histogram_quantile(&n->report_latency, 0.99),
@@ -372,7 +400,8 @@ static void print(const struct load *l)
 	       histogram_quantile(&n->latency, 1), (double)n->asked / s,
 	       (unsigned long long)n->overdue, l->server_cpu_us / 1e6,
 	       n->blocks ? l->server_cpu_us / (double)n->blocks : 0,
-	       n->handshakes ? l->server_cpu_us / (double)n->handshakes : 0);
+	       n->handshakes ? l->server_cpu_us / (double)n->handshakes : 0,
+	       (unsigned long long)n->unanswered, (unsigned long long)n->repeats_most);
 }
 
 static double cpu_s(void)

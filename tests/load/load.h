@@ -43,6 +43,7 @@ struct counters {
 	uint64_t blocks, reports, handshakes, retransmissions, wrong, refused, failed, requests;
 	uint64_t asked, overdue; /* open loop: due; and dropped here, as far too many were */
 	uint64_t moves;
+	uint64_t unanswered, repeats_most; /* of one request */
 	struct histogram latency, report_latency, status_latency, life_latency;
 };
 
@@ -52,12 +53,13 @@ struct load_conf {
 	unsigned port, sessions, window, block, idle, reporters, sockets, shakers;
 	unsigned lifecycles, in_flight, rate, pid;
 	double seconds;
-	bool report_first, forget, observe, cid, mbedtls;
+	bool report_first, forget, observe, cid, drain, mbedtls;
 	unsigned rebind; /* answers */
 };
 
 struct request_slot {
 	bool busy;
+	unsigned repeats;
 	uint32_t num;
 	int64_t sent_us, first_us;
 	uint16_t mid;

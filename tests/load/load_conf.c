@@ -33,6 +33,7 @@ static const char usage[] =
 	"  --cid                       with connection IDs (RFC 9146)\n"
 	"  --rebind N                  from another address after every N answers\n"
 	"  --from V --from-image FILE --to V   what they run before, and after (--expect)\n"
+	"  --drain                     at the end waits until all is answered\n"
 	"  --seconds S --suite ccm8|ccm|gcm|chacha --sockets N\n"
 	"  --mbedtls                   its DTLS for all suites; else a shorter one, where it will "
 	"do\n"
@@ -73,6 +74,7 @@ static const struct {
 	{"cid", FLAG, offsetof(struct load_conf, cid), 0},
 	{"mbedtls", FLAG, offsetof(struct load_conf, mbedtls), 0},
 	{"rebind", NUMBER, offsetof(struct load_conf, rebind), 1000000},
+	{"drain", FLAG, offsetof(struct load_conf, drain), 0},
 	{"pid", NUMBER, offsetof(struct load_conf, pid), 1U << 30},
 };
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };

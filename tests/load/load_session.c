@@ -6,7 +6,13 @@
 
 #include "load.h"
 
-enum { RETRY_US = 2000000, MESSAGE_MAX = 2048, GET = 1, POST = 2 };
+enum {
+	RETRY_US = 2000000, /* RFC 7252 4.2: then twice as long, without its chance */
+	RETRIES_DOUBLE = 5,
+	MESSAGE_MAX = 2048,
+	GET = 1,
+	POST = 2
+};
 
 static void send_empty(struct session *s, enum wire_coap_type type, uint16_t mid);
 
@@ -134,6 +140,7 @@ void session_send_new(struct session *s, unsigned i)
 	size_t size = (size_t)16 << szx_of(s->load->conf.block);
 
 	r->busy = true;
+	r->repeats = 0;
 	r->mid = s->next_mid++;
 	r->first_us = s->load->now_us;
 	if (s->job == JOB_LIFE) {
@@ -327,6 +334,11 @@ void session_datagram(struct session *s, const uint8_t *data, size_t len)
 	}
 }
 
+static int64_t patience_us(const struct request_slot *r)
+{
+	return (int64_t)RETRY_US << (r->repeats < RETRIES_DOUBLE ? r->repeats : RETRIES_DOUBLE);
+}
+
 void session_tick(struct session *s)
 {
 	if (s->started && !s->up) {
@@ -335,9 +347,13 @@ void session_tick(struct session *s)
 		return;
 	}
 	for (unsigned i = 0; s->up && i < LOAD_WINDOW_MAX; i++) {
-		if (!s->slot[i].busy || s->load->now_us - s->slot[i].sent_us < RETRY_US)
+		struct request_slot *r = &s->slot[i];
+
+		if (!r->busy || s->load->now_us - r->sent_us < patience_us(r))
 			continue;
 		s->load->n.retransmissions++;
+		if (++r->repeats > s->load->n.repeats_most)
+			s->load->n.repeats_most = r->repeats;
 		send_slot(s, i);
 	}
 }

@@ -3,7 +3,7 @@
 """fdstore.py FOLDER COMMAND...: a service manager with a store of file descriptors, as far as
 sessions go, and with a UDP socket of its own for devices. Runs COMMAND with both, forwards SIGTERM
 to it, keeps what it stores, and runs it once more when it has ended and FOLDER/again is there. Its
-messages go to FOLDER/told, one a line."""
+messages go to FOLDER/told, one a line. With STORE=no it keeps none."""
 import array
 import os
 import signal
@@ -17,6 +17,10 @@ sock.bind(folder + "/notify")
 sock.settimeout(0.05)
 devices = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 devices.bind(("127.0.0.1", 0))
+try:  # as a socket unit has it; a user gets what net.core.rmem_max allows
+    devices.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+except PermissionError:
+    devices.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
 store = []
 child = 0
 
@@ -38,7 +42,7 @@ def receive():
     for line in lines:
         if not line.startswith(("STATUS=", "WATCHDOG=")):
             tell(line)
-    if "FDSTORE=1" in lines:
+    if "FDSTORE=1" in lines and os.environ.get("STORE") != "no":
         store.extend(fds)
         return
     if "FDSTOREREMOVE=1" in lines:

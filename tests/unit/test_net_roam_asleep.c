@@ -3,21 +3,13 @@
  * RFC 9146 beside hibernation: a device wakes after hours behind another port, and its session,
  * asleep as well, is found by its connection ID. What is not genuine neither wakes nor moves it.
  */
+#include "net_asleep.h"
 #include "net_roamer.h"
 
 static struct rig *sleepy_rig(void)
 {
 	return rig_new((struct net_conf){.connection_ids = true, .hibernate_after_ms = 1},
 		       "127.0.0.1", true);
-}
-
-static bool until_asleep(struct rig *r, uint64_t count)
-{
-	int64_t end = now_ms() + 20000;
-
-	while (rig_stats(r).asleep != count && now_ms() < end)
-		turn_for(r, 10);
-	return rig_stats(r).asleep == count;
 }
 
 /* mbedTLS can save it once it has said something. */
@@ -29,30 +21,6 @@ static struct device *device_asleep(struct rig *r, const char *id)
 	assert_served(d, 1);
 	assert_true(until_asleep(r, before + 1));
 	return d;
-}
-
-/* A sleeping peer's saved state, to compare. */
-struct kept {
-	size_t len;
-	uint8_t bytes[2048];
-};
-
-static struct kept kept_of(const struct net_peer *peer)
-{
-	struct kept k = {.len = peer->saved_len};
-
-	assert_int_equal(peer->state, NET_PEER_ASLEEP);
-	assert_in_range(k.len, 1, sizeof(k.bytes));
-	memcpy(k.bytes, peer->saved, k.len);
-	return k;
-}
-
-static void assert_kept(const struct net_peer *peer, const struct kept *k)
-{
-	struct kept now = kept_of(peer);
-
-	assert_int_equal(now.len, k->len);
-	assert_memory_equal(now.bytes, k->bytes, k->len);
 }
 
 static void test_sleeper_is_woken_by_its_id_from_a_new_address(void **state)

@@ -2,70 +2,12 @@
  *
  * Sessions that go on with the next process: a second net in its place, on the same address.
  */
-#include "net_client.h"
+#include "net_next.h"
 
 #include <mbedtls/version.h>
 
 #include "base/clock.h"
-#include "net/net_internal.h"
 #include "net/net_save.h"
-
-struct kept {
-	size_t len;
-	unsigned pieces, fail_at;
-	uint8_t bytes[65536];
-};
-
-static int keep(void *ctx, struct bytes piece)
-{
-	struct kept *k = ctx;
-
-	if (++k->pieces == k->fail_at)
-		return ERR_FULL;
-	assert_true(piece.len <= sizeof(k->bytes) - k->len);
-	memcpy(k->bytes + k->len, piece.ptr, piece.len);
-	k->len += piece.len;
-	return 0;
-}
-
-static struct bytes all(const struct kept *k)
-{
-	return (struct bytes){k->bytes, k->len};
-}
-
-static struct net_saved save(struct rig *r, struct kept *k)
-{
-	struct net_saved saved;
-
-	memset(k, 0, sizeof(*k));
-	assert_int_equal(net_save(r->net, keep, k, &saved), 0);
-	return saved;
-}
-
-/* Another net at its address; the rig is the same. */
-static void next_net(struct rig *r, const struct net_conf *like)
-{
-	static struct net_callbacks callbacks;
-	struct net_conf conf = *like;
-
-	callbacks = *r->net->cb;
-	rig_close(r);
-	conf.callbacks = &callbacks;
-	conf.ctx = r;
-	r->closed = false;
-	assert_int_equal(uv_loop_init(&r->loop), 0);
-	assert_int_equal(net_new(&r->loop, &conf, &r->net), 0);
-	assert_int_equal(net_listen(r->net, (struct sockaddr *)&r->at, true, NULL), 0);
-	rig_turn(r);
-}
-
-static struct net_restored restore(struct rig *r, const struct kept *k)
-{
-	struct net_restored restored;
-
-	assert_int_equal(net_restore(r->net, all(k), &restored), 0);
-	return restored;
-}
 
 static void acknowledge(struct client *c, const uint8_t *got)
 {
@@ -73,8 +15,6 @@ static void acknowledge(struct client *c, const uint8_t *got)
 
 	assert_int_equal(mbedtls_ssl_write(&c->ssl, ack, 4), 4);
 }
-
-static struct kept kept;
 
 static void test_sessions_go_on_with_the_next_net(void **state)
 {

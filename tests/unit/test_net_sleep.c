@@ -2,9 +2,7 @@
  *
  * Hibernation on loopback: who falls asleep, what wakes it, and that a saved state is used once.
  */
-#include "net_client.h"
-
-#include "net/net_internal.h"
+#include "net_asleep.h"
 
 static struct rig *sleepy_rig(void)
 {
@@ -12,15 +10,6 @@ static struct rig *sleepy_rig(void)
 
 	conf.hibernate_after_ms = 1;
 	return rig_new(conf, "127.0.0.1", true);
-}
-
-static bool until_asleep(struct rig *r, uint64_t count)
-{
-	int64_t end = now_ms() + 20000;
-
-	while (rig_stats(r).asleep != count && now_ms() < end)
-		turn_for(r, 10);
-	return rig_stats(r).asleep == count;
 }
 
 /* Its first request shows mbedTLS that the handshake is over at the other end, too. */
@@ -57,30 +46,6 @@ static void test_idle_peer_sleeps_and_wakes_for_its_next_request(void **state)
 	assert_memory_equal(net_peer_identity(r->peer).ptr, "dev-1", 5);
 	client_free(c);
 	rig_free(r);
-}
-
-/* What a sleeper keeps, to compare. */
-struct kept {
-	size_t len;
-	uint8_t bytes[1024];
-};
-
-static struct kept kept_of(const struct net_peer *peer)
-{
-	struct kept k = {.len = (size_t)peer->saved_len + peer->packed_len};
-
-	assert_int_equal(peer->state, NET_PEER_ASLEEP);
-	assert_in_range(k.len, 1, sizeof(k.bytes));
-	memcpy(k.bytes, peer->saved, k.len);
-	return k;
-}
-
-static void assert_kept(const struct net_peer *peer, const struct kept *k)
-{
-	struct kept now = kept_of(peer);
-
-	assert_int_equal(now.len, k->len);
-	assert_memory_equal(now.bytes, k->bytes, k->len);
 }
 
 static void put(struct rig *r, const struct client *c, const uint8_t *data, size_t len)
