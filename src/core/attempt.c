@@ -17,9 +17,9 @@ static const int64_t EXTEND_MAX_MS = 6LL * 3600 * 1000;
 
 /* Ends that hold in every open state. */
 #define ALWAYS                                                                                     \
-	[CAUSE_REMOVE] = END(CANCELLED, 0), [CAUSE_CONFLICT] = END(IDENTITY_CONFLICT, 0),          \
-	[CAUSE_RESTORED] = END(STORE_RESTORED, 0), [CAUSE_PROVEN] = END(UPDATED, 0),               \
-	[CAUSE_PROVEN_TOO_WEAK] = END(UNPROVEN, 0)
+	[CAUSE_REMOVE] = END(CANCELLED, 0), [CAUSE_DISABLE] = END(CANCELLED, 0),                   \
+	[CAUSE_CONFLICT] = END(IDENTITY_CONFLICT, 0), [CAUSE_RESTORED] = END(STORE_RESTORED, 0),   \
+	[CAUSE_PROVEN] = END(UPDATED, 0), [CAUSE_PROVEN_TOO_WEAK] = END(UNPROVEN, 0)
 
 /* The device's own word, in every open state: what it is answered 2.04 for has been kept. */
 #define DEVICE_ENDS                                                                                \

@@ -56,6 +56,7 @@
 	X(CAUSE_CANCEL, "cancel")                                                                  \
 	X(CAUSE_SUPERSEDE, "target-changed")                                                       \
 	X(CAUSE_REMOVE, "device-removed")                                                          \
+	X(CAUSE_DISABLE, "device-disabled")                                                        \
 	X(CAUSE_CONFLICT, "identity-conflict")                                                     \
 	X(CAUSE_RESTORED, "store-restored")
 

@@ -77,13 +77,15 @@ struct device {
 	int64_t rev; /* 0 until stored; rises with every stored change */
 	int64_t product;
 	int64_t created_ms;
-	bool plain;	/* may speak plain coap */
-	bool certified; /* has a certificate; neither: it has a key, which is not kept here */
+	/* How it proves who it is. Neither: by a key, which is not kept here. */
+	bool plain;	/* it does not: it may speak plain coap */
+	bool certified; /* by a certificate */
 	char protocol[LIMIT_PROTOCOL + 1]; /* "native", another one's name, "": not known yet */
 
 	/* operator */
-	int64_t lock; /* release id, 0: none */
-	bool force;   /* override "updates disabled", repeated at every check-in */
+	int64_t disabled_ms; /* wall; since when it may not come at all, 0: it may */
+	int64_t lock;	     /* release id, 0: none */
+	bool force;	     /* override "updates disabled", repeated at every check-in */
 	enum hold hold;
 	int64_t held_ms;
 	uint64_t fail_mark; /* attempts numbered up to this one no longer count (unhold) */

@@ -27,6 +27,8 @@
 	X(EVENT_DEVICE_DRIFT, "device/drift", "")                                                  \
 	X(EVENT_DEVICE_HELD, "device/held", "")                                                    \
 	X(EVENT_DEVICE_UNHELD, "device/held", "none")                                              \
+	X(EVENT_DEVICE_DISABLED, "device/disabled", "true")                                        \
+	X(EVENT_DEVICE_ENABLED, "device/disabled", "false")                                        \
 	X(EVENT_DEVICE_CONVERGED, "device/converged", "")                                          \
 	X(EVENT_STORE_RESTORED, "store/restored", "")
 

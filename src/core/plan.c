@@ -93,6 +93,8 @@ static uint32_t plan_device_blocks(const struct device *d, const struct product 
 	}
 	if (d->hold != HOLD_NONE)
 		blocked |= BIT(BLOCK_HELD);
+	if (d->disabled_ms)
+		blocked |= BIT(BLOCK_DISABLED);
 	if (d->drifted && !p->policy.on_drift_reapply)
 		blocked |= BIT(BLOCK_DRIFTED);
 	return blocked;

@@ -34,6 +34,8 @@
 	X(BLOCK_BACKOFF, "retry-backoff", "the last attempt failed; the next one waits",           \
 	  "wait until the time shown")                                                             \
 	X(BLOCK_HELD, "held", "the device is held", "device unhold ID, once the cause is removed") \
+	X(BLOCK_DISABLED, "disabled", "an operator has disabled the device: it is refused",        \
+	  "device enable ID")                                                                      \
 	X(BLOCK_DRIFTED, "drifted", "the device left its release by itself",                       \
 	  "product set PRODUCT on-drift-reapply=1")                                                \
 	X(BLOCK_FINISHING, "attempt-finishing",                                                    \

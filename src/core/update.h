@@ -105,6 +105,8 @@ enum operator_act {
 	OPERATOR_HOLD,
 	OPERATOR_UNHOLD,
 	OPERATOR_CANCEL,
+	OPERATOR_DISABLE, /* the caller refuses it and ends its sessions from then on */
+	OPERATOR_ENABLE,
 	OPERATOR_REMOVE, /* the caller deletes the device in the same transaction */
 	OPERATOR_RESTORED,
 	OPERATOR_KEY, /* of its keys, which are the caller's; core knows nothing of it */

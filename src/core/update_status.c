@@ -243,6 +243,38 @@ static void unhold(struct update *u, int64_t last_number, struct outcome *out)
 	out->device_changed = true;
 }
 
+/* Nothing more is heard of it: whatever its attempt was at, no verdict would be its own. Its
+ * silence is our doing, too. */
+static void disable(struct update *u, struct outcome *out)
+{
+	struct device *d = &u->device;
+
+	if (d->disabled_ms) {
+		refuse(out, ERR_BUSY, "the device is disabled already");
+		return;
+	}
+	if (u->has_attempt)
+		update_cause(u, CAUSE_DISABLE, out);
+	d->disabled_ms = u->now_ms;
+	update_emit(out, EVENT_DEVICE_DISABLED, ABOUT_DEVICE, 0);
+	if (d->online)
+		update_emit(out, EVENT_DEVICE_OFFLINE, ABOUT_DEVICE, 0);
+	d->online = false;
+	d->offline_at_ms = 0;
+	out->device_changed = true;
+}
+
+static void enable(struct update *u, struct outcome *out)
+{
+	if (!u->device.disabled_ms) {
+		refuse(out, ERR_BUSY, "the device is not disabled");
+		return;
+	}
+	u->device.disabled_ms = 0;
+	update_emit(out, EVENT_DEVICE_ENABLED, ABOUT_DEVICE, 0);
+	out->device_changed = true;
+}
+
 void update_operator(struct update *u, enum operator_act act, int64_t arg, struct outcome *out)
 {
 	*out = (struct outcome){0};
@@ -271,6 +303,12 @@ void update_operator(struct update *u, enum operator_act act, int64_t arg, struc
 		break;
 	case OPERATOR_CANCEL:
 		cancel(u, out);
+		break;
+	case OPERATOR_DISABLE:
+		disable(u, out);
+		break;
+	case OPERATOR_ENABLE:
+		enable(u, out);
 		break;
 	case OPERATOR_KEY:
 		break;

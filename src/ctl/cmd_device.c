@@ -100,6 +100,14 @@ static void tell_next(const struct ctl *c, const json_t *d, const char *out)
 		 "makes with that retires the current one.");
 }
 
+static void tell_now(const struct ctl *c, const json_t *d, const char *out)
+{
+	out_printf(&c->out, "Device %s has a new key, and nothing else counts any more.",
+		   get_str(d, "id"));
+	out_nl(&c->out);
+	tell_key(c, get_str(d, "psk"), out);
+}
+
 /* A drawn key, and what to do if it could not be kept. */
 struct key_act {
 	const char *out; /* --psk-out, or NULL */
@@ -328,13 +336,21 @@ static int key_drop(struct ctl *c, struct url *u)
 
 int device_key(struct ctl *c, const struct args *a)
 {
-	const struct key_act act = {args_option(a, "psk-out"),
-				    "the device has a next key that nobody knows: set another, or "
-				    "take it away with --drop-next",
-				    tell_next};
+	bool now = args_option(a, "now") != NULL;
+	const struct key_act act = {
+		args_option(a, "psk-out"),
+		now ? "the device has a key that nobody knows: set another"
+		    : "the device has a next key that nobody knows: set another, or take it away "
+		      "with --drop-next",
+		now ? tell_now : tell_next};
 	json_t *body = json_object();
 	int code = key_body(c, a, "drop-next", body);
 	struct url u;
+
+	if (code == CTL_DONE && now && args_option(a, "drop-next") != NULL)
+		code = ctl_usage(c, "--now and --drop-next exclude each other");
+	if (now)
+		(void)json_object_set_new(body, "now", json_true());
 
 	url_device(&u, a->pos[0]);
 	url_segment(&u, "key");
@@ -366,6 +382,9 @@ int device_act(struct ctl *c, const struct args *a)
 		{"unforce", "is no longer forced", "was not forced"},
 		{"hold", "is held", "was held already"},
 		{"unhold", "is no longer held", "was not held"},
+		{"disable", "is disabled", "was disabled already"},
+		{"enable", "may come again", "was not disabled"},
+		{"certificate", "proves itself with a certificate", "had a certificate already"},
 	};
 	const char *verb = c->command->verb, *done = verb, *idle = verb;
 	struct url u;

@@ -12,6 +12,8 @@ static void counts(const struct output *o, const json_t *s)
 	view_label(o, "devices");
 	out_printf(o, "%" PRId64 ", %" PRId64 " online, %" PRId64 " held", get_int(s, "devices"),
 		   get_int(s, "online"), get_int(s, "held"));
+	if (get_int(s, "disabled") > 0)
+		out_printf(o, ", %" PRId64 " disabled", get_int(s, "disabled"));
 	out_nl(o);
 	view_label(o, "releases");
 	out_printf(o, "%" PRId64 " of %" PRId64 " product%s", get_int(s, "releases"),

@@ -34,12 +34,14 @@ static const struct option_row device_key_options[] = {
 	{"psk-file", "F", "the next key: a file of hex digits; - reads standard input"},
 	{"psk-generate", NULL, "let the server draw the next key, and show it once"},
 	{"psk-out", "F", "write the drawn key to a new file instead of showing it"},
+	{"now", NULL, "at once, in the place of its keys, its certificate or plain CoAP"},
 	{"drop-next", NULL, "take the next key away: the current one stays"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row device_list_options[] = {
 	{"product", "P", "only devices of this product"},
-	{"state", "S", "only in this state: held, waiting, updating, in-sync, new, no-target"},
+	{"state", "S",
+	 "only in this state: held, disabled, waiting, updating, in-sync, new, no-target"},
 	{"hold", "R", "only held for this reason; any: for whatever"},
 	{"online", NULL, "only devices that are online"},
 	{"offline", NULL, "only devices that are not"},
@@ -113,7 +115,10 @@ static const char key_text[] =
 	"One of --psk-file, --psk-generate, --certificate and --plain is needed.";
 static const char next_text[] =
 	"The current key works until the device has made a session with the next one; then the\n"
-	"current one is retired. A next key that waits already is replaced.";
+	"current one is retired. A next key that waits already is replaced. With --now it is the\n"
+	"only one at once: whatever the device proved itself with before, and its sessions, end.";
+static const char certificate_text[] =
+	"A CA of its product has to have signed it (product ca). Its keys and its sessions end.";
 static const char watch_text[] =
 	"Prints each step as it is reached. Exit status 0 if the attempt succeeds, 1 if it\n"
 	"fails. With -o json: one line for each change.";
@@ -156,10 +161,12 @@ const struct command commands[] = {
 	 "all devices", device_list_options, device_list, NULL},
 	{"device", "show", "ID", 1, 1,
 	 "what it runs, what it should run, its last attempt", NULL, device_show, NULL},
-	{"device", "key", "ID --psk-file F | --psk-generate [--psk-out F] | --drop-next", 1, 1,
+	{"device", "key", "ID --psk-file F | --psk-generate [--psk-out F] [--now] | --drop-next", 1, 1,
 	 "give it its next key", device_key_options, device_key, next_text},
+	{"device", "certificate", "ID [--if-rev N]", 1, 1,
+	 "from now on it has a certificate in the place of its key", act_options, device_act, certificate_text},
 	{"device", "lock", "ID VERSION [--if-rev N]", 2, 2,
-	 "this device runs this release, whatever the product's target", act_options, device_lock, NULL},
+	 "it runs this release, whatever the product's target", act_options, device_lock, NULL},
 	{"device", "unlock", "ID [--if-rev N]", 1, 1,
 	 "back to the product's target", act_options, device_act, NULL},
 	{"device", "force", "ID [--if-rev N]", 1, 1,
@@ -170,6 +177,10 @@ const struct command commands[] = {
 	 "offer it nothing until unhold", act_options, device_act, NULL},
 	{"device", "unhold", "ID [--if-rev N]", 1, 1,
 	 "the cause is removed: try again", act_options, device_act, NULL},
+	{"device", "disable", "ID [--if-rev N]", 1, 1,
+	 "refuse it until enable; its sessions and attempt end", act_options, device_act, NULL},
+	{"device", "enable", "ID [--if-rev N]", 1, 1,
+	 "let it come back", act_options, device_act, NULL},
 	{"device", "remove", "ID [--if-rev N]", 1, 1,
 	 "delete a device; its open attempt is cancelled", act_options, device_remove, NULL},
 

@@ -94,7 +94,7 @@ void help_overview(FILE *f)
 			fputs(cmd->verb != NULL || command_find(noun, NULL) == NULL ? "\n" : "", f);
 		noun = cmd->noun;
 		fputs("  ", f);
-		(void)head_print(f, cmd, 18);
+		(void)head_print(f, cmd, 20);
 		fprintf(f, "%s\n", cmd->help);
 	}
 	fputs("\nOptions and arguments of a command: postbootctl help NOUN [VERB]\n"

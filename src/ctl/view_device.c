@@ -14,7 +14,8 @@ enum style style_device(const char *state)
 		return STYLE_GOOD;
 	if (strcmp(state, "updating") == 0)
 		return STYLE_INFO;
-	return strcmp(state, "held") == 0 ? STYLE_BAD : STYLE_WARN;
+	return strcmp(state, "held") == 0 || strcmp(state, "disabled") == 0 ? STYLE_BAD
+									    : STYLE_WARN;
 }
 
 /* Which keys it has, and since when. */
@@ -87,6 +88,12 @@ static void operator_acts(const struct output *o, const json_t *d)
 	int64_t since = get_time(hold, "since");
 	char ago[64];
 
+	if (get_time(d, "disabled") > 0) {
+		view_label(o, "disabled");
+		out_printf(o, "%s: it is refused whenever it comes",
+			   out_ago(o, get_time(d, "disabled"), ago));
+		out_nl(o);
+	}
 	if (hold != NULL) {
 		view_label(o, "held");
 		out_printf(o, "%s: %s", get_str(hold, "reason"), get_str(hold, "means"));

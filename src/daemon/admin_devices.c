@@ -240,20 +240,22 @@ void device_remove(struct request *rq)
 	engine_device_remove(rq->admin->conf.engine, &rq->actor, rq->name[0], request_done, rq);
 }
 
-/* ---- /v1/devices/ID/key: the next one ---- */
+/* ---- /v1/devices/ID/key and certificate ---- */
 
 void device_key_next(struct request *rq)
 {
 	struct psk psk = {0};
 	struct product p;
+	bool now;
 
-	if (!body_keys(rq, rq->json, "", " psk psk_generate ") || !device_product(rq, &p))
+	if (!body_keys(rq, rq->json, "", " psk psk_generate now ") || !body_flag(rq, "now", &now) ||
+	    !device_product(rq, &p))
 		return;
 	if (psk_wanted(rq, &psk, NULL)) {
 		rq->after = rq->show = device_acted;
 		request_owed(rq);
-		engine_device_key_next(rq->admin->conf.engine, &rq->actor, rq->name[0], &psk,
-				       request_done, rq);
+		(now ? engine_device_key_now : engine_device_key_next)(
+			rq->admin->conf.engine, &rq->actor, rq->name[0], &psk, request_done, rq);
 	}
 	explicit_bzero(&psk, sizeof(psk));
 }
@@ -267,6 +269,18 @@ void device_key_drop(struct request *rq)
 	rq->after = rq->show = device_acted;
 	request_owed(rq);
 	engine_device_key_drop(rq->admin->conf.engine, &rq->actor, rq->name[0], request_done, rq);
+}
+
+void device_certificate(struct request *rq)
+{
+	struct product p;
+
+	if (!body_keys(rq, rq->json, "", "") || !device_product(rq, &p))
+		return;
+	rq->after = rq->show = device_acted;
+	request_owed(rq);
+	engine_device_certificate(rq->admin->conf.engine, &rq->actor, rq->name[0], request_done,
+				  rq);
 }
 
 void device_lock(struct request *rq)
@@ -325,4 +339,14 @@ void device_hold(struct request *rq)
 void device_unhold(struct request *rq)
 {
 	device_act(rq, OPERATOR_UNHOLD);
+}
+
+void device_disable(struct request *rq)
+{
+	device_act(rq, OPERATOR_DISABLE);
+}
+
+void device_enable(struct request *rq)
+{
+	device_act(rq, OPERATOR_ENABLE);
 }

@@ -40,6 +40,7 @@ static void put_counts(json_t **o, struct admin *a, const struct engine_stats *e
 	view_put(o, "devices", json_integer((json_int_t)es->devices));
 	view_put(o, "online", json_integer((json_int_t)es->online));
 	view_put(o, "held", json_integer((json_int_t)es->held));
+	view_put(o, "disabled", json_integer((json_int_t)es->disabled));
 	view_put(o, "open_attempts", json_integer((json_int_t)open));
 	if (store_counts(a->conf.store, &c))
 		return; /* what is not known has no key */

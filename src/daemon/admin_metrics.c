@@ -74,6 +74,8 @@ static void put_fleet(struct metrics *m, const struct engine_stats *es)
 	metrics_one(m, GAUGE, "postboot_devices_online", "Devices heard in time.", es->online);
 	metrics_one(m, GAUGE, "postboot_devices_held", "Devices that are offered nothing.",
 		    es->held);
+	metrics_one(m, GAUGE, "postboot_devices_disabled", "Devices that may not come.",
+		    es->disabled);
 	metrics_family(m, GAUGE, "postboot_attempts_open", "Open attempts, by state.");
 	for (int i = 0; i < ATTEMPT_STATE_COUNT; i++)
 		if (i != ATTEMPT_CLOSED)
@@ -163,11 +165,18 @@ static void put_handshakes(struct metrics *m, const struct net_stats *net)
 	metrics_one(m, COUNTER, "postboot_handshakes_resumed_total",
 		    "Handshakes of certificates that a session ticket made cheap.",
 		    net->handshakes_resumed);
+}
+
+static void put_refused(struct metrics *m, const struct net_stats *net)
+{
 	metrics_family(m, COUNTER, "postboot_certificates_refused_total",
 		       "Handshakes and sessions with certificates that were refused, by reason.");
 	for (int i = NET_REFUSED_NONE + 1; i < NET_REFUSED_COUNT; i++)
 		metrics_count(m, "reason", net_refused_name((enum net_refused)i),
 			      net->certificates_refused[i]);
+	metrics_one(m, COUNTER, "postboot_disabled_refused_total",
+		    "Handshakes of disabled devices, with keys or certificates, that were refused.",
+		    net->disabled_refused);
 }
 
 static void put_sleep(struct metrics *m, const struct net_stats *net)
@@ -243,6 +252,7 @@ static void put_net(struct metrics *m, const struct admin *a, const struct engin
 	put_sleep(m, &net);
 	put_connection_ids(m, &net);
 	put_handshakes(m, &net);
+	put_refused(m, &net);
 	metrics_one(m, COUNTER, "postboot_datagrams_received_total", "Datagrams received.",
 		    net.datagrams_in);
 	metrics_one(m, COUNTER, "postboot_datagrams_sent_total", "Datagrams sent.",

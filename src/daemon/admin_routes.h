@@ -22,7 +22,7 @@ route_fn product_ca_get, product_ca_put, product_ca_drop;
 route_fn releases_list, release_get, release_remove, release_add_head, release_add;
 route_fn devices_list, devices_add, device_get, device_remove, device_explain;
 route_fn device_lock, device_unlock, device_force, device_unforce, device_hold, device_unhold;
-route_fn device_key_next, device_key_drop;
+route_fn device_disable, device_enable, device_key_next, device_key_drop, device_certificate;
 route_fn attempts_list, attempt_get, attempt_cancel;
 route_fn events_get;
 route_fn backup_make;

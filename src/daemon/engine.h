@@ -114,7 +114,14 @@ void engine_device_key_drop(struct engine *e, const struct actor *by, const char
 			    engine_done *done, void *ctx);
 void engine_device_remove(struct engine *e, const struct actor *by, const char *id,
 			  engine_done *done, void *ctx);
-/* OPERATOR_FORCE, UNFORCE, HOLD, UNHOLD. */
+/* A key that is its only proof at once: its other keys, its certificate or plain CoAP end, and all
+ * its sessions. */
+void engine_device_key_now(struct engine *e, const struct actor *by, const char *id,
+			   const struct psk *psk, engine_done *done, void *ctx);
+/* The same with a certificate, of whatever CA of its product. */
+void engine_device_certificate(struct engine *e, const struct actor *by, const char *id,
+			       engine_done *done, void *ctx);
+/* OPERATOR_FORCE, UNFORCE, HOLD, UNHOLD, DISABLE, ENABLE. */
 void engine_device_act(struct engine *e, const struct actor *by, const char *id,
 		       enum operator_act act, engine_done *done, void *ctx);
 /* version "": unlock. */
@@ -169,7 +176,8 @@ struct engine_stats {
 	unsigned cached_devices, sessions;
 	/* counted since the start, so that nothing has to be looked up */
 	uint64_t closed[VERDICT_COUNT]; /* attempts by verdict */
-	uint64_t products, releases, devices, online, held, open[ATTEMPT_STATE_COUNT];
+	uint64_t products, releases, devices, online, held, disabled;
+	uint64_t open[ATTEMPT_STATE_COUNT];
 	/* how it goes */
 	bool store_down;       /* commits fail, or did just now */
 	bool fleet_silent;     /* devices are not judged by their silence */

@@ -490,7 +490,8 @@ void job_answer_operator(struct job *job, int err)
 		answer_unchanged(job->in.op.done, job->in.op.ctx);
 		return;
 	}
-	if (!err && job->in.op.act != OPERATOR_REMOVE && job->in.op.act != OPERATOR_KEY)
+	enum operator_act act = job->in.op.act;
+	if (!err && act != OPERATOR_REMOVE && act != OPERATOR_KEY && act != OPERATOR_DISABLE)
 		dev_ring(job->e, job->dev);
 	answer(job->in.op.done, job->in.op.ctx, err, why);
 }

@@ -69,6 +69,8 @@ json_t *audit_device(struct engine *e, const struct device *d, const struct atte
 		view_put(&o, "plain", json_true());
 	if (d->certified)
 		view_put(&o, "certificate", json_true());
+	if (d->disabled_ms)
+		view_put(&o, "disabled", json_true());
 	if (lock)
 		view_put_text(&o, "lock", lock->version);
 	if (d->force)
@@ -175,10 +177,14 @@ static const char *job_act(const struct job *job)
 		return "device unhold";
 	case OPERATOR_CANCEL:
 		return "attempt cancel";
+	case OPERATOR_DISABLE:
+		return "device disable";
+	case OPERATOR_ENABLE:
+		return "device enable";
 	case OPERATOR_REMOVE:
 		return "device remove";
 	case OPERATOR_KEY:
-		return "device key";
+		return engine_key_act(job);
 	case OPERATOR_TARGET_CHANGED:
 	case OPERATOR_RESTORED:
 		break; /* nobody's act by itself */

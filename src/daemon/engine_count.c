@@ -48,6 +48,7 @@ int engine_count_load(struct engine *e)
 	st->devices = counts.devices;
 	st->online = counts.online;
 	st->held = counts.held;
+	st->disabled = counts.disabled;
 	return 0;
 }
 
@@ -63,6 +64,8 @@ void engine_count_moved(struct engine *e, const struct update *before, const str
 	st->online += (uint64_t)(after && after->device.online) - (uint64_t)before->device.online;
 	st->held +=
 		(uint64_t)(after && is_held(&after->device)) - (uint64_t)is_held(&before->device);
+	st->disabled += (uint64_t)(after && after->device.disabled_ms) -
+			(uint64_t)(before->device.disabled_ms != 0);
 	if (before->has_attempt)
 		st->open[before->attempt.state]--;
 	if (after && after->has_attempt)

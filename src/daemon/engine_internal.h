@@ -45,7 +45,7 @@ struct session {
 	uint32_t asked; /* tag of the request of ours that is out, 0: none */
 	bool applying;
 	bool asleep;
-	bool unproved;		/* of the process before: is its key still one of the device's? */
+	bool unproved;		/* of the process before: does what it proved still count? */
 	bool ring_due;		/* the doorbell, as soon as its turn has come */
 	bool talks;		/* a talk's request came on it last: it is where we ask */
 	uint8_t desired_format; /* enum wire_format */
@@ -418,19 +418,19 @@ void sweeps_free(struct engine *e);
 void sweep_job(struct engine *e, struct dev *d, enum job_kind kind, int64_t gap_ms);
 
 /* engine_key.c */
-/* Whether the key or the certificate of this session is still good for its device. ERR_NOENT: it is
- * not. */
-int engine_key_still(struct engine *e, struct dev *d, const struct session *s) ERR_CHECK;
+/* Whether what this session proved still counts. ERR_NOENT: it does not. */
+int engine_proof_still(struct engine *e, struct dev *d, const struct session *s) ERR_CHECK;
+/* A new session: may the device have it? Logs why not, where it has said who it is; false if its
+ * key was withdrawn meanwhile. */
+bool engine_proved(struct engine *e, struct dev *d, struct session *s);
 /* Of a job with OPERATOR_KEY: what it comes to, its rows, and who had which keys since when. */
 void engine_key_decide(struct job *job);
 void engine_key_store(const struct job *job, struct store_set *set);
 json_t *engine_key_facts(const struct job *job, bool after);
+const char *engine_key_act(const struct job *job); /* its name in the audit log */
+bool engine_key_shuts_out(const struct job *job);  /* what was proved before counts no more */
 /* What an error of the store means for keys; NULL: nothing else than for other rows. */
 const char *engine_key_why(int err);
-/* A new session with a certificate: may the device have it? Logs why not. */
-bool engine_certificate_proved(struct dev *d, struct net_peer *peer);
-/* A new session: notes what it proved; false if that key was withdrawn meanwhile. */
-bool engine_key_proved(struct engine *e, struct dev *d, struct session *s);
 /* A wrapped row for a key that no device has, else ERR_EXIST; ret_why is set on failure. */
 int engine_key_make(struct engine *e, const char *id, enum key_slot slot, int64_t set_ms,
 		    const struct psk *psk, struct store_key *ret, const char **ret_why) ERR_CHECK;

@@ -86,14 +86,25 @@ static bool job_is_idle(const struct job *job)
 {
 	const struct device *d = &job->u.device;
 	bool held = d->hold != HOLD_NONE;
+	enum operator_act act = job->in.op.act;
 
-	return job_is_act(job) && ((job->in.op.act == OPERATOR_HOLD && held) ||
-				   (job->in.op.act == OPERATOR_UNHOLD && !held && !d->drifted));
+	return job_is_act(job) && ((act == OPERATOR_HOLD && held) ||
+				   (act == OPERATOR_UNHOLD && !held && !d->drifted) ||
+				   (act == OPERATOR_DISABLE && d->disabled_ms) ||
+				   (act == OPERATOR_ENABLE && !d->disabled_ms));
 }
 
 static bool job_deletes(const struct job *job)
 {
 	return job->kind == JOB_OPERATOR && job->in.op.act == OPERATOR_REMOVE;
+}
+
+/* From its commit on no session of the device may go on. */
+static bool job_shuts_out(const struct job *job)
+{
+	return job_is_act(job) &&
+	       (job->in.op.act == OPERATOR_REMOVE || job->in.op.act == OPERATOR_DISABLE ||
+		(job->in.op.act == OPERATOR_KEY && engine_key_shuts_out(job)));
 }
 
 static int job_put_event(struct job *job, struct store_set *set, unsigned i)
@@ -328,6 +339,7 @@ void job_finish(struct job *job, int err)
 {
 	struct engine *e = job->e;
 	struct dev *d = job->dev;
+	bool shuts_out = !err && job_shuts_out(job); /* the answer may free what says so */
 
 	/* It stays in flight until its answer is out: what the answer's callback starts waits its
 	 * turn, and the device outlives the callback. */
@@ -342,7 +354,7 @@ void job_finish(struct job *job, int err)
 		talk_answer(job, err);
 	else
 		job_answer(job, err);
-	if (d->removed) {
+	if (d->removed || shuts_out) {
 		LIST_EACH(it, next, &d->sessions)
 		{
 			net_peer_close(e->net, LIST_ENTRY(it, struct session, link)->peer);
@@ -382,6 +394,12 @@ void job_done(void *ctx, const struct store_result *result)
 	job_finish(job, 0);
 }
 
+static bool job_is_of_peer(const struct job *job)
+{
+	return job->kind == JOB_REPORT || job->kind == JOB_STATUS || job->kind == JOB_BLOCK ||
+	       job->kind == JOB_TALK;
+}
+
 /* What surrounds the device for this decision. */
 static int job_context(struct job *job)
 {
@@ -392,6 +410,8 @@ static int job_context(struct job *job)
 	*u = d->u;
 	if (d->removed)
 		return ERR_NOENT;
+	if (d->u.device.disabled_ms && job_is_of_peer(job))
+		return ERR_NOENT; /* as far as it is concerned */
 	if (job->kind == JOB_OPERATOR && job->in.op.act == OPERATOR_LOCK) {
 		u->device.lock = job->in.op.arg; /* the target that core is to judge by */
 		if (u->device.lock && !catalog_release(e, u->device.lock)) {

@@ -4,7 +4,8 @@
  *
  * A device has its current key and perhaps the next one. The first handshake that is completed
  * with the next one retires the other, so that a device is never without a key that works. Rows
- * are read from the store at each handshake: no key stays in memory.
+ * are read from the store at each handshake: no key stays in memory. A device may have a
+ * certificate in their place; an act that changes the one for the other changes it at once.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -201,28 +202,18 @@ static void move(struct engine *e, struct dev *d, const struct store_key *next)
 	explicit_bzero(&current, sizeof(current));
 }
 
-/* A certificate says who somebody is; that he may come, and as what, is in our records. */
-bool engine_certificate_proved(struct dev *d, struct net_peer *peer)
+/* Of one who has proved who he is: whether he may come, and as what, is in our records. */
+static enum net_refused judge(const struct dev *d, struct net_peer *peer)
 {
-	enum net_refused why = NET_REFUSED_NONE;
-
-	if (!d->u.device.certified)
-		why = NET_REFUSED_KEY_DEVICE;
-	else
-		why = net_peer_judge(peer, d->u.device.product);
-	if (why != NET_REFUSED_NONE)
-		net_peer_refuse(peer, why);
-	return why == NET_REFUSED_NONE;
+	if (d->u.device.disabled_ms)
+		return NET_REFUSED_DISABLED;
+	if (!net_peer_certified(peer))
+		return NET_REFUSED_NONE;
+	return d->u.device.certified ? net_peer_judge(peer, d->u.device.product)
+				     : NET_REFUSED_KEY_DEVICE;
 }
 
-/* Of the process before, where the device may have been another one. */
-static bool certificate_still(const struct dev *d, struct net_peer *peer)
-{
-	return d->u.device.certified &&
-	       net_peer_judge(peer, d->u.device.product) == NET_REFUSED_NONE;
-}
-
-bool engine_key_proved(struct engine *e, struct dev *d, struct session *s)
+static bool key_proved(struct engine *e, struct dev *d, struct session *s)
 {
 	const struct store_key *used = NULL;
 	struct key_rows rows;
@@ -244,13 +235,24 @@ bool engine_key_proved(struct engine *e, struct dev *d, struct session *s)
 	return used != NULL; /* else it was withdrawn while they shook hands */
 }
 
-int engine_key_still(struct engine *e, struct dev *d, const struct session *s)
+bool engine_proved(struct engine *e, struct dev *d, struct session *s)
+{
+	enum net_refused why = judge(d, s->peer);
+
+	if (why != NET_REFUSED_NONE)
+		net_peer_refuse(s->peer, why);
+	return why == NET_REFUSED_NONE && (net_peer_certified(s->peer) || key_proved(e, d, s));
+}
+
+int engine_proof_still(struct engine *e, struct dev *d, const struct session *s)
 {
 	struct key_rows rows;
 	bool found = false;
 
+	if (judge(d, s->peer) != NET_REFUSED_NONE)
+		return ERR_NOENT;
 	if (net_peer_certified(s->peer))
-		return certificate_still(d, s->peer) ? 0 : ERR_NOENT;
+		return 0;
 	int err = rows_read(e, d->u.device.id, &rows);
 	for (unsigned i = 0; i < rows.count && !err; i++)
 		found = found || rows.list[i].set_ms == s->key_set_ms;
@@ -274,11 +276,18 @@ const char *engine_key_why(int err)
 
 /* An act on its way through the device's queue, so that it raises the row's revision like any
  * other; it is the ctx of OPERATOR_KEY. */
+enum key_what {
+	KEY_CHANGE_NEXT, /* a key beside the current one */
+	KEY_CHANGE_DROP, /* no longer */
+	KEY_CHANGE_NOW,	 /* a key in the place of all else */
+	KEY_CHANGE_CERTIFICATE,
+};
+
 struct key_change {
-	bool drop;
-	bool decided; /* `row` is what to put or to drop */
+	enum key_what what;
+	bool decided; /* what `after` and `row` say is to be */
 	struct psk psk;
-	struct store_key row;
+	struct store_key row; /* to put; of KEY_CHANGE_DROP to delete */
 	struct key_rows before;
 	engine_done *done;
 	void *ctx;
@@ -293,8 +302,32 @@ static void change_done(void *ctx, const struct engine_result *result)
 	free(k);
 }
 
-/* Who has which keys since when. */
-static json_t *facts(const struct key_rows *rows)
+static bool ends_proofs(const struct key_change *k)
+{
+	return k->what == KEY_CHANGE_NOW || k->what == KEY_CHANGE_CERTIFICATE;
+}
+
+static bool puts_key(const struct key_change *k)
+{
+	return k->what == KEY_CHANGE_NEXT || k->what == KEY_CHANGE_NOW;
+}
+
+const char *engine_key_act(const struct job *job)
+{
+	const struct key_change *k = job->in.op.ctx;
+
+	return k->what == KEY_CHANGE_CERTIFICATE ? "device certificate" : "device key";
+}
+
+bool engine_key_shuts_out(const struct job *job)
+{
+	const struct key_change *k = job->in.op.ctx;
+
+	return ends_proofs(k) && k->decided;
+}
+
+/* Who has which keys since when, or what else. */
+static json_t *facts(const struct key_rows *rows, const struct device *d)
 {
 	const struct store_key *current = rows_slot(rows, KEY_CURRENT);
 	const struct store_key *next = rows_slot(rows, KEY_NEXT);
@@ -304,23 +337,34 @@ static json_t *facts(const struct key_rows *rows)
 		view_put_time(&o, "current", current->set_ms);
 	if (next)
 		view_put_time(&o, "next", next->set_ms);
+	if (d->certified)
+		view_put(&o, "certificate", json_true());
+	if (d->plain)
+		view_put(&o, "plain", json_true());
 	return o;
+}
+
+/* Whether a row goes. */
+static bool replaces(const struct key_change *k, const struct store_key *row)
+{
+	return ends_proofs(k) || row->slot == k->row.slot;
 }
 
 json_t *engine_key_facts(const struct job *job, bool after)
 {
 	const struct key_change *k = job->in.op.ctx;
+	const struct device *d = after ? &job->u.device : &job->dev->u.device;
 	struct key_rows rows = k->before;
 
 	if (after && k->decided) {
 		rows.count = 0;
 		for (unsigned i = 0; i < k->before.count; i++)
-			if (k->before.list[i].slot != k->row.slot)
+			if (!replaces(k, &k->before.list[i]))
 				rows.list[rows.count++] = k->before.list[i];
-		if (!k->drop)
+		if (puts_key(k))
 			rows.list[rows.count++] = k->row;
 	}
-	json_t *o = facts(&rows);
+	json_t *o = facts(&rows, d);
 	rows_wipe(&rows);
 	return o;
 }
@@ -355,10 +399,12 @@ int engine_key_make(struct engine *e, const char *id, enum key_slot slot, int64_
 	return err;
 }
 
-static int next_decide(struct engine *e, const char *id, struct key_change *k, const char **ret_why)
+static int key_decide(struct engine *e, const char *id, struct key_change *k, const char **ret_why)
 {
 	/* Where there is no current one, there is nothing to wait for. */
-	enum key_slot slot = rows_slot(&k->before, KEY_CURRENT) ? KEY_NEXT : KEY_CURRENT;
+	enum key_slot slot = k->what == KEY_CHANGE_NEXT && rows_slot(&k->before, KEY_CURRENT)
+				     ? KEY_NEXT
+				     : KEY_CURRENT;
 	int64_t set_ms = clock_read().wall_ms;
 
 	for (unsigned i = 0; i < k->before.count; i++)
@@ -369,47 +415,65 @@ static int next_decide(struct engine *e, const char *id, struct key_change *k, c
 	return err;
 }
 
+static const char *decide_refused(const struct key_change *k, const struct device *d)
+{
+	if (ends_proofs(k))
+		return NULL;
+	if (d->certified)
+		return "it has a certificate, which its CA renews, and no key. One that takes the "
+		       "place of the certificate: device key --now";
+	if (d->plain)
+		return "it is a plain device, which has no key. One that ends that: device key "
+		       "--now";
+	return NULL;
+}
+
 void engine_key_decide(struct job *job)
 {
 	struct key_change *k = job->in.op.ctx;
-	const char *id = job->u.device.id;
-	int err;
+	struct device *d = &job->u.device;
 
-	if (job->u.device.certified) {
-		job->out.err = ERR_BUSY;
-		job->out.why = "it has a certificate, which its CA renews, and no key";
+	job->out.why = decide_refused(k, d);
+	job->out.err = job->out.why ? ERR_BUSY : rows_read(job->e, d->id, &k->before);
+	if (job->out.err)
 		return;
-	}
-	if (job->u.device.plain) {
-		job->out.err = ERR_BUSY;
-		job->out.why = "it is a plain device, which has no key: remove it, and add it with "
-			       "one";
-		return;
-	}
-	err = rows_read(job->e, id, &k->before);
-	if (!err && !k->drop)
-		err = next_decide(job->e, id, k, &job->out.why);
 	const struct store_key *next = rows_slot(&k->before, KEY_NEXT);
-	if (!err && k->drop && next) {
-		k->row = *next;
-		k->decided = true;
+	switch (k->what) {
+	case KEY_CHANGE_NEXT:
+	case KEY_CHANGE_NOW:
+		job->out.err = key_decide(job->e, d->id, k, &job->out.why);
+		break;
+	case KEY_CHANGE_DROP:
+		k->decided = next != NULL;
+		if (next)
+			k->row = *next;
+		break;
+	case KEY_CHANGE_CERTIFICATE:
+		k->decided = !d->certified;
+		break;
 	}
-	job->out.err = err;
-	job->out.device_changed = k->decided; /* by its revision alone */
+	if (k->decided && ends_proofs(k)) {
+		d->certified = k->what == KEY_CHANGE_CERTIFICATE;
+		d->plain = false;
+	}
+	job->out.device_changed = k->decided; /* by its revision at least */
 }
 
 void engine_key_store(const struct job *job, struct store_set *set)
 {
 	const struct key_change *k = job->in.op.ctx;
 
-	if (k->drop)
-		store_set_key_delete(set, &k->row);
-	else
+	/* First: no two rows have the same key. */
+	for (unsigned i = 0; i < k->before.count; i++)
+		if (ends_proofs(k) ||
+		    (k->what == KEY_CHANGE_DROP && replaces(k, &k->before.list[i])))
+			store_set_key_delete(set, &k->before.list[i]);
+	if (puts_key(k))
 		store_set_key(set, &k->row);
 }
 
 static void change_submit(struct engine *e, const struct actor *by, const char *id,
-			  const struct psk *psk, engine_done *done, void *ctx)
+			  enum key_what what, const struct psk *psk, engine_done *done, void *ctx)
 {
 	const struct engine_result no_memory = {.err = ERR_NOMEM, .why = "out of memory"};
 	struct key_change *k = calloc(1, sizeof(*k));
@@ -420,7 +484,7 @@ static void change_submit(struct engine *e, const struct actor *by, const char *
 	}
 	k->done = done;
 	k->ctx = ctx;
-	k->drop = psk == NULL;
+	k->what = what;
 	if (psk)
 		k->psk = *psk;
 	engine_device_act(e, by, id, OPERATOR_KEY, change_done, k);
@@ -429,11 +493,23 @@ static void change_submit(struct engine *e, const struct actor *by, const char *
 void engine_device_key_next(struct engine *e, const struct actor *by, const char *id,
 			    const struct psk *psk, engine_done *done, void *ctx)
 {
-	change_submit(e, by, id, psk, done, ctx);
+	change_submit(e, by, id, KEY_CHANGE_NEXT, psk, done, ctx);
 }
 
 void engine_device_key_drop(struct engine *e, const struct actor *by, const char *id,
 			    engine_done *done, void *ctx)
 {
-	change_submit(e, by, id, NULL, done, ctx);
+	change_submit(e, by, id, KEY_CHANGE_DROP, NULL, done, ctx);
+}
+
+void engine_device_key_now(struct engine *e, const struct actor *by, const char *id,
+			   const struct psk *psk, engine_done *done, void *ctx)
+{
+	change_submit(e, by, id, KEY_CHANGE_NOW, psk, done, ctx);
+}
+
+void engine_device_certificate(struct engine *e, const struct actor *by, const char *id,
+			       engine_done *done, void *ctx)
+{
+	change_submit(e, by, id, KEY_CHANGE_CERTIFICATE, NULL, done, ctx);
 }

@@ -116,8 +116,7 @@ bool engine_peer_up(void *ctx, struct net_peer *peer, struct bytes identity)
 		dev_release(e, d);
 		return false;
 	}
-	if (net_peer_certified(peer) ? !engine_certificate_proved(d, peer)
-				     : !engine_key_proved(e, d, net_peer_user(peer))) {
+	if (!engine_proved(e, d, net_peer_user(peer))) {
 		session_end(e, net_peer_user(peer));
 		return false;
 	}
@@ -138,6 +137,11 @@ void engine_peer_gone(void *ctx, struct net_peer *peer, enum net_gone why)
 	session_end(e, s);
 }
 
+static bool plain_may_come(const struct dev *d)
+{
+	return d->u.device.plain && !d->u.device.disabled_ms && !d->removed;
+}
+
 /* ?ep=ID on plain coap, for devices that were added with --plain. `talks`: for an agent, to whom
  * it may have been told before. */
 static struct session *session_plain(struct engine *e, struct net_peer *peer,
@@ -151,7 +155,7 @@ static struct session *session_plain(struct engine *e, struct net_peer *peer,
 	for (unsigned i = 0; i < q->query_count; i++)
 		if (q->query[i].len > 3 && memcmp(q->query[i].ptr, "ep=", 3) == 0)
 			ep = (struct bytes){q->query[i].ptr + 3, q->query[i].len - 3};
-	if (ep.len == 0 && s && s->talks && talks)
+	if (ep.len == 0 && s && s->talks && talks && plain_may_come(s->dev))
 		return s;
 	if (ep.len == 0 || ep.len > LIMIT_DEVICE_ID || memchr(ep.ptr, 0, ep.len)) {
 		reply_text(e, x, NET_CODE(4, 0), "plain coap needs ?ep=ID");
@@ -159,7 +163,7 @@ static struct session *session_plain(struct engine *e, struct net_peer *peer,
 	}
 	memcpy(id, ep.ptr, ep.len);
 	id[ep.len] = 0;
-	if (s && strcmp(s->dev->u.device.id, id) == 0 && !s->dev->removed)
+	if (s && strcmp(s->dev->u.device.id, id) == 0 && plain_may_come(s->dev))
 		return s;
 	int err = dev_get(e, id, &d);
 	if (err) {
@@ -167,7 +171,7 @@ static struct session *session_plain(struct engine *e, struct net_peer *peer,
 			   err == ERR_NOENT ? "no such plain device" : engine_shed_text(err));
 		return NULL;
 	}
-	if (!d->u.device.plain) {
+	if (!plain_may_come(d)) {
 		dev_release(e, d);
 		reply_text(e, x, NET_CODE(4, 3), "no such plain device");
 		return NULL;

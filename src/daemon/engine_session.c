@@ -161,7 +161,7 @@ static int wake(struct engine *e, struct session *s)
 		return err;
 	s->asleep = false;
 	d->awake++;
-	err = s->unproved ? engine_key_still(e, d, s) : 0;
+	err = s->unproved ? engine_proof_still(e, d, s) : 0;
 	if (!err) {
 		s->unproved = false;
 		return 0;

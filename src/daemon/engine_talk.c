@@ -11,7 +11,10 @@
 #include "base/clock.h"
 #include "daemon/engine_internal.h"
 
-enum { TIMER_LEAST_MS = 1000 /* for an agent that asks for a time that has passed */ };
+enum {
+	TIMER_LEAST_MS = 1000, /* for an agent that asks for a time that has passed */
+	DISABLED_MS = 3600000, /* until a disabled device's timer is looked at again */
+};
 
 /* What core decided in one step, for the log, the counters and the history. */
 struct talk_decided {
@@ -488,6 +491,7 @@ static int talk_steps(struct job *job, struct store_set *set, struct talk_in *in
 		talk_out_init(out);
 		t->next->proto->step(t->next->state, in, out);
 		sum_up(&t->sum, out);
+		in->asking = in->asking && !out->cancels;
 		if (out->contact && !out->has_report && !out->has_status)
 			err = decide(job, set, CALL_HEARD, out);
 		if (!err && out->gone)
@@ -616,12 +620,15 @@ void talk_run(struct job *job)
 		out = malloc(sizeof(*out));
 		err = set && out ? 0 : ERR_NOMEM;
 	}
-	if (!err) {
+	if (!err && job->u.device.disabled_ms) { /* a timer's: nothing is asked of it */
+		err = talk_put(set, job->u.device.id, t->next, job->u.now_ms + DISABLED_MS);
+		any = true;
+	} else if (!err) {
 		talk_begin(job, &in, options);
 		err = talk_steps(job, set, &in, out);
+		if (!err)
+			err = talk_rows(job, set, &any);
 	}
-	if (!err)
-		err = talk_rows(job, set, &any);
 	free(out);
 	if (err) {
 		talk_failed(job, set, err);

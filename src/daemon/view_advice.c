@@ -66,8 +66,8 @@ static size_t say_name(struct buf *b, const char *at, const char *id, const char
 static bool is_command(const char *at)
 {
 	return starts_with(at, "device force ") || starts_with(at, "device unhold ") ||
-	       starts_with(at, "device lock ") || starts_with(at, "product target ") ||
-	       starts_with(at, "product set ");
+	       starts_with(at, "device lock ") || starts_with(at, "device enable ") ||
+	       starts_with(at, "product target ") || starts_with(at, "product set ");
 }
 
 void view_say_advice(struct buf *b, const char *advice, const char *id, const char *product)
@@ -91,6 +91,8 @@ uint32_t view_blocks(const struct engine_device *now)
 			      1u << BLOCK_IN_SYNC;
 	uint32_t blocked = now->plan.blocked;
 
+	if (blocked & 1u << BLOCK_DISABLED) /* its silence is our doing */
+		blocked &= ~(idle | 1u << BLOCK_OFFLINE);
 	return blocked & 1u << BLOCK_HELD ? blocked & ~idle : blocked;
 }
 

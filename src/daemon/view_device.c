@@ -4,11 +4,13 @@
 const char view_plain_warning[] = "this server does not serve plain devices: set plain-devices = "
 				  "yes in postbootd.conf, or add it with a key";
 
-const char *const view_device_states[] = {"in-sync", "updating",  "waiting", "held",
-					  "new",     "no-target", NULL};
+const char *const view_device_states[] = {"in-sync",  "updating", "waiting",   "held",
+					  "disabled", "new",	  "no-target", NULL};
 
 const char *view_device_state(const struct engine_device *now)
 {
+	if (now->device.disabled_ms)
+		return "disabled";
 	if (now->has_attempt)
 		return "updating";
 	if (now->device.hold != HOLD_NONE)
@@ -24,6 +26,7 @@ static void put_operator(json_t **o, const struct engine_device *now)
 {
 	const struct device *d = &now->device;
 
+	view_put_time(o, "disabled", d->disabled_ms);
 	if (d->lock && now->has_target)
 		view_put_text(o, "lock", now->target.version);
 	if (d->force)

@@ -169,7 +169,8 @@ static void say_hold(const struct story *s, struct buf *b)
 
 /* Blocks that are told in words of their own, or are no news. */
 static const uint32_t told_elsewhere = 1u << BLOCK_NO_TARGET | 1u << BLOCK_NO_BASELINE |
-				       1u << BLOCK_IN_SYNC | 1u << BLOCK_HELD | 1u << BLOCK_OFFLINE;
+				       1u << BLOCK_IN_SYNC | 1u << BLOCK_HELD |
+				       1u << BLOCK_OFFLINE | 1u << BLOCK_DISABLED;
 static const uint32_t waits_for_time = 1u << BLOCK_BACKOFF | 1u << BLOCK_DEFERRED;
 
 static void say_wait(const struct story *s, enum block block, struct buf *b)
@@ -308,6 +309,11 @@ static json_t *summary(const struct story *s)
 	say_running(s, &b);
 	if (s->now->has_attempt)
 		say_attempt(s, &b);
+	if (s->d->disabled_ms)
+		view_say(&b,
+			 " It is disabled: an operator shut it out %s, and it is refused whenever "
+			 "it comes.",
+			 ago(s, s->d->disabled_ms, since));
 	if (s->d->hold != HOLD_NONE) {
 		view_say(&b, " It is held: ");
 		say_hold(s, &b);
@@ -379,6 +385,9 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 	case BLOCK_HELD:
 		say_hold(s, b);
 		view_say(b, "; held %s", ago(s, s->d->held_ms, text));
+		break;
+	case BLOCK_DISABLED:
+		view_say(b, "disabled %s", ago(s, s->d->disabled_ms, text));
 		break;
 	case BLOCK_DRIFTED:
 		view_say(b, "it runs %s", r->version);

@@ -158,7 +158,8 @@ struct net_claim {
 	X(NET_REFUSED_BY_DEVICE, "alert", "the device gave up: it may not accept ours")            \
 	X(NET_REFUSED_UNKNOWN_DEVICE, "unknown-device", "no such device was added")                \
 	X(NET_REFUSED_OTHER_PRODUCT, "other-product", "signed by a CA of another product")         \
-	X(NET_REFUSED_KEY_DEVICE, "key-device", "the device was added with a key")
+	X(NET_REFUSED_KEY_DEVICE, "key-device", "the device has a key, or none")                   \
+	X(NET_REFUSED_DISABLED, "disabled", "an operator has disabled the device")
 
 enum net_refused {
 #define NET_REFUSED_ENUM(name, word, help) name,
@@ -259,7 +260,8 @@ struct net_stats {
 	uint64_t hellos_shed, handshakes_shed, half_open_shed;
 	uint64_t handshakes_resumed; /* of those ok: with a certificate's ticket */
 	uint64_t certificates_refused[NET_REFUSED_COUNT];
-	uint64_t responses[256]; /* by code, as on the wire */
+	uint64_t disabled_refused; /* NET_REFUSED_DISABLED, of sessions with keys, too */
+	uint64_t responses[256];   /* by code, as on the wire */
 	uint64_t shed[NET_SHED_COUNT];
 	uint64_t limited; /* devices and addresses that were refused something just now */
 	/* the smallest of all sockets, in the kernel's count, and what was asked; 0: no socket */

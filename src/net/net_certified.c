@@ -59,6 +59,7 @@ bool net_peer_mark_back(struct net_peer *peer, const struct net_x509_mark *mark)
 void net_peer_refuse(struct net_peer *peer, enum net_refused why)
 {
 	tell(peer, "refused", why);
+	peer->net->stats.disabled_refused += why == NET_REFUSED_DISABLED;
 	if (peer->mark)
 		peer->net->stats.certificates_refused[why]++;
 	net_tls_refuse(peer->tls, MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED);

@@ -133,6 +133,9 @@ static const struct question questions[] = {
 	 "(SELECT 1 FROM attempt a WHERE a.id = d.failed_attempt AND a.device = d.id "
 	 "AND a.state = 'closed')",
 	 "its last failed attempt is missing, open or another device's"},
+	{"SELECT 'device ' || d.id FROM device d WHERE d.disabled_ms <> 0 "
+	 "AND (d.attempt <> 0 OR d.online = 1)",
+	 "it is disabled, and online or in an attempt"},
 	{"SELECT 'device ' || d.id FROM device d JOIN release r ON r.id = d.lock "
 	 "WHERE r.product <> d.product",
 	 "it is locked to another product's release"},

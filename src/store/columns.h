@@ -47,12 +47,13 @@
  * index costs nothing where the update does not name its columns) ... */
 #define DEVICE_FIXED(X)                                                                            \
 	X(product, PLAIN, product, )                                                               \
-	X(plain, PLAIN, plain, )                                                                   \
-	X(certified, PLAIN, certified, )                                                           \
 	X(protocol, PLAIN, protocol, ) /* once in a while, by a statement of its own */
 
 /* ... and what does */
 #define DEVICE_COLUMNS(X)                                                                          \
+	X(plain, PLAIN, plain, )                                                                   \
+	X(certified, PLAIN, certified, )                                                           \
+	X(disabled_ms, PLAIN, disabled_ms, )                                                       \
 	X(lock, REF, lock, )                                                                       \
 	X(force, PLAIN, force, )                                                                   \
 	X(hold, WORD, hold, hold)                                                                  \

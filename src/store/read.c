@@ -586,9 +586,10 @@ int store_counts(struct store *s, struct store_counts *ret)
 			.devices = (uint64_t)sqlite3_column_int64(q.stmt, 2),
 			.online = (uint64_t)sqlite3_column_int64(q.stmt, 3),
 			.held = (uint64_t)sqlite3_column_int64(q.stmt, 4),
-			.open_attempts = (uint64_t)sqlite3_column_int64(q.stmt, 5),
-			.updated = (uint64_t)sqlite3_column_int64(q.stmt, 6),
-			.failed = (uint64_t)sqlite3_column_int64(q.stmt, 7),
+			.disabled = (uint64_t)sqlite3_column_int64(q.stmt, 5),
+			.open_attempts = (uint64_t)sqlite3_column_int64(q.stmt, 6),
+			.updated = (uint64_t)sqlite3_column_int64(q.stmt, 7),
+			.failed = (uint64_t)sqlite3_column_int64(q.stmt, 8),
 		};
 	return end(&q, err);
 }

@@ -165,6 +165,7 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"SELECT (SELECT COUNT(*) FROM product), (SELECT COUNT(*) FROM release), "
 		"(SELECT COUNT(*) FROM device), (SELECT COUNT(*) FROM device WHERE online = 1), "
 		"(SELECT COUNT(*) FROM device WHERE hold <> 'none'), "
+		"(SELECT COUNT(*) FROM device WHERE disabled_ms <> 0), "
 		"(SELECT COUNT(*) FROM attempt WHERE state <> 'closed'), "
 		"(SELECT value FROM meta WHERE key = 'updated'), "
 		"(SELECT value FROM meta WHERE key = 'failed')"),

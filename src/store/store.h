@@ -328,7 +328,7 @@ int store_image_used(struct store *s, const uint8_t sha256[DIGEST_SHA256],
 		     bool *ret_used) ERR_CHECK;
 
 struct store_counts {
-	uint64_t products, releases, devices, online, held, open_attempts;
+	uint64_t products, releases, devices, online, held, disabled, open_attempts;
 	uint64_t updated, failed; /* attempts closed ever: success, charged failures */
 };
 int store_counts(struct store *s, struct store_counts *ret) ERR_CHECK;

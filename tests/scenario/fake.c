@@ -88,24 +88,22 @@ void net_peer_claim(const struct net_peer *peer, struct net_claim *ret)
 		.identity = net_peer_identity(peer), .print = 1, .tag = peer->key_tag};
 }
 
-/* Nobody here has a certificate. */
+/* Its own CA signed it, and goes on doing so. */
 bool net_peer_certified(const struct net_peer *peer)
 {
-	(void)peer;
-	return false;
+	return peer->certified;
 }
 
 enum net_refused net_peer_judge(struct net_peer *peer, int64_t product)
 {
 	(void)peer;
 	(void)product;
-	return NET_REFUSED_UNKNOWN_CA;
+	return NET_REFUSED_NONE;
 }
 
 void net_peer_refuse(struct net_peer *peer, enum net_refused why)
 {
-	(void)peer;
-	(void)why;
+	peer->refused = why;
 }
 
 int64_t net_peer_since_ms(const struct net_peer *peer)

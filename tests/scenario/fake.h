@@ -14,7 +14,9 @@ struct net_peer {
 	int64_t since_ms;
 	char key[LIMIT_PSK]; /* what it has; "": whatever is asked for */
 	uint64_t key_tag;
-	bool plain;  /* coap without DTLS */
+	bool plain;	/* coap without DTLS */
+	bool certified; /* it proves who it is with a certificate */
+	enum net_refused refused;
 	bool closed; /* net_peer_close() was called */
 	unsigned rings;
 	/* what it is asked: the tag, 0: nothing */

@@ -144,7 +144,8 @@ static void do_image(struct scenario *s, bool lose)
 static void do_device(struct scenario *s)
 {
 	struct product *p = catalog_product_named(s->engine, word(2));
-	struct device d = {.plain = strcmp(word(3), "plain") == 0};
+	struct device d = {.plain = strcmp(word(3), "plain") == 0,
+			   .certified = strcmp(word(3), "certificate") == 0};
 	struct psk psk = {0};
 
 	if (!p)
@@ -153,19 +154,21 @@ static void do_device(struct scenario *s)
 	(void)snprintf((char *)psk.bytes, sizeof(psk.bytes), "a-key-of-%.24s", d.id);
 	psk.len = KEY_BYTES;
 	d.product = p->id;
-	engine_device_add(s->engine, somebody(s), &d, d.plain ? NULL : &psk, act_done, s);
+	engine_device_add(s->engine, somebody(s), &d, d.plain || d.certified ? NULL : &psk,
+			  act_done, s);
 	settle(s);
 	(void)session_new(s, word(1), word(1), d.plain);
 }
 
 /* Keys are named by a letter; the first one of a device is a. */
-static void do_next_key(struct scenario *s)
+static void do_key(struct scenario *s, bool now)
 {
 	struct psk psk = {0};
 
 	(void)snprintf((char *)psk.bytes, sizeof(psk.bytes), "%.1s-key-of-%.24s", word(2), word(1));
 	psk.len = KEY_BYTES;
-	engine_device_key_next(s->engine, somebody(s), word(1), &psk, act_done, s);
+	(now ? engine_device_key_now : engine_device_key_next)(s->engine, somebody(s), word(1),
+							       &psk, act_done, s);
 }
 
 static void do_cancel(struct scenario *s)
@@ -192,7 +195,9 @@ static bool run_once(struct scenario *s, const char *verb)
 	else if (strcmp(verb, "DEVICE") == 0)
 		do_device(s);
 	else if (strcmp(verb, "NEXT-KEY") == 0)
-		do_next_key(s);
+		do_key(s, false);
+	else if (strcmp(verb, "NOW-KEY") == 0)
+		do_key(s, true);
 	else if (strcmp(verb, "DROP-KEY") == 0)
 		engine_device_key_drop(s->engine, somebody(s), word(1), act_done, s);
 	else if (strcmp(verb, "TARGET") == 0)
@@ -210,6 +215,12 @@ static bool run_once(struct scenario *s, const char *verb)
 		do_device_act(s, OPERATOR_HOLD);
 	else if (strcmp(verb, "UNHOLD") == 0)
 		do_device_act(s, OPERATOR_UNHOLD);
+	else if (strcmp(verb, "DISABLE") == 0)
+		do_device_act(s, OPERATOR_DISABLE);
+	else if (strcmp(verb, "ENABLE") == 0)
+		do_device_act(s, OPERATOR_ENABLE);
+	else if (strcmp(verb, "CERTIFICATE") == 0)
+		engine_device_certificate(s->engine, somebody(s), word(1), act_done, s);
 	else if (strcmp(verb, "REMOVE") == 0)
 		engine_device_remove(s->engine, somebody(s), word(1), act_done, s);
 	else if (strcmp(verb, "CANCEL") == 0)

@@ -6,8 +6,8 @@
  *
  *   PRODUCT name [policy=value]...        SET product policy=value...
  *   RELEASE product version bytes [no-digest] [no-confirm]
- *   DEVICE id product [plain]             TARGET product version|none
- *   SESSION name id [plain]               (a handshake; the first session of a device may be
+ *   DEVICE id product [plain|certificate] TARGET product version|none
+ *   SESSION name id [plain|certificate]   (a handshake; the first session of a device may be
  *                                          left out: its name is then the device's id)
  *   GONE session                          LINK session messages repeats [rtt]
  *   AS session id                         (a plain session names another device from now on)
@@ -25,7 +25,7 @@
  *   FETCH session [blocks]                (takes the image that is sent to it)
  *   NOTIFY session payload
  *   LOCK id version | UNLOCK id | FORCE id | UNFORCE id | HOLD id | UNHOLD id | REMOVE id |
- *   CANCEL id | REMOVE-RELEASE product version
+ *   DISABLE id | ENABLE id | CERTIFICATE id | CANCEL id | REMOVE-RELEASE product version
  *   LOSE-IMAGE product version | FIND-IMAGE product version
  *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
  *   BACKUP | RESTORE                      (of the last one, after a crash)

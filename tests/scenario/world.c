@@ -154,6 +154,8 @@ static bool hello(struct scenario *s, struct net_peer *peer)
 	const struct net_callbacks *cb = engine_net_callbacks();
 	uint8_t key[LIMIT_PSK];
 
+	if (peer->certified)
+		return true;
 	for (unsigned tries = 0; tries < HANDSHAKES; tries++) {
 		struct net_claim claim = {.identity = net_peer_identity(peer), .print = 1};
 		size_t len = cb->psk(s->engine, &claim, key, sizeof(key));
@@ -178,14 +180,16 @@ static unsigned session_make(struct scenario *s, const char *name, const char *i
 	unsigned slot = (unsigned)session_slot(s, name);
 	struct net_peer *peer = &s->sessions[slot].peer;
 	char key[sizeof(peer->key)] = "";
+	bool certified = strcmp(word(3), "certificate") == 0;
 
 	if (s->sessions[slot].up)
 		peer_end(s, slot, NET_GONE_CLOSED);
 	if (s->sessions[slot].known)
 		memcpy(key, peer->key, sizeof(key));
+	certified = certified || (s->sessions[slot].known && peer->certified && !value_of("key"));
 	if (value_of("key"))
 		(void)snprintf(key, sizeof(key), "%.1s-key-of-%.24s", value_of("key"), id);
-	*peer = (struct net_peer){.since_ms = fake_now_ms, .plain = plain};
+	*peer = (struct net_peer){.since_ms = fake_now_ms, .plain = plain, .certified = certified};
 	memcpy(peer->key, key, sizeof(key));
 	(void)buf_copy_str(peer->identity, sizeof(peer->identity), id);
 	s->sessions[slot].known = true;
@@ -310,6 +314,9 @@ static bool run_handshake(struct scenario *s, const char *verb)
 	if (strcmp(verb, "REFUSED") == 0) {
 		if (session_new(s, word(1), word(2), false))
 			fail(s, "the session came up");
+		const char *why = net_refused_name(session_peek(s, word(1))->refused);
+		if (value_of("why") && strcmp(value_of("why"), why) != 0)
+			fail(s, "it was refused: %s", why);
 	} else if (strcmp(verb, "HELLO") == 0) {
 		unsigned slot = session_make(s, word(1), word(2), false);
 		if (!hello(s, &s->sessions[slot].peer))

@@ -324,6 +324,8 @@ def drive_tags(server, ids):
         f"/v1/devices/{ids[0]}": [("POST", "/unlock", None), ("POST", "/force", None),
                                   ("POST", "/unforce", None), ("POST", "/hold", None),
                                   ("POST", "/unhold", None), ("DELETE", "", None),
+                                  ("POST", "/disable", None), ("POST", "/enable", None),
+                                  ("POST", "/certificate", None),
                                   ("POST", "/lock", {"version": "1.0.0"}),
                                   ("POST", "/key", {"psk_generate": True}),
                                   ("DELETE", "/key", None)],
@@ -370,15 +372,19 @@ def drive_devices(server, ids):
     want(200, "DELETE", one + "/key")
     want(200, "DELETE", one + "/key")
     want(409, "DELETE", "/v1/devices/d3/key")
-    for act in ("lock", "force", "hold", "hold", "unhold", "unhold", "unforce", "unforce", "unlock", "unlock"):
+    for act in ("lock", "force", "hold", "hold", "unhold", "unhold", "unforce", "unforce", "unlock", "unlock",
+                "disable", "disable", "enable", "enable", "certificate", "certificate"):
         want(200, "POST", f"{one}/{act}", {"version": "1"} if act == "lock" else None)
         want(200, "GET", one)
         want(200, "GET", one + "/explain")
         want(200, "GET", "/v1/devices?product=p%251")
+    want(409, "POST", one + "/key", {"psk": "0b" * 16})
+    want(400, "POST", one + "/key", {"psk": "0b" * 16, "now": "yes"})
+    want(200, "POST", one + "/key", {"psk": "0b" * 16, "now": True})
     page = want(200, "GET", "/v1/devices?limit=1")
     want(200, "GET", "/v1/devices?after=" + urllib.parse.quote(page["next"]))
     want(404, "GET", "/v1/devices?product=none")
-    for query in ("state=updating", "hold=any", "hold=reverts", "online=1", "drifted=1", "version=1.1.0"):
+    for query in ("state=updating", "state=disabled", "hold=any", "hold=reverts", "online=1", "drifted=1", "version=1.1.0"):
         want(200, "GET", "/v1/devices?" + query)
     for query in ("state=x", "hold=none", "hold=x", "online=2", "drifted=", "version=" + "x" * 65):
         problem = want(400, "GET", "/v1/devices?" + query)
@@ -471,7 +477,8 @@ NOT_DRIVEN = {"403": None, "503": None, "507": None}  # 403: tests/integration h
 # A device's queue that is full; rows that change between two steps of one act.
 NOT_DRIVEN["409"] = {
     "changeProduct", "setTarget", "removeDevice", "lockDevice", "unlockDevice", "forceDevice",
-    "unforceDevice", "holdDevice", "unholdDevice", "makeBackup",
+    "unforceDevice", "holdDevice", "unholdDevice", "disableDevice", "enableDevice",
+    "certifyDevice", "makeBackup",
 }
 
 # Of an audit log that somebody changed: its own tests have that.

@@ -377,7 +377,8 @@ static void make_sound(const char *path)
 		strcpy(d.id, e.device);
 		d.plain = true;
 		d.certified = false;
-		d.lock = d.planned = d.settled = 0;
+		strcpy(d.protocol, "native");
+		d.lock = d.planned = d.settled = d.disabled_ms = 0;
 		d.attempt = i ? 51 : 0;
 		d.last_attempt = i ? 0 : 50;
 		d.failed_attempt = 0;
@@ -494,6 +495,10 @@ static void test_checker_finds_each_kind_of_damage(void **state)
 		{"UPDATE attempt SET state = 'lost' WHERE id = 51",
 		 "attempt 51 of open: the row holds"},
 		{"UPDATE device SET hold = 'x' WHERE id = 'done'", "device done: the row holds"},
+		{"UPDATE device SET disabled_ms = 1 WHERE id = 'open'",
+		 "device open: it is disabled, and online or in an attempt"},
+		{"UPDATE device SET disabled_ms = 1, online = 1 WHERE id = 'done'",
+		 "device done: it is disabled"},
 		{"UPDATE diagnosis SET kind = 'x'", "attempt 50: a diagnosis of it"},
 		{"UPDATE release_digest SET value = zeroblob(65)", "a digest of it cannot be read"},
 		{"INSERT INTO diagnosis VALUES (77, 0, 'cached-image', '')", "table diagnosis"},
@@ -502,7 +507,8 @@ static void test_checker_finds_each_kind_of_damage(void **state)
 		 "require_digest, require_confirm, allow_weak, on_drift_reapply, max_reverts, "
 		 "max_failures, max_interruptions, unstable_resets, backoff_s, backoff_max_s, "
 		 "stall_s, total_s, outage_grace_s, defer_max_s, space_margin_bytes, check_in_s, "
-		 "window, block_bytes, ca_count, ca_sha256 FROM product; "
+		 "window, block_bytes, ca_count, ca_sha256, protocol, protocol_options FROM "
+		 "product; "
 		 "UPDATE product SET target = 1 WHERE id = 9",
 		 "product other: its target is another product's"},
 		{"INSERT INTO audit SELECT 1, 1, 'a', 'b', 'c', '', '', x'00'; INSERT INTO audit "

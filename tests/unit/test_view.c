@@ -125,6 +125,9 @@ static void test_view_device_state_words(void **state)
 	assert_string_equal(view_device_state(&now), "waiting");
 	now.has_attempt = true;
 	assert_string_equal(view_device_state(&now), "updating");
+	now.device.disabled_ms = T0;
+	assert_string_equal(view_device_state(&now), "disabled");
+	now.device.disabled_ms = 0;
 	now.has_attempt = false;
 	now.device.hold = HOLD_REVERTS;
 	assert_string_equal(view_device_state(&now), "held");
@@ -202,6 +205,8 @@ static void test_view_event_of_every_kind(void **state)
 		{EVENT_DEVICE_ONLINE, "event-online"},
 		{EVENT_DEVICE_OFFLINE, "event-offline"},
 		{EVENT_DEVICE_UNHELD, "event-unheld"},
+		{EVENT_DEVICE_DISABLED, "event-device-disabled"},
+		{EVENT_DEVICE_ENABLED, "event-device-enabled"},
 		{EVENT_DEVICE_CONVERGED, "event-converged"},
 	};
 	struct engine_device now = device_full();

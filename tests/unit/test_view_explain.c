@@ -155,6 +155,29 @@ static void test_view_explain_held_on_target(void **state)
 	assert_says(&v, "diagnoses", "label-is-not-image", true);
 }
 
+/* That it is disabled is all that matters; what else blocks would come after it. */
+static void test_view_explain_disabled(void **state)
+{
+	struct engine_device now = device_full();
+	struct view_device v = {.now = &now};
+
+	(void)state;
+	now.device.disabled_ms = T0;
+	now.device.online = false;
+	now.device.drifted = true;
+	replan(&now);
+	assert_says(&v, "summary", "It is disabled: an operator shut it out", true);
+	assert_says(&v, "summary", "It waits", false);
+	assert_says(&v, "blocked_by", "disabled", true);
+	assert_says(&v, "blocked_by", "offline", false);
+	assert_says(&v, "blocked_by", "drifted", false);
+	assert_says(&v, "next_steps", "postbootctl device enable dev-1", true);
+	now.device.hold = HOLD_OPERATOR; /* which would be left */
+	replan(&now);
+	assert_says(&v, "blocked_by", "held", true);
+	assert_says(&v, "next_steps", "postbootctl device unhold dev-1", true);
+}
+
 /* Commands only where they would do something. */
 static void test_view_explain_advises_what_applies(void **state)
 {
@@ -258,6 +281,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_view_explain),
+		cmocka_unit_test(test_view_explain_disabled),
 		cmocka_unit_test(test_view_explain_summaries),
 		cmocka_unit_test(test_view_explain_held_on_target),
 		cmocka_unit_test(test_view_explain_advises_what_applies),
