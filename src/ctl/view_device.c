@@ -258,9 +258,10 @@ void view_device(const struct output *o, const json_t *d)
 	revision(o, d);
 	operator_acts(o, d);
 	contact(o, d);
-	view_facts(o, d);
+	view_speaks(o, d);
 	keys(o, d);
 	reported(o, json_object_get(d, "report"));
+	view_facts(o, d);
 	if (a == NULL && worth_telling(blocked)) {
 		out_heading(o, "Not updated now because");
 		view_blocked(o, blocked);
