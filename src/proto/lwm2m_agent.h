@@ -144,6 +144,10 @@ enum lwm2m_ask {
 	ASK_COUNT
 };
 
+/* Observations keep the tag of their request: always the same, so that one of before a restart is
+ * known, and a new one takes its place. */
+enum { TAG_STATE = 1, TAG_RESULT = 2, TAG_FIRST = 16 };
+
 /* Things to read, a bit each; the order is that of asking. */
 enum lwm2m_item {
 	ITEM_DEVICE,   /* /3/0 */
@@ -164,6 +168,7 @@ enum lwm2m_item {
 
 struct lwm2m_reads {
 	uint32_t todo; /* ITEM bits */
+	bool again;    /* State has changed meanwhile: read it once more */
 	bool report;   /* report when all is read; false: look at State only */
 	bool single_device, single_firmware; /* no reads of instances */
 	int format;			     /* in which it answers; -1: not known yet */
@@ -174,14 +179,13 @@ struct lwm2m_asking {
 	enum lwm2m_ask ask;   /* outstanding */
 	enum lwm2m_item item; /* of ASK_READ */
 	enum lwm2m_ask next;  /* to be sent, after all reads */
-	uint32_t tag;
+	uint32_t tag, newest_tag;
 	int64_t sent_ms;
 	uint8_t failures; /* in a row, without an answer */
 	bool deaf;	  /* it did not answer: until it is heard, or retry_ms */
 	int64_t retry_ms;
 	bool attributes_set;
-	bool observe_tried[2];	 /* State, Result */
-	uint32_t observe_tag[2]; /* 0: none */
+	bool observe_tried[2]; /* State, Result */
 };
 
 struct lwm2m_talk {

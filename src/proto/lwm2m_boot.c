@@ -16,7 +16,8 @@ enum {
 	UPTIME_DRIFT = 1000,
 	CLOCK_SLACK_S = 60,
 	SILENCE_BASE_S = 30, /* core counts 5/2 of an interval and that */
-	LATE_S = 60,	     /* for an update of the registration that is repeated */
+	ABOUT_TO_S = 15,
+	LATE_S = 60, /* for an update of the registration that is repeated */
 };
 #define CLOCK_SET_S INT64_C(315532800) /* 1980: a clock before that was never set */
 
@@ -202,6 +203,16 @@ static void fill(const struct lwm2m_step_ctx *c, struct report *r)
 	memcpy(r->hardware, told->hardware, sizeof(r->hardware));
 }
 
+/* It was told to restart a moment ago and is about to. That it still answers does not mean that it
+ * has come back (TRUTH 5: never-rebooted, never-came-back). */
+static bool about_to_restart(const struct lwm2m_step_ctx *c)
+{
+	const struct lwm2m_talk *t = c->t;
+
+	return t->fw.step == FW_EXECUTED && t->fw.execute_ms && !t->boots.registered &&
+	       c->in->now_ms - t->fw.execute_ms < ABOUT_TO_S * 1000;
+}
+
 void lwm2m_report(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_talk *t = c->t;
@@ -213,6 +224,10 @@ void lwm2m_report(struct lwm2m_step_ctx *c)
 		return;
 	}
 	proof = t->boots.known ? new_boot(c) : first_proof(t);
+	if (proof == PROOF_NONE && about_to_restart(c)) {
+		lwm2m_drive(c);
+		return;
+	}
 	if (proof != PROOF_NONE || !t->boots.known) {
 		tell_last(t, t->boots.known);
 		name_boot(c, proof);

@@ -65,6 +65,9 @@ void lwm2m_round(struct lwm2m_step_ctx *c, bool report)
 	struct lwm2m_talk *t = c->t;
 	uint32_t todo = t->reads.single_firmware ? single_firmware : ITEM(ITEM_FIRMWARE);
 
+	/* Who speaks more often than it can be read would never be done with. */
+	if (t->reads.todo && t->reads.report)
+		return;
 	if (t->reg.has_links && !t->reg.has_firmware)
 		todo = 0;
 	if (report) {
@@ -408,16 +411,18 @@ static void learn_format(struct lwm2m_reads *r, int content_format)
 static void round_done(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_talk *t = c->t;
-	bool report = t->reads.report;
+	bool report = t->reads.report, again = t->reads.again;
 
-	t->reads.report = false;
+	t->reads.report = t->reads.again = false;
 	t->told.firmware_ms = t->told.state >= 0 ? c->in->now_ms : 0;
 	if (report) {
 		t->told.device_ms = c->in->now_ms;
 		lwm2m_report(c);
-	} else {
+	} else if (!again) {
 		lwm2m_drive(c);
 	}
+	if (again)
+		lwm2m_round(c, false);
 }
 
 void lwm2m_read_answer(struct lwm2m_step_ctx *c, enum lwm2m_item item,
@@ -438,7 +443,7 @@ void lwm2m_read_answer(struct lwm2m_step_ctx *c, enum lwm2m_item item,
 		if (instance)
 			learn_format(r, answer->content_format);
 	} else if (instance && !(item == ITEM_FIRMWARE && answer->code == CODE_NOT_FOUND)) {
-		fall_back(c, item, answer->err != ERR_LIMIT);
+		fall_back(c, item, answer->err == 0);
 	} else {
 		forget_item(c, item);
 		r->todo &= ~ITEM(item);

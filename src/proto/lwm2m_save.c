@@ -202,7 +202,7 @@ static void c_passing(const struct codec *c, struct lwm2m_talk *t)
 	t->reads.format = (int)format;
 	c_bool(c, &t->reads.single_device);
 	c_bool(c, &t->reads.single_firmware);
-	c_u32(c, &t->ask.tag);
+	c_u32(c, &t->ask.newest_tag);
 	c_int(c, &t->boots.clock_s);
 	c_int(c, &t->told.state);
 	c_int(c, &t->told.result);
@@ -263,6 +263,11 @@ int lwm2m_load(void *talk, struct bytes saved)
 		return ERR_VERSION;
 	if (b.err || buf_left(&b))
 		return ERR_CORRUPT;
+	/* A request of which no answer was kept may never have left: it was no try. */
+	if (t.fw.step == FW_WRITE && t.fw.writes)
+		t.fw.writes--;
+	if (t.fw.step == FW_EXECUTE && t.fw.executes)
+		t.fw.executes--;
 	t.resume = t.boots.registered || t.fw.step != FW_IDLE;
 	memcpy(talk, &t, sizeof(t));
 	return 0;
