@@ -130,12 +130,13 @@ static void check(struct lwm2m_step_ctx *c)
 	if (t->check_ms == 0 || c->in->now_ms < t->check_ms)
 		return;
 	if (!lwm2m_listens(c)) {
-		if (t->check_ms < t->window_ms)
-			t->check_ms = t->window_ms; /* when it speaks */
+		/* The timer came too late for the window: at its next word. */
+		if (t->window_ms && t->check_ms < t->window_ms && c->in->now_ms >= t->window_ms)
+			t->check_ms = t->window_ms;
 		return;
 	}
 	t->check_ms = 0;
-	lwm2m_round(c, t->fw.step == FW_IDLE || t->fw.step >= FW_EXECUTED);
+	lwm2m_round(c, t->boots.registered || t->fw.step == FW_IDLE || t->fw.step >= FW_EXECUTED);
 }
 
 /* A report has to be the device's word: it is asked. */

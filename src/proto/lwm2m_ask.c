@@ -243,6 +243,8 @@ void lwm2m_pump(struct lwm2m_step_ctx *c)
 	/* What was decided a while ago is decided again. */
 	if (writes && !t->reads.todo && c->in->now_ms - t->told.firmware_ms > STATE_OLD_S * 1000)
 		lwm2m_round(c, false);
+	if (c->out->has_status)
+		return;
 	if (t->reads.todo) {
 		t->ask.ask = ASK_READ;
 		lwm2m_read_ask(c, ask, &t->ask.item);

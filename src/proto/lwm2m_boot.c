@@ -221,6 +221,9 @@ void lwm2m_report(struct lwm2m_step_ctx *c)
 	if (t->told.version[0] == 0) {
 		(void)snprintf(c->out->log, sizeof(c->out->log),
 			       "gives no firmware version (/3/0/3), so nothing can be proved");
+		/* Perhaps this once: what is open must not wait for its next word. */
+		if (t->fw.step != FW_IDLE)
+			lwm2m_poll(c);
 		return;
 	}
 	proof = t->boots.known ? new_boot(c) : first_proof(t);

@@ -68,8 +68,10 @@ void lwm2m_round(struct lwm2m_step_ctx *c, bool report)
 	/* Who speaks more often than it can be read would never be done with. */
 	if (t->reads.todo && t->reads.report)
 		return;
-	if (t->reg.has_links && !t->reg.has_firmware)
+	if (t->reg.has_links && !t->reg.has_firmware) {
 		todo = 0;
+		t->told.state = t->told.result = -1;
+	}
 	if (report) {
 		todo |= t->reads.single_device ? single_device : ITEM(ITEM_DEVICE);
 		for (unsigned i = 0; i < NAMED_COUNT; i++)
@@ -80,6 +82,8 @@ void lwm2m_round(struct lwm2m_step_ctx *c, bool report)
 		t->check_ms = 0; /* this is it */
 	}
 	t->reads.todo |= todo;
+	if (t->reads.todo == 0)
+		lwm2m_drive(c); /* nobody will answer what is not asked */
 }
 
 /* ---- asking ---- */

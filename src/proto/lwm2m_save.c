@@ -55,7 +55,7 @@ static void c_bytes(const struct codec *c, void *v, size_t len)
 		return;
 	}
 	struct bytes in = buf_get_bytes(c->b, len);
-	if (in.len == len)
+	if (len && in.len == len)
 		memcpy(v, in.ptr, len);
 }
 
