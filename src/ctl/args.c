@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "ctl/text.h"
 
 /* "-o", "-h" and "-n" are the only short ones. */
@@ -43,7 +44,7 @@ static void unknown(const struct option_row *rows, const char *word, const char 
 
 	for (size_t i = 0; rows[i].name != NULL && i + 1 < ARGS_MAX; i++)
 		names[i] = rows[i].name;
-	near = text_nearest(name, names);
+	near = near_word(name, names);
 	if (near != NULL)
 		(void)snprintf(error, 200, "unknown option %.60s (did you mean --%s?)", word, near);
 	else

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "ctl/text.h"
 
 #define SOCKET_DEFAULT RUNSTATEDIR "/postboot/admin.sock"
@@ -194,7 +195,7 @@ static int unknown_word(struct ctl *c, const char *noun, const char *word)
 		if (candidate != NULL)
 			words[n++] = candidate;
 	}
-	near = text_nearest(word, words);
+	near = near_word(word, words);
 	(void)snprintf(c->topic, sizeof(c->topic), "%s", noun ? noun : "");
 	ctl_note(c, "unknown %s \"%s\"%s%s%s", noun ? "verb" : "command", word,
 		 near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");

@@ -43,9 +43,6 @@ char *text_age(int64_t ms, char dst[TEXT_SHORT]);
 /* A number with its thousands apart: "245,760". */
 char *text_count(int64_t n, char dst[TEXT_SHORT]);
 
-/* The word of `words` (ended by NULL) that `word` was probably meant to be, or NULL. */
-const char *text_nearest(const char *word, const char *const *words);
-
 /* Memory or exit: a command line tool has nothing to save. */
 void *mem_get(size_t size);
 void *mem_grow(void *ptr, size_t size);

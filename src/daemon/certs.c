@@ -2,7 +2,6 @@
 #include "daemon/certs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/file_read.h"
 
 #define DAY ((int64_t)86400000)
 enum { WARN_DAYS = 30, SESSIONS_MS = 3600000 };
@@ -47,35 +47,18 @@ static int fail(struct fault *f, int err, const char *where, const char *what, c
 
 /* ---- files ---- */
 
-static ssize_t read_some(int fd, uint8_t *dst, size_t cap)
+static int load(struct file *file, size_t limit, struct fault *f)
 {
-	size_t have = 0;
-	ssize_t n;
-
-	do {
-		n = read(fd, dst + have, cap - have);
-		have += n > 0 ? (size_t)n : 0;
-	} while ((n > 0 && have < cap) || (n < 0 && errno == EINTR));
-	return n < 0 ? -1 : (ssize_t)have;
-}
-
-static int file_read(struct file *file, size_t limit, struct fault *f)
-{
-	int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
 	ssize_t len = -1;
-	int saved = errno;
+	int saved = ENOMEM;
 
-	if (fd < 0)
-		return fail(f, err_from_errno(saved), file->path, strerror(saved), todo_file);
 	file->cap = limit + 1;
 	file->bytes = malloc(file->cap);
 	if (file->bytes) {
-		len = read_some(fd, file->bytes, file->cap);
+		len = file_read(file->path, file->bytes, file->cap, &st);
 		saved = errno;
-	} else {
-		saved = ENOMEM;
 	}
-	(void)close(fd);
 	if (len < 0)
 		return fail(f, err_from_errno(saved), file->path, strerror(saved), todo_file);
 	if ((size_t)len == file->cap)
@@ -114,16 +97,16 @@ static int files_read(struct inputs *in, const struct conf *conf, struct fault *
 
 	(void)snprintf(in->certificate.path, sizeof(in->certificate.path), "%s", conf->certificate);
 	key_path(conf, &in->key);
-	err = file_read(&in->certificate, LIMIT_CERTIFICATE_FILE, f);
+	err = load(&in->certificate, LIMIT_CERTIFICATE_FILE, f);
 	if (!err && in->key.path[0] == '\0')
 		err = fail(f, ERR_NOENT, "certificate-key",
 			   "the certificate has no private key beside it",
 			   "set certificate-key, or give the credential " CERTS_KEY_CREDENTIAL);
 	if (!err)
-		err = file_read(&in->key, LIMIT_CERTIFICATE_FILE, f);
+		err = load(&in->key, LIMIT_CERTIFICATE_FILE, f);
 	(void)snprintf(in->crl.path, sizeof(in->crl.path), "%s", conf->crl_file);
 	if (!err && conf->crl_file[0])
-		err = file_read(&in->crl, LIMIT_CRL_FILE, f);
+		err = load(&in->crl, LIMIT_CRL_FILE, f);
 	if (!err && stat(in->key.path, &st) == 0 && st.st_mode & S_IROTH)
 		log_warn("certificate-key=%s error=\"everybody on this machine can read it\" "
 			 "do=\"chmod 600, and get another certificate\"",

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/near.h"
 #include "daemon/conf_value.h"
 
 #define KIB ((int64_t)1024)
@@ -235,6 +236,31 @@ static void section_parse(struct parser *p, const char *line, size_t len, size_t
 			"the only section is [postbootd], and nothing may follow it");
 }
 
+/* As people write it who mean a key. */
+static bool is_name_char(char c)
+{
+	return is_key_char(c) || c == '_' || (c >= 'A' && c <= 'Z');
+}
+
+static void key_unknown(struct parser *p, const char *name, size_t len, size_t column)
+{
+	const char *names[KEYS + 1] = {NULL};
+	char plain[65];
+	size_t shown = len < sizeof(plain) ? len : sizeof(plain) - 1;
+
+	for (int i = 0; i < KEYS; i++)
+		names[i] = keys[i].name;
+	for (size_t i = 0; i < shown; i++)
+		plain[i] = name[i] == '_'		      ? '-'
+			   : name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a')
+							      : name[i];
+	plain[shown] = 0;
+	const char *meant = near_word(plain, names);
+	mistake(p, p->text, p->line, column, "",
+		"%.*s: there is no such key%s%s%s (postbootd -T lists them)", (int)shown, name,
+		meant ? ": did you mean " : "", meant ? meant : "", meant ? "?" : "");
+}
+
 static void line_parse(struct parser *p, const char *line, size_t len)
 {
 	size_t at = 0, bad = control_at(line, len);
@@ -256,7 +282,7 @@ static void line_parse(struct parser *p, const char *line, size_t len)
 	}
 
 	size_t end = at;
-	while (end < len && is_key_char(line[end]))
+	while (end < len && is_name_char(line[end]))
 		end++;
 	size_t equals = end;
 	while (equals < len && is_blank(line[equals]))
@@ -269,9 +295,7 @@ static void line_parse(struct parser *p, const char *line, size_t len)
 	}
 	int key = key_find(line + at, end - at);
 	if (key < 0) {
-		mistake(p, p->text, p->line, at + 1, "",
-			"%.*s: there is no such key (postbootd -T lists them)",
-			(int)(end - at > 64 ? 64 : end - at), line + at);
+		key_unknown(p, line + at, end - at, at + 1);
 		return;
 	}
 	size_t value = equals + 1;

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/file_read.h"
+
 struct files {
 	struct conf_text texts[CONF_FILES_MAX];
 	char *names[CONF_FILES_MAX];
@@ -32,25 +34,6 @@ static int fail_errno(struct files *f, const char *path)
 	int saved = errno;
 
 	return fail(f, err_from_errno(saved), path, strerror(saved));
-}
-
-/* Reads all of `fd` into dst; the number of bytes, or -1 with errno. */
-static ssize_t read_all(int fd, char *dst, size_t cap)
-{
-	size_t have = 0;
-
-	while (have < cap) {
-		ssize_t n = read(fd, dst + have, cap - have);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		have += (size_t)n;
-	}
-	return (ssize_t)have;
 }
 
 /* Takes `name`, always. */
@@ -87,7 +70,7 @@ static int file_read_take(struct files *f, char *name, bool must_exist)
 		err = fail(f, ERR_NOMEM, name, err_text(ERR_NOMEM));
 		goto out;
 	}
-	ssize_t len = read_all(fd, bytes, CONF_FILE_BYTES + 1);
+	ssize_t len = file_read_fd(fd, bytes, CONF_FILE_BYTES + 1);
 	if (len < 0) {
 		err = fail_errno(f, name);
 		goto out;

@@ -2,7 +2,6 @@
 #include "daemon/service_key.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/file_read.h"
 #include "daemon/statedir.h"
 
 #define KEY_INSTALLED SYSCONFDIR "/postboot/postboot.key"
@@ -62,29 +62,14 @@ int service_key_parse(struct bytes text, uint8_t ret_key[NET_SEAL_KEY])
 	return 0;
 }
 
-static ssize_t read_some(int fd, uint8_t *dst, size_t cap)
-{
-	size_t have = 0;
-	ssize_t n;
-
-	do {
-		n = read(fd, dst + have, cap - have);
-		have += n > 0 ? (size_t)n : 0;
-	} while ((n > 0 && have < cap) || (n < 0 && errno == EINTR));
-	return n < 0 ? -1 : (ssize_t)have;
-}
-
 /* ERR_NOENT if there is no such file, without a fault. */
-static int file_read(const char *path, uint8_t key[NET_SEAL_KEY], struct service_key_fault *f)
+static int key_read(const char *path, uint8_t key[NET_SEAL_KEY], struct service_key_fault *f)
 {
 	uint8_t text[2 * NET_SEAL_KEY + 3]; /* one more than the longest good one */
 	struct stat st = {.st_mode = 0};
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO shall not hold us up */
-	ssize_t len = fd < 0 || fstat(fd, &st) < 0 ? -1 : read_some(fd, text, sizeof(text));
+	ssize_t len = file_read(path, text, sizeof(text), &st);
 	int saved = errno, err = 0;
 
-	if (fd >= 0)
-		(void)close(fd);
 	if (len < 0) {
 		err = err_from_errno(saved);
 		if (err != ERR_NOENT)
@@ -108,7 +93,7 @@ static int file_read(const char *path, uint8_t key[NET_SEAL_KEY], struct service
 static int file_load(const char *path, struct keys **ret_keys, struct service_key_fault *f)
 {
 	uint8_t key[NET_SEAL_KEY];
-	int err = file_read(path, key, f);
+	int err = key_read(path, key, f);
 
 	if (err)
 		return err;

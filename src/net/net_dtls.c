@@ -17,6 +17,12 @@
 enum {
 	RETRANSMIT_FIRST_MS = 1000, /* RFC 6347 4.2.4.1 */
 	RETRANSMIT_LAST_MS = 16000,
+	/* Bytes of a datagram: what IPv6 brings everywhere (RFC 8200 5: 1280 less two headers), and
+	 * (RFC 791) IPv4, for who wants records of 512. Sent for the third time a flight goes in
+	 * pieces of 508 whoever it is for: RFC 6347 4.1.1.1, mbedTLS does that. */
+	MTU = 1232,
+	MTU_SMALL = 548,
+	RECORD_SMALL = 512,
 	/* in the place of the time of a flight */
 	FLIGHT_NONE = -1,
 	FLIGHT_AGAIN = -2, /* sent twice: nobody knows which of them is answered */
@@ -100,11 +106,13 @@ static int cookie_was_valid(void *ctx, const unsigned char *cookie, size_t cooki
 	return 0;
 }
 
-/* On any thread. */
+/* On any thread. The ClientHello has been read: RFC 6066 4, max_fragment_length, is in it. */
 static int give_certificates(mbedtls_ssl_context *ssl)
 {
 	const struct net_tls *tls = mbedtls_ssl_get_user_data_p(ssl);
 
+	if (mbedtls_ssl_get_max_out_record_payload(ssl) <= RECORD_SMALL)
+		mbedtls_ssl_set_mtu(ssl, MTU_SMALL);
 	return net_x509_begin(tls->step->set, ssl) ? MBEDTLS_ERR_SSL_ALLOC_FAILED : 0;
 }
 
@@ -164,7 +172,8 @@ int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops, struct net
 uint64_t net_dtls_print(const struct net_hash_key *key)
 {
 	/* The length of our connection IDs is how records are read. */
-	const struct net_hash_key next = {key->k0 + NET_CID, net_hash(key, groups, sizeof(groups))};
+	const struct net_hash_key next = {key->k0 + NET_CID + MTU,
+					  net_hash(key, groups, sizeof(groups))};
 
 	return net_hash(&next, cipher_suites, sizeof(cipher_suites));
 }
@@ -307,6 +316,7 @@ struct net_tls *net_tls_new(struct net_dtls *d, struct net_peer *peer, bool cert
 		net_tls_free(tls);
 		return NULL;
 	}
+	mbedtls_ssl_set_mtu(&tls->ssl, MTU);
 	mbedtls_ssl_set_user_data_p(&tls->ssl, tls);
 	mbedtls_ssl_set_bio(&tls->ssl, tls, send_record, receive_datagram, NULL);
 	mbedtls_ssl_set_timer_cb(&tls->ssl, tls, timer_set, timer_get);

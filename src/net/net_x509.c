@@ -227,8 +227,14 @@ static void crl_judge(struct net_x509 *x, const mbedtls_x509_crl *crl)
 		x->revoked[x->info.revoked++] = net_x509_number_print(&crl->issuer_raw, &e->serial);
 }
 
+enum { DER = 0x30 }; /* how a list begins that is no PEM */
+
 static int crl_take(struct net_x509 *x, struct bytes text, struct net_x509_fault *f)
 {
+	/* mbedTLS takes an empty line behind the last list for another one */
+	while (text.len && text.ptr[0] != DER && strchr(" \t\r\n", text.ptr[text.len - 1]))
+		text.len--;
+
 	uint8_t *copy = with_nul(text);
 	mbedtls_x509_crl crl;
 	size_t count = 0;

@@ -374,6 +374,13 @@ static void answered_execute(struct lwm2m_step_ctx *c, const struct talk_answer 
 void lwm2m_firmware_answer(struct lwm2m_step_ctx *c, enum lwm2m_ask what,
 			   const struct talk_answer *answer)
 {
+	const struct talk_answer unheard = {.content_format = -1};
+
+	/* Nothing rests on these: where no answer comes there are polls. */
+	if (answer->err && what < ASK_RESET) {
+		lwm2m_poll(c);
+		answer = answer->err == ERR_TIMEOUT ? &unheard : answer;
+	}
 	switch (what) {
 	case ASK_ATTRIBUTES:
 		if (!answer->err) {

@@ -11,7 +11,7 @@
 
 enum { METHOD_GET = 1 };
 enum { CODE_CONTENT = 2 << 5 | 5, CODE_NOT_FOUND = 4 << 5 | 4 };
-enum { DIGEST_MIN = 4 };
+enum { DIGEST_MIN = 4, HISTORY_S = 300 };
 
 /* In the order in which they are tried; -1 is the device's own choice. */
 static const int formats[] = {-1, LWM2M_SENML_CBOR, LWM2M_TLV, LWM2M_SENML_JSON};
@@ -354,6 +354,16 @@ static void forget_item(struct lwm2m_step_ctx *c, enum lwm2m_item item)
 			forget_named(&t->told, (enum lwm2m_named)i);
 }
 
+/* Of a record of the past (RFC 8428 4.5.3) nothing follows for the present. Below 2^28 a time is
+ * relative to now. */
+static bool is_history(const struct lwm2m_step_ctx *c, const struct lwm2m_value *v)
+{
+	double at_s =
+		v->time_s < 268435456.0 ? v->time_s : v->time_s - (double)c->in->now_ms / 1000;
+
+	return at_s < -HISTORY_S || at_s > HISTORY_S;
+}
+
 bool lwm2m_take(struct lwm2m_step_ctx *c, int format, struct bytes payload,
 		const struct lwm2m_path *base, struct wire_fault *ret_fault)
 {
@@ -365,7 +375,8 @@ bool lwm2m_take(struct lwm2m_step_ctx *c, int format, struct bytes payload,
 			 &count, scratch, ret_fault))
 		return false;
 	for (size_t i = 0; i < count; i++)
-		take_value(c, &values[i]);
+		if (base->count || !is_history(c, &values[i]))
+			take_value(c, &values[i]);
 	return true;
 }
 

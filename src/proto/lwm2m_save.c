@@ -204,6 +204,7 @@ static void c_passing(const struct codec *c, struct lwm2m_talk *t)
 	c_bool(c, &t->reads.single_firmware);
 	c_u32(c, &t->ask.newest_tag);
 	c_int(c, &t->boots.clock_s);
+	c_int(c, &t->boots.uptime_s);
 	c_int(c, &t->told.state);
 	c_int(c, &t->told.result);
 	c_int(c, &t->told.battery_percent);
@@ -247,6 +248,7 @@ void lwm2m_init(void *talk)
 	t->reads.format = -1;
 	t->boots.count = -1;
 	t->boots.clock_s = -1;
+	t->boots.uptime_s = -1;
 	t->fw.stale_result = -1;
 }
 

@@ -382,3 +382,27 @@ sessions() {
 		-keyout "$LAB/credentials/postboot-certificate-key" -out "$CA/server.pem" 2>/dev/null
 	CREDENTIALS_DIRECTORY=$LAB/credentials "$POSTBOOTD" -t -c "$LAB/postbootd.conf"
 }
+
+# padded FILE BYTES: with empty lines behind it, so many bytes in all.
+padded() {
+	head -c "$(($2 - $(stat -c %s "$1")))" /dev/zero | tr '\0' '\n' | cat "$1" - >"$LAB/padded"
+	cp "$LAB/padded" "$1"
+	[ "$(stat -c %s "$1")" -eq "$2" ]
+}
+
+@test "files at their limit and one byte beyond it" {
+	server_stop
+	ca_revoke "$CA" server
+	echo "crl-file = $CA/crl.pem" >>"$LAB/postbootd.conf"
+	for row in server.pem:16384:"16 KiB" server.key:16384:"16 KiB" crl.pem:1048576:"1 MiB"; do
+		IFS=: read -r file limit words <<<"$row"
+		cp "$CA/$file" "$LAB/before"
+		padded "$CA/$file" "$limit"
+		"$POSTBOOTD" -t -c "$LAB/postbootd.conf"
+		padded "$CA/$file" $((limit + 1))
+		run timeout 30 "$POSTBOOTD" -t -c "$LAB/postbootd.conf"
+		[ "$status" -eq 1 ]
+		[[ $output == *"$CA/$file: it is larger than $words"* ]]
+		cp "$LAB/before" "$CA/$file"
+	done
+}

@@ -208,6 +208,10 @@ static void engine_step(struct rig *r, struct talk_in *in)
 			r->reply = out.reply;
 			r->replied = true;
 		}
+		if (out.contact && !out.has_report && !out.has_status) {
+			update_heard(&r->u, &r->out);
+			settle(r);
+		}
 		if (out.has_report) {
 			update_report(&r->u, &out.report, &r->out);
 			assert_false(r->out.late);
@@ -681,6 +685,20 @@ void rig_until_closed(struct rig *r, int64_t seconds)
 {
 	for (int64_t i = 0; i < seconds && !r->closed; i++)
 		rig_run(r, 1);
+}
+
+/* What the device does by its own clock stays where it is. */
+void rig_jump(struct rig *r, int64_t seconds)
+{
+	int64_t *const times[] = {&r->answer_ms,   &r->booted_ms, &r->heard_ms,	  &r->update_ms,
+				  &r->download_ms, &r->apply_ms,  &r->register_ms};
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		if (*times[i])
+			*times[i] += seconds * 1000;
+	r->u.now_ms += seconds * 1000;
+	update_clock_step(&r->u, seconds * 1000, &r->out);
+	settle(r);
 }
 
 /* ---- facts ---- */

@@ -129,6 +129,8 @@ void rig_request(struct rig *r, uint8_t method, const char *path, const char *qu
 		 int content_format, const void *payload, size_t len);
 void rig_ring(struct rig *r);
 int rig_operator(struct rig *r, enum operator_act act, int64_t arg);
+/* The server's clock jumps. */
+void rig_jump(struct rig *r, int64_t seconds);
 /* The server restarts: what was not saved is lost. */
 void rig_restart(struct rig *r);
 uint64_t rig_random(struct rig *r);

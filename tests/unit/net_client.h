@@ -272,6 +272,7 @@ struct client {
 	unsigned lose_after, received;
 	uint64_t newest; /* the highest record under keys that has come; a nonce is one number */
 	bool nonce_again;
+	size_t longest; /* bytes of a datagram that came */
 	uint8_t last_out[2048];
 	size_t last_out_len;
 };
@@ -312,6 +313,8 @@ static inline int client_receive(void *ctx, unsigned char *dst, size_t cap)
 	struct client *c = ctx;
 	ssize_t got = recv(c->fd, dst, cap, 0);
 
+	if (got > 0 && (size_t)got > c->longest)
+		c->longest = (size_t)got;
 	if (got <= 0)
 		return MBEDTLS_ERR_SSL_WANT_READ;
 	if (c->received++ >= c->lose_after && c->lose_in > 0) {

@@ -71,6 +71,7 @@ static inline void id_free(struct id *i)
 struct world {
 	struct rig *r;
 	struct id ca, server, device;
+	const char *chain; /* PEM in the place of the server's certificate alone */
 };
 
 static inline struct bytes text(const char *s)
@@ -81,7 +82,8 @@ static inline struct bytes text(const char *s)
 static inline int set_new(const struct world *w, int64_t product, struct net_x509 **ret)
 {
 	const struct net_trust trust = {product, text(w->ca.cert)};
-	const struct net_x509_conf conf = {.certificate = text(w->server.cert),
+	const char *own = w->chain ? w->chain : w->server.cert;
+	const struct net_x509_conf conf = {.certificate = text(own),
 					   .key = text(w->server.key_pem),
 					   .trusts = &trust,
 					   .trust_count = 1};

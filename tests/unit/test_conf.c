@@ -124,7 +124,17 @@ static void test_mistakes_in_form_have_their_place(void **state)
 	(void)state;
 	expect_error("\n  colour = red\n",
 		     "f:2:3: colour: there is no such key (postbootd -T lists them)");
-	expect_error("log_level = info", "f:1:4: a line is `key = value`: here '=' is missing");
+	expect_error("log-levl = info",
+		     "f:1:1: log-levl: there is no such key: did you mean log-level? (postbootd -T "
+		     "lists them)");
+	expect_error(
+		"log_level = info",
+		"f:1:1: log_level: there is no such key: did you mean log-level? (postbootd -T "
+		"lists them)");
+	expect_error("Device_Requests_Per_Second = 1",
+		     "f:1:1: Device_Requests_Per_Second: there is no such key: did you mean "
+		     "device-requests-per-second? (postbootd -T lists them)");
+	expect_error("log level = info", "f:1:5: a line is `key = value`: here '=' is missing");
 	expect_error("log-level info", "f:1:11: a line is `key = value`: here '=' is missing");
 	expect_error("log-level", "f:1:10: a line is `key = value`: here '=' is missing");
 	expect_error("= info",

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/near.h"
 #include "ctl/args.h"
 #include "ctl/text.h"
 #include "ctl/url.h"
@@ -113,11 +114,11 @@ static void test_text_nearest_guesses_but_not_wildly(void **state)
 	static const char *const words[] = {"lock", "unlock", "list", "show", NULL};
 
 	(void)state;
-	assert_string_equal(text_nearest("lok", words), "lock");
-	assert_string_equal(text_nearest("unl", words), "unlock");
-	assert_string_equal(text_nearest("listt", words), "list");
-	assert_null(text_nearest("remove", words));
-	assert_null(text_nearest("", words));
+	assert_string_equal(near_word("lok", words), "lock");
+	assert_string_equal(near_word("unl", words), "unlock");
+	assert_string_equal(near_word("listt", words), "list");
+	assert_null(near_word("remove", words));
+	assert_null(near_word("", words));
 }
 
 static const struct option_row rows[] = {

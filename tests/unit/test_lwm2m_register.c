@@ -277,6 +277,8 @@ static void test_send(void **state)
 {
 	static const char json[] = "[{\"bn\":\"/3/0/\",\"n\":\"9\",\"v\":7}]";
 	static const char boot[] = "[{\"n\":\"/33605/0/0\",\"v\":3}]";
+	static const char past[] = "[{\"n\":\"/33605/0/0\",\"v\":3,\"t\":-600}]";
+	static const char past_bt[] = "[{\"bt\":1700000000,\"n\":\"/33605/0/0\",\"v\":3}]";
 	static const uint8_t cbor[] = {0x81, 0xa3, 0x21, 0x66, '/',  '3',  '/', '0',
 				       '/',  '9',  0x00, 0x60, 0x02, 0x18, 0x2a};
 
@@ -300,6 +302,12 @@ static void test_send(void **state)
 	assert_true(rig.reply.payload_len > 0);
 	send(11542, json, sizeof(json) - 1);
 	assert_int_equal(number(), 415);
+	assert_true(boot_id_equal(&before, &rig.u.device.report.boot));
+	/* nor by what it was a while ago */
+	send(110, past, sizeof(past) - 1);
+	assert_int_equal(number(), 204);
+	send(110, past_bt, sizeof(past_bt) - 1);
+	assert_int_equal(number(), 204);
 	assert_true(boot_id_equal(&before, &rig.u.device.report.boot));
 	/* an uptime that has begun anew tells of a boot, without a registration */
 	send(110, boot, sizeof(boot) - 1);

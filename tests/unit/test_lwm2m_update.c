@@ -85,6 +85,30 @@ static void test_better_proof(void **state)
 	assert_updated(GRADE_STANDARD);
 }
 
+/* Our own clock jumps: no device has restarted because of that. */
+static void test_our_clock_jumps(void **state)
+{
+	static const int64_t jumps_s[] = {3600, -3600, 20, -20, 100000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(jumps_s) / sizeof(jumps_s[0]); i++) {
+		rig_init(&rig, SCRIPT(.lifetime_s = 60), UPTIME);
+		rig.u.target = NULL;
+		rig_boot(&rig);
+		rig_run(&rig, 4000);
+		struct boot_id before = rig.u.device.report.boot;
+		rig_jump(&rig, jumps_s[i]);
+		rig_run(&rig, 8000);
+		assert_true(boot_id_equal(&before, &rig.u.device.report.boot));
+		/* and the next boot is seen */
+		rig.u.target = &rig.releases[RIG_TARGET];
+		rig_ring(&rig);
+		rig_until_closed(&rig, 3000);
+		assert_true(rig.closed);
+		assert_updated(GRADE_STANDARD);
+	}
+}
+
 static void test_digest_makes_it_strong(void **state)
 {
 	(void)state;
@@ -532,6 +556,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pull),
 		cmocka_unit_test(test_better_proof),
+		cmocka_unit_test(test_our_clock_jumps),
 		cmocka_unit_test(test_digest_makes_it_strong),
 		cmocka_unit_test(test_push),
 		cmocka_unit_test(test_transfer_that_cannot_be),
