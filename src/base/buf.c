@@ -133,11 +133,17 @@ void buf_put_dec(struct buf *b, uint64_t value)
 void buf_put_hex(struct buf *b, const void *ptr, size_t len)
 {
 	static const char digits[] = "0123456789abcdef";
-	const uint8_t *p = ptr;
+	const uint8_t *bytes = ptr;
 
+	if (b->err)
+		return;
+	if (buf_left(b) / 2 < len) {
+		b->err = ERR_LIMIT;
+		return;
+	}
 	for (size_t i = 0; i < len; i++) {
-		buf_put_u8(b, (uint8_t)digits[p[i] >> 4]);
-		buf_put_u8(b, (uint8_t)digits[p[i] & 15]);
+		b->ptr[b->pos++] = (uint8_t)digits[bytes[i] >> 4];
+		b->ptr[b->pos++] = (uint8_t)digits[bytes[i] & 15];
 	}
 }
 

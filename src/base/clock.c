@@ -25,12 +25,22 @@ int64_t clock_since_boot_ms(void)
 	return clock_ms(CLOCK_BOOTTIME);
 }
 
-int64_t clock_thread_us(void)
+static int64_t clock_read_us(clockid_t id)
 {
 	struct timespec ts = {0};
 
-	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	(void)clock_gettime(id, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int64_t clock_now_us(void)
+{
+	return clock_read_us(CLOCK_MONOTONIC);
+}
+
+int64_t clock_thread_us(void)
+{
+	return clock_read_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
 char *clock_format(int64_t wall_ms, char dst[25])

@@ -19,6 +19,9 @@ struct clock clock_read(void);
 /* Since the machine was started, its sleep too. */
 int64_t clock_since_boot_ms(void);
 
+/* CLOCK_MONOTONIC, for short times. */
+int64_t clock_now_us(void);
+
 /* What the calling thread has worked; the time in which it waits or is made to wait is not in
  * it. A system call, of less than 1 us. */
 int64_t clock_thread_us(void);

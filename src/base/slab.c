@@ -97,6 +97,13 @@ static struct region *region_new(struct slab *s)
 
 static struct page *region_take(struct slab *s)
 {
+	struct page *spare = s->spare;
+
+	if (spare) {
+		s->spare = NULL;
+		s->pages++;
+		return spare;
+	}
 	struct region *r = list_empty(&s->spacious)
 				   ? region_new(s)
 				   : LIST_ENTRY(s->spacious.next, struct region, link);
@@ -114,7 +121,7 @@ static struct page *region_take(struct slab *s)
 	return page;
 }
 
-static void region_give(struct slab *s, struct page *page)
+static void region_free(struct slab *s, struct page *page)
 {
 	struct region *r = page->region;
 	uint8_t *at = (uint8_t *)page;
@@ -122,7 +129,6 @@ static void region_give(struct slab *s, struct page *page)
 	if (r->free == 0)
 		list_append(&s->spacious, &r->link);
 	r->free |= UINT64_C(1) << (size_t)(at - r->pages) / SLAB_PAGE;
-	s->pages--;
 	if (r->free != all_free) {
 		region_empty(at);
 		return;
@@ -131,6 +137,16 @@ static void region_give(struct slab *s, struct page *page)
 	region_unmap(r->memory);
 	free(r);
 	s->regions--;
+}
+
+/* One stays: who takes and gives by turns does not ask the system each time. */
+static void region_give(struct slab *s, struct page *page)
+{
+	s->pages--;
+	if (s->spare)
+		region_free(s, page);
+	else
+		s->spare = page;
 }
 
 /* ---- pages ---- */
@@ -151,13 +167,16 @@ void slab_init(struct slab *s)
 	for (size_t i = 0; i < SLAB_PIECE / SLAB_STEP; i++)
 		list_init(&s->roomy[i]);
 	list_init(&s->spacious);
+	s->spare = NULL;
 	s->pages = s->regions = 0;
 }
 
 void slab_done(struct slab *s)
 {
+	if (s->spare)
+		region_free(s, s->spare);
+	s->spare = NULL;
 	assert(s->pages == 0 && s->regions == 0);
-	(void)s;
 }
 
 static struct page *page_new(struct slab *s, size_t index)

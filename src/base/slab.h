@@ -2,7 +2,8 @@
  *
  * Small pieces of memory that live for long, kept together by their size: among the short-lived
  * ones of the heap each would hold on to a page of it. A page whose pieces are all given back goes
- * back, too. Pages are not of the heap either: there each would hold on to parts of two more.
+ * back, too, but for one. Pages are not of the heap either: there each would hold on to parts of
+ * two more.
  */
 #ifndef BASE_SLAB_H
 #define BASE_SLAB_H
@@ -21,6 +22,7 @@ enum {
 struct slab {
 	struct list roomy[SLAB_PIECE / SLAB_STEP]; /* pages with a free piece, by size */
 	struct list spacious;			   /* regions with a free page */
+	struct page *spare;			   /* an empty one */
 	size_t pages, regions;
 };
 

@@ -322,10 +322,10 @@ static bool body_step(struct net_coap *c, struct net_asking *a, const struct wir
 		net_ask_failed(c, a->session, ERR_SYNTAX);
 		return true;
 	}
-	/* A success before the end that has Block1 is one for this block (2.3); without, for all.
-	 */
-	if (m->code == CONTINUE || (success && b && more)) {
-		if (!more || (b && !is_of_block(a, b))) {
+	/* A success before the end is one for this block (2.3). Without Block1 the device has taken
+	 * a part for the whole. */
+	if (m->code == CONTINUE || (success && more)) {
+		if (!more || (b ? !is_of_block(a, b) : m->code != CONTINUE)) {
 			net_ask_failed(c, a->session, ERR_SYNTAX);
 			return true;
 		}

@@ -128,6 +128,9 @@ struct net {
 	struct net_udp_rx *rx;
 	unsigned flush_at; /* queued datagrams that are sent at once */
 	bool in_batch;	   /* now_ms is fresh */
+	/* The thread's clock at a step of a handshake of this batch, 0: none yet; what short steps
+	 * took since then. */
+	int64_t batch_thread_us, batch_short_us;
 	int64_t window_at_ms;
 	unsigned window_cookies, window_handshakes;
 	uint32_t window_origins[NET_ORIGINS]; /* handshakes of each */

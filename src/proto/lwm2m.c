@@ -13,7 +13,6 @@ enum {
 	RETRY_FIRST_S = 30,   /* of a device that does not answer, doubled each time */
 	RETRY_MAX_S = 900,
 	SEND_LATE_MS = 93 * 1000, /* how old a notification or Send can be, RFC 7252 4.8.2 */
-	CODE_CONTENT = 2 << 5 | 5,
 };
 
 #define WELL_KNOWN "</rd>;rt=\"core.rd\";ct=40,</dp>;ct=\"110 112\""
@@ -22,7 +21,7 @@ static void heard(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_talk *t = c->t;
 
-	c->out->contact = true;
+	c->out->contact = !lwm2m_about_to_restart(c);
 	t->heard_ms = c->in->now_ms;
 	t->ask.deaf = false;
 	t->ask.failures = 0;
@@ -53,14 +52,18 @@ static void unanswered(struct lwm2m_step_ctx *c, int err)
 	ask->retry_ms = err == ERR_NOENT || c->t->window_ms ? 0 : c->in->now_ms + wait_s * 1000;
 }
 
+/* It answered, though perhaps nothing that can be read. */
+static bool has_answered(int err)
+{
+	return err == 0 || err == ERR_LIMIT || err == ERR_SYNTAX || err == ERR_CRITICAL;
+}
+
 static void answered(struct lwm2m_step_ctx *c, enum lwm2m_ask what, const struct talk_answer *a)
 {
-	if (what == ASK_READ) {
-		if (a->err == 0 || a->err == ERR_LIMIT)
-			lwm2m_read_answer(c, c->t->ask.item, a);
-	} else {
+	if (what != ASK_READ)
 		lwm2m_firmware_answer(c, what, a);
-	}
+	else if (has_answered(a->err))
+		lwm2m_read_answer(c, c->t->ask.item, a);
 }
 
 static void answer(struct lwm2m_step_ctx *c)
@@ -69,13 +72,13 @@ static void answer(struct lwm2m_step_ctx *c)
 	struct lwm2m_asking *ask = &c->t->ask;
 	enum lwm2m_ask what = ask->ask;
 
-	if (a->err == 0 || a->err == ERR_LIMIT)
+	if (has_answered(a->err))
 		heard(c);
 	if (what == ASK_NONE || a->tag != ask->tag)
 		return;
 	ask->ask = ASK_NONE;
 	c->told_ms = ask->sent_ms;
-	if (a->err && a->err != ERR_LIMIT)
+	if (!has_answered(a->err) && a->err != ERR_IO)
 		unanswered(c, a->err);
 	answered(c, what, a);
 }
@@ -94,21 +97,20 @@ static void lost(struct lwm2m_step_ctx *c)
 
 /* ---- the other events ---- */
 
-/* What it says decides nothing, but that State and Result are to be read. */
+/* What it says decides nothing, but that State and Result are to be read. An observation that has
+ * ended is not begun again in this registration: there are polls. */
 static void notified(struct lwm2m_step_ctx *c)
 {
 	const struct talk_answer *a = c->in->answer;
-	struct lwm2m_asking *ask = &c->t->ask;
+	struct lwm2m_talk *t = c->t;
 
-	for (unsigned i = 0; i < 2; i++) {
-		if (ask->observe_tag[i] == 0 || ask->observe_tag[i] != a->tag)
-			continue;
-		if (a->err || a->code != CODE_CONTENT) {
-			ask->observe_tag[i] = 0; /* it has ended */
-			ask->observe_tried[i] = false;
-		}
-		lwm2m_round(c, false);
-	}
+	if (a->tag != TAG_STATE && a->tag != TAG_RESULT)
+		return;
+	if (t->fw.step == FW_IDLE || t->fw.step == FW_PROVING)
+		return;
+	/* What is being read may be older than that. */
+	t->reads.again = t->ask.ask == ASK_READ;
+	lwm2m_round(c, false);
 }
 
 static void timer(struct lwm2m_step_ctx *c)
@@ -117,16 +119,24 @@ static void timer(struct lwm2m_step_ctx *c)
 
 	if (t->ask.ask != ASK_NONE && c->in->now_ms - t->ask.sent_ms >= LOST_MS)
 		t->ask.sent_ms = c->in->now_ms; /* still out: look again later */
+	if (t->ask.deaf && t->ask.retry_ms && c->in->now_ms >= t->ask.retry_ms)
+		t->ask.deaf = false; /* try it */
 }
 
 static void check(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_talk *t = c->t;
 
-	if (t->check_ms == 0 || c->in->now_ms < t->check_ms || !lwm2m_listens(c))
+	if (t->check_ms == 0 || c->in->now_ms < t->check_ms)
 		return;
+	if (!lwm2m_listens(c)) {
+		/* The timer came too late for the window: at its next word. */
+		if (t->window_ms && t->check_ms < t->window_ms && c->in->now_ms >= t->window_ms)
+			t->check_ms = t->window_ms;
+		return;
+	}
 	t->check_ms = 0;
-	lwm2m_round(c, t->fw.step == FW_IDLE || t->fw.step >= FW_EXECUTED);
+	lwm2m_round(c, t->boots.registered || t->fw.step == FW_IDLE || t->fw.step >= FW_EXECUTED);
 }
 
 /* A report has to be the device's word: it is asked. */
@@ -229,7 +239,7 @@ static int64_t lwm2m_timer_ms(const void *talk)
 	if (t->ask.ask != ASK_NONE)
 		return t->ask.sent_ms + LOST_MS;
 	if (t->ask.deaf)
-		return waiting || t->check_ms ? t->ask.retry_ms : 0;
+		return waiting || t->check_ms ? t->ask.retry_ms : 0; /* 0: until it speaks */
 	if (t->resume)
 		at_ms = 1;
 	if (t->check_ms && (t->window_ms == 0 || t->check_ms < t->window_ms))

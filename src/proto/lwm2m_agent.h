@@ -93,6 +93,7 @@ struct lwm2m_boots {
 	enum lwm2m_proof proof;		 /* of the newest boot */
 	int64_t count;			 /* the device's own, -1: unknown */
 	int64_t moment_ms;		 /* when it began, by an uptime: not after; 0: unknown */
+	int64_t uptime_s;		 /* as told last in it, -1: unknown */
 	int64_t clock_s;		 /* the device's clock, -1: unknown */
 	char version[LIMIT_VERSION + 1]; /* as reported in it */
 };
@@ -144,6 +145,10 @@ enum lwm2m_ask {
 	ASK_COUNT
 };
 
+/* Observations keep the tag of their request: always the same, so that one of before a restart is
+ * known, and a new one takes its place. */
+enum { TAG_STATE = 1, TAG_RESULT = 2, TAG_FIRST = 16 };
+
 /* Things to read, a bit each; the order is that of asking. */
 enum lwm2m_item {
 	ITEM_DEVICE,   /* /3/0 */
@@ -164,6 +169,7 @@ enum lwm2m_item {
 
 struct lwm2m_reads {
 	uint32_t todo; /* ITEM bits */
+	bool again;    /* State has changed meanwhile: read it once more */
 	bool report;   /* report when all is read; false: look at State only */
 	bool single_device, single_firmware; /* no reads of instances */
 	int format;			     /* in which it answers; -1: not known yet */
@@ -174,14 +180,13 @@ struct lwm2m_asking {
 	enum lwm2m_ask ask;   /* outstanding */
 	enum lwm2m_item item; /* of ASK_READ */
 	enum lwm2m_ask next;  /* to be sent, after all reads */
-	uint32_t tag;
+	uint32_t tag, newest_tag;
 	int64_t sent_ms;
 	uint8_t failures; /* in a row, without an answer */
 	bool deaf;	  /* it did not answer: until it is heard, or retry_ms */
 	int64_t retry_ms;
 	bool attributes_set;
-	bool observe_tried[2];	 /* State, Result */
-	uint32_t observe_tag[2]; /* 0: none */
+	bool observe_tried[2]; /* State, Result */
 };
 
 struct lwm2m_talk {
@@ -233,6 +238,9 @@ void lwm2m_told_init(struct lwm2m_told *told);
 
 /* Decides which boot it is and puts a report out. Nothing without a version. */
 void lwm2m_report(struct lwm2m_step_ctx *c);
+/* It was told to apply the image a moment ago. That it still answers does not mean that it has come
+ * back (TRUTH 5: never-rebooted, never-came-back): no report, and no contact. */
+bool lwm2m_about_to_restart(const struct lwm2m_step_ctx *c);
 void lwm2m_boot_id(const struct lwm2m_talk *t, struct boot_id *ret);
 
 /* ---- object 5 ---- */

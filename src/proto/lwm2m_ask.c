@@ -11,7 +11,7 @@
 enum { METHOD_GET = 1, METHOD_POST, METHOD_PUT };
 enum {
 	POLL_FIRST_S = 5,
-	STATE_OLD_S = 30, /* before something is written, State is read again */
+	STATE_OLD_S = 10, /* before something is written, State is read again */
 };
 
 bool lwm2m_listens(const struct lwm2m_step_ctx *c)
@@ -220,6 +220,18 @@ static void ask_next(struct lwm2m_step_ctx *c, enum lwm2m_ask what, struct talk_
 	}
 }
 
+static uint32_t new_tag(struct lwm2m_asking *ask)
+{
+	if (ask->ask == ASK_OBSERVE_STATE)
+		return TAG_STATE;
+	if (ask->ask == ASK_OBSERVE_RESULT)
+		return TAG_RESULT;
+	ask->newest_tag = ask->newest_tag < TAG_FIRST || ask->newest_tag == UINT32_MAX
+				  ? TAG_FIRST
+				  : ask->newest_tag + 1;
+	return ask->newest_tag;
+}
+
 void lwm2m_pump(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_talk *t = c->t;
@@ -231,6 +243,8 @@ void lwm2m_pump(struct lwm2m_step_ctx *c)
 	/* What was decided a while ago is decided again. */
 	if (writes && !t->reads.todo && c->in->now_ms - t->told.firmware_ms > STATE_OLD_S * 1000)
 		lwm2m_round(c, false);
+	if (c->out->has_status)
+		return;
 	if (t->reads.todo) {
 		t->ask.ask = ASK_READ;
 		lwm2m_read_ask(c, ask, &t->ask.item);
@@ -242,7 +256,7 @@ void lwm2m_pump(struct lwm2m_step_ctx *c)
 		return;
 	}
 	t->ask.deaf = false;
-	t->ask.tag = t->ask.tag == UINT32_MAX ? 1 : t->ask.tag + 1;
+	t->ask.tag = new_tag(&t->ask);
 	t->ask.sent_ms = c->in->now_ms;
 	ask->tag = t->ask.tag;
 	c->out->has_ask = true;

@@ -14,9 +14,11 @@ enum {
 	/* A boot is another one if it began later than that and 1 in 1000 of the time since. */
 	UPTIME_SLACK_MS = 5000,
 	UPTIME_DRIFT = 1000,
+	JUMP_MS = 120 * 1000, /* more than an answer can be late */
 	CLOCK_SLACK_S = 60,
 	SILENCE_BASE_S = 30, /* core counts 5/2 of an interval and that */
-	LATE_S = 60,	     /* for an update of the registration that is repeated */
+	ABOUT_TO_S = 15,
+	LATE_S = 60, /* for an update of the registration that is repeated */
 };
 #define CLOCK_SET_S INT64_C(315532800) /* 1980: a clock before that was never set */
 
@@ -43,17 +45,21 @@ static enum shown by_count(const struct lwm2m_talk *t)
 	return t->told.boot_count == t->boots.count ? SHOWS_SAME : SHOWS_NEW;
 }
 
+/* An uptime that has fallen shows a boot. One that has risen shows one if it began later than the
+ * boot we know, and a registration came between: without one, it was our clock that jumped. */
 static enum shown by_uptime(const struct lwm2m_step_ctx *c)
 {
 	const struct lwm2m_talk *t = c->t;
+	const struct lwm2m_boots *b = &t->boots;
+	int64_t began_ms = t->told.began_ms;
 
 	if (!(t->told.fresh & FRESH_UPTIME))
 		return SHOWS_NOTHING;
-	int64_t began_ms = t->told.began_ms;
-	if (t->boots.moment_ms) {
-		int64_t slack_ms =
-			UPTIME_SLACK_MS + (c->in->now_ms - t->boots.moment_ms) / UPTIME_DRIFT;
-		return began_ms > t->boots.moment_ms + slack_ms ? SHOWS_NEW : SHOWS_SAME;
+	if (b->uptime_s >= 0 && t->told.uptime_s < b->uptime_s)
+		return SHOWS_NEW;
+	if (b->moment_ms) {
+		int64_t slack_ms = UPTIME_SLACK_MS + (c->in->now_ms - b->moment_ms) / UPTIME_DRIFT;
+		return b->registered && began_ms > b->moment_ms + slack_ms ? SHOWS_NEW : SHOWS_SAME;
 	}
 	if (t->fw.execute_ms)
 		return began_ms > t->fw.execute_ms ? SHOWS_NEW : SHOWS_SAME;
@@ -115,7 +121,21 @@ static void name_boot(struct lwm2m_step_ctx *c, enum lwm2m_proof proof)
 	b->proof = proof;
 	b->count = -1;
 	b->moment_ms = 0;
+	b->uptime_s = -1;
 	b->clock_s = -1;
+}
+
+/* The moment stays what it was found to be first, unless our clock has jumped since. */
+static void learn_uptime(struct lwm2m_step_ctx *c)
+{
+	struct lwm2m_boots *b = &c->t->boots;
+	int64_t began_ms = c->in->now_ms - c->t->told.uptime_s * 1000;
+	int64_t off_ms =
+		began_ms > b->moment_ms ? began_ms - b->moment_ms : b->moment_ms - began_ms;
+
+	if (!b->moment_ms || off_ms > JUMP_MS)
+		b->moment_ms = began_ms;
+	b->uptime_s = c->t->told.uptime_s;
 }
 
 /* Also in the same boot: a resource that the product has named only now. */
@@ -125,8 +145,8 @@ static void learn_boot(struct lwm2m_step_ctx *c)
 
 	if (t->boots.count < 0 && (t->told.fresh & FRESH_COUNT))
 		t->boots.count = t->told.boot_count;
-	if (!t->boots.moment_ms && (t->told.fresh & FRESH_UPTIME))
-		t->boots.moment_ms = c->in->now_ms - t->told.uptime_s * 1000;
+	if (t->told.fresh & FRESH_UPTIME)
+		learn_uptime(c);
 	if (t->told.fresh & FRESH_CLOCK)
 		t->boots.clock_s = t->told.clock_s;
 	memcpy(t->boots.version, t->told.version, sizeof(t->boots.version));
@@ -202,6 +222,14 @@ static void fill(const struct lwm2m_step_ctx *c, struct report *r)
 	memcpy(r->hardware, told->hardware, sizeof(r->hardware));
 }
 
+bool lwm2m_about_to_restart(const struct lwm2m_step_ctx *c)
+{
+	const struct lwm2m_talk *t = c->t;
+
+	return (t->fw.step == FW_EXECUTE || t->fw.step == FW_EXECUTED) && t->fw.execute_ms &&
+	       !t->boots.registered && c->in->now_ms - t->fw.execute_ms < ABOUT_TO_S * 1000;
+}
+
 void lwm2m_report(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_talk *t = c->t;
@@ -210,9 +238,16 @@ void lwm2m_report(struct lwm2m_step_ctx *c)
 	if (t->told.version[0] == 0) {
 		(void)snprintf(c->out->log, sizeof(c->out->log),
 			       "gives no firmware version (/3/0/3), so nothing can be proved");
+		/* Perhaps this once: what is open must not wait for its next word. */
+		if (t->fw.step != FW_IDLE)
+			lwm2m_poll(c);
 		return;
 	}
 	proof = t->boots.known ? new_boot(c) : first_proof(t);
+	if (proof == PROOF_NONE && lwm2m_about_to_restart(c)) {
+		lwm2m_drive(c);
+		return;
+	}
 	if (proof != PROOF_NONE || !t->boots.known) {
 		tell_last(t, t->boots.known);
 		name_boot(c, proof);

@@ -38,7 +38,7 @@ enum {
 	EXECUTES_MAX = 4, /* without an answer */
 	STALE_S = 60,	  /* Result may still be that of the attempt before */
 	LOST_S = 180,	  /* State 0 for so long after a write: it was forgotten */
-	FRESH_S = 30,	  /* State is known well enough */
+	FRESH_S = 5,	  /* State is known well enough */
 };
 
 static void fail(struct lwm2m_step_ctx *c, enum reason reason, int32_t code, const char *detail)
@@ -186,7 +186,7 @@ static void drive_write(struct lwm2m_step_ctx *c)
 			lwm2m_poll(c);
 		else if (!observe(c))
 			choose(c);
-	} else if (fw->writes > 0 && !fw->push) {
+	} else if (fw->wrote_ms && !fw->push) {
 		fw->step = FW_WRITTEN; /* it took the URI; only its answer was lost */
 		drive_written(c);
 	} else {
@@ -289,12 +289,15 @@ static void drive_executed(struct lwm2m_step_ctx *c)
 		lwm2m_poll(c);
 }
 
+/* Once in any case: it may have been about to begin. */
 static void drive_drop(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_firmware *fw = &c->t->fw;
 	int64_t state = c->t->told.state;
 
-	if ((state == STATE_DOWNLOADING || state == STATE_DOWNLOADED) && fw->resets < RESETS_MAX)
+	if (((state == STATE_IDLE && fw->resets == 0) || state == STATE_DOWNLOADING ||
+	     state == STATE_DOWNLOADED) &&
+	    fw->resets < RESETS_MAX)
 		c->t->ask.next = ASK_RESET;
 	else
 		fw->step = FW_IDLE;
@@ -335,7 +338,12 @@ static void answered_write(struct lwm2m_step_ctx *c, bool push, const struct tal
 			fw->step = FW_RESET;
 			fw->resets = fw->waits = 0;
 		}
-		lwm2m_round(c, false);
+		if (answer->err == ERR_IO) { /* our copy of the image: not its fault */
+			fw->writes--;
+			lwm2m_poll(c);
+		} else {
+			lwm2m_round(c, false);
+		}
 		return;
 	}
 	if (answer->code >> 5 == 2) {
@@ -363,19 +371,16 @@ static void answered_execute(struct lwm2m_step_ctx *c, const struct talk_answer 
 	lwm2m_round(c, false);
 }
 
-static void answered_observe(struct lwm2m_step_ctx *c, unsigned which,
-			     const struct talk_answer *answer)
-{
-	struct lwm2m_asking *ask = &c->t->ask;
-
-	ask->observe_tried[which] = true;
-	ask->observe_tag[which] = answer->code >> 5 == 2 ? answer->tag : 0;
-	lwm2m_drive(c);
-}
-
 void lwm2m_firmware_answer(struct lwm2m_step_ctx *c, enum lwm2m_ask what,
 			   const struct talk_answer *answer)
 {
+	const struct talk_answer unheard = {.content_format = -1};
+
+	/* Nothing rests on these: where no answer comes there are polls. */
+	if (answer->err && what < ASK_RESET) {
+		lwm2m_poll(c);
+		answer = answer->err == ERR_TIMEOUT ? &unheard : answer;
+	}
 	switch (what) {
 	case ASK_ATTRIBUTES:
 		if (!answer->err) {
@@ -385,8 +390,10 @@ void lwm2m_firmware_answer(struct lwm2m_step_ctx *c, enum lwm2m_ask what,
 		break;
 	case ASK_OBSERVE_STATE:
 	case ASK_OBSERVE_RESULT:
-		if (!answer->err)
-			answered_observe(c, what == ASK_OBSERVE_RESULT, answer);
+		if (!answer->err) { /* or it cannot be: there are polls */
+			c->t->ask.observe_tried[what == ASK_OBSERVE_RESULT] = true;
+			lwm2m_drive(c);
+		}
 		break;
 	case ASK_RESET:
 		lwm2m_round(c, false);
@@ -416,7 +423,7 @@ static void begin(struct lwm2m_step_ctx *c, const struct directive *d)
 				      .attempt = d->attempt,
 				      .size_bytes = d->size_bytes,
 				      .block_bytes = d->block_bytes,
-				      .fresh = d->flags & DIRECTIVE_FRESH,
+				      .fresh = (d->flags & DIRECTIVE_FRESH) || fw->step == FW_DROP,
 				      .registration = c->t->reg.count,
 				      .stale_result = -1,
 				      .last = last};
@@ -431,7 +438,7 @@ static void begin(struct lwm2m_step_ctx *c, const struct directive *d)
 void lwm2m_attempt_gone(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_talk *t = c->t;
-	bool written = t->fw.step == FW_WRITTEN || (t->fw.step == FW_WRITE && t->fw.writes > 0);
+	bool written = t->fw.step == FW_WRITTEN || (t->fw.step == FW_WRITE && t->fw.wrote_ms);
 
 	if (t->ask.ask == ASK_PUSH) {
 		c->out->cancels = true;

@@ -11,7 +11,7 @@
 
 enum { METHOD_GET = 1 };
 enum { CODE_CONTENT = 2 << 5 | 5, CODE_NOT_FOUND = 4 << 5 | 4 };
-enum { DIGEST_MIN = 4 };
+enum { DIGEST_MIN = 4, HISTORY_S = 300 };
 
 /* In the order in which they are tried; -1 is the device's own choice. */
 static const int formats[] = {-1, LWM2M_SENML_CBOR, LWM2M_TLV, LWM2M_SENML_JSON};
@@ -65,8 +65,13 @@ void lwm2m_round(struct lwm2m_step_ctx *c, bool report)
 	struct lwm2m_talk *t = c->t;
 	uint32_t todo = t->reads.single_firmware ? single_firmware : ITEM(ITEM_FIRMWARE);
 
-	if (t->reg.has_links && !t->reg.has_firmware)
+	/* Who speaks more often than it can be read would never be done with. */
+	if (t->reads.todo && t->reads.report)
+		return;
+	if (t->reg.has_links && !t->reg.has_firmware) {
 		todo = 0;
+		t->told.state = t->told.result = -1;
+	}
 	if (report) {
 		todo |= t->reads.single_device ? single_device : ITEM(ITEM_DEVICE);
 		for (unsigned i = 0; i < NAMED_COUNT; i++)
@@ -77,6 +82,8 @@ void lwm2m_round(struct lwm2m_step_ctx *c, bool report)
 		t->check_ms = 0; /* this is it */
 	}
 	t->reads.todo |= todo;
+	if (t->reads.todo == 0)
+		lwm2m_drive(c); /* nobody will answer what is not asked */
 }
 
 /* ---- asking ---- */
@@ -347,6 +354,16 @@ static void forget_item(struct lwm2m_step_ctx *c, enum lwm2m_item item)
 			forget_named(&t->told, (enum lwm2m_named)i);
 }
 
+/* Of a record of the past (RFC 8428 4.5.3) nothing follows for the present. Below 2^28 a time is
+ * relative to now. */
+static bool is_history(const struct lwm2m_step_ctx *c, const struct lwm2m_value *v)
+{
+	double at_s =
+		v->time_s < 268435456.0 ? v->time_s : v->time_s - (double)c->in->now_ms / 1000;
+
+	return at_s < -HISTORY_S || at_s > HISTORY_S;
+}
+
 bool lwm2m_take(struct lwm2m_step_ctx *c, int format, struct bytes payload,
 		const struct lwm2m_path *base, struct wire_fault *ret_fault)
 {
@@ -358,7 +375,8 @@ bool lwm2m_take(struct lwm2m_step_ctx *c, int format, struct bytes payload,
 			 &count, scratch, ret_fault))
 		return false;
 	for (size_t i = 0; i < count; i++)
-		take_value(c, &values[i]);
+		if (base->count || !is_history(c, &values[i]))
+			take_value(c, &values[i]);
 	return true;
 }
 
@@ -408,16 +426,18 @@ static void learn_format(struct lwm2m_reads *r, int content_format)
 static void round_done(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_talk *t = c->t;
-	bool report = t->reads.report;
+	bool report = t->reads.report, again = t->reads.again;
 
-	t->reads.report = false;
+	t->reads.report = t->reads.again = false;
 	t->told.firmware_ms = t->told.state >= 0 ? c->in->now_ms : 0;
 	if (report) {
 		t->told.device_ms = c->in->now_ms;
 		lwm2m_report(c);
-	} else {
+	} else if (!again) {
 		lwm2m_drive(c);
 	}
+	if (again)
+		lwm2m_round(c, false);
 }
 
 void lwm2m_read_answer(struct lwm2m_step_ctx *c, enum lwm2m_item item,
@@ -438,7 +458,7 @@ void lwm2m_read_answer(struct lwm2m_step_ctx *c, enum lwm2m_item item,
 		if (instance)
 			learn_format(r, answer->content_format);
 	} else if (instance && !(item == ITEM_FIRMWARE && answer->code == CODE_NOT_FOUND)) {
-		fall_back(c, item, answer->err != ERR_LIMIT);
+		fall_back(c, item, answer->err == 0);
 	} else {
 		forget_item(c, item);
 		r->todo &= ~ITEM(item);

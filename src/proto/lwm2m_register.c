@@ -255,7 +255,7 @@ static void do_register(struct lwm2m_step_ctx *c)
 	/* A new registration is a new talk of the device (6.2.1): nothing of before is asked any
 	 * more, observations are gone, another image may show other formats. */
 	t->reads = (struct lwm2m_reads){.format = format};
-	t->ask = (struct lwm2m_asking){.tag = t->ask.tag};
+	t->ask = (struct lwm2m_asking){.newest_tag = t->ask.newest_tag};
 	if (!c->in->request->duplicate)
 		t->boots.registered = true;
 	t->told.firmware_ms = 0;
@@ -323,7 +323,7 @@ static void do_delete(struct lwm2m_step_ctx *c)
 		return;
 	t->reg.registered = false;
 	t->reads.todo = 0;
-	t->ask = (struct lwm2m_asking){.tag = t->ask.tag};
+	t->ask = (struct lwm2m_asking){.newest_tag = t->ask.newest_tag};
 	c->out->cancels = c->in->asking;
 	c->out->gone = true;
 	reply(c, CODE_DELETED, NULL);

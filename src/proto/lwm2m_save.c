@@ -55,7 +55,7 @@ static void c_bytes(const struct codec *c, void *v, size_t len)
 		return;
 	}
 	struct bytes in = buf_get_bytes(c->b, len);
-	if (in.len == len)
+	if (len && in.len == len)
 		memcpy(v, in.ptr, len);
 }
 
@@ -202,8 +202,9 @@ static void c_passing(const struct codec *c, struct lwm2m_talk *t)
 	t->reads.format = (int)format;
 	c_bool(c, &t->reads.single_device);
 	c_bool(c, &t->reads.single_firmware);
-	c_u32(c, &t->ask.tag);
+	c_u32(c, &t->ask.newest_tag);
 	c_int(c, &t->boots.clock_s);
+	c_int(c, &t->boots.uptime_s);
 	c_int(c, &t->told.state);
 	c_int(c, &t->told.result);
 	c_int(c, &t->told.battery_percent);
@@ -247,6 +248,7 @@ void lwm2m_init(void *talk)
 	t->reads.format = -1;
 	t->boots.count = -1;
 	t->boots.clock_s = -1;
+	t->boots.uptime_s = -1;
 	t->fw.stale_result = -1;
 }
 
@@ -263,6 +265,11 @@ int lwm2m_load(void *talk, struct bytes saved)
 		return ERR_VERSION;
 	if (b.err || buf_left(&b))
 		return ERR_CORRUPT;
+	/* A request of which no answer was kept may never have left: it was no try. */
+	if (t.fw.step == FW_WRITE && t.fw.writes)
+		t.fw.writes--;
+	if (t.fw.step == FW_EXECUTE && t.fw.executes)
+		t.fw.executes--;
 	t.resume = t.boots.registered || t.fw.step != FW_IDLE;
 	memcpy(talk, &t, sizeof(t));
 	return 0;

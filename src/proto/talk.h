@@ -27,13 +27,13 @@
 #include "core/report.h"
 
 enum {
-	TALK_STEPS = 8,	     /* steps in one transaction */
-	TALK_PATH = 64,	     /* bytes of a path or a query with NUL */
-	TALK_PAYLOAD = 512,  /* bytes of a reply's or a request's payload */
-	TALK_SAVED = LIMIT_TALK_SAVED, /* bytes of a talk as it is stored */
+	TALK_STEPS = 8,			       /* steps in one transaction */
+	TALK_PATH = 64,			       /* bytes of a path or a query with NUL */
+	TALK_PAYLOAD = 512,		       /* bytes of a reply's or a request's payload */
+	TALK_SAVED = LIMIT_TALK_SAVED,	       /* bytes of a talk as it is stored */
 	TALK_OPTIONS = LIMIT_TALK_OPTIONS + 1, /* bytes of a product's options, with NUL */
-	TALK_FAULT = 128,    /* bytes of a fault with NUL */
-	TALK_LOCAL = 64,     /* bytes of an address with NUL */
+	TALK_FAULT = 128,		       /* bytes of a fault with NUL */
+	TALK_LOCAL = 64,		       /* bytes of an address with NUL */
 };
 
 /* What a device sent. Memory is borrowed for the step. */
@@ -79,9 +79,9 @@ struct talk_in {
 	const struct talk_request *request;
 	const struct talk_answer *answer;
 	const struct directive *directive;
-	bool asking; /* a request of ours is out, and its answer will come as TALK_ANSWER; false
-		      * after a restart, and where the device's session has gone */
-	bool accepted;	  /* 2.04 of a native device's status; false: 4.09 */
+	bool asking;   /* a request of ours is out, and its answer will come as TALK_ANSWER; false
+			* after a restart, and where the device's session has gone */
+	bool accepted; /* 2.04 of a native device's status; false: 4.09 */
 	uint64_t attempt; /* the open one, as committed or decided in this transaction; 0: none */
 	bool attempt_applying; /* and its gate was passed */
 };
@@ -111,8 +111,8 @@ struct talk_reply {
 
 struct talk_out {
 	/* Must be stored before anything leaves. What changes without is kept in memory, and stored
-	 * with the last contact, at the latest when the device leaves the cache. The first change of
-	 * a device makes this its protocol. */
+	 * with the last contact, at the latest when the device leaves the cache. The first change
+	 * of a device makes this its protocol. */
 	bool changed;
 	bool has_reply;
 	bool has_ask;

@@ -108,7 +108,8 @@ struct lwm2m_link {
 };
 
 /* Links that name no LwM2M object (and are not the root) are left out; `alternate` gets the path
- * of the root (rt="oma.lwm2m"): "", "/" or "/lwm2m". ERR_SYNTAX, ERR_LIMIT, and the fault. */
+ * of the root (rt="oma.lwm2m"): "", "/" or "/lwm2m", never with a slash behind it. ERR_SYNTAX,
+ * ERR_LIMIT, and the fault. */
 int lwm2m_links(struct bytes payload, struct lwm2m_link *ret, size_t cap, size_t *ret_count,
 		char alternate[64], struct wire_fault *ret_fault) ERR_CHECK;
 

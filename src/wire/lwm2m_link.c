@@ -165,6 +165,16 @@ static bool has_word(struct bytes words, const char *word)
 	return false;
 }
 
+/* Without slashes at its end, but for that of "/". */
+static size_t root_length(struct bytes target)
+{
+	size_t len = target.len;
+
+	while (len > 1 && target.ptr[len - 1] == '/')
+		len--;
+	return len;
+}
+
 static int root_find(struct parser p, char alternate[ALTERNATE])
 {
 	struct raw_link link;
@@ -183,7 +193,7 @@ static int root_find(struct parser p, char alternate[ALTERNATE])
 		if (link.target.len >= ALTERNATE)
 			return fault(&p, link.at, ERR_LIMIT, "a root longer than 63 bytes");
 		memcpy(alternate, link.target.ptr, link.target.len);
-		alternate[link.target.len] = 0;
+		alternate[root_length(link.target)] = 0;
 	}
 	return err;
 }
@@ -250,7 +260,9 @@ static int link_take(const struct parser *p, const struct raw_link *raw, const c
 		     struct lwm2m_link *ret, bool *ret_taken)
 {
 	*ret = (struct lwm2m_link){.content_format = FORMAT_NONE};
-	ret->is_root = alternate[0] && is_word(raw->target, alternate);
+	ret->is_root =
+		alternate[0] &&
+		is_word((struct bytes){raw->target.ptr, root_length(raw->target)}, alternate);
 	*ret_taken = ret->is_root || path_under(raw->target, alternate, &ret->path);
 	if (ret->is_root)
 		return formats_take(p, raw, &ret->content_format);

@@ -211,12 +211,12 @@ static void put_head(struct buf *out, enum kind kind, uint16_t id, size_t len)
 		buf_put_u8(out, (uint8_t)(len >> (8 * (i - 1))));
 }
 
-/* Values from `at` on that have the first `levels` ids in common with it. */
+/* Values from `at` on that lie below its first `levels` ids. */
 static size_t group(const struct lwm2m_value *values, size_t count, size_t at, unsigned levels)
 {
 	size_t end = at;
 
-	while (end < count && values[end].path.count > levels - 1 &&
+	while (end < count && values[end].path.count > levels &&
 	       memcmp(values[end].path.id, values[at].path.id, levels * sizeof(uint16_t)) == 0)
 		end++;
 	return end - at;

@@ -208,9 +208,11 @@ static bool is_newer(const struct lwm2m_value *v, const struct lwm2m_value *than
 	return v->time_s >= than->time_s;
 }
 
-static bool path_equal(const struct lwm2m_path *a, const struct lwm2m_path *b)
+/* The same, or below it. */
+static bool is_within(const struct lwm2m_path *path, const struct lwm2m_path *of)
 {
-	return a->count == b->count && memcmp(a->id, b->id, a->count * sizeof(a->id[0])) == 0;
+	return path->count >= of->count &&
+	       memcmp(path->id, of->id, of->count * sizeof(of->id[0])) == 0;
 }
 
 const struct lwm2m_value *lwm2m_value_at(const struct lwm2m_value *values, size_t count,
@@ -222,7 +224,8 @@ const struct lwm2m_value *lwm2m_value_at(const struct lwm2m_value *values, size_
 		if (v->path.count < 3 || v->path.id[0] != object || v->path.id[1] != instance ||
 		    v->path.id[2] != resource)
 			continue;
-		if (!found || (path_equal(&v->path, &found->path) && is_newer(v, found)))
+		if (!found || (v->path.count == found->path.count &&
+			       is_within(&v->path, &found->path) && is_newer(v, found)))
 			found = v;
 	}
 	return found;
@@ -244,12 +247,12 @@ int lwm2m_sink_put(struct lwm2m_sink *sink, const struct lwm2m_value *value, boo
 	if (path->count < 3)
 		return wire_fault_set(sink->fault, ERR_INVAL, "%s is no resource",
 				      lwm2m_path_text(path, text));
-	if (path->count < base->count ||
-	    memcmp(path->id, base->id, base->count * sizeof(base->id[0])) != 0)
+	if (!is_within(path, base))
 		return wire_fault_set(sink->fault, ERR_INVAL, "%s is not under %s",
 				      lwm2m_path_text(path, text), lwm2m_path_text(base, under));
 	for (size_t i = 0; !series && i < sink->count; i++)
-		if (path_equal(&sink->values[i].path, path))
+		if (is_within(&sink->values[i].path, path) ||
+		    is_within(path, &sink->values[i].path))
 			return wire_fault_set(sink->fault, ERR_EXIST, "%s comes twice",
 					      lwm2m_path_text(path, text));
 	if (sink->count == sink->cap)

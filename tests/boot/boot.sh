@@ -32,8 +32,9 @@ package_of() {
 }
 
 libraries() {
-	for program in daemon/postbootd ctl/postbootctl emu/postboot-device; do
-		ldd "$TOP_BUILDDIR/src/$program"
+	for program in src/daemon/postbootd src/ctl/postbootctl src/emu/postboot-device \
+		tests/load/postboot-load; do
+		ldd "$TOP_BUILDDIR/$program"
 	done | awk '$3 ~ /^\// { print $3 }' | sort -u | while read -r library; do
 		package_of "$library"
 	done | sort -u | paste -s -d ,
@@ -54,7 +55,7 @@ installed() {
 : >"$dir/install.log"
 installed install || container_bail "make install failed" "$dir/install.log"
 mkdir "$root/test"
-cp "$here/inside.sh" "$TOP_SRCDIR/README.md" "$root/test/"
+cp "$here/inside.sh" "$TOP_SRCDIR/README.md" "$TOP_BUILDDIR/tests/load/postboot-load" "$root/test/"
 container_unit "$root"
 
 for boot in 1 2; do

@@ -415,6 +415,105 @@ sessions_kept() {
 	wait || :
 }
 
+# keys_add PRODUCT COUNT: devices with the keys in $LAB/keys, over one connection.
+keys_add() {
+	perl -MIO::Socket::UNIX -e '
+		my ($product, $count) = @ARGV;
+		my $s = IO::Socket::UNIX->new("/run/postboot/admin.sock") or die;
+		for my $i (1 .. $count) {
+			my ($id, $key) = (sprintf("up-%05d", $i), sprintf("%032x", $i));
+			my $body = "{\"id\":\"$id\",\"product\":\"$product\",\"psk\":\"$key\"}";
+			printf $s "POST /v1/devices HTTP/1.1\r\nHost: localhost\r\n" .
+				"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+				length $body, $body;
+			$s->flush;
+			my ($line, $len) = (scalar <$s>, 0);
+			$line =~ / 201 / or die $line;
+			while (($line = <$s>) !~ /^\r?\n$/) {
+				$len = $1 if $line =~ /^content-length: *(\d+)/i;
+			}
+			read $s, $line, $len if $len;
+			print "$id:$key\n";
+		}' "$1" "$2" >"$LAB/keys"
+}
+
+# said KEY: what postboot-load said of it.
+said() {
+	tr ' ' '\n' <"$LAB/load" | sed -n "s/^$1=//p"
+}
+
+# Datagrams for which the kernel had no room at the port of devices.
+lost() {
+	awk -v port="$(printf ':%04X$' 5684)" '$2 ~ port { sum += $NF } END { print sum + 0 }' \
+		/proc/net/udp
+}
+
+# What dpkg does with the program.
+install_another() {
+	cp -p /usr/sbin/postbootd /usr/sbin/postbootd.dpkg-new
+	printf '\0' >>/usr/sbin/postbootd.dpkg-new
+	mv /usr/sbin/postbootd.dpkg-new /usr/sbin/postbootd
+}
+
+upgrade_under_load() {
+	local sessions=2000 load before
+	printf '%s\n' 'requests-per-second = 1000000' 'device-requests-per-second = 100000' >"$CONF"
+	systemctl restart postboot.service
+	head -c 262144 /dev/urandom >"$LAB/up-1.bin"
+	head -c 262144 /dev/urandom >"$LAB/up-2.bin"
+	postbootctl product add upgraded
+	postbootctl release add upgraded "$LAB/up-1.bin" --version 1.0.0
+	postbootctl release add upgraded "$LAB/up-2.bin" --version 1.1.0
+	postbootctl product target upgraded 1.1.0
+	keys_add upgraded $((sessions + 4))
+	before=$(lost)
+	# Blocks at their times, whatever happens to the server, and reports without a pause.
+	/test/postboot-load --psk-list "$LAB/keys" --report-first --expect "$LAB/up-2.bin" \
+		--sessions "$sessions" --window 2 --rate 8000 --reporters 4 --sockets 4 --seconds 10 \
+		--drain >"$LAB/load" 2>"$LAB/load.err" &
+	load=$!
+	for _ in 1 2; do
+		until_true 60 metric_above "$sessions" postboot_image_blocks_total
+		install_another
+		[[ $(readlink "/proc/$(pid)/exe") == *' (deleted)' ]]
+		systemctl restart postboot.service
+		[[ $(readlink "/proc/$(pid)/exe") != *' (deleted)' ]]
+		[ "$(metric postboot_sessions_restored_total)" = $((sessions + 4)) ]
+	done
+	wait "$load" || {
+		cat "$LAB/load.err"
+		false
+	}
+	cat "$LAB/load" "$LAB/load.err"
+	for what in wrong refused failed unanswered overdue; do
+		[ "$(said $what)" = 0 ]
+	done
+	[ "$(said repeats_most)" -le 1 ]
+	[ "$(lost)" = "$before" ]
+	[ "$(metric 'postboot_handshakes_total{result="ok"}')" = 0 ]
+	: >"$CONF"
+	systemctl restart postboot.service
+}
+
+# Without a store the sessions go to the folder of the admin socket, if they can.
+no_store() {
+	mkdir -p /run/systemd/system/postboot.service.d
+	printf '[Service]\nFileDescriptorStoreMax=0\n' >/run/systemd/system/postboot.service.d/s.conf
+	systemctl daemon-reload
+	systemctl restart postboot.service # into a process that has none
+	device desk-10 --interval 1 >"$LAB/desk-10.log" 2>&1 &
+	until_true 20 metric_above 0 postboot_sessions
+	until_true 20 metric_above 3 postboot_coap_requests_total
+	systemctl restart postboot.service
+	logged '^sessions=not-stored error="the service manager keeps no file of ours" do='
+	logged '^sessions=\(saved .* to=/run/postboot/sessions \|not-saved at=/run/postboot/sessions .* do=\)'
+	kill $!
+	wait || :
+	rm /run/systemd/system/postboot.service.d/s.conf
+	systemctl daemon-reload
+	systemctl restart postboot.service
+}
+
 crash_restarts() {
 	before=$(pid)
 	kill -KILL "$before"
@@ -489,6 +588,8 @@ case $boot in
 	t "the journal has levels and fields" journal_fields
 	t "a lost key is told, and the right one heals" wrong_key
 	t "the key of the service is changed" key_changed
+	t "an upgrade under 2,000 sessions loses no datagram and no session" upgrade_under_load
+	t "without a store of descriptors it is told where sessions go" no_store
 	t "enabling the service enables its sockets" enabled
 	;;
 2)

@@ -39,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
-	if (count > CAP || (alternate[0] && alternate[0] != '/'))
+	size_t len = strlen(alternate);
+	if (count > CAP || (len && alternate[0] != '/') || (len > 1 && alternate[len - 1] == '/'))
 		abort();
 	for (size_t i = 0; i < count; i++)
 		check(&links[i], alternate);

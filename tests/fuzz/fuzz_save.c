@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "net/net_internal.h"
 #include "net/net_save.h"
+#include "net/net_x509_set.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -58,6 +59,14 @@ static void on_observe_end(void *ctx, struct net_peer *peer, uint32_t tag)
 
 static void net_up(void)
 {
+	/* as much of a set as judges what a session rests on */
+	static uint64_t revoked[] = {40};
+	static struct net_x509_trust trust = {.product = 1, .anchor = 5};
+	static struct net_x509 set = {.references = 1,
+				      .info.revoked = 1,
+				      .revoked = revoked,
+				      .trusts = &trust,
+				      .trust_count = 1};
 	static const struct net_callbacks callbacks = {
 		.peer_gone = on_gone, .observe_end = on_observe_end, .peer_back = on_back};
 	const struct net_conf conf = {.callbacks = &callbacks, .connection_ids = true};
@@ -69,6 +78,7 @@ static void net_up(void)
 	must(uv_loop_init(&rig.loop) == 0);
 	must(net_new(&rig.loop, &conf, &rig.net) == 0);
 	must(net_listen(rig.net, (struct sockaddr *)&any, true, &rig.bound) == 0);
+	rig.net->x509 = &set;
 }
 
 static void put_check(struct buf *w, size_t start, uint64_t *chained)
@@ -158,6 +168,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rig.net->saved = true; /* nobody is told */
 	net_peers_end(rig.net);
 	rig.net->saved = false;
-	must(rig.net->live_count == 0 && rig.net->sleep.slab.pages == 0);
+	must(rig.net->live_count == 0 && rig.net->mark_count == 0);
+	must(rig.net->sleep.slab.pages == 0);
 	return 0;
 }

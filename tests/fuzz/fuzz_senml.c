@@ -88,10 +88,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (count > LWM2M_VALUES)
 		abort();
 	values_check(values, count, &base, payload, scratch);
-	again(LWM2M_SENML_CBOR, &base, values, count);
-	for (size_t i = 0; i < count; i++)
-		if (values[i].type == LWM2M_RAW && !wire_utf8_ok(values[i].bytes))
+	/* Text of format 0 is taken as it is; JSON has no NUL. */
+	bool has_nul = false;
+	for (size_t i = 0; i < count; i++) {
+		if (values[i].text_form && !wire_utf8_ok(values[i].bytes))
 			return 0;
+		has_nul = has_nul || (values[i].bytes.len &&
+				      memchr(values[i].bytes.ptr, 0, values[i].bytes.len));
+	}
+	again(LWM2M_SENML_CBOR, &base, values, count);
+	if (has_nul)
+		return 0;
 	again(LWM2M_SENML_JSON, &base, values, count);
 	return 0;
 }

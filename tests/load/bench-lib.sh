@@ -3,7 +3,8 @@
 #
 # bench-lib.sh: what the parts of the benchmark share; included by bench.sh, which sets `dir` first.
 #
-# Servers: daemon (postbootd), net (our endpoint without an engine), openssl and gnutls (a small
+# Servers: daemon (postbootd), net (our endpoint without an engine), quota (the same, which counts
+# what each device asks), openssl and gnutls (a small
 # server on Debian's libcoap). A cell is one run of the load client against the running server; its
 # line of key=value goes to $dir/cell-NAME, and what is told of a cell is a median of its lines. A
 # cell in which the server waited for a processor more than 5 % of the time is done again, at most
@@ -13,6 +14,7 @@ bin=${TOP_BUILDDIR:-.}/tests/load
 POSTBOOTD=${POSTBOOTD:-${TOP_BUILDDIR:-.}/src/daemon/postbootd}
 POSTBOOTCTL=${POSTBOOTCTL:-${TOP_BUILDDIR:-.}/src/ctl/postbootctl}
 server=
+TRIES='1 2 3'
 
 die() {
 	echo "bench.sh: $*" >&2
@@ -20,8 +22,11 @@ die() {
 	exit 1
 }
 
-say() {
-	echo "bench.sh: $*" >&2
+started=$(date +%s)
+
+say() { # with the minutes and seconds since the start
+	spent=$(($(date +%s) - started))
+	printf 'bench.sh: %2d:%02d %s\n' $((spent / 60)) $((spent % 60)) "$*" >&2
 }
 
 stop_server() {
@@ -119,13 +124,16 @@ start_daemon() { # [CPU]
 
 # ---- servers of one file ----
 
-# start net|openssl|gnutls: sets server, port, keys, path
+# start net|quota|openssl|gnutls: sets server, port, keys, path
 start() {
 	path='--path /fw/x'
 	keys=$dir/same-keys
 	case $1 in
-	net) set -- "$bin/net-server" --file "$dir/image" --psk-list "$keys" --port 0 \
-		--handshakes 1000000 --tick 60000 ;;
+	net | quota)
+		[ "$1" = net ] && set -- || set -- --quota 1000000
+		set -- "$bin/net-server" --file "$dir/image" --psk-list "$keys" --port 0 \
+			--handshakes 1000000 --tick 60000 "$@"
+		;;
 	openssl) set -- "$bin/bench-coap-server" "$dir/image" "$keys" 25684 ;;
 	gnutls) set -- "$bin/bench-coap-server-gnutls" "$dir/image" "$keys" 25685 ;;
 	esac
@@ -160,7 +168,7 @@ cell() {
 	name=$1
 	for_s=$2
 	shift 2
-	for try in 1 2 3; do
+	for try in $TRIES; do
 		[ "$path" != --report-first ] || daemon_devices
 		load --seconds "$for_s" "$@"
 		[ "$waited" -gt $((for_s * 50)) ] || break

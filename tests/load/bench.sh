@@ -14,6 +14,7 @@
 #   --many N          sessions of which memory is told (100000)
 #   --devices N       whole updates (10000)
 #   --crowd N         devices with certificates that come at once (1000)
+#   --quick           every part, with next to nothing in it: does it run?
 #   --output FILE     instead of bench.json
 #   --document FILE   puts the tables between its lines "bench: begin" and "bench: end"
 set -eu
@@ -32,11 +33,17 @@ CROWD=1000
 DEVICES=10000
 OUTPUT=bench.json
 DOCUMENT=
+quick=
 parts=
 while [ $# -gt 0 ]; do
 	case $1 in
 	transfer | crowd | many | life)
 		parts="$parts $1"
+		shift
+		continue
+		;;
+	--quick)
+		RUNS=1 FOR_S=1 IDLE=500 IDLE_LIBCOAP=100 MANY=1000 DEVICES=200 CROWD=20 quick=yes
 		shift
 		continue
 		;;
@@ -64,6 +71,7 @@ parts=${parts:-transfer crowd many life}
 dir=$(mktemp -d)
 # shellcheck source=tests/load/bench-lib.sh
 . "$(dirname "$0")/bench-lib.sh"
+[ -z "$quick" ] || TRIES=1
 trap 'stop_server; rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
 
@@ -76,7 +84,7 @@ awk -v n=$((IDLE + IDLE_LIBCOAP + 1024)) 'BEGIN {
 
 # ---- blocks and handshakes ----
 
-CELLS=$((RUNS * 24 + 8))
+CELLS=$((RUNS * 27 + 8)) # each may take three tries
 
 # A product, a target to update to, and all devices: 32 for each cell, and the idle crowd.
 daemon_fill() {
@@ -104,6 +112,7 @@ floor() {
 }
 
 measure_one_file() { # net|openssl|gnutls
+	say "run $run of $RUNS: $1"
 	start "$1"
 	cell "$1-ccm8" "$FOR_S"
 	cell "$1-gcm" "$FOR_S" --suite gcm
@@ -114,6 +123,13 @@ measure_one_file() { # net|openssl|gnutls
 	stop_server
 }
 
+# What it costs to count what each device asks for.
+measure_quota() {
+	start quota
+	cell quota-ccm8 "$FOR_S"
+	stop_server
+}
+
 # Half of what libcoap and OpenSSL can at most, for everybody.
 open_loop() {
 	: "${rate:=$(awk -v v="$(median openssl-ccm8 blocks_per_s)" 'BEGIN { printf "%d", v / 2 }')}"
@@ -121,6 +137,7 @@ open_loop() {
 }
 
 measure_daemon() {
+	say "run $run of $RUNS: postbootd"
 	daemon_conf
 	start_daemon 0
 	[ -e "$dir/devices" ] || daemon_fill >/dev/null
@@ -143,15 +160,16 @@ transfer() {
 	rate=
 	while [ $run -lt "$RUNS" ]; do
 		run=$((run + 1))
-		say "blocks and handshakes, run $run of $RUNS"
+		say "run $run of $RUNS: what the machine can"
 		floor
 		for which in openssl gnutls net; do
 			measure_one_file $which
 		done
+		measure_quota
 		measure_daemon
 	done
 	if [ "$IDLE_LIBCOAP" -gt 0 ]; then
-		say "libcoap with $IDLE_LIBCOAP idle sessions"
+		say "libcoap + OpenSSL with $IDLE_LIBCOAP idle sessions"
 		start openssl
 		cell openssl-idle "$FOR_S" --idle "$IDLE_LIBCOAP"
 		stop_server
@@ -199,10 +217,15 @@ transfer_rows() {
 	row cpu-floor-net "our endpoint without the engine" us/block \
 		"$(median net-ccm8 cpu_us_per_block)" "$f" 'ratio<=1.25' "$(marked net-ccm8)"
 	row floor-udp "of that: datagrams" us "" "$(median floor udp_us)" ""
+	row floor-udp4 "not in it: answers given to the kernel in fours" us "" \
+		"$(median floor udp4_us)" ""
 	row floor-seal "of that: sealing 1 KiB, AES-128-CCM-8, mbedTLS" us "" "$(median floor seal_us)" ""
 	row floor-open "not in it: opening the request" us "" "$(median floor open_us)" ""
 	row floor-openssl "not in it: sealing by OpenSSL" us "" "$(median floor openssl_seal_us)" ""
 	section "postbootd alone" "with" "without"
+	row quota "our endpoint without the engine, with quotas" us/block \
+		"$(median quota-ccm8 cpu_us_per_block)" "$(median net-ccm8 cpu_us_per_block)" "" \
+		"$(marked quota-ccm8 net-ccm8)"
 	row idle "blocks/s with $IDLE sessions idle" "" "$(median daemon-idle $per_s)" \
 		"$(median daemon-before $per_s)" 'ratio>=0.8' "$(marked daemon-idle daemon-before)"
 	row reports "p99 of a block beside 16 reporters" us "$(median daemon-reports p99_us)" \

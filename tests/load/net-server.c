@@ -8,7 +8,8 @@
  *
  * GET /fw/x is the file, cut here; GET /whole the same, cut by net; GET /desired a counter that
  * rises every tick (observable); POST /report answers 2.04, after ?delay=MS if given; POST /fail
- * 4.09; POST /bye ends the session. The psk list has lines of id:hex.
+ * 4.09; POST /bye ends the session. The psk list has lines of id:hex. Without --quota nobody counts
+ * requests; with it N a second are one device's, and all devices'.
  */
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -357,6 +358,7 @@ static void parse(int argc, char **argv, struct options *o)
 		{"max-peers", required_argument, NULL, 'm'},
 		{"debug", no_argument, NULL, 'd'},
 		{"handshakes", required_argument, NULL, 'h'},
+		{"quota", required_argument, NULL, 'q'},
 		{"hibernate", required_argument, NULL, 's'},
 		{NULL, 0, NULL, 0},
 	};
@@ -396,6 +398,10 @@ static void parse(int argc, char **argv, struct options *o)
 			break;
 		case 's':
 			o->conf.hibernate_after_ms = atoi(optarg);
+			break;
+		case 'q':
+			o->conf.device_requests_per_s = (unsigned)atoi(optarg);
+			o->conf.requests_per_s = o->conf.device_requests_per_s;
 			break;
 		case 'd':
 			log_set_level(LOG_LEVEL_DEBUG);

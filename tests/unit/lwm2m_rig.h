@@ -32,6 +32,10 @@ enum rig_apply {
 	APPLY_FAILS,  /* stays, State 2, Result `fails_with` */
 };
 
+enum rig_delivery { DELIVERS_BOTH, DELIVERS_PULL, DELIVERS_PUSH, DELIVERS_UNTOLD };
+enum { RIG_NONE = -1 };
+
+/* All zero: a good one. */
 struct rig_script {
 	/* registration */
 	const char *version; /* "1.1" */
@@ -39,17 +43,17 @@ struct rig_script {
 	const char *root; /* "", "/lwm2m" */
 	int64_t lifetime_s;
 	/* reads */
-	int format;	   /* answers so without Accept */
-	unsigned refuses;  /* formats answered 4.06: bits 1 CBOR, 2 TLV, 4 JSON */
-	bool no_instances; /* no instance is read as a whole */
-	bool no_firmware;  /* no object 5 */
-	bool no_version;   /* no /3/0/3 */
-	bool uptime, count, digest;
+	int format;	     /* answers so without Accept */
+	unsigned refuses;    /* formats answered 4.06: bits 1 CBOR, 2 TLV, 4 JSON */
+	bool no_instances;   /* no instance is read as a whole */
+	bool no_firmware;    /* no object 5 */
+	bool no_version;     /* no /3/0/3 */
+	bool bare;	     /* no /33605/0: uptime, boot counter, digest */
 	bool clock_restarts; /* /3/0/13 counts from 0 at a boot */
 	/* object 5 */
-	int delivery;	   /* -1: not told */
-	int state_at_boot; /* -1: 0 */
-	bool no_reset;	   /* State does not go away by a reset */
+	int delivery; /* -1: not told */
+	int state_at_boot;
+	bool no_reset; /* State does not go away by a reset */
 	bool no_observe, lost_notifications;
 	int uri_code; /* a Write to /5/0/1 is answered so; 0: 2.04 */
 	int push_code;
@@ -62,9 +66,10 @@ struct rig_script {
 	bool execute_unanswered; /* done, but the answer is lost */
 	/* after Execute */
 	enum rig_apply apply;
-	bool registers_first;	       /* registers anew before it reboots */
-	int result_first;	       /* shows Result so before it reboots (0: not) */
-	int state_after, result_after; /* in the first boot after; -1: 0, 1 */
+	bool registers_first; /* registers anew before it reboots */
+	int result_first;     /* shows Result so before it reboots (0: not) */
+	int state_after;      /* in the first boot after */
+	int result_after;     /* 0: 1; RIG_NONE: 0 */
 };
 
 struct rig {
@@ -88,7 +93,9 @@ struct rig {
 	int64_t answer_ms; /* when its answer comes */
 	uint64_t random;
 	char log[TALK_FAULT];
-	bool restarts; /* the server restarts after every commit */
+	bool gone, plain;
+	unsigned commits, updates; /* that a step wanted; of the registration */
+	bool restarts;		   /* the server restarts after every second commit, by chance */
 
 	/* the device */
 	bool on, registered;
@@ -96,15 +103,15 @@ struct rig {
 	int named; /* the image whose label it names */
 	int state, result;
 	uint32_t boots;
-	int64_t booted_ms, heard_ms, update_ms, speaks_ms;
+	int64_t booted_ms, heard_ms, update_ms;
 	uint32_t observes[2]; /* tags */
 	int64_t download_ms;  /* next block, 0: none */
 	int64_t offset;
-	int64_t apply_ms;    /* when Execute takes effect, 0: not */
-	int64_t register_ms; /* when it registers next, 0: not */
+	int64_t apply_ms;	/* when Execute takes effect, 0: not */
+	int64_t register_ms;	/* when it registers next, 0: not */
+	uint32_t boots_offered; /* boots when the attempt was offered */
 	unsigned executed, written, pushed, blocks;
 	char uri[TALK_PAYLOAD + 1];
-	char told_options[16];
 	int64_t state_read; /* as the server has read it last */
 };
 
@@ -122,11 +129,16 @@ void rig_request(struct rig *r, uint8_t method, const char *path, const char *qu
 		 int content_format, const void *payload, size_t len);
 void rig_ring(struct rig *r);
 int rig_operator(struct rig *r, enum operator_act act, int64_t arg);
+/* The server's clock jumps. */
+void rig_jump(struct rig *r, int64_t seconds);
 /* The server restarts: what was not saved is lost. */
 void rig_restart(struct rig *r);
 uint64_t rig_random(struct rig *r);
 /* A fact for people, NULL: none such. Static. */
 const char *rig_fact(struct rig *r, const char *name);
+
+/* Sentences of `explain`. */
+unsigned rig_sentences(struct rig *r);
 
 struct lwm2m_talk *rig_talk(struct rig *r);
 

@@ -239,7 +239,7 @@ static void test_final_answer_before_the_end(void **state)
 	assert_answer(r, 1, 0, TAG, NET_CODE(4, 5), "no");
 	put(r, 300, 3);
 	rig_answer(r, (struct answer){.type = WIRE_ACK, .code = NET_CODE(2, 4)}); /* all of it? */
-	assert_answer(r, 2, 0, TAG, NET_CODE(2, 4), "");
+	assert_answer(r, 2, ERR_SYNTAX, TAG, 0, "");
 	assert_int_equal(r->sent_count, 3);
 	rig_free(r);
 }

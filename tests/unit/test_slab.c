@@ -116,7 +116,33 @@ static void test_regions_come_and_go(void **state)
 	assert_int_equal(s.regions, 2);
 	for (unsigned i = 0; i < PIECES; i++)
 		slab_give(&s, piece[i], LEN);
+	assert_int_equal(s.pages, 0);
+	assert_int_equal(s.regions, 1); /* with the page that stays */
+	assert_non_null(s.spare);
+	slab_done(&s);
 	assert_int_equal(s.regions, 0);
+}
+
+/* One piece by turns: the same page each time, whatever its size, and it is as new. */
+static void test_last_page_stays_for_who_comes_next(void **state)
+{
+	struct slab s;
+
+	(void)state;
+	slab_init(&s);
+	for (unsigned len = SLAB_STEP; len <= SLAB_PIECE; len += SLAB_STEP) {
+		uint8_t *piece = slab_take(&s, len);
+
+		assert_non_null(piece);
+		assert_true(is_zero(piece, len));
+		assert_null(s.spare);
+		assert_int_equal(s.pages, 1);
+		assert_int_equal(s.regions, 1);
+		memset(piece, 0xff, len);
+		slab_give(&s, piece, len);
+		assert_non_null(s.spare);
+		assert_int_equal(s.pages, 0);
+	}
 	slab_done(&s);
 }
 
@@ -127,6 +153,7 @@ int main(void)
 		cmocka_unit_test(test_given_piece_is_wiped_and_taken_again),
 		cmocka_unit_test(test_pages_go_with_their_last_piece),
 		cmocka_unit_test(test_regions_come_and_go),
+		cmocka_unit_test(test_last_page_stays_for_who_comes_next),
 	};
 
 	return cmocka_run_group_tests_name("base/slab", tests, NULL, NULL);

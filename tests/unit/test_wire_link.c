@@ -127,6 +127,7 @@ static void test_link_root_may_come_last_and_with_other_words(void **state)
 	assert_string_equal(parsed("</a>;rt=oma.lwm2m,</ab/3/0>,</a3/0>,</a/5/0>"), "/, /5/0");
 	/* a slash at its end is not doubled */
 	assert_string_equal(parsed("</a/>;rt=oma.lwm2m,</a/5/0>"), "/, /5/0");
+	assert_string_equal(alternate, "/a");
 	/* of two the first */
 	assert_string_equal(parsed("</a>;rt=oma.lwm2m;rt=x,</b>;rt=oma.lwm2m,</b/1>,</a/2>"),
 			    "/, /2");

@@ -219,6 +219,8 @@ static void test_tlv_malformed_says_what_and_where(void **state)
 		{"/5/0/3/1", "C10302", ERR_INVAL, "/5/0/3 is not under /5/0/3/1"},
 		{"/5/0", "C10302C10300", ERR_EXIST, "/5/0/3 comes twice"},
 		{"/5", "0300C103020300C10302", ERR_EXIST, "/5/0/3 comes twice"},
+		{"/3/0", "8606410005410106C10601", ERR_EXIST, "/3/0/6 comes twice"},
+		{"/3/0", "C106018606410005410106", ERR_EXIST, "/3/0/6/0 comes twice"},
 		{"/", "C10302", ERR_UNSUPPORTED, "TLV does not say which object it is of"},
 	};
 
