@@ -11,7 +11,7 @@ usage() {
 usage: demo.sh [--no-install] [--fast]
 Sets up, builds in build/, and plays the story in about a minute: a healthy
 device, one with a full file system, one with updates disabled, one locked to an
-older release, and what the operator sees of them. It happens in a throw-away
+older release, one with an LwM2M client, and what the operator sees of them. It happens in a throw-away
 folder and on a free local port.
 
   --no-install  install no Debian packages: name the missing ones and stop.

@@ -78,8 +78,8 @@ struct device {
 	int64_t product;
 	int64_t created_ms;
 	/* How it proves who it is. Neither: by a key, which is not kept here. */
-	bool plain;	/* it does not: it may speak plain coap */
-	bool certified; /* by a certificate */
+	bool plain;			   /* it does not: it may speak plain coap */
+	bool certified;			   /* by a certificate */
 	char protocol[LIMIT_PROTOCOL + 1]; /* "native", another one's name, "": not known yet */
 
 	/* operator */

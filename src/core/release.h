@@ -74,8 +74,8 @@ struct product {
 	int64_t created_ms;
 	uint32_t ca_count; /* CAs that sign certificates of its devices; their text is not kept here
 			    */
-	uint8_t ca_sha256[DIGEST_SHA256]; /* of that text; zeros: none */
-	char protocol[LIMIT_PROTOCOL + 1]; /* that its devices may speak, "": any */
+	uint8_t ca_sha256[DIGEST_SHA256];	       /* of that text; zeros: none */
+	char protocol[LIMIT_PROTOCOL + 1];	       /* that its devices may speak, "": any */
 	char protocol_options[LIMIT_TALK_OPTIONS + 1]; /* lines of name=value */
 };
 

@@ -48,6 +48,41 @@ static int policy_take(const struct ctl *c, const char *word, json_t *body, json
 	return CTL_DONE;
 }
 
+/* "--protocol-option O=V" into {"O": "V"}; without a value: null. */
+static int option_take(const struct ctl *c, const char *word, json_t *options)
+{
+	const char *eq = strchr(word, '=');
+	char name[64];
+	size_t len = eq ? (size_t)(eq - word) : 0;
+
+	if (len == 0 || len >= sizeof(name))
+		return ctl_usage(c, "--protocol-option \"%s\" is not O=V", word);
+	memcpy(name, word, len);
+	name[len] = '\0';
+	if (json_object_get(options, name) != NULL)
+		return ctl_usage(c, "--protocol-option %s is given twice", name);
+	if (json_object_set_new(options, name, eq[1] ? json_string(eq + 1) : json_null()))
+		return ctl_usage(c, "--protocol-option %s: its value is no UTF-8", name);
+	return CTL_DONE;
+}
+
+static int protocol_take(const struct ctl *c, const struct args *a, json_t *body)
+{
+	const char *protocol = args_option(a, "protocol");
+	json_t *options = json_object();
+	int done = CTL_DONE;
+
+	if (protocol != NULL && json_object_set_new(body, "protocol", json_string(protocol)))
+		done = ctl_usage(c, "--protocol: it is no UTF-8");
+	for (unsigned i = 0; i < a->option_count && done == CTL_DONE; i++)
+		if (strcmp(a->option[i].row->name, "protocol-option") == 0)
+			done = option_take(c, a->option[i].value, options);
+	if (done == CTL_DONE && json_object_size(options) > 0)
+		(void)json_object_set(body, "protocol_options", options);
+	json_decref(options);
+	return done;
+}
+
 /* Words from the second one on; NULL after a usage message. */
 static json_t *settings(const struct ctl *c, const struct args *a)
 {
@@ -62,6 +97,11 @@ static json_t *settings(const struct ctl *c, const struct args *a)
 			json_decref(policy);
 			return NULL;
 		}
+	}
+	if (protocol_take(c, a, body) != CTL_DONE) {
+		json_decref(body);
+		json_decref(policy);
+		return NULL;
 	}
 	if (json_object_size(policy) > 0)
 		(void)json_object_set(body, "policy", policy);
@@ -95,6 +135,7 @@ static void view_product(const struct output *o, const json_t *p)
 			   get_int(ca, "certificates"), get_str(ca, "sha256"));
 		out_nl(o);
 	}
+	view_protocol(o, p);
 	view_label(o, "created");
 	out_printf(o, "%s, %s", out_when(created, when), out_ago(o, created, ago));
 	out_nl(o);
@@ -156,6 +197,10 @@ int product_set(struct ctl *c, const struct args *a)
 
 	if (body == NULL)
 		return CTL_USAGE;
+	if (json_object_size(body) == 0) {
+		json_decref(body);
+		return ctl_usage(c, "KEY=VALUE... is missing, or --protocol, --protocol-option");
+	}
 	url_init(&u, "/v1/products");
 	url_segment(&u, a->pos[0]);
 	return finish(c, ctl_call(c, "PATCH", &u, body), "changed");

@@ -3,8 +3,16 @@
 
 #include <stddef.h>
 
+#define PROTOCOL_OPTIONS                                                                           \
+	{"protocol", "P", "what its devices speak: any, native, or another protocol's name"},      \
+	{                                                                                          \
+		"protocol-option", "O=V",                                                          \
+			"an option of it and its value; may be repeated; O= takes it out"          \
+	}
+
 static const struct option_row product_add_options[] = {
 	{"hardware", "H", "only devices that report this hardware"},
+	PROTOCOL_OPTIONS,
 	{NULL, NULL, NULL},
 };
 static const struct option_row release_add_options[] = {
@@ -77,6 +85,11 @@ static const struct option_row act_options[] = {
 	{"if-rev", "N", "only if its revision is still N, as show told it"},
 	{NULL, NULL, NULL},
 };
+static const struct option_row product_set_options[] = {
+	PROTOCOL_OPTIONS,
+	{"if-rev", "N", "only if its revision is still N, as show told it"},
+	{NULL, NULL, NULL},
+};
 static const struct option_row audit_list_options[] = {
 	{"object", "X", "only acts on this device, product, \"PRODUCT VERSION\" or attempt"},
 	{"limit", "N", "the newest N [50]; -n for short"},
@@ -120,14 +133,14 @@ static const char backup_text[] =
 
 /* clang-format off */
 const struct command commands[] = {
-	{"product", "add", "NAME [--hardware H] [KEY=VALUE...]", 1, ARGS_MAX,
+	{"product", "add", "NAME [--hardware H] [--protocol P] [--protocol-option O=V]... [KEY=VALUE...]", 1, ARGS_MAX,
 	 "create a product", product_add_options, product_add, policy_text},
 	{"product", "list", "", 0, 0,
 	 "all products", NULL, product_list, NULL},
 	{"product", "show", "NAME", 1, 1,
 	 "one product and its policy", NULL, product_show, NULL},
-	{"product", "set", "NAME KEY=VALUE... [--if-rev N]", 2, ARGS_MAX,
-	 "change its policy or hardware", act_options, product_set, policy_text},
+	{"product", "set", "NAME [KEY=VALUE...] [--protocol P] [--protocol-option O=V]... [--if-rev N]", 1, ARGS_MAX,
+	 "change its policy, hardware or protocol", product_set_options, product_set, policy_text},
 	{"product", "target", "NAME VERSION|none [--if-rev N]", 2, 2,
 	 "the release its devices should run", act_options, product_target, NULL},
 	{"product", "ca", "NAME FILE|none [--if-rev N]", 2, 2,

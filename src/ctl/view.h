@@ -19,6 +19,11 @@ void view_diagnoses(const struct output *o, const json_t *diagnoses, bool next);
 void view_device(const struct output *o, const json_t *device);
 void view_explain(const struct output *o, const json_t *explain);
 /* Why nothing is offered. */
+/* What devices of a product speak, and its options for that; what is known of a device that is
+ * asked; and what a device speaks. */
+void view_protocol(const struct output *o, const json_t *product);
+void view_facts(const struct output *o, const json_t *device);
+void view_speaks(const struct output *o, const json_t *device);
 void view_blocked(const struct output *o, const json_t *blocked);
 
 /* An event in one line. */

@@ -258,8 +258,10 @@ void view_device(const struct output *o, const json_t *d)
 	revision(o, d);
 	operator_acts(o, d);
 	contact(o, d);
+	view_speaks(o, d);
 	keys(o, d);
 	reported(o, json_object_get(d, "report"));
+	view_facts(o, d);
 	if (a == NULL && worth_telling(blocked)) {
 		out_heading(o, "Not updated now because");
 		view_blocked(o, blocked);
@@ -286,6 +288,11 @@ void view_explain(const struct output *o, const json_t *e)
 	json_t *step;
 
 	out_wrap(o, 0, get_str(e, "summary"));
+	json_array_foreach(json_object_get(e, "protocol_notes"), i, step)
+	{
+		out_text(o, "  ");
+		out_wrap(o, 2, json_is_string(step) ? json_string_value(step) : "");
+	}
 	if (worth_telling(blocked)) {
 		out_heading(o, "What keeps it from being updated");
 		view_blocked(o, blocked);

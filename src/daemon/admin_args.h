@@ -32,6 +32,8 @@ bool body_text(struct request *rq, const char *key, bool needed, const char **re
 bool body_flag(struct request *rq, const char *key, bool *ret_value); /* absent: false */
 /* Overlays "policy" of the body, if there is one. */
 bool body_policy(struct request *rq, struct policy *policy);
+/* The same of "protocol" and "protocol_options"; an option that is null is taken out. */
+bool body_protocol(struct request *rq, struct product *p);
 
 /* ---- names ---- */
 

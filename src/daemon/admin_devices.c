@@ -22,14 +22,30 @@ struct device_rows {
 	struct engine_device now;
 	struct attempt last;
 	struct diagnoses last_diagnoses;
+	struct view_facts facts;
 	struct view_device view;
 };
 
-static bool device_load(struct request *rq, const char *id, struct device_rows *d)
+static void device_done(struct device_rows *d)
 {
-	memset(d, 0, sizeof(*d));
-	if (!find_device(rq, id, &d->now))
+	json_decref(d->facts.facts);
+	json_decref(d->facts.notes);
+}
+
+/* What the agent of its protocol has to tell. */
+static bool device_facts(struct request *rq, const char *id, struct device_rows *d)
+{
+	d->facts = (struct view_facts){json_object(), json_array()};
+	return read_ok(rq,
+		       engine_device_facts(rq->admin->conf.engine, id, view_facts_tell, &d->facts));
+}
+
+static bool device_rows(struct request *rq, const char *id, struct device_rows *d)
+{
+	if (!find_device(rq, id, &d->now) || !device_facts(rq, id, d))
 		return false;
+	d->view.facts = d->facts.facts;
+	d->view.notes = d->facts.notes;
 	d->view.now = &d->now;
 	d->view.plain_unserved = d->now.device.plain && !rq->admin->conf.plain_devices;
 	if (!read_ok(rq, engine_device_keys(rq->admin->conf.engine, id, d->view.key_set_ms)))
@@ -52,6 +68,16 @@ static bool device_load(struct request *rq, const char *id, struct device_rows *
 	return true;
 }
 
+/* False: answered with a problem. Else device_done() follows. */
+static bool device_load(struct request *rq, const char *id, struct device_rows *d)
+{
+	memset(d, 0, sizeof(*d));
+	if (device_rows(rq, id, d))
+		return true;
+	device_done(d);
+	return false;
+}
+
 void reply_device(struct request *rq, unsigned status, const char *id)
 {
 	char location[16 + 3 * LIMIT_DEVICE_ID + 1] = "/v1/devices/";
@@ -65,6 +91,7 @@ void reply_device(struct request *rq, unsigned status, const char *id)
 	if (rq->unchanged)
 		view_put(&extra, "unchanged", json_true());
 	reply_row(rq, status, d.now.device.rev, view_device(&d.view), extra);
+	device_done(&d);
 	if (status != 201)
 		return;
 	size_t len = strlen(location);
@@ -85,6 +112,7 @@ void device_explain(struct request *rq)
 	if (!body_keys(rq, rq->json, "", "") || !device_load(rq, rq->name[0], &d))
 		return;
 	reply_json(rq, 200, view_explain(&d.view, clock_read().wall_ms));
+	device_done(&d);
 }
 
 /* ---- POST /v1/devices ---- */

@@ -95,6 +95,35 @@ static void put_fleet(struct metrics *m, const struct engine_stats *es)
 	metrics_count(m, "reason", "device-queue", es->shed);
 }
 
+/* Label values are names of ours. */
+static void put_protocols(struct metrics *m, const struct engine_stats *es)
+{
+	const struct engine_protocol *list = es->protocols;
+
+	metrics_family(m, GAUGE, "postboot_protocol_devices",
+		       "Devices, by the protocol that they speak.");
+	for (unsigned i = 0; i < es->protocol_count; i++)
+		metrics_count(m, "protocol", list[i].name[0] ? list[i].name : "unknown",
+			      list[i].devices);
+	metrics_family(m, COUNTER, "postboot_protocol_requests_total",
+		       "Requests of devices, by protocol; those for images not counted.");
+	for (unsigned i = 1; i < es->protocol_count; i++)
+		metrics_count(m, "protocol", list[i].name, list[i].requests);
+	metrics_family(m, COUNTER, "postboot_protocol_asks_total",
+		       "Requests to devices, by protocol.");
+	for (unsigned i = 1; i < es->protocol_count; i++)
+		metrics_count(m, "protocol", list[i].name, list[i].asks);
+	metrics_family(m, COUNTER, "postboot_protocol_attempts_closed_total",
+		       "Attempts closed since the start, by protocol and verdict.");
+	for (unsigned i = 0; i < es->protocol_count; i++)
+		for (int v = 0; v < VERDICT_COUNT; v++)
+			if (list[i].closed[v])
+				metrics_count2(m, "protocol",
+					       list[i].name[0] ? list[i].name : "unknown",
+					       "verdict", verdict_name((enum verdict)v),
+					       list[i].closed[v]);
+}
+
 static void put_images(struct metrics *m, const struct admin *a, const struct engine_stats *es)
 {
 	struct images_stats images;
@@ -319,6 +348,7 @@ static void put_all(struct metrics *m, struct admin *a)
 	put_process(m, a);
 	put_health(m, health_of(a));
 	put_fleet(m, &es);
+	put_protocols(m, &es);
 	put_images(m, a, &es);
 	put_net(m, a, &es);
 	put_store(m, a);

@@ -117,7 +117,7 @@ static void product_changed(struct request *rq)
 	reply_product(rq, 200, rq->name[0]);
 }
 
-/* "hardware" and "policy" of the body over what the product has. */
+/* "hardware", "policy" and the protocol of the body over what the product has. */
 static bool product_fields(struct request *rq, struct product *p)
 {
 	const char *hardware;
@@ -128,7 +128,7 @@ static bool product_fields(struct request *rq, struct product *p)
 		return false;
 	if (hardware)
 		(void)buf_copy_str(p->hardware, sizeof(p->hardware), hardware);
-	return body_policy(rq, &p->policy);
+	return body_policy(rq, &p->policy) && body_protocol(rq, p);
 }
 
 void products_add(struct request *rq)
@@ -137,7 +137,7 @@ void products_add(struct request *rq)
 	const char *name;
 
 	policy_init(&p.policy);
-	if (!body_keys(rq, rq->json, "", " name hardware policy ") ||
+	if (!body_keys(rq, rq->json, "", " name hardware policy protocol protocol_options ") ||
 	    !body_text(rq, "name", true, &name) ||
 	    !check_name(rq, "name", name, LIMIT_PRODUCT_NAME) || !product_fields(rq, &p))
 		return;
@@ -157,7 +157,7 @@ void product_patch(struct request *rq)
 {
 	struct product p;
 
-	if (!body_keys(rq, rq->json, "", " hardware policy ") ||
+	if (!body_keys(rq, rq->json, "", " hardware policy protocol protocol_options ") ||
 	    !find_product(rq, rq->name[0], &p) || !product_fields(rq, &p))
 		return;
 	rq->after = rq->show = product_changed;

@@ -74,6 +74,7 @@ static void dev_free(struct engine *e, struct dev *d)
 	list_remove(&d->idle);
 	free(d->served.units);
 	pace_dev_free(d);
+	talk_drop(d);
 	free(d);
 	e->dev_count--;
 }
@@ -90,7 +91,7 @@ static bool dev_save_counters(struct engine *e, struct dev *d)
 	return job && job_submit(job) == 0;
 }
 
-static void dev_hold(struct engine *e, struct dev *d)
+void dev_hold(struct engine *e, struct dev *d)
 {
 	if (!list_empty(&d->idle)) {
 		list_remove(&d->idle);
@@ -108,8 +109,9 @@ void dev_drop_asleep(struct engine *e, struct dev *d)
 
 void dev_release(struct engine *e, struct dev *d)
 {
-	if (d->flight || d->queued || d->owes || d->awake ||
-	    (d->removed && !list_empty(&d->sessions)))
+	if (d->flight || d->queued || talk_ring_owed(e, d))
+		return;
+	if (d->owes || d->awake || d->pushes || (d->removed && !list_empty(&d->sessions)))
 		return;
 	if (d->removed) {
 		dev_free(e, d);
@@ -117,6 +119,8 @@ void dev_release(struct engine *e, struct dev *d)
 	}
 	if (dev_save_counters(e, d))
 		return; /* the job's end comes here again */
+	if (d->talk && !d->talk->dirty)
+		talk_drop(d);
 	if (list_empty(&d->idle)) {
 		list_append(&e->idle, &d->idle);
 		e->idle_count++;
@@ -160,6 +164,7 @@ void dev_reload(struct engine *e, struct dev *d)
 		return;
 	engine_count_moved(e, &d->u, &fresh);
 	d->u = fresh;
+	talk_drop(d);
 	dev_reset_served(d);
 }
 
@@ -242,6 +247,8 @@ void dev_ring_session(struct engine *e, struct dev *d, struct session *s)
 	struct buf out = buf_writer(payload, sizeof(payload));
 	struct net_reply reply = NET_REPLY(NET_CODE(2, 5));
 
+	if (s->talks)
+		d->ring_talk = true;
 	if (native_desired_encode(format, d->desired, &out))
 		return;
 	reply.content_format = native_content_format(format);
@@ -254,9 +261,30 @@ void dev_ring(struct engine *e, struct dev *d)
 	d->desired++;
 	LIST_EACH(it, next, &d->sessions)
 	dev_ring_session(e, d, LIST_ENTRY(it, struct session, link));
+	talk_ring(e, d);
 }
 
 /* ---- life ---- */
+
+/* All protocols' links: made once, for as long as the engine lives. */
+static int make_well_known(struct engine *e)
+{
+	size_t size = sizeof(NATIVE_WELL_KNOWN);
+
+	for (size_t i = 0; talk_proto_at(i); i++)
+		size += strlen(talk_proto_at(i)->well_known) + 1;
+	e->well_known = malloc(size);
+	if (!e->well_known)
+		return ERR_NOMEM;
+	struct buf b = buf_writer(e->well_known, size);
+	buf_put_str(&b, NATIVE_WELL_KNOWN);
+	for (size_t i = 0; talk_proto_at(i); i++) {
+		buf_put_u8(&b, ',');
+		buf_put_str(&b, talk_proto_at(i)->well_known);
+	}
+	(void)buf_cstr(&b);
+	return 0;
+}
 
 int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
 {
@@ -274,11 +302,14 @@ int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
 	list_init(&e->pacer.ring);
 	list_init(&e->sweeps);
 	sessions_init(e);
-	int err = catalog_load(e);
+	int err = make_well_known(e);
+	if (!err)
+		err = catalog_load(e);
 	if (!err)
 		err = engine_count_load(e);
 	if (err) {
 		catalog_free(e);
+		free(e->well_known);
 		free(e);
 		return err;
 	}
@@ -315,6 +346,7 @@ void engine_free(struct engine *e)
 	}
 	slab_done(&e->session_slab);
 	catalog_free(e);
+	free(e->well_known);
 	free(e);
 }
 
@@ -323,9 +355,9 @@ void engine_set_net(struct engine *e, struct net *net)
 	e->net = net;
 }
 
-const char *engine_well_known(void)
+const char *engine_well_known(const struct engine *e)
 {
-	return NATIVE_WELL_KNOWN;
+	return e->well_known;
 }
 
 /* The doorbell is rung on sessions; net knows which of them listen. */
@@ -350,6 +382,10 @@ const struct net_callbacks *engine_net_callbacks(void)
 		.limited = engine_limited,
 		.peer_note = engine_peer_note,
 		.peer_back = engine_peer_back,
+		.answered = engine_answered,
+		.ask_body = engine_ask_body,
+		.ask_sent = engine_ask_sent,
+		.long_body = engine_long_body,
 	};
 
 	return &callbacks;

@@ -41,7 +41,7 @@ const char *engine_event_prefix(const struct engine *e);
 
 /* The network's callbacks and their context; then the net itself, once it exists. */
 const struct net_callbacks *engine_net_callbacks(void);
-const char *engine_well_known(void);
+const char *engine_well_known(const struct engine *e);
 void engine_set_net(struct engine *e, struct net *net);
 
 /* Timers: deadlines, silences, outage detection, retention. `start` closes the books of our
@@ -155,7 +155,22 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret) E
 /* When the keys were set, by slot; 0: there is none. */
 int engine_device_keys(struct engine *e, const char *id, int64_t ret_set_ms[KEY_SLOTS]) ERR_CHECK;
 
+/* Facts of a device's talk for people, as talk_proto.facts tells them; none is no error. */
+int engine_device_facts(struct engine *e, const char *id,
+			void (*tell)(void *ctx, const char *name, const char *value),
+			void *ctx) ERR_CHECK;
+
+/* By what devices speak: "" while it is not known. */
+enum { ENGINE_PROTOCOLS = 6 };
+struct engine_protocol {
+	const char *name;
+	uint64_t devices, requests, asks;
+	uint64_t closed[VERDICT_COUNT];
+};
+
 struct engine_stats {
+	struct engine_protocol protocols[ENGINE_PROTOCOLS];
+	unsigned protocol_count;
 	uint64_t reports, statuses, blocks, bytes, causes_absent, shed;
 	uint64_t blocks_held, blocks_refused; /* for the rates */
 	unsigned cached_devices, sessions;

@@ -28,6 +28,7 @@ struct act {
 	struct actor by;
 	struct product product;
 	struct release release;
+	bool rings; /* its devices are to hear of it */
 	engine_done *done;
 	void *ctx;
 };
@@ -115,6 +116,7 @@ static int act_adopt(struct act *act, const struct store_result *result)
 		break;
 	case ACT_DEVICE_ADD:
 		e->stats.devices++;
+		engine_count_protocol(e, "")->devices++;
 		break;
 	}
 	return 0;
@@ -134,7 +136,7 @@ static void act_done(void *ctx, const struct store_result *result)
 		err = act_adopt(act, result);
 	}
 	answer(act->done, act->ctx, err, err ? store_why(err) : NULL);
-	if (!err && act->kind == ACT_TARGET)
+	if (!err && act->rings)
 		sessions_ring(act->e, act->product.id);
 	free(act);
 }
@@ -283,6 +285,9 @@ void engine_product_set(struct engine *e, const struct actor *by, const struct p
 	act->product = *old;
 	memcpy(act->product.hardware, p->hardware, sizeof(p->hardware));
 	act->product.policy = p->policy;
+	memcpy(act->product.protocol, p->protocol, sizeof(p->protocol));
+	memcpy(act->product.protocol_options, p->protocol_options, sizeof(p->protocol_options));
+	act->rings = strcmp(old->protocol_options, p->protocol_options) != 0;
 	product_submit(act, old, put_product, &act->product);
 }
 
@@ -338,6 +343,7 @@ void engine_product_target(struct engine *e, const struct actor *by, const char 
 		return;
 	act->product = *p;
 	act->product.target = r ? r->id : 0;
+	act->rings = true;
 	product_submit(act, p, put_product, &act->product);
 }
 

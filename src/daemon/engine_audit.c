@@ -36,6 +36,7 @@ json_t *audit_product(struct engine *e, const struct product *p)
 			 json_integer(policy_get(&p->policy, &policy_rows[i])));
 	view_put(&o, "policy", policy);
 	view_put_ca(&o, p);
+	view_put_protocol(&o, p);
 	return o;
 }
 

@@ -3,7 +3,35 @@
  * Numbers of the fleet. All state is written by the engine, so they are counted once at the
  * start and then moved along with each commit: whoever asks waits for no query.
  */
+#include <string.h>
+
 #include "daemon/engine_internal.h"
+
+struct engine_protocol *engine_count_protocol(struct engine *e, const char *name)
+{
+	struct engine_stats *st = &e->stats;
+
+	for (unsigned i = 0; i < st->protocol_count; i++)
+		if (strcmp(st->protocols[i].name, name) == 0)
+			return &st->protocols[i];
+	return &st->protocols[0]; /* a name that this program does not know */
+}
+
+static void count_devices(void *ctx, const char *protocol, uint64_t devices)
+{
+	engine_count_protocol(ctx, protocol)->devices += devices;
+}
+
+static int count_protocols(struct engine *e)
+{
+	struct engine_stats *st = &e->stats;
+
+	st->protocols[st->protocol_count++].name = "";
+	st->protocols[st->protocol_count++].name = NATIVE_NAME;
+	for (size_t i = 0; talk_proto_at(i) && st->protocol_count < ENGINE_PROTOCOLS; i++)
+		st->protocols[st->protocol_count++].name = talk_proto_at(i)->name;
+	return store_protocols(e->conf.store, count_devices, e);
+}
 
 int engine_count_load(struct engine *e)
 {
@@ -13,6 +41,8 @@ int engine_count_load(struct engine *e)
 
 	if (!err)
 		err = store_open_states(e->conf.store, st->open);
+	if (!err)
+		err = count_protocols(e);
 	if (err)
 		return err;
 	st->devices = counts.devices;
@@ -40,7 +70,10 @@ void engine_count_moved(struct engine *e, const struct update *before, const str
 		st->open[before->attempt.state]--;
 	if (after && after->has_attempt)
 		st->open[after->attempt.state]++;
-	if (!after)
+	engine_count_protocol(e, before->device.protocol)->devices--;
+	if (after)
+		engine_count_protocol(e, after->device.protocol)->devices++;
+	else
 		st->devices--;
 }
 

@@ -23,6 +23,7 @@
 #include "daemon/key_fails.h"
 #include "daemon/key_tries.h"
 #include "proto/native.h"
+#include "proto/talk.h"
 
 enum {
 	ENGINE_BUCKETS = 4096,
@@ -41,10 +42,12 @@ struct session {
 	int64_t key_set_ms; /* which key it proved, by its time */
 	int64_t product;    /* these three of its device, while that is not cached */
 	uint32_t interval_s;
+	uint32_t asked; /* tag of the request of ours that is out, 0: none */
 	bool applying;
 	bool asleep;
 	bool unproved;		/* of the process before: does what it proved still count? */
 	bool ring_due;		/* the doorbell, as soon as its turn has come */
+	bool talks;		/* a talk's request came on it last: it is where we ask */
 	uint8_t desired_format; /* enum wire_format */
 };
 
@@ -70,6 +73,14 @@ struct pacer {
 
 struct job;
 
+/* What an agent remembers of its device, in memory. */
+struct talk {
+	const struct talk_proto *proto;
+	int64_t at_ms; /* when it goes on by itself, as stored */
+	bool dirty;    /* newer than what is stored */
+	_Alignas(max_align_t) uint8_t state[];
+};
+
 struct dev {
 	struct list link; /* in a bucket */
 	struct list idle; /* in engine->idle, while nothing holds it */
@@ -86,6 +97,9 @@ struct dev {
 	struct list queue;
 	unsigned queued;
 	uint32_t desired;   /* the doorbell's counter */
+	struct talk *talk;  /* NULL: none, or it is not loaded */
+	uint64_t pushes;    /* the attempt whose image we send by ourselves */
+	bool ring_talk;	    /* the doorbell is to be heard by its agent */
 	bool block_waits;   /* a first block's job is on its way */
 	bool seen_dirty;    /* last contact is newer than the store's */
 	bool served_dirty;  /* what was served is newer than the store's */
@@ -104,7 +118,12 @@ enum job_kind {
 	JOB_OUTAGE,
 	JOB_CLOCK_STEP,
 	JOB_OPERATOR,
+	JOB_TALK,
+	JOB_TALK_TIMER,
 };
+
+/* What a job of a talk has besides (engine_talk.c). */
+struct talk_job;
 
 struct job {
 	struct list link;
@@ -133,8 +152,10 @@ struct job {
 	/* the work */
 	struct update u;
 	struct outcome out;
-	bool inserts;	/* the open attempt is new */
-	bool unchanged; /* an act that found all as wanted */
+	struct talk_job *talk;
+	const char *speaks; /* the device's protocol from now on; NULL: as before */
+	bool inserts;	    /* the open attempt is new */
+	bool unchanged;	    /* an act that found all as wanted */
 };
 
 struct engine {
@@ -182,6 +203,7 @@ struct engine {
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 	uint64_t secret[2]; /* seeds the device hash */
+	char *well_known;
 	struct key_tries tries;
 	struct key_fails key_fails;
 };
@@ -201,6 +223,8 @@ int dev_get(struct engine *e, const char *id, struct dev **ret_dev) ERR_CHECK;
 void dev_release(struct engine *e, struct dev *d);
 /* The same, without keeping it if it has sessions that sleep. */
 void dev_drop_asleep(struct engine *e, struct dev *d);
+/* Something is about to work on it: it stays. */
+void dev_hold(struct engine *e, struct dev *d);
 void dev_reset_served(struct dev *d);
 /* Fills what surrounds device and attempt from the catalogue and the history. */
 int dev_context(struct engine *e, struct dev *d, struct update *u) ERR_CHECK;
@@ -231,6 +255,8 @@ bool engine_peer_back(void *ctx, struct net_peer *peer, struct bytes note, bool 
 
 /* engine_count.c */
 int engine_count_load(struct engine *e) ERR_CHECK;
+/* Of a protocol by its name; "": not known yet. */
+struct engine_protocol *engine_count_protocol(struct engine *e, const char *name);
 /* A commit made `after` of `before`; NULL: the device was removed. */
 void engine_count_moved(struct engine *e, const struct update *before, const struct update *after);
 
@@ -249,9 +275,57 @@ const char *engine_shed_text(int err);
 struct job *job_new(struct engine *e, struct dev *d, enum job_kind kind);
 /* Takes the job. ERR_BUSY when the device's queue is full (the job is then freed). */
 int job_submit(struct job *job) ERR_CHECK;
+void job_free(struct job *job);
+/* Puts what job->out says happened, but for the device's row and the open attempt's. */
+int job_put(struct job *job, struct store_set *set) ERR_CHECK;
+/* The same for the log and the counters, once it is committed: of one decision, after which the
+ * attempt was `a` (the open one, or the one it closed); `before` it was in that state. */
+void job_tell(const struct job *job, const struct outcome *out, const struct attempt *a,
+	      enum attempt_state before);
+/* The copy becomes the truth; NULL: nothing had to be stored. */
+void job_adopt(struct job *job, const struct store_result *result);
+void job_finish(struct job *job, int err);
+/* Of its set: a store_done. */
+void job_done(void *ctx, const struct store_result *result);
+
+/* engine_talk.c: devices that are asked (proto/talk.h) */
+bool job_is_talk(const struct job *job);
+/* After job_context(). */
+void talk_run(struct job *job);
+void talk_adopt(struct job *job, bool stored);
+void talk_answer(struct job *job, int err);
+void talk_job_free(struct talk_job *t);
+bool talk_job_rings(const struct job *job);
+/* A request for an agent; its answer follows. */
+void talk_request(struct engine *e, struct session *s, const struct net_request *q,
+		  struct net_exchange x, const struct talk_proto *proto);
+/* The protocol's, if the device speaks one of those in which we ask; else NULL. */
+const struct talk_proto *talk_of(const struct device *d);
+/* Its agent is told that something has changed: at once, or when the device is given back. */
+void talk_ring(struct engine *e, struct dev *d);
+/* That is owed: done, and the device is taken. */
+bool talk_ring_owed(struct engine *e, struct dev *d);
+struct job *talk_ring_job(struct engine *e, struct dev *d);
+struct job *talk_timer_job(struct engine *e, struct dev *d);
+/* A session ends on which we had asked something. */
+void talk_session_over(struct engine *e, struct dev *d, uint32_t tag);
+/* Puts what is not stored yet. */
+void talk_flush(struct store_set *set, struct dev *d);
+void talk_drop(struct dev *d);
+void engine_answered(void *ctx, struct net_peer *peer, const struct net_answer *answer);
+int engine_ask_body(void *ctx, struct net_peer *peer, uint32_t tag, int64_t offset, uint8_t *dst,
+		    size_t len);
+bool engine_long_body(void *ctx, struct net_peer *peer, uint8_t method, const struct bytes *path,
+		      unsigned path_count);
+void engine_ask_sent(void *ctx, struct net_peer *peer, uint32_t tag, int64_t offset, size_t len);
 
 /* engine_request.c */
 void job_answer(struct job *job, int err);
+void reply_text(struct engine *e, struct net_exchange x, uint8_t code, const char *text);
+/* A stretch of the open attempt's image went out. */
+void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t len, int64_t wall_ms);
+/* It was served all that it may get; that is told to core. */
+bool block_overserved(struct engine *e, struct dev *d);
 /* A block of an image is asked for. */
 void engine_block(struct engine *e, struct session *s, const struct net_request *q,
 		  struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16], int64_t wall_ms);
@@ -263,6 +337,8 @@ void job_answer_operator(struct job *job, int err);
 /* The block goes out later or is refused: true. Else it has been paid for, and goes out now. */
 bool pace_block(struct engine *e, struct session *s, const struct net_request *q,
 		struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16], int64_t bytes);
+/* The same for one that we send by ourselves, which only has to wait: true. */
+bool pace_push(struct engine *e, struct dev *d, int64_t bytes);
 /* What of it waits goes nowhere. */
 void pace_forget(struct engine *e, const struct session *s);
 void pace_dev_free(struct dev *d);

@@ -59,7 +59,19 @@ static void job_decide(struct job *job)
 		else
 			update_operator(u, job->in.op.act, job->in.op.arg, &job->out);
 		break;
+	case JOB_TALK:
+	case JOB_TALK_TIMER:
+		break; /* decided in steps: talk_run() */
 	}
+	if (job->kind == JOB_REPORT && !job->out.late &&
+	    strcmp(u->device.protocol, NATIVE_NAME) != 0)
+		job->speaks = NATIVE_NAME;
+}
+
+void job_free(struct job *job)
+{
+	talk_job_free(job->talk);
+	free(job);
 }
 
 /* An operator's; else it may be a sweep's, which follows from an act on a product, or of a
@@ -137,32 +149,49 @@ static int job_put_event(struct job *job, struct store_set *set, unsigned i)
 	return 0;
 }
 
-static void job_done(void *ctx, const struct store_result *result);
+int job_put(struct job *job, struct store_set *set)
+{
+	const struct outcome *out = &job->out;
+	int err = 0;
+
+	if (out->has_closed) {
+		store_set_attempt(set, &out->closed);
+		store_set_diagnoses(set, out->closed.id, &out->diagnoses);
+	}
+	for (unsigned i = 0; i < out->event_count && !err; i++)
+		err = job_put_event(job, set, i);
+	return err;
+}
+
+/* What it spoke before is of no use any more. */
+static void job_put_protocol(struct job *job, struct store_set *set)
+{
+	const struct device *d = &job->u.device;
+
+	store_set_protocol(set, d->id, job->speaks);
+	if (d->protocol[0] && strcmp(job->speaks, NATIVE_NAME) == 0)
+		store_set_talk(set, d->id, (struct bytes){0}, 0);
+}
 
 /* Everything the cause has changed, in one write-set. */
 static int job_store(struct job *job)
 {
 	struct outcome *out = &job->out;
 	struct store_set *set = store_set_new(job_done, job);
-	int err = set ? 0 : ERR_NOMEM;
+	int err = set ? job_put(job, set) : ERR_NOMEM;
 
-	if (err)
-		return err;
-	if (out->has_closed) {
-		store_set_attempt(set, &out->closed);
-		store_set_diagnoses(set, out->closed.id, &out->diagnoses);
-	}
-	if (job_deletes(job))
+	if (job->speaks && !err)
+		job_put_protocol(job, set);
+	if (job_deletes(job) && !err)
 		store_set_device_delete(set, job->u.device.id, job->u.device.rev);
-	else if (out->device_changed || out->attempt_changed || out->has_closed)
+	else if (!err &&
+		 (out->device_changed || out->attempt_changed || out->has_closed || job->speaks))
 		store_set_device(set, &job->u.device);
-	if (out->attempt_changed && job->u.has_attempt) {
+	if (out->attempt_changed && job->u.has_attempt && !err) {
 		job->inserts = job->u.attempt.number == 0;
 		store_set_attempt(set, &job->u.attempt);
 	}
-	for (unsigned i = 0; i < out->event_count && !err; i++)
-		err = job_put_event(job, set, i);
-	if (job_is_act(job) && job->in.op.act == OPERATOR_KEY)
+	if (job_is_act(job) && job->in.op.act == OPERATOR_KEY && !err)
 		engine_key_store(job, set);
 	if (job_is_act(job) && !err)
 		err = audit_job_put(job, set);
@@ -174,24 +203,14 @@ static int job_store(struct job *job)
 	return 0;
 }
 
-static void job_log(const struct job *job)
+static void log_step(const char *id, const struct outcome *out, const struct attempt *a,
+		     enum attempt_state before)
 {
-	const struct outcome *out = &job->out;
-	const struct update *u = &job->u;
 	char line[256];
 	struct buf b = buf_writer(line, sizeof(line));
 
-	if (job->inserts)
-		log_info("dev=%s attempt=%llu state=none->%s cause=report release=%s", u->device.id,
-			 (unsigned long long)u->attempt.id, attempt_state_name(u->attempt.state),
-			 u->attempt.version);
-	if (!out->stepped)
-		return;
-	const struct attempt *a = out->has_closed ? &out->closed : &u->attempt;
-	enum attempt_state before =
-		job->dev->u.has_attempt ? job->dev->u.attempt.state : ATTEMPT_OFFERED;
 	if (!out->cause_known) {
-		log_debug("dev=%s attempt=%llu state=%s cause=%s edge=none", u->device.id,
+		log_debug("dev=%s attempt=%llu state=%s cause=%s edge=none", id,
 			  (unsigned long long)a->id, attempt_state_name(a->state),
 			  cause_name(out->cause));
 		return;
@@ -206,9 +225,33 @@ static void job_log(const struct job *job)
 			buf_put_str(&b, diagnosis_name(out->diagnoses.list[i].kind));
 		}
 	}
-	log_info("dev=%s attempt=%llu state=%s->%s cause=%s%s", u->device.id,
-		 (unsigned long long)a->id, attempt_state_name(before),
-		 attempt_state_name(a->state), cause_name(out->cause), buf_cstr(&b));
+	log_info("dev=%s attempt=%llu state=%s->%s cause=%s%s", id, (unsigned long long)a->id,
+		 attempt_state_name(before), attempt_state_name(a->state), cause_name(out->cause),
+		 buf_cstr(&b));
+}
+
+void job_tell(const struct job *job, const struct outcome *out, const struct attempt *a,
+	      enum attempt_state before)
+{
+	struct engine *e = job->e;
+
+	if (out->stepped)
+		log_step(job->u.device.id, out, a, before);
+	if (!out->has_closed)
+		return;
+	e->stats.closed[out->closed.verdict]++;
+	engine_count_protocol(e, job->u.device.protocol)->closed[out->closed.verdict]++;
+}
+
+/* The attempt that it has made. */
+static void job_log_new(const struct job *job)
+{
+	const struct update *u = &job->u;
+
+	if (job->inserts)
+		log_info("dev=%s attempt=%llu state=none->%s cause=report release=%s", u->device.id,
+			 (unsigned long long)u->attempt.id, attempt_state_name(u->attempt.state),
+			 u->attempt.version);
 }
 
 /* Sessions that the boot before had are stale: a reboot clears what the device knew of them. */
@@ -224,22 +267,40 @@ static void job_end_stale_sessions(struct job *job, int64_t last_report_ms)
 	}
 }
 
-/* The job's copy becomes the truth. */
-static void job_adopt(struct job *job, const struct store_result *result)
+/* What an agent did not decide by itself it has to be told: a verdict, mostly. */
+static bool agent_should_know(const struct job *job, uint64_t before)
+{
+	const struct update *u = &job->u;
+
+	return !job_is_talk(job) && talk_of(&u->device) && before &&
+	       (u->has_attempt ? u->attempt.id : 0) != before;
+}
+
+void job_adopt(struct job *job, const struct store_result *result)
 {
 	struct dev *d = job->dev;
 	int64_t last_report_ms = d->u.device.report_ms;
 	bool rebooted = job->out.new_boot && d->u.device.has_report;
 	uint64_t before = d->u.has_attempt ? d->u.attempt.id : 0;
 
-	job_log(job);
-	if (result)
+	if (job->speaks)
+		(void)buf_copy_str(job->u.device.protocol, sizeof(job->u.device.protocol),
+				   job->speaks);
+	job_log_new(job);
+	if (job_is_talk(job))
+		talk_adopt(job, result != NULL);
+	else
+		job_tell(job, &job->out, job->out.has_closed ? &job->out.closed : &job->u.attempt,
+			 d->u.has_attempt ? d->u.attempt.state : ATTEMPT_OFFERED);
+	if (result && (!job_is_talk(job) || job->out.device_changed))
 		job->u.device.rev++;
 	if (job->inserts && result && result->id_count)
 		job->u.attempt.number = (uint64_t)result->ids[result->id_count - 1];
 	engine_count_moved(job->e, &d->u, job_deletes(job) ? NULL : &job->u);
-	if (job->out.has_closed)
-		job->e->stats.closed[job->out.closed.verdict]++;
+	if (agent_should_know(job, before))
+		d->ring_talk = true;
+	if (job->speaks && strcmp(job->speaks, NATIVE_NAME) == 0)
+		talk_drop(d);
 	if (!result) /* only what may be lost has changed: keep both sides' newest */
 		d->seen_dirty = true;
 	d->u = job->u;
@@ -263,17 +324,18 @@ static void job_run(struct job *job);
 /* Causes that nobody repeats for us. */
 static bool job_is_once(const struct job *job)
 {
-	return job->kind == JOB_OUTAGE || job->kind == JOB_CLOCK_STEP ||
+	return job->kind == JOB_OUTAGE || job->kind == JOB_CLOCK_STEP || talk_job_rings(job) ||
 	       (job->kind == JOB_OPERATOR && !job->in.op.done);
 }
 
 /* Not of a peer or an operator: at most one of each kind waits. */
 static bool job_is_inner(const struct job *job)
 {
-	return job->kind == JOB_DEADLINE || job->kind == JOB_SILENT || job_is_once(job);
+	return job->kind == JOB_DEADLINE || job->kind == JOB_SILENT ||
+	       job->kind == JOB_TALK_TIMER || job_is_once(job);
 }
 
-static void job_finish(struct job *job, int err)
+void job_finish(struct job *job, int err)
 {
 	struct engine *e = job->e;
 	struct dev *d = job->dev;
@@ -288,6 +350,8 @@ static void job_finish(struct job *job, int err)
 		sweep_again(job, err);
 	if (job->kind == JOB_OPERATOR)
 		job_answer_operator(job, err);
+	else if (job_is_talk(job))
+		talk_answer(job, err);
 	else
 		job_answer(job, err);
 	if (d->removed || shuts_out) {
@@ -297,7 +361,7 @@ static void job_finish(struct job *job, int err)
 		}
 	}
 	d->flight = NULL;
-	free(job);
+	job_free(job);
 	if (!list_empty(&d->queue)) {
 		struct job *next = LIST_ENTRY(d->queue.next, struct job, link);
 		list_remove(&next->link);
@@ -308,7 +372,7 @@ static void job_finish(struct job *job, int err)
 	dev_release(e, d);
 }
 
-static void job_done(void *ctx, const struct store_result *result)
+void job_done(void *ctx, const struct store_result *result)
 {
 	struct job *job = ctx;
 	struct engine *e = job->e;
@@ -332,7 +396,8 @@ static void job_done(void *ctx, const struct store_result *result)
 
 static bool job_is_of_peer(const struct job *job)
 {
-	return job->kind == JOB_REPORT || job->kind == JOB_STATUS || job->kind == JOB_BLOCK;
+	return job->kind == JOB_REPORT || job->kind == JOB_STATUS || job->kind == JOB_BLOCK ||
+	       job->kind == JOB_TALK;
 }
 
 /* What surrounds the device for this decision. */
@@ -391,6 +456,10 @@ static void job_run(struct job *job)
 		job_finish(job, 0);
 		return;
 	}
+	if (job_is_talk(job)) {
+		talk_run(job);
+		return;
+	}
 	job_decide(job);
 	if (out->stepped && !out->cause_known)
 		e->stats.causes_absent++;
@@ -405,7 +474,7 @@ static void job_run(struct job *job)
 		return;
 	}
 	if (!out->device_changed && !out->attempt_changed && !out->has_closed &&
-	    !out->event_count && !job_deletes(job)) {
+	    !out->event_count && !job_deletes(job) && !job->speaks) {
 		job_adopt(job, NULL);
 		job_finish(job, 0);
 		return;
@@ -429,7 +498,7 @@ int job_submit(struct job *job)
 	unsigned limit = job_is_inner(job) ? LIMIT_DEVICE_QUEUE * 2 : LIMIT_DEVICE_QUEUE;
 	if (d->queued >= limit) {
 		job->e->stats.shed++;
-		free(job);
+		job_free(job);
 		return ERR_BUSY;
 	}
 	list_append(&d->queue, &job->link);

@@ -3,6 +3,7 @@
  * Requests of devices: routed by proto/native, decided as jobs, answered after their commit.
  * Image blocks are answered at once.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ enum {
 
 /* ---- answers ---- */
 
-static void reply_text(struct engine *e, struct net_exchange x, uint8_t code, const char *text)
+void reply_text(struct engine *e, struct net_exchange x, uint8_t code, const char *text)
 {
 	struct net_reply reply = NET_REPLY(code);
 
@@ -141,9 +142,10 @@ static bool plain_may_come(const struct dev *d)
 	return d->u.device.plain && !d->u.device.disabled_ms && !d->removed;
 }
 
-/* ?ep=ID on plain coap, for devices that were added with --plain. */
+/* ?ep=ID on plain coap, for devices that were added with --plain. `talks`: for an agent, to whom
+ * it may have been told before. */
 static struct session *session_plain(struct engine *e, struct net_peer *peer,
-				     const struct net_request *q, struct net_exchange x)
+				     const struct net_request *q, struct net_exchange x, bool talks)
 {
 	struct session *s = net_peer_user(peer);
 	struct bytes ep = {0};
@@ -153,6 +155,8 @@ static struct session *session_plain(struct engine *e, struct net_peer *peer,
 	for (unsigned i = 0; i < q->query_count; i++)
 		if (q->query[i].len > 3 && memcmp(q->query[i].ptr, "ep=", 3) == 0)
 			ep = (struct bytes){q->query[i].ptr + 3, q->query[i].len - 3};
+	if (ep.len == 0 && s && s->talks && talks && plain_may_come(s->dev))
+		return s;
 	if (ep.len == 0 || ep.len > LIMIT_DEVICE_ID || memchr(ep.ptr, 0, ep.len)) {
 		reply_text(e, x, NET_CODE(4, 0), "plain coap needs ?ep=ID");
 		return NULL;
@@ -223,6 +227,7 @@ static void handle_message(struct engine *e, struct session *s, const struct net
 		e->stats.reports++;
 	else
 		e->stats.statuses++;
+	engine_count_protocol(e, NATIVE_NAME)->requests++;
 	if (job_submit(job))
 		reply_text(e, x, NET_CODE(5, 3), "too many requests of this device wait");
 }
@@ -308,8 +313,7 @@ static void block_job(struct engine *e, struct dev *d)
 		d->block_waits = false;
 }
 
-static void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t len,
-			int64_t wall_ms)
+void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t len, int64_t wall_ms)
 {
 	struct served before = d->served;
 	bool again = served_again(d, offset);
@@ -335,6 +339,14 @@ static void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t
 	d->u.now_ms = wall_ms;
 	update_block(&d->u, offset, len, again, &out);
 	d->seen_dirty = true;
+}
+
+bool block_overserved(struct engine *e, struct dev *d)
+{
+	if (!overserved(d))
+		return false;
+	block_job(e, d);
+	return true;
 }
 
 static const char *block_refused(const struct dev *d, const uint8_t digest16[NATIVE_DIGEST16])
@@ -367,8 +379,7 @@ void engine_block(struct engine *e, struct session *s, const struct net_request 
 
 	if (why) {
 		reply_text(e, x, NET_CODE(4, 3), why);
-		if (overserved(d))
-			block_job(e, d);
+		(void)block_overserved(e, d);
 		return;
 	}
 	if (q->accept != -1 && q->accept != CF_OCTETS) {
@@ -432,8 +443,10 @@ enum net_work engine_weigh(void *ctx, struct net_peer *peer, uint8_t method,
 	case NATIVE_DESIRED:
 		return NET_WORK_REQUEST;
 	case NATIVE_METHOD:
-	case NATIVE_NONE:
 		break;
+	case NATIVE_NONE:
+		return talk_proto_of(method, path, path_count) ? NET_WORK_REQUEST
+							       : NET_WORK_NOTHING;
 	}
 	return NET_WORK_NOTHING;
 }
@@ -461,14 +474,59 @@ void engine_limited(void *ctx, struct net_peer *peer, unsigned refused)
 
 /* ---- in ---- */
 
+/* The product may say what its devices speak. Images are for all. */
+static bool may_speak(struct engine *e, struct session *s, const char *protocol,
+		      struct net_exchange x)
+{
+	const struct product *p = catalog_product(e, s->dev->u.device.product);
+	char why[128];
+
+	if (!p || !p->protocol[0] || strcmp(p->protocol, protocol) == 0)
+		return true;
+	(void)snprintf(why, sizeof(why), "devices of this product speak %s, not %s", p->protocol,
+		       protocol);
+	reply_text(e, x, NET_CODE(4, 3), why);
+	log_peer(
+		e->last_tick.now_ms,
+		"dev=%s refused=protocol speaks=%s product=%s do=\"product set %s --protocol any\"",
+		s->dev->u.device.id, protocol, p->name, p->name);
+	return false;
+}
+
+static struct session *request_session(struct engine *e, struct net_peer *peer,
+				       const struct net_request *q, struct net_exchange x,
+				       bool talks)
+{
+	struct session *s =
+		net_peer_secure(peer) ? net_peer_user(peer) : session_plain(e, peer, q, x, talks);
+
+	if (!s) {
+		if (net_peer_secure(peer))
+			reply_text(e, x, NET_CODE(4, 3), "no such device");
+		return NULL;
+	}
+	int err = session_wake(e, s);
+	if (err && err != ERR_NOENT) {
+		reply_text(e, x, NET_CODE(5, 3), engine_shed_text(err));
+		return NULL;
+	}
+	if (err || s->dev->removed) {
+		reply_text(e, x, NET_CODE(4, 3), "no such device");
+		return NULL;
+	}
+	return s;
+}
+
 void engine_request(void *ctx, struct net_peer *peer, const struct net_request *q,
 		    struct net_exchange x)
 {
 	struct engine *e = ctx;
 	uint8_t digest16[NATIVE_DIGEST16];
 	enum native_route route = native_route(q->method, q->path, q->path_count, digest16);
+	const struct talk_proto *proto =
+		route == NATIVE_NONE ? talk_proto_of(q->method, q->path, q->path_count) : NULL;
 
-	if (route == NATIVE_NONE) {
+	if (route == NATIVE_NONE && !proto) {
 		reply_text(e, x, NET_CODE(4, 4), "no such resource");
 		return;
 	}
@@ -476,23 +534,12 @@ void engine_request(void *ctx, struct net_peer *peer, const struct net_request *
 		reply_text(e, x, NET_CODE(4, 5), "method not allowed here");
 		return;
 	}
-	struct session *s =
-		net_peer_secure(peer) ? net_peer_user(peer) : session_plain(e, peer, q, x);
-	if (!s) {
-		if (net_peer_secure(peer))
-			reply_text(e, x, NET_CODE(4, 3), "no such device");
+	struct session *s = request_session(e, peer, q, x, proto != NULL);
+	if (!s)
 		return;
-	}
-	int err = session_wake(e, s);
-	if (err && err != ERR_NOENT) {
-		reply_text(e, x, NET_CODE(5, 3), engine_shed_text(err));
-		return;
-	}
-	if (err || s->dev->removed) {
-		reply_text(e, x, NET_CODE(4, 3), "no such device");
-		return;
-	}
 	struct clock now = engine_heard(e);
+	if (route != NATIVE_FW && !may_speak(e, s, proto ? proto->name : NATIVE_NAME, x))
+		return;
 	switch (route) {
 	case NATIVE_REPORT:
 		handle_message(e, s, q, x, JOB_REPORT);
@@ -506,8 +553,10 @@ void engine_request(void *ctx, struct net_peer *peer, const struct net_request *
 	case NATIVE_FW:
 		engine_block(e, s, q, x, digest16, now.wall_ms);
 		break;
-	case NATIVE_METHOD:
 	case NATIVE_NONE:
+		talk_request(e, s, q, x, proto);
+		break;
+	case NATIVE_METHOD:
 		break;
 	}
 }

@@ -72,13 +72,16 @@ void session_end(struct engine *e, struct session *s)
 		d->link_before = session_link(s);
 		pace_forget(e, s);
 	}
+	uint32_t asked = s->asked;
 	net_peer_set_user(s->peer, NULL);
 	list_remove(&s->link);
 	if (d && !s->asleep)
 		d->awake--;
 	slab_give(&e->session_slab, s, sizeof(*s));
 	e->session_count--;
-	if (d)
+	if (d && asked)
+		talk_session_over(e, d, asked);
+	else if (d)
 		dev_release(e, d);
 }
 
@@ -194,7 +197,7 @@ size_t engine_peer_note(void *ctx, struct net_peer *peer, uint8_t note[NET_NOTE]
 	buf_put_u64(&w, (uint64_t)s->key_set_ms);
 	buf_put_u64(&w, (uint64_t)s->product);
 	buf_put_u32(&w, s->interval_s);
-	buf_put_u8(&w, s->applying);
+	buf_put_u8(&w, (uint8_t)(s->applying | s->talks << 1));
 	buf_put_u8(&w, s->ring_due);
 	buf_put_u8(&w, s->desired_format);
 	return w.pos;
@@ -216,7 +219,9 @@ bool engine_peer_back(void *ctx, struct net_peer *peer, struct bytes note, bool 
 	s->key_set_ms = (int64_t)buf_get_u64(&r);
 	s->product = (int64_t)buf_get_u64(&r);
 	s->interval_s = buf_get_u32(&r);
-	s->applying = buf_get_u8(&r);
+	uint8_t flags = buf_get_u8(&r);
+	s->applying = flags & 1;
+	s->talks = flags & 2;
 	s->ring_due = buf_get_u8(&r) || unheard;
 	s->desired_format = buf_get_u8(&r);
 	if (!buf_ok(&r) || buf_left(&r) > 0 || s->desired_format > WIRE_JSON ||

@@ -77,13 +77,13 @@ void sweep_again(const struct job *job, int err)
 
 void sweep_job(struct engine *e, struct dev *d, enum job_kind kind, int64_t gap_ms)
 {
-	struct job *job = job_new(e, d, kind);
+	struct job *job = kind == JOB_TALK ? talk_ring_job(e, d) : job_new(e, d, kind);
 
 	if (!job)
 		return;
 	if (kind == JOB_OPERATOR)
 		job->in.op.act = OPERATOR_TARGET_CHANGED;
-	else
+	else if (kind != JOB_TALK)
 		job->in.gap_ms = gap_ms;
 	if (job_submit(job))
 		owe(e, d, kind, gap_ms); /* its queue is full, so it is still held */

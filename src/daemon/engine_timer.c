@@ -43,6 +43,11 @@ static bool device_silent(void *ctx, const struct device *d)
 	return due_add(ctx, d->id);
 }
 
+static bool talk_due(void *ctx, const char *device)
+{
+	return due_add(ctx, device);
+}
+
 static void due_start(struct engine *e, const char *id, enum job_kind kind)
 {
 	struct dev *d;
@@ -53,7 +58,7 @@ static void due_start(struct engine *e, const char *id, enum job_kind kind)
 		dev_release(e, d);
 		return; /* a later tick sees it again, if it is still due */
 	}
-	struct job *job = job_new(e, d, kind);
+	struct job *job = kind == JOB_TALK_TIMER ? talk_timer_job(e, d) : job_new(e, d, kind);
 	if (!job)
 		return;
 	d->due_waits |= 1u << kind;
@@ -138,6 +143,20 @@ struct clock engine_heard(struct engine *e)
 
 /* ---- ticks ---- */
 
+/* Also while all are silent: they may have to be asked. */
+static void tick_talks(struct engine *e, const struct clock *now)
+{
+	struct due due = {0};
+
+	if (now->now_ms < e->store_retry_ms)
+		return;
+	int err = store_talks_due(e->conf.store, now->wall_ms, TICK_ROWS, talk_due, &due);
+	for (unsigned i = 0; i < due.count; i++)
+		due_start(e, due.id[i], JOB_TALK_TIMER);
+	if (err)
+		engine_store_failed(e, "(due)", err);
+}
+
 static void tick_due(struct engine *e, const struct clock *now)
 {
 	struct due due = {0};
@@ -169,13 +188,19 @@ static void flush_done(void *ctx, const struct store_result *result)
 	engine_store_failed(e, "(last-seen)", result->err);
 	for (size_t i = 0; i < ENGINE_BUCKETS; i++)
 		LIST_EACH(it, next, &e->buckets[i])
-	LIST_ENTRY(it, struct dev, link)->seen_dirty = true;
+		{
+			struct dev *d = LIST_ENTRY(it, struct dev, link);
+			d->seen_dirty = true;
+			if (d->talk)
+				d->talk->dirty = true;
+		}
 }
 
 static void flush_dev(struct store_set *set, struct dev *d)
 {
 	d->seen_dirty = false;
 	store_set_seen(set, d->u.device.id, d->u.device.seen_ms, d->u.device.offline_at_ms);
+	talk_flush(set, d);
 }
 
 void timer_flush_one(struct engine *e, struct dev *d)
@@ -243,6 +268,7 @@ void engine_tick(struct engine *e)
 		return; /* nobody is judged by what we cannot take down */
 	sweeps_step(e);
 	sessions_ring_step(e);
+	tick_talks(e, &now);
 	tick_due(e, &now);
 	tick_flush(e, &now, FLUSH_ROWS);
 	keep_step(e, &now);

@@ -39,6 +39,12 @@ void metrics_count(struct metrics *m, const char *label, const char *word, uint6
 		say(m, "%s %" PRIu64 "\n", m->name, value);
 }
 
+void metrics_count2(struct metrics *m, const char *label, const char *word, const char *label2,
+		    const char *word2, uint64_t value)
+{
+	say(m, "%s{%s=\"%s\",%s=\"%s\"} %" PRIu64 "\n", m->name, label, word, label2, word2, value);
+}
+
 void metrics_seconds(struct metrics *m, double value)
 {
 	say(m, "%s %.3f\n", m->name, value);

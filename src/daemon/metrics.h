@@ -20,6 +20,8 @@ enum metrics_type { METRICS_COUNTER, METRICS_GAUGE, METRICS_HISTOGRAM };
 void metrics_family(struct metrics *m, enum metrics_type type, const char *name, const char *help);
 /* One sample of it; `label` NULL: none. */
 void metrics_count(struct metrics *m, const char *label, const char *word, uint64_t value);
+void metrics_count2(struct metrics *m, const char *label, const char *word, const char *label2,
+		    const char *word2, uint64_t value);
 void metrics_seconds(struct metrics *m, double value);
 /* A family with one sample. */
 void metrics_one(struct metrics *m, enum metrics_type type, const char *name, const char *help,

@@ -30,7 +30,7 @@ struct net_conf service_conf_net(const struct service *s)
 		.requests_per_s = (unsigned)s->conf.requests_per_s,
 		.device_requests_per_s = (unsigned)s->conf.device_requests_per_s,
 		.address_requests_per_s = (unsigned)s->conf.address_requests_per_s,
-		.well_known = engine_well_known(),
+		.well_known = engine_well_known(s->engine),
 		.plain_devices = s->conf.plain_devices,
 		.connection_ids = s->conf.connection_id,
 	};

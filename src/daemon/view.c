@@ -85,6 +85,39 @@ void view_put_ca(json_t **o, const struct product *p)
 	view_put(o, "ca", ca);
 }
 
+void view_put_protocol(json_t **o, const struct product *p)
+{
+	json_t *options = json_object();
+
+	view_put_text(o, "protocol", p->protocol);
+	for (const char *line = p->protocol_options; *line;) {
+		char text[LIMIT_TALK_OPTIONS + 1];
+		size_t len = strcspn(line, "\n");
+		memcpy(text, line, len);
+		text[len] = 0;
+		char *value = strchr(text, '=');
+		if (value) {
+			*value = 0;
+			view_put(&options, text, view_text(value + 1));
+		}
+		line += len + (line[len] == '\n');
+	}
+	if (json_object_size(options))
+		view_put(o, "protocol_options", options);
+	else
+		json_decref(options);
+}
+
+void view_facts_tell(void *facts, const char *name, const char *value)
+{
+	struct view_facts *f = facts;
+
+	if (name)
+		view_put(&f->facts, name, view_text(value));
+	else
+		view_append(&f->notes, view_text(value));
+}
+
 json_t *view_product(const struct product *p, const char *target)
 {
 	json_t *o = json_object();
@@ -99,6 +132,7 @@ json_t *view_product(const struct product *p, const char *target)
 #undef PUT_POLICY
 	view_put(&o, "policy", policy);
 	view_put_ca(&o, p);
+	view_put_protocol(&o, p);
 	view_put(&o, "rev", json_integer(p->rev));
 	view_put_time(&o, "created", p->created_ms);
 	return o;

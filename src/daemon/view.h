@@ -34,6 +34,8 @@ json_t *view_event(const char *stream, const struct store_event_row *e);
 json_t *view_product(const struct product *p, const char *target);
 /* How many CAs it has and which, if any. */
 void view_put_ca(json_t **o, const struct product *p);
+/* What its devices may speak, and its options for that. */
+void view_put_protocol(json_t **o, const struct product *p);
 
 /* `product`: its name; `target`: whether the product targets it. */
 json_t *view_release(const struct release *r, const char *product, bool target);
@@ -54,6 +56,7 @@ struct view_device {
 	struct history history;	       /* of the last attempt's image, since the last unhold */
 	int64_t key_set_ms[KEY_SLOTS]; /* 0: it has none there */
 	bool plain_unserved;	       /* it is a plain device, and plain devices are not served */
+	const json_t *facts, *notes;   /* of its talk; NULL: none */
 };
 json_t *view_device(const struct view_device *v);
 extern const char view_plain_warning[];
@@ -87,6 +90,11 @@ bool view_attempt_is_moot(const struct attempt *a);
 /* The device put it off: it did not refuse it. */
 bool view_attempt_deferred(const struct attempt *a);
 const char *view_attempt_means(const struct attempt *a); /* of a closed one */
+/* Adds a fact of a talk to an object, or, without a name, a sentence to an array. */
+struct view_facts {
+	json_t *facts, *notes;
+};
+void view_facts_tell(void *facts, const char *name, const char *value);
 /* "in-sync", "updating", "waiting", "held", "new" or "no-target" */
 const char *view_device_state(const struct engine_device *now);
 extern const char *const view_device_states[]; /* all of them; ends with NULL */

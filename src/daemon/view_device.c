@@ -169,6 +169,7 @@ static json_t *device_begin(const struct engine_device *now)
 		view_put(&o, "plain", json_true());
 	if (d->certified)
 		view_put(&o, "certificate", json_true());
+	view_put_text(&o, "protocol", d->protocol);
 	view_put(&o, "rev", json_integer(d->rev));
 	view_put_time(&o, "created", d->created_ms);
 	view_put(&o, "online", json_boolean(d->online));
@@ -219,6 +220,8 @@ json_t *view_device(const struct view_device *v)
 	const struct engine_device *now = v->now;
 	json_t *o = device_begin(now);
 
+	if (v->facts && json_object_size(v->facts))
+		view_put(&o, "protocol_facts", json_deep_copy(v->facts));
 	put_keys(&o, v->key_set_ms);
 	if (now->has_attempt)
 		view_put(&o, "attempt",

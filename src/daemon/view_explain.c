@@ -546,6 +546,8 @@ json_t *view_explain(const struct view_device *v, int64_t now_ms)
 
 	view_put(&o, "device", view_text(v->now->device.id));
 	view_put(&o, "summary", summary(&s));
+	if (v->notes && json_array_size(v->notes))
+		view_put(&o, "protocol_notes", json_deep_copy(v->notes));
 	view_put(&o, "blocked_by", blocked(&s));
 	view_put(&o, "diagnoses",
 		 view_diagnoses(diagnoses_of(&s), attempt_of(&s), v->now->product.name, v->now));

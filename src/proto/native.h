@@ -20,6 +20,8 @@
 #include "core/report.h"
 #include "wire/msg.h"
 
+#define NATIVE_NAME "native"
+
 enum {
 	NATIVE_VERSION = 1,
 	NATIVE_TEXT = WIRE_FAULT_TEXT,

@@ -52,7 +52,8 @@ struct talk_answer {
 		       * session to send on, until the device is heard again; ERR_LIMIT: the body of the
 		       * answer is too long; ERR_IO: the image cannot be read */
 	uint32_t tag; /* of the request */
-	uint8_t code; /* as on the wire */
+	bool observed;	    /* and more will come: an observation of that tag stands */
+	uint8_t code;	    /* as on the wire */
 	int content_format; /* -1: none */
 	struct bytes payload;
 };

@@ -267,7 +267,8 @@ int store_devices_silent(struct store *s, int64_t now_ms, unsigned limit, store_
 	return each_device(&q, row, ctx);
 }
 
-int store_talk(struct store *s, const char *device, uint8_t *dst, size_t cap, size_t *ret_len)
+int store_talk(struct store *s, const char *device, uint8_t *dst, size_t cap, size_t *ret_len,
+	       int64_t *ret_at_ms)
 {
 	struct query q = query(s, STMT_TALK);
 
@@ -282,8 +283,10 @@ int store_talk(struct store *s, const char *device, uint8_t *dst, size_t cap, si
 			err = ERR_NOMEM;
 		else if (len)
 			memcpy(dst, blob, len);
-		if (!err)
+		if (!err) {
 			*ret_len = len;
+			*ret_at_ms = sqlite3_column_int64(q.stmt, 1);
+		}
 	}
 	return end(&q, err);
 }

@@ -140,7 +140,7 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"WHERE release = ? ORDER BY position"),
 
 	READ(STMT_DEVICE, DEVICE_SELECT "WHERE id = ?"),
-	READ(STMT_TALK, "SELECT talk FROM device_talk WHERE device = ?"),
+	READ(STMT_TALK, "SELECT talk, at_ms FROM device_talk WHERE device = ?"),
 	READ(STMT_KEYS, KEY_SELECT "WHERE device = ? ORDER BY slot"),
 	READ(STMT_KEY_BY_MAC, KEY_SELECT "WHERE mac = ?"),
 

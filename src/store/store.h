@@ -243,8 +243,8 @@ int store_keys(struct store *s, const char *device, struct store_key ret[KEY_SLO
 /* Whose key it is. */
 int store_key_by_mac(struct store *s, struct bytes mac, struct store_key *ret) ERR_CHECK;
 /* LIMIT_TALK_SAVED bytes are enough; ERR_CORRUPT: they are not. */
-int store_talk(struct store *s, const char *device, uint8_t *dst, size_t cap,
-	       size_t *ret_len) ERR_CHECK;
+int store_talk(struct store *s, const char *device, uint8_t *dst, size_t cap, size_t *ret_len,
+	       int64_t *ret_at_ms) ERR_CHECK;
 int store_history(struct store *s, const char *device, const uint8_t sha256[DIGEST_SHA256],
 		  uint64_t after_number, struct history *ret) ERR_CHECK;
 

@@ -258,11 +258,26 @@ locked() {
 	told "argon-1: success with 1.1.0 again" reboot_between argon-1 1.1.0
 }
 
+asked() {
+	scene "(e) A device that has never heard of Postboot" \
+		"argon-4 has an LwM2M client, as it is sold. The server asks it what it runs," \
+		"gives it the image and tells it to apply it. It says \"result 1\", success:" \
+		"that counts for nothing until it has restarted, and is asked again."
+	mark
+	device_add argon-4
+	play argon-4 1.0.0 --protocol lwm2m --interval 20
+	a=$(closed argon-4 60)
+	told "argon-4: success after its reboot" reboot_between argon-4 1.1.0
+	told "argon-4: the proof is called weak, as only a registration tells of the boot" \
+		attempt_holds "$a" '.success and .grade == "weak"'
+	shown explain argon-4
+}
+
 ending() {
 	scene "In the end"
 	shown device list
 	shown attempt list
-	told "argon-1, -2 and -3 run their target; argon-old is held" events_end
+	told "argon-1 to -4 run their target; argon-old is held" events_end
 	stop "$follower"
 	follower=''
 	if [ "$wrong" -gt 0 ]; then
@@ -275,7 +290,7 @@ ending() {
 
 events_end() {
 	ctl -o json device list | jq -e '[.devices[] | {key: .id, value: .state}] | from_entries ==
-		{"argon-1": "in-sync", "argon-2": "in-sync", "argon-3": "in-sync", "argon-old": "held"}' \
+		{"argon-1": "in-sync", "argon-2": "in-sync", "argon-3": "in-sync", "argon-4": "in-sync", "argon-old": "held"}' \
 		>/dev/null
 }
 
@@ -285,4 +300,5 @@ full
 freed
 disabled
 locked
+asked
 ending

@@ -72,19 +72,24 @@ teardown() {
 	device_add good-1
 	device_add full-1
 	device_add open-1
+	device_add asked-1
+	ctl product add meter --protocol lwm2m --protocol-option lwm2m-transfer=pull
 	ctl product target argon 1.1.0
 	device_start good-1 1.0.0
 	device_start full-1 1.0.0 --fault fs-full:2
 	device_start open-1 1.0.0 --fault delay:300
+	device_start asked-1 1.0.0 --protocol lwm2m --interval 20
 	wait_event 30 '.device == "good-1" and .data == "success"'
 	wait_event 30 '.device == "full-1" and .data == "failed"'
 	wait_event 30 '.device == "open-1" and .data == "started"'
+	wait_event 60 '.device == "asked-1" and .data == "success"'
 	device_stop open-1
 	device_stop good-1
 	rm -rf "$LAB/good-1"
 	device_start good-1 1.0.0
 	wait_event 30 '.device == "good-1" and .topic == "device/drift"'
-	run openapi live "$FILE" "$POSTBOOT_SOCKET" "$TOP_SRCDIR/tests/golden" good-1 full-1 open-1
+	run openapi live "$FILE" "$POSTBOOT_SOCKET" "$TOP_SRCDIR/tests/golden" good-1 full-1 open-1 \
+		asked-1
 	echo "$output"
 	[ "$status" -eq 0 ]
 	server_stop

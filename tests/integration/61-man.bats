@@ -192,3 +192,18 @@ event_examples() {
 teardown() {
 	[ -z "${LAB-}" ] || lab_close
 }
+
+@test "man: the options and the results of LwM2M are those of the programs" {
+	PAGE=$TOP_SRCDIR/man/postboot-lwm2m.7
+	sed -n 's/^[[:blank:]]*{"\(lwm2m-[a-z-]*\)".*/\1/p' "$TOP_SRCDIR/src/proto/lwm2m_options.c" |
+		sort -u >"$T/true"
+	sed -n 's/^\.It Cm \(lwm2m-[a-z-]*\)$/\1/p' "$PAGE" | sort -u >"$T/told"
+	same options
+	# The number, its words and the reason it is taken for; 0 and 1 are none.
+	sed -n 's/^[[:blank:]]*X(\([0-9]*\), REASON_\([A-Z_]*\), "\(.*\)").*/\1 \3 \2/p' \
+		"$TOP_SRCDIR/src/proto/lwm2m_agent.h" | grep -v 'NONE$' |
+		tr '[:upper:]_' '[:lower:]-' >"$T/true"
+	sed -n 's/^\.It Li \([0-9]*\) Ta \(.*\) Ta Cm \(.*\)$/\1 \2 \3/p' "$PAGE" |
+		tr '[:upper:]' '[:lower:]' >"$T/told"
+	same results
+}

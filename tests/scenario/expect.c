@@ -174,14 +174,14 @@ static void expect_device(struct scenario *s, const struct device *d)
 {
 	const struct release *lock = catalog_release(s->engine, d->lock);
 	const struct value list[] = {
-		{"hold", hold_name(d->hold), 0},     {"disabled", NULL, d->disabled_ms != 0},
-		{"certificate", NULL, d->certified}, {"plain", NULL, d->plain},
-		{"version", d->report.version, 0},   {"lock", lock ? lock->version : "none", 0},
-		{"boot", NULL, d->boots.seq},	     {"open", NULL, d->attempt != 0},
-		{"drifted", NULL, d->drifted},	     {"online", NULL, d->online},
-		{"force", NULL, d->force},	     {"pending", NULL, d->pending_told},
-		{"resets", NULL, d->resets},	     {"unclean", NULL, d->unclean_resets},
-		{"backoff", NULL, d->backoff_count},
+		{"hold", hold_name(d->hold), 0},      {"disabled", NULL, d->disabled_ms != 0},
+		{"certificate", NULL, d->certified},  {"plain", NULL, d->plain},
+		{"version", d->report.version, 0},    {"lock", lock ? lock->version : "none", 0},
+		{"protocol", d->protocol, 0},	      {"boot", NULL, d->boots.seq},
+		{"open", NULL, d->attempt != 0},      {"drifted", NULL, d->drifted},
+		{"online", NULL, d->online},	      {"force", NULL, d->force},
+		{"pending", NULL, d->pending_told},   {"resets", NULL, d->resets},
+		{"unclean", NULL, d->unclean_resets}, {"backoff", NULL, d->backoff_count},
 	};
 
 	for (unsigned i = 2; i < word_total(); i++)

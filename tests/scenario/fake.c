@@ -122,3 +122,28 @@ void net_peer_link(const struct net_peer *peer, struct net_link *ret_link)
 {
 	*ret_link = peer->facts;
 }
+
+int net_ask(struct net *net, struct net_peer *peer, const struct net_ask *ask)
+{
+	(void)net;
+	if (fake_reply.muted)
+		return 0;
+	peer->asked = ask->tag;
+	peer->body_size = ask->body_size;
+	peer->fetched = 0;
+	(void)buf_copy_str(peer->ask_path, sizeof(peer->ask_path), ask->path);
+	return 0;
+}
+
+void net_ask_cancel(struct net *net, struct net_peer *peer)
+{
+	(void)net;
+	peer->asked = 0;
+}
+
+char *net_peer_local(const struct net_peer *peer, char dst[64])
+{
+	(void)peer;
+	(void)snprintf(dst, 64, "127.0.0.1:5684");
+	return dst;
+}

@@ -19,6 +19,10 @@ struct net_peer {
 	enum net_refused refused;
 	bool closed; /* net_peer_close() was called */
 	unsigned rings;
+	/* what it is asked: the tag, 0: nothing */
+	uint32_t asked;
+	char ask_path[64];
+	int64_t body_size, fetched;
 	struct net_link facts;
 };
 

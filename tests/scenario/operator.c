@@ -38,8 +38,11 @@ static void do_product(struct scenario *s)
 	struct product p = {0};
 
 	policy_init(&p.policy);
-	if (old)
+	if (old) {
 		p.policy = old->policy;
+		memcpy(p.protocol, old->protocol, sizeof(p.protocol));
+		memcpy(p.protocol_options, old->protocol_options, sizeof(p.protocol_options));
+	}
 	(void)buf_copy_str(p.name, sizeof(p.name), word(1));
 	for (unsigned i = 2; i < word_total(); i++) {
 		char name[40] = "";
@@ -49,6 +52,11 @@ static void do_product(struct scenario *s)
 		const struct policy_row *row = policy_find(name);
 		if (strcmp(name, "hardware") == 0)
 			(void)buf_copy_str(p.hardware, sizeof(p.hardware), value);
+		else if (strcmp(name, "protocol") == 0)
+			(void)buf_copy_str(p.protocol, sizeof(p.protocol), value);
+		else if (strcmp(name, "toy-mode") == 0)
+			(void)snprintf(p.protocol_options, sizeof(p.protocol_options),
+				       value[0] ? "toy-mode=%s" : "%s", value);
 		else if (!row || policy_set(&p.policy, row, strtoll(value, NULL, 0)))
 			fail(s, "%s is no setting", word(i));
 	}

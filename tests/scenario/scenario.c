@@ -20,14 +20,20 @@
  *                                         (each about the attempt of the device's last directive,
  *                                          or attempt=N, or attempt=of:ID another device's)
  *   AGAIN                                 (the last message, byte for byte)
- *   LOCK id version | UNLOCK id | FORCE id | UNFORCE id | HOLD id | UNHOLD id |
- *   DISABLE id | ENABLE id | CERTIFICATE id | REMOVE id | CANCEL id | REMOVE-RELEASE product
- * version LOSE-IMAGE product version | FIND-IMAGE product version ELAPSE seconds | CLOCK-STEP
- * seconds | RESTART seconds | CRASH seconds BACKUP | RESTORE                      (of the last one,
- * after a crash) KEEP [events=SECONDS] [max=N]         (retention of events) RATES device all
- * (bytes a second, 0 any; a restart forgets it) PACE ms                               (time passes
- * for blocks that are held back) STORE-FAIL n                          (the next n operations of
- * the database) DELIVER off|on                        (commits happen, what follows them waits)
+ *   TOY session POST|DELETE [boot=N|word] [duplicate]   (toy.c: a device that is asked)
+ *   ANSWER session code [payload] | ANSWER session timeout
+ *   FETCH session [blocks]                (takes the image that is sent to it)
+ *   NOTIFY session payload
+ *   LOCK id version | UNLOCK id | FORCE id | UNFORCE id | HOLD id | UNHOLD id | REMOVE id |
+ *   DISABLE id | ENABLE id | CERTIFICATE id | CANCEL id | REMOVE-RELEASE product version
+ *   LOSE-IMAGE product version | FIND-IMAGE product version
+ *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
+ *   BACKUP | RESTORE                      (of the last one, after a crash)
+ *   KEEP [events=SECONDS] [max=N]         (retention of events)
+ *   RATES device all                      (bytes a second, 0 any; a restart forgets it)
+ *   PACE ms                               (time passes for blocks that are held back)
+ *   STORE-FAIL n                          (the next n operations of the database)
+ *   DELIVER off|on                        (commits happen, what follows them waits)
  *   REPEAT n ... END                      ('%' between them is the round)
  *   CRASH-EACH | RESTART-EACH             (from here on after each line that does something)
  *   FAIL-EACH                             (the file runs again and again, with operation 1, 2, ...
@@ -43,6 +49,7 @@
  *   EXPECT-TOLD id key=value...           (the attempt of the last directive)
  *   EXPECT-DEVICE id key=value...         EXPECT-NO-DEVICE id
  *   EXPECT-DIAGNOSES id word...           EXPECT-BLOCKED id word...
+ *   EXPECT-ASK session path|none          EXPECT-FACTS id name=value...
  *   EXPECT-RINGS session n                EXPECT-CLOSED session 0|1
  *
  * What a line of a scenario does is checked where it is said; anything unknown fails. I1, I2
@@ -139,9 +146,11 @@ static void run_words(struct scenario *s)
 {
 	const char *verb = word(0);
 
-	if (word_count == 0 || run_option(s, verb) || run_expect(s, verb))
+	if (word_count == 0 || run_option(s, verb) || run_expect(s, verb) ||
+	    run_expect_talk(s, verb))
 		return;
-	if (!run_device(s, verb) && !run_world(s, verb) && !run_operator(s, verb))
+	if (!run_device(s, verb) && !run_talk(s, verb) && !run_world(s, verb) &&
+	    !run_operator(s, verb))
 		fail(s, "unknown line: %s", verb);
 	else if (s->crash_each)
 		world_again(s, false, 1);

@@ -79,6 +79,7 @@ void world_stop(struct scenario *s, bool orderly);
 void world_again(struct scenario *s, bool orderly, int64_t seconds);
 /* Delivers what the store has finished, and ends the sessions that the engine closed. */
 void settle(struct scenario *s);
+void elapse(struct scenario *s, int64_t seconds);
 /* The session of that name; it is made anew after a crash, or if it is called as its device. */
 struct net_peer *session_find(struct scenario *s, const char *name);
 /* As it was, if it has ended. */
@@ -89,6 +90,10 @@ bool run_world(struct scenario *s, const char *verb);
 /* device.c */
 struct unit *unit_of(struct scenario *s, const char *id);
 bool run_device(struct scenario *s, const char *verb);
+
+/* talk.c: devices that are asked */
+bool run_talk(struct scenario *s, const char *verb);
+bool run_expect_talk(struct scenario *s, const char *verb);
 
 /* operator.c */
 bool run_operator(struct scenario *s, const char *verb);

@@ -117,7 +117,7 @@ void settle(struct scenario *s)
 		;
 }
 
-static void elapse(struct scenario *s, int64_t seconds)
+void elapse(struct scenario *s, int64_t seconds)
 {
 	int64_t end_ms = fake_wall_ms + seconds * 1000;
 	int64_t step_ms = seconds > 600 ? seconds * 1000 / 600 : 1000;

@@ -6,7 +6,11 @@ import re
 import sys
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
-SAMPLE = re.compile(rf'({NAME})(?:\{{([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\\n]*)"\}})? (\S+)')
+PAIR = r'[a-zA-Z_][a-zA-Z0-9_]*="[^"\\\n]*"'
+# One label, or two.
+SAMPLE = re.compile(
+    rf'({NAME})(?:\{{([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\\n]*)"(,{PAIR})?\}})? (\S+)'
+)
 UNITS = ("_seconds", "_bytes", "_total", "_info", "_seconds_total", "_bytes_total")
 
 
@@ -83,7 +87,8 @@ def main():
             m = SAMPLE.fullmatch(line)
             if not m or kind is None:
                 wrong(f"{line}: no sample")
-            samples.append(m.groups())
+            sample, label, word, second, value = m.groups()
+            samples.append((sample, label, (word or "") + (second or ""), value))
     del families["end"]
     print("\n".join(families))
 
