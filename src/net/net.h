@@ -207,7 +207,8 @@ struct net_callbacks {
 			  const struct bytes *path, unsigned path_count);
 	/* The end of a net_ask(), or a notification; may ask again. NULL: nobody asks. */
 	void (*answered)(void *ctx, struct net_peer *peer, const struct net_answer *answer);
-	/* The bytes of its body from `offset`; 0, or what the answer's err becomes. */
+	/* The bytes of its body from `offset`; 0, or what the answer's err becomes. Neither this
+	 * nor ask_sent may ask or cancel. */
 	int (*ask_body)(void *ctx, struct net_peer *peer, uint32_t tag, int64_t offset,
 			uint8_t *dst, size_t len);
 	/* So much of a body has arrived; from 0 again if the peer wants it anew. May be NULL. */

@@ -21,7 +21,7 @@ static void heard(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_talk *t = c->t;
 
-	c->out->contact = true;
+	c->out->contact = !lwm2m_about_to_restart(c);
 	t->heard_ms = c->in->now_ms;
 	t->ask.deaf = false;
 	t->ask.failures = 0;

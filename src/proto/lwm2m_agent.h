@@ -238,6 +238,9 @@ void lwm2m_told_init(struct lwm2m_told *told);
 
 /* Decides which boot it is and puts a report out. Nothing without a version. */
 void lwm2m_report(struct lwm2m_step_ctx *c);
+/* It was told to apply the image a moment ago. That it still answers does not mean that it has come
+ * back (TRUTH 5: never-rebooted, never-came-back): no report, and no contact. */
+bool lwm2m_about_to_restart(const struct lwm2m_step_ctx *c);
 void lwm2m_boot_id(const struct lwm2m_talk *t, struct boot_id *ret);
 
 /* ---- object 5 ---- */

@@ -222,14 +222,12 @@ static void fill(const struct lwm2m_step_ctx *c, struct report *r)
 	memcpy(r->hardware, told->hardware, sizeof(r->hardware));
 }
 
-/* It was told to restart a moment ago and is about to. That it still answers does not mean that it
- * has come back (TRUTH 5: never-rebooted, never-came-back). */
-static bool about_to_restart(const struct lwm2m_step_ctx *c)
+bool lwm2m_about_to_restart(const struct lwm2m_step_ctx *c)
 {
 	const struct lwm2m_talk *t = c->t;
 
-	return t->fw.step == FW_EXECUTED && t->fw.execute_ms && !t->boots.registered &&
-	       c->in->now_ms - t->fw.execute_ms < ABOUT_TO_S * 1000;
+	return (t->fw.step == FW_EXECUTE || t->fw.step == FW_EXECUTED) && t->fw.execute_ms &&
+	       !t->boots.registered && c->in->now_ms - t->fw.execute_ms < ABOUT_TO_S * 1000;
 }
 
 void lwm2m_report(struct lwm2m_step_ctx *c)
@@ -246,7 +244,7 @@ void lwm2m_report(struct lwm2m_step_ctx *c)
 		return;
 	}
 	proof = t->boots.known ? new_boot(c) : first_proof(t);
-	if (proof == PROOF_NONE && about_to_restart(c)) {
+	if (proof == PROOF_NONE && lwm2m_about_to_restart(c)) {
 		lwm2m_drive(c);
 		return;
 	}

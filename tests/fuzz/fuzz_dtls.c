@@ -7,6 +7,7 @@
  * Whatever he does, only the client's identity comes up, nothing is heard outside a session, and
  * an honest handshake succeeds. The client may have a connection ID: then both may use a second
  * address.
+ * The server asks in return.
  * Input: a byte, odd for a connection ID; an act for each datagram of the client with its
  * arguments, a byte ACT_END, then messages, each behind its length; a length of 255 is a change of
  * the address.
@@ -54,7 +55,7 @@ static struct {
 	uv_loop_t loop;
 	struct net *net;
 	struct sockaddr_in at;
-	unsigned inputs, ups, requests;
+	unsigned inputs, ups, requests, answers;
 } server;
 
 static void must(bool ok)
@@ -94,13 +95,44 @@ static void on_request(void *ctx, struct net_peer *peer, const struct net_reques
 		       struct net_exchange exchange)
 {
 	struct net_reply reply = NET_REPLY(NET_CODE(2, 5));
+	unsigned n = server.requests++ % 3;
+	struct net_ask ask = NET_ASK(n == 2 ? 3 : 1, "5/0/3");
 
 	(void)ctx;
-	(void)peer;
 	(void)request;
-	server.requests++;
 	reply.payload = (struct bytes){(const uint8_t *)"pong", 4};
 	net_reply(server.net, exchange, &reply);
+	ask.observe = n == 1 ? 0 : -1;
+	ask.body_size = n == 2 ? 3000 : 0;
+	must(net_ask(server.net, peer, &ask) == 0);
+}
+
+static bool on_long_body(void *ctx, struct net_peer *peer, uint8_t method, const struct bytes *path,
+			 unsigned path_count)
+{
+	(void)ctx;
+	(void)peer;
+	(void)path;
+	return method == 2 && path_count > 0;
+}
+
+static void on_answered(void *ctx, struct net_peer *peer, const struct net_answer *answer)
+{
+	(void)ctx;
+	(void)peer;
+	must(answer->err || answer->code >= 64);
+	server.answers++;
+}
+
+static int on_ask_body(void *ctx, struct net_peer *peer, uint32_t tag, int64_t offset, uint8_t *dst,
+		       size_t len)
+{
+	(void)ctx;
+	(void)peer;
+	(void)tag;
+	must(offset >= 0 && offset + (int64_t)len <= 3000);
+	memset(dst, 'b', len);
+	return 0;
 }
 
 static void on_observe_end(void *ctx, struct net_peer *peer, uint32_t tag)
@@ -129,6 +161,9 @@ static void server_up(void)
 		.peer_gone = on_gone,
 		.request = on_request,
 		.observe_end = on_observe_end,
+		.long_body = on_long_body,
+		.answered = on_answered,
+		.ask_body = on_ask_body,
 	};
 	const struct net_conf conf = {
 		.callbacks = &callbacks, .handshakes_per_s = 1000000, .connection_ids = true};
@@ -156,6 +191,7 @@ struct client {
 	unsigned resends;
 	uint8_t held[DATAGRAM_MAX];
 	size_t held_len;
+	uint8_t asked[12]; /* head of the server's newest request */
 };
 
 /* The same for the same input: a finding must be found again. */
@@ -289,9 +325,19 @@ static int timer_get(void *ctx)
 	return 2;
 }
 
+/* An answer gets what only we know: message id and token of our newest request. */
+static void complete(const struct client *c, uint8_t *d, size_t len)
+{
+	if (len < 12 || (d[0] & 15) != 8 || d[1] < 64)
+		return;
+	if ((d[0] >> 4 & 3) == 2)
+		memcpy(d + 2, c->asked + 2, 2);
+	memcpy(d + 4, c->asked + 4, 8);
+}
+
 static void client_run(struct client *c)
 {
-	uint8_t dst[DATAGRAM_MAX];
+	uint8_t dst[DATAGRAM_MAX], message[255];
 	int ret = MBEDTLS_ERR_SSL_WANT_READ;
 
 	for (unsigned i = 0; i < TURNS_MAX && ret == MBEDTLS_ERR_SSL_WANT_READ; i++) {
@@ -314,9 +360,19 @@ static void client_run(struct client *c)
 		}
 		struct bytes m = buf_get_bytes(&c->acts, message_len);
 
-		if (!buf_ok(&c->acts) || mbedtls_ssl_write(&c->ssl, m.ptr, m.len) < 0)
+		if (!buf_ok(&c->acts))
 			break;
-		if (mbedtls_ssl_read(&c->ssl, dst, sizeof(dst)) == 0)
+		if (m.len)
+			memcpy(message, m.ptr, m.len);
+		complete(c, message, m.len);
+		if (mbedtls_ssl_write(&c->ssl, message, m.len) < 0)
+			break;
+		do {
+			ret = mbedtls_ssl_read(&c->ssl, dst, sizeof(dst));
+			if (ret >= 12 && (dst[0] & 15) == 8 && dst[1] < 32)
+				memcpy(c->asked, dst, 12);
+		} while (ret > 0);
+		if (ret == 0)
 			break;
 	}
 }

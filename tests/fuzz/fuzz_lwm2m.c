@@ -43,6 +43,8 @@ static struct {
 	uint64_t attempt, attempts; /* the open one, 0: none; so far */
 	bool applying;
 	bool ended; /* in this transaction: core offers nothing again at once */
+	/* a device that does what it should */
+	uint8_t state, result, version;
 } w;
 
 static struct lwm2m_talk *talk(void)
@@ -76,14 +78,19 @@ static struct bytes rest(size_t max)
 
 /* ---- what comes out ---- */
 
-static bool ends(const char *text, size_t cap)
+static struct bytes text(const char *s)
 {
-	return memchr(text, 0, cap) != NULL;
+	return (struct bytes){(const uint8_t *)s, strlen(s)};
 }
 
-static bool printable(const char *text, size_t cap)
+static bool ends(const char *s, size_t cap)
 {
-	return ends(text, cap) && wire_text_ok((struct bytes){(const uint8_t *)text, strlen(text)});
+	return memchr(s, 0, cap) != NULL;
+}
+
+static bool printable(const char *s, size_t cap)
+{
+	return ends(s, cap) && wire_text_ok(text(s));
 }
 
 static bool is_path(const struct talk_ask *ask, const char *path)
@@ -322,11 +329,6 @@ static void load_junk(void)
 
 /* ---- the device ---- */
 
-static struct bytes text(const char *s)
-{
-	return (struct bytes){(const uint8_t *)s, strlen(s)};
-}
-
 static void request(uint8_t method, const char *first, const char *second, struct bytes *query,
 		    unsigned queries, int format, struct bytes payload)
 {
@@ -392,10 +394,10 @@ static void do_raw_request(void)
 }
 
 /* Values of the device, in one of the formats; bits say which of them it has. */
-static struct bytes values_of(int format, const struct lwm2m_path *base, uint8_t dst[512])
+static struct bytes values_of(int format, const struct lwm2m_path *base, uint8_t a, uint8_t b,
+			      uint8_t c, uint8_t dst[512])
 {
 	static const char *const versions[] = {"1.0", "2.0", "\x1b[2J", ""};
-	uint8_t a = byte(), b = byte(), c = byte();
 	struct lwm2m_value all[12], some[12];
 	size_t count = 0, n = 0;
 	struct buf out = buf_writer(dst, 512);
@@ -431,8 +433,29 @@ static struct bytes values_of(int format, const struct lwm2m_path *base, uint8_t
 	return buf_bytes(&out);
 }
 
-/* As a device answers what it was asked. */
-static void do_good_answer(void)
+static void do_reboot(void)
+{
+	w.version = w.state == 3;
+	w.result = w.state == 3;
+	w.state = 0;
+	do_register();
+}
+
+/* What was asked has its effect. */
+static void obey(void)
+{
+	if (is_path(&w.ask, "5/0/2") && w.state == 2)
+		w.state = 3;
+	else if (is_path(&w.ask, "5/0/1"))
+		w.state = w.ask.payload_len > 0;
+	else if (is_path(&w.ask, "5/0/0"))
+		w.state = w.ask.image ? 2 : 0;
+	else if (is_path(&w.ask, "5/0") && w.state == 1)
+		w.state = 2;
+}
+
+/* To what it was asked: as it should (`good`), or with values of the input's. */
+static void do_fitting_answer(bool good)
 {
 	static const int formats[] = {LWM2M_TLV, LWM2M_SENML_CBOR, LWM2M_SENML_JSON, LWM2M_TLV};
 	struct lwm2m_path path = {0};
@@ -444,12 +467,17 @@ static void do_good_answer(void)
 	if (at[0] == 'l')
 		at += 2;
 	if (w.ask.method == GET && !lwm2m_path_parse(text(at), &path)) {
+		uint8_t how = good ? 0 : byte();
+		uint8_t first = good ? w.state | (uint8_t)(w.version << 2) : byte();
+		uint8_t second = good ? w.result : byte(), third = good ? 0 : byte();
 		a.code = 2 << 5 | 5;
-		a.content_format = w.ask.accept >= 0 ? w.ask.accept : formats[byte() & 3];
-		a.payload = values_of(a.content_format, &path, raw);
+		a.content_format = w.ask.accept >= 0 ? w.ask.accept : formats[how & 3];
+		a.payload = values_of(a.content_format, &path, first, second, third, raw);
 		if (!a.payload.len)
 			a.code = 4 << 5 | 4;
 	}
+	if (good)
+		obey();
 	transact(&in);
 }
 
@@ -476,13 +504,6 @@ static void do_answer(bool notified)
 	transact(&in);
 }
 
-static void do_event(enum talk_event event)
-{
-	struct talk_in in = {.event = event};
-
-	transact(&in);
-}
-
 /* To the timer, or so long. */
 static void do_wait(void)
 {
@@ -495,18 +516,17 @@ static void do_wait(void)
 		w.now_ms += ((int64_t)how << (how & 15)) * 100;
 	at_ms = talk_lwm2m.timer_ms(w.talk);
 	if (at_ms && at_ms <= w.now_ms)
-		do_event(TALK_TIMER);
+		transact(&(struct talk_in){.event = TALK_TIMER});
 }
 
 /* An operator, or a deadline of core. */
-static void do_core(void)
+static void do_core(bool acts)
 {
-	if (byte() & 1)
-		w.attempt = 0;
-	else if (w.attempt)
-		w.attempt = ++w.attempts;
-	w.applying = false;
-	do_event(TALK_RING);
+	if (acts) {
+		w.attempt = byte() & 1 || !w.attempt ? 0 : ++w.attempts;
+		w.applying = false;
+	}
+	transact(&(struct talk_in){.event = TALK_RING});
 }
 
 static void do_one(uint8_t op)
@@ -524,11 +544,13 @@ static void do_one(uint8_t op)
 	case 3:
 	case 4:
 	case 5:
-	case 6:
-	case 7:
 		if (w.asking)
-			do_good_answer();
+			do_fitting_answer((op & 15) != 5);
 		break;
+	case 6:
+		do_reboot();
+		break;
+	case 7:
 	case 8:
 		if (w.asking)
 			do_answer(false);
@@ -541,13 +563,13 @@ static void do_one(uint8_t op)
 		do_wait();
 		break;
 	case 12:
-		do_event(TALK_RING);
+		do_core(false);
 		break;
 	case 13:
 		crash();
 		break;
 	case 14:
-		do_core();
+		do_core(true);
 		break;
 	default:
 		load_junk();

@@ -208,6 +208,10 @@ static void engine_step(struct rig *r, struct talk_in *in)
 			r->reply = out.reply;
 			r->replied = true;
 		}
+		if (out.contact && !out.has_report && !out.has_status) {
+			update_heard(&r->u, &r->out);
+			settle(r);
+		}
 		if (out.has_report) {
 			update_report(&r->u, &out.report, &r->out);
 			assert_false(r->out.late);

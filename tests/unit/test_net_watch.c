@@ -243,6 +243,50 @@ static void test_lost_registration_leaves_the_old_one(void **state)
 	rig_free(r);
 }
 
+/* ---- quotas ---- */
+
+static enum net_admission verdict;
+static enum net_work work;
+
+static enum net_admission on_admit(void *ctx, struct net_coap_session *s, enum net_work w,
+				   unsigned *ret_wait_s)
+{
+	(void)ctx;
+	(void)s;
+	*ret_wait_s = 1;
+	work = w;
+	return verdict;
+}
+
+static void test_notifications_count_as_requests_and_are_lost_beyond_the_quota(void **state)
+{
+	struct rig *r = rig_observing();
+	struct net_coap_ops ops = *r->coap.ops;
+
+	(void)state;
+	ops.admit = on_admit;
+	r->coap.ops = &ops;
+	verdict = NET_ADMIT_TOO_MANY;
+	notified(r, WIRE_CON, 500, 11, "1");
+	assert_int_equal(work, NET_WORK_REQUEST);
+	assert_int_equal(r->answers, 1);
+	assert_int_equal(r->sent_count, 1); /* no ACK: it comes again */
+	verdict = NET_ADMIT;
+	notified(r, WIRE_CON, 500, 11, "1");
+	assert_notified(r, 2, "1");
+	notified(r, WIRE_CON, 500, 11, "1");
+	assert_int_equal(work, NET_WORK_MESSAGE);
+	rig_get(r, "3/0/3", 7);
+	work = NET_WORK_BLOCK;
+	rig_answer(r, (struct answer){WIRE_ACK, NET_CODE(2, 5), .token = {token, 8}});
+	assert_int_equal(work, NET_WORK_MESSAGE); /* not its token */
+	work = NET_WORK_BLOCK;
+	rig_answer(r, (struct answer){WIRE_ACK, NET_CODE(2, 5), .payload = "1.0"});
+	assert_answer(r, 3, 0, 7, NET_CODE(2, 5), "1.0");
+	assert_int_equal(work, NET_WORK_BLOCK); /* what was asked for is free */
+	rig_free(r);
+}
+
 /* ---- limits ---- */
 
 static void test_observations_at_the_limit_and_one_more(void **state)
@@ -356,6 +400,8 @@ int main(void)
 		rfc_test("7641 4.2", test_error_or_a_notification_without_a_number_ends_it),
 		rfc_test("7641 3.1", test_repeated_registration_has_the_same_token),
 		rfc_test("7641 3.1", test_lost_registration_leaves_the_old_one),
+		cmocka_unit_test(
+			test_notifications_count_as_requests_and_are_lost_beyond_the_quota),
 		cmocka_unit_test(test_observations_at_the_limit_and_one_more),
 		rfc_test("7959 2.6", test_notification_longer_than_one_message_is_told_as_such),
 		rfc_test("7959 2.6, 3.4", test_registration_is_answered_in_blocks_and_stands),
