@@ -63,6 +63,7 @@ enum {
 	LIMIT_NATIVE_MESSAGE = 512, /* PROTOCOL: every message but an image block */
 	LIMIT_NATIVE_JSON = 1024,   /* PROTOCOL: the JSON twin */
 	LIMIT_WIRE_NODES = 64,	    /* values in one decoded CBOR or JSON message */
+	LIMIT_LWM2M_LINKS = 256,    /* objects and instances of one registration */
 	LIMIT_LWM2M_PAYLOAD = 4096, /* bytes of a payload with values or links */
 	LIMIT_LWM2M_VALUES = 64,    /* values of one payload */
 	LIMIT_LWM2M_SCRATCH = 2048, /* bytes of their texts that are written otherwise in it */

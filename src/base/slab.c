@@ -36,6 +36,12 @@ _Static_assert(SLAB_REGION == 64, "struct region has a bit for each page");
 
 /* ---- regions ---- */
 
+#ifdef __has_feature /* clang's way to say __SANITIZE_ADDRESS__ */
+#if __has_feature(address_sanitizer)
+#define SLAB_OF_HEAP
+#endif
+#endif
+
 #if defined(__SANITIZE_ADDRESS__) || defined(SLAB_OF_HEAP)
 /* Where pointers to the heap are, and what is freed, is the sanitizer's to know. */
 static void *region_map(void)

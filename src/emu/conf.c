@@ -322,9 +322,9 @@ static const struct conf_row conf_rows[] = {
 	{"--version", "V", set_version, "version of a fresh device's firmware"},
 	{"--image", "FILE", set_image, "image of a fresh device's firmware (gives a digest)"},
 	{"--hardware", "H", set_hardware, "hardware name to report"},
-	{"--interval", "S", set_interval, "seconds between check-ins (60)"},
+	{"--interval", "S", set_interval, "seconds between check-ins (60; LwM2M: by lifetime)"},
 	{"--window", "N", set_window, "blocks in flight, 1 to 16 (4)"},
-	{"--block", "N", set_block, "bytes of a block, 16 to 1024 (1024)"},
+	{"--block", "N", set_block, "bytes of a block, 16 to 1024 (1024; LwM2M: by style)"},
 	{"--count", "N", set_count, "a fleet ID-00001 ... with keys from --psk-list"},
 	{"--fault", "NAME[:ARG]", set_fault, "something that goes wrong, see below; repeatable"},
 	{"--boot-time", "MS", set_boot_time, "time a reset takes (300)"},
@@ -335,14 +335,14 @@ static const struct conf_row conf_rows[] = {
 	{"--ack-timeout", "MS", set_ack_timeout, "CoAP ACK_TIMEOUT, 1000 or more (2000)"},
 	{"--max-retransmit", "N", set_max_retransmit, "CoAP MAX_RETRANSMIT (4)"},
 	{"--json", NULL, set_json, "speak the JSON twin instead of CBOR"},
-	{"--protocol", "native|lwm2m", set_protocol, "what it speaks (native)"},
+	{"--protocol", "P", set_protocol, "what it speaks: native or lwm2m (native)"},
 	{"--style", "NAME", set_style, "LwM2M as plain, anjay, wakaama or zephyr do it (plain)"},
-	{"--lwm2m", "1.0|1.1|1.2", set_lwm2m, "LwM2M version to register with (by style)"},
+	{"--lwm2m", "V", set_lwm2m, "LwM2M 1.0, 1.1 or 1.2 (by style)"},
 	{"--lifetime", "S", set_lifetime, "LwM2M registration lifetime (by style)"},
 	{"--queue", NULL, set_queue, "LwM2M queue mode: asleep between exchanges"},
 	{"--awake", "S", set_awake, "seconds awake after an exchange in queue mode (93)"},
-	{"--delivery", "pull|push|both", set_delivery, "LwM2M firmware comes by (by style)"},
-	{"--download", "same|own", set_download, "LwM2M download: its session (by style)"},
+	{"--delivery", "HOW", set_delivery, "LwM2M firmware by pull, push or both (by style)"},
+	{"--download", "HOW", set_download, "LwM2M downloads: same or own session (by style)"},
 	{"--vendor-object", "N", set_vendor_object, "LwM2M object with boots, uptime, digest"},
 	{"--until", "WHAT", set_until, "exit 0 when WHAT has come; repeated: one by one"},
 	{"--exit-after", "S", set_exit_after, "exit after S seconds (1 if --until did not come)"},
@@ -353,12 +353,6 @@ static const struct conf_row conf_rows[] = {
 
 enum { CONF_ROWS = sizeof(conf_rows) / sizeof(conf_rows[0]) };
 
-/* Until the server speaks it, too. */
-static bool conf_hidden(const struct conf_row *row)
-{
-	return strncmp(row->help, "LwM2M", 5) == 0 || row->set == set_protocol;
-}
-
 static void conf_usage(FILE *out)
 {
 	fprintf(out, "usage: postboot-device --server URI --id ID (--psk-file F | --psk-list F |\n"
@@ -367,9 +361,6 @@ static void conf_usage(FILE *out)
 		     "An emulated device for Postboot.\n\n");
 	for (size_t i = 0; i < CONF_ROWS; i++) {
 		char form[48];
-
-		if (conf_hidden(&conf_rows[i]))
-			continue;
 		snprintf(form, sizeof(form), "%s %s", conf_rows[i].name,
 			 conf_rows[i].arg ? conf_rows[i].arg : "");
 		fprintf(out, "  %-22s %s\n", form, conf_rows[i].help);

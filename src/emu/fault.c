@@ -199,13 +199,14 @@ static void fault_text(FILE *out, const char *text)
 
 void emu_fault_help(FILE *out)
 {
+	static const char *const fault_of[] = {[EMU_FAULT_OF_NATIVE] = "  (native)",
+					       [EMU_FAULT_OF_LWM2M] = "  (lwm2m)",
+					       [EMU_FAULT_OF_BOTH] = ""};
 	char form[64];
 
 	for (int i = 0; i < EMU_FAULT_COUNT; i++) {
-		if (fault_rows[i].of == EMU_FAULT_OF_LWM2M)
-			continue;
 		fault_form(&fault_rows[i], form, sizeof(form));
-		fprintf(out, "  %s\n", form);
+		fprintf(out, "  %s%s\n", form, fault_of[fault_rows[i].of]);
 		fault_text(out, fault_rows[i].help);
 	}
 }

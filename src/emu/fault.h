@@ -73,6 +73,7 @@
 	X(RE_REGISTER, LWM2M, "re-register", UINT, "S",                                            \
 	  "a new session and registration every S seconds, without a reset")                       \
 	X(DOUBLE_REGISTER, LWM2M, "double-register", NONE, "", "registers twice after each boot")  \
+	X(WRONG_NAME, LWM2M, "wrong-name", NONE, "", "registers under another name than its own")  \
 	X(LOSS, BOTH, "loss", PERCENT, "P", "link: P percent of datagrams are lost, each way")     \
 	X(DUP, BOTH, "dup", PERCENT, "P", "link: P percent of datagrams arrive twice")             \
 	X(REORDER, BOTH, "reorder", PERCENT, "P", "link: P percent of datagrams are overtaken")    \

@@ -57,7 +57,8 @@ static void register_query(const struct emu_unit *unit, char *dst, size_t cap)
 		binding = "U"; /* Zephyr tells it as soon as it is not alone */
 	if (binding)
 		snprintf(b, sizeof(b), "&b=%s", binding);
-	snprintf(dst, cap, "lwm2m=%s&ep=%s%s&lt=%lld%s", conf->lwm2m_version, unit->key->id, b,
+	snprintf(dst, cap, "lwm2m=%s&ep=%s%s%s&lt=%lld%s", conf->lwm2m_version, unit->key->id,
+		 emu_unit_fault(unit, EMU_FAULT_WRONG_NAME) ? "-other" : "", b,
 		 (long long)unit->ram.lwm2m.lifetime_s, conf->queue && !old ? "&Q" : "");
 }
 
@@ -126,6 +127,7 @@ static void register_schedule(struct emu_unit *unit)
 static void register_accepted(struct emu_unit *unit, const struct emu_answer *answer)
 {
 	struct emu_lwm2m *lw = state(unit);
+	const struct emu_fault *again = emu_unit_fault(unit, EMU_FAULT_RE_REGISTER);
 	bool first = !unit->ram.boot_reported;
 
 	unit->ram.failures = 0;
@@ -133,6 +135,7 @@ static void register_accepted(struct emu_unit *unit, const struct emu_answer *an
 	lw->reg_failures = 0;
 	lw->links_changed = false;
 	if (!lw->reg_update) {
+		lw->forced_at = again ? unit->now + (int64_t)again->value * 1000 : EMU_NEVER;
 		(void)buf_copy_str(lw->location, sizeof(lw->location), answer->location);
 		emu_unit_say(unit, first, "registered as %s", lw->location);
 		lw->registration = EMU_LW_IN;
@@ -249,9 +252,7 @@ static void lwm2m_up(struct emu_unit *unit)
 		emu_unit_say(unit, false, "asleep");
 	}
 	if (unit->now >= lw->forced_at) {
-		const struct emu_fault *fault = emu_unit_fault(unit, EMU_FAULT_RE_REGISTER);
-
-		lw->forced_at = unit->now + (int64_t)fault->value * 1000;
+		lw->forced_at = EMU_NEVER;
 		emu_unit_drop_session(unit, "# a new registration without a reset", false);
 	}
 }
@@ -290,12 +291,11 @@ static int64_t lwm2m_next_ms(const struct emu_unit *unit)
 static void lwm2m_boot(struct emu_unit *unit)
 {
 	struct emu_lwm2m *lw = state(unit);
-	const struct emu_fault *again = emu_unit_fault(unit, EMU_FAULT_RE_REGISTER);
 
 	lw->lifetime_s = unit->conf->lifetime_s;
 	lw->disable_s = DISABLE_S;
 	lw->reg_again = emu_unit_fault(unit, EMU_FAULT_DOUBLE_REGISTER) != NULL;
-	lw->forced_at = again ? unit->now + (int64_t)again->value * 1000 : EMU_NEVER;
+	lw->forced_at = EMU_NEVER;
 	if (unit->link)
 		emu_link_sleep(unit->link, false);
 	emu_lwm2m_firmware_boot(unit);

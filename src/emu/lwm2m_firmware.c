@@ -18,6 +18,7 @@ enum {
 	RESUME_MAGIC = 0x50426c77,
 	RESUME_MAX = 4 + 8 + 4 + 8 + 2 + EMU_LW_TEXT,
 	SAVE_EVERY = 16384,
+	UNKNOWN_STEP = 65536,
 	NO_VERSION_BYTES = 4
 };
 
@@ -170,17 +171,17 @@ static void store_progress(struct emu_unit *unit)
 
 	if (store->have >= store->saved + SAVE_EVERY)
 		resume_save(unit);
-	if (store->size == 0)
-		return;
-	emu_console_bar(unit->console, unit->now, store->have, store->size,
-			unit->now - store->started_at);
-	quarter = (unsigned)(store->have * 4 / store->size);
+	if (store->size > 0)
+		emu_console_bar(unit->console, unit->now, store->have, store->size,
+				unit->now - store->started_at);
+	/* Nobody has to tell the size (RFC 7959 4). */
+	quarter = (unsigned)(store->size > 0 ? store->have * 4 / store->size
+					     : store->have / UNKNOWN_STEP);
 	if (quarter <= store->quarter)
 		return;
 	store->quarter = quarter;
-	if (!unit->console->terminal)
-		emu_unit_say(unit, false, "downloaded %llu of %u bytes",
-			     (unsigned long long)store->have, store->size);
+	if (!unit->console->terminal || store->size == 0)
+		emu_unit_say(unit, false, "downloaded %llu bytes", (unsigned long long)store->have);
 }
 
 int emu_lwm2m_store_append(struct emu_unit *unit, struct bytes data)
@@ -381,7 +382,9 @@ static unsigned push_take(struct emu_unit *unit, const struct emu_request *reque
 		emu_lwm2m_firmware_fail(unit, EMU_LW_FAILED, "the slot cannot be written");
 		return 500;
 	}
-	if (fail && !request->block1.more) {
+	/* Neither a URI nor its protocol is at fault in a push. */
+	if (fail && fail->value != EMU_LW_BAD_URI && fail->value != EMU_LW_PROTOCOL &&
+	    !request->block1.more) {
 		emu_lwm2m_firmware_fail(unit, (enum emu_lw_result)fail->value, "# on purpose");
 		return 500;
 	}

@@ -128,11 +128,6 @@ static void get_manufacturer(const struct emu_unit *unit, struct emu_lw_value *v
 	as_text(v, "Postboot");
 }
 
-static void get_model(const struct emu_unit *unit, struct emu_lw_value *v)
-{
-	as_text(v, unit->conf->hardware[0] ? unit->conf->hardware : "emulated");
-}
-
 static void get_serial(const struct emu_unit *unit, struct emu_lw_value *v)
 {
 	as_text(v, unit->key->id);
@@ -156,6 +151,26 @@ static bool has_battery(const struct emu_unit *unit)
 static void get_memory(const struct emu_unit *unit, struct emu_lw_value *v)
 {
 	as_number(v, (int64_t)emu_fs_free(&unit->fs) * EMU_FS_BLOCK / 1024);
+}
+
+static void get_memory_total(const struct emu_unit *unit, struct emu_lw_value *v)
+{
+	as_number(v, (int64_t)unit->fs.blocks * EMU_FS_BLOCK / 1024);
+}
+
+static bool has_hardware(const struct emu_unit *unit)
+{
+	return unit->conf->hardware[0] != '\0';
+}
+
+static void get_hardware(const struct emu_unit *unit, struct emu_lw_value *v)
+{
+	as_text(v, unit->conf->hardware);
+}
+
+static void get_model(const struct emu_unit *unit, struct emu_lw_value *v)
+{
+	as_text(v, has_hardware(unit) ? unit->conf->hardware : "emulated");
 }
 
 static void get_error(const struct emu_unit *unit, struct emu_lw_value *v)
@@ -263,6 +278,11 @@ static bool has_digest(const struct emu_unit *unit)
 	return unit->ram.running.has_digest;
 }
 
+static void get_confirmed(const struct emu_unit *unit, struct emu_lw_value *v)
+{
+	as_number(v, unit->ram.lie || unit->ram.running.confirmed);
+}
+
 /* In the order of paths. */
 static const struct res_row rows[] = {
 	{.object = 1, .resource = 0, .ops = READ, .get = get_short_id},
@@ -287,6 +307,8 @@ static const struct res_row rows[] = {
 	{.object = 3, .resource = 11, .ops = READ, .instances = 1, .get = get_error},
 	{.object = 3, .resource = 13, .ops = READ, .get = get_time},
 	{.object = 3, .resource = 16, .ops = READ, .get = get_binding},
+	{.object = 3, .resource = 18, .ops = READ, .there = has_hardware, .get = get_hardware},
+	{.object = 3, .resource = 21, .ops = READ, .get = get_memory_total},
 	{.object = 5, .resource = 0, .ops = WRITE},
 	{.object = 5,
 	 .resource = 1,
@@ -309,6 +331,7 @@ static const struct res_row rows[] = {
 	{.object = VENDOR, .resource = 0, .ops = READ, .get = get_boots},
 	{.object = VENDOR, .resource = 1, .ops = READ, .get = get_uptime},
 	{.object = VENDOR, .resource = 2, .ops = READ, .there = has_digest, .get = get_digest},
+	{.object = VENDOR, .resource = 3, .ops = READ, .get = get_confirmed},
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };

@@ -6,6 +6,8 @@
 
 enum {
 	GET = 1,
+	PUT = 3,
+	FETCH = 5,
 	IPATCH = 7,
 	SZX_MAX = 6,
 	BLOCK_MAX = 1024,
@@ -177,11 +179,14 @@ static int send_message(struct net_coap *c, struct net_asking *a)
 	return 0;
 }
 
+/* The next block has the same token: some devices know a transfer by it (Zephyr, a body before 3.4,
+ * an answer since). But that of an observation is for its notifications (RFC 7959 3.4). */
 static void go_on(struct net_coap *c, struct net_asking *a)
 {
 	struct net_coap_session *s = a->session;
 
-	token_fresh(c, a);
+	if (a->observed)
+		token_fresh(c, a);
 	int err = send_message(c, a);
 
 	if (err)
@@ -196,6 +201,7 @@ static void begin_anew(struct net_coap *c, struct net_asking *a, int err)
 	}
 	fetch_drop(a);
 	a->body_at = 0;
+	token_fresh(c, a);
 	go_on(c, a);
 }
 
@@ -344,6 +350,7 @@ static bool body_step(struct net_coap *c, struct net_asking *a, const struct wir
 	if (m->code == NET_CODE(4, 13) && b && b->szx < a->szx && a->body_len > size_of(b->szx)) {
 		a->szx = b->szx;
 		a->body_at = 0;
+		token_fresh(c, a);
 		go_on(c, a);
 		return true;
 	}
@@ -417,13 +424,22 @@ static void finish_with(struct net_coap *c, struct net_asking *a, const struct w
 	finish(c, a->session, &answer);
 }
 
+/* The answer has changed, or is forgotten: what may be done twice (RFC 7252 5.1) is. */
+static void fetch_anew(struct net_coap *c, struct net_asking *a)
+{
+	if (a->method == GET || a->method == PUT || a->method == FETCH)
+		begin_anew(c, a, ERR_CONFLICT);
+	else
+		net_ask_failed(c, a->session, ERR_CONFLICT);
+}
+
 static void fetch_step(struct net_coap *c, struct net_asking *a, const struct wire_coap *m)
 {
 	bool success = m->code >> 5 == 2, fetching = a->fetch.data != NULL;
 	int err = 0;
 
 	if (fetching && m->code == NET_CODE(4, 8)) {
-		begin_anew(c, a, ERR_CONFLICT);
+		fetch_anew(c, a);
 		return;
 	}
 	if (!success || (!fetching && (!m->has_block2 || (!m->block2.more && !m->block2.num)))) {
@@ -435,7 +451,7 @@ static void fetch_step(struct net_coap *c, struct net_asking *a, const struct wi
 	else if (!fetching && !fetch_begin(c, a, m))
 		err = ERR_NOMEM;
 	if (!err && fetching && is_of_another(&a->fetch, m)) {
-		begin_anew(c, a, ERR_CONFLICT);
+		fetch_anew(c, a);
 		return;
 	}
 	if (!err)
@@ -503,18 +519,33 @@ bool net_ask_piggybacked(struct net_coap *c, struct net_coap_session *s, const s
 	return true;
 }
 
+/* Of a block before: the message was repeated, or answered twice. */
+static bool is_past(const struct net_coap_session *s, const struct net_asking *a,
+		    const struct wire_coap *m)
+{
+	uint64_t sent = (uint64_t)m->block1.num << (m->block1.szx + 4);
+	uint64_t got = (uint64_t)m->block2.num << (m->block2.szx + 4);
+
+	if (net_past_answer_known(s, m->mid))
+		return true;
+	return a->fetch.data ? m->has_block2 && got < a->fetch.len
+			     : m->has_block1 && sent < (uint64_t)a->body_at &&
+				       !is_of_block(a, &m->block1);
+}
+
 bool net_ask_separate(struct net_coap *c, struct net_coap_session *s, const struct wire_coap *m)
 {
 	struct net_asking *a = s->asking;
 
 	if (!a || (a->out && !a->out->in_flight) || !bytes_equal(m->token, token_of(a)))
 		return net_watch_notified(c, s, m);
-	if (m->type == WIRE_CON) {
+	bool past = is_past(s, a, m);
+
+	if (m->type == WIRE_CON)
 		net_coap_send_empty(c, s, m->bad_option ? WIRE_RST : WIRE_ACK, m->mid);
-		net_past_answer_add(s, m->mid);
-	}
-	if (a->observe == 1 && m->observe >= 0)
-		return true;	 /* a notification that met the request for its end */
+	if (past || (a->observe == 1 && m->observe >= 0))
+		return true; /* or a notification that met the request for its end */
+	net_past_answer_add(s, m->mid);
 	net_out_drop(c, a->out); /* RFC 7252 5.2.2: its ACK was lost */
 	take(c, a, m);
 	return true;

@@ -2,7 +2,7 @@
  *
  * Requests of ours, inside the exchange layer: the one that is outstanding, and the observations
  * that such requests began. A CON of ours has its own place in net_out.c's queue (NSTART 1 with
- * notifications and separate responses), every message a token of its own.
+ * notifications and separate responses); a token is that of all blocks of one transfer.
  */
 #ifndef NET_NET_ASK_H
 #define NET_NET_ASK_H
@@ -29,7 +29,7 @@ struct net_asking {
 	uint32_t tag;
 	uint8_t method;
 	int content_format, accept, observe;
-	uint8_t token[NET_ASK_TOKEN]; /* of the newest message */
+	uint8_t token[NET_ASK_TOKEN]; /* of all its blocks */
 	bool observed;
 	unsigned szx, again;
 	int64_t body_size, body_at; /* 0: none; what is acknowledged */

@@ -24,7 +24,6 @@ enum {
 
 enum {
 	LIFETIME_DEFAULT_S = 86400, /* LwM2M 6.2.1 */
-	LINKS_MAX = 64,
 	/* Facts older than that are read again at an update of the registration, while nothing
 	 * is open: batteries empty and memory fills. */
 	FACTS_OLD_S = 3600,
@@ -150,7 +149,7 @@ static bool links_take(struct lwm2m_step_ctx *c, struct lwm2m_registration *reg,
 {
 	static const int formats[] = {LWM2M_SENML_CBOR, LWM2M_SENML_JSON, LWM2M_TLV, LWM2M_JSON};
 	const struct talk_request *r = c->in->request;
-	struct lwm2m_link links[LINKS_MAX];
+	struct lwm2m_link links[LIMIT_LWM2M_LINKS];
 	struct wire_fault fault = {0};
 	char root[64] = "", words[WIRE_FAULT_TEXT + 16];
 	size_t count = 0;
@@ -161,7 +160,7 @@ static bool links_take(struct lwm2m_step_ctx *c, struct lwm2m_registration *reg,
 		reply(c, CODE_FORMAT, "Content-Format is not 40");
 		return false;
 	}
-	if (lwm2m_links(r->payload, links, LINKS_MAX, &count, root, &fault)) {
+	if (lwm2m_links(r->payload, links, LIMIT_LWM2M_LINKS, &count, root, &fault)) {
 		(void)snprintf(words, sizeof(words), "links: %s", fault.text);
 		reply(c, CODE_BAD_REQUEST, words);
 		return false;

@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 : "${TOP_BUILDDIR:=$TOP_SRCDIR/build}"
 dir=$TOP_BUILDDIR/boot
 root=$dir/root
-BOOT_SECONDS=180
+BOOT_SECONDS=300
 
 # shellcheck source=tests/support/container.sh
 . "$TOP_SRCDIR/tests/support/container.sh"

@@ -406,3 +406,19 @@ padded() {
 		cp "$LAB/before" "$CA/$file"
 	done
 }
+
+@test "a crowd that comes back at once is let in, the second time by its tickets" {
+	mkdir "$LAB/crowd"
+	"$TOP_BUILDDIR/tests/load/postboot-crowd" make "$LAB/crowd"
+	cp "$LAB/crowd/server.pem" "$LAB/crowd/server.key" "$CA/"
+	reload
+	ctl product ca argon "$LAB/crowd/ca.pem" >/dev/null
+	for i in 1 2 3 4 5; do
+		ctl device add "crowd-$i" --product argon --certificate >/dev/null
+	done
+	run "$TOP_BUILDDIR/tests/load/postboot-crowd" run "$LAB/crowd" "$SERVER_PORT" 5 2
+	[ "$status" -eq 0 ]
+	[ "$(grep -c '^up=5 ' <<<"$output")" -eq 2 ]
+	curl -sS --unix-socket "$LAB/admin.sock" http://localhost/metrics |
+		grep -q '^postboot_handshakes_resumed_total 5$'
+}

@@ -4,7 +4,7 @@
 # GnuTLS, and beside what one datagram in, one out and one sealing cost on this machine, all in one
 # run. Prints tables in Markdown and writes bench.json to the present folder.
 #
-#   bench.sh [OPTIONS] [PART...]      all parts, or transfer, many, life
+#   bench.sh [OPTIONS] [PART...]      all parts, or transfer, crowd, many, life
 #   bench.sh lifecycle [OPTIONS]      whole updates alone, with more to say: bench-life.sh
 #
 #   --runs N          how often each cell is measured (3); the median is told
@@ -13,6 +13,7 @@
 #   --idle-libcoap N  the same for libcoap (10000), once: its handshakes slow down with each of them
 #   --many N          sessions of which memory is told (100000)
 #   --devices N       whole updates (10000)
+#   --crowd N         devices with certificates that come at once (1000)
 #   --quick           every part, with next to nothing in it: does it run?
 #   --output FILE     instead of bench.json
 #   --document FILE   puts the tables between its lines "bench: begin" and "bench: end"
@@ -28,6 +29,7 @@ FOR_S=2
 IDLE=10000
 IDLE_LIBCOAP=10000
 MANY=100000
+CROWD=1000
 DEVICES=10000
 OUTPUT=bench.json
 DOCUMENT=
@@ -35,13 +37,13 @@ quick=
 parts=
 while [ $# -gt 0 ]; do
 	case $1 in
-	transfer | many | life)
+	transfer | crowd | many | life)
 		parts="$parts $1"
 		shift
 		continue
 		;;
 	--quick)
-		RUNS=1 FOR_S=1 IDLE=500 IDLE_LIBCOAP=100 MANY=1000 DEVICES=200 quick=yes
+		RUNS=1 FOR_S=1 IDLE=500 IDLE_LIBCOAP=100 MANY=1000 DEVICES=200 CROWD=20 quick=yes
 		shift
 		continue
 		;;
@@ -53,6 +55,7 @@ while [ $# -gt 0 ]; do
 	--idle) IDLE=$2 ;;
 	--idle-libcoap) IDLE_LIBCOAP=$2 ;;
 	--many) MANY=$2 ;;
+	--crowd) CROWD=$2 ;;
 	--devices) DEVICES=$2 ;;
 	--output) OUTPUT=$2 ;;
 	--document) DOCUMENT=$2 ;;
@@ -63,7 +66,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift 2
 done
-parts=${parts:-transfer many life}
+parts=${parts:-transfer crowd many life}
 
 dir=$(mktemp -d)
 # shellcheck source=tests/load/bench-lib.sh
@@ -251,6 +254,11 @@ into_document() {
 for part in $parts; do
 	case $part in
 	transfer) transfer ;;
+	crowd)
+		# shellcheck source=tests/load/bench-crowd.sh
+		. "$(dirname "$0")/bench-crowd.sh"
+		crowd
+		;;
 	many)
 		# shellcheck source=tests/load/bench-many.sh
 		. "$(dirname "$0")/bench-many.sh"

@@ -4,6 +4,7 @@
  */
 #include "lwm2m_rig.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { GET = 1, POST, PUT, DELETE };
@@ -124,6 +125,23 @@ static void test_malformed(void **state)
 	rig_request(&rig, POST, "rd", "lwm2m=1.1", 0, "</3/0>", 6);
 	assert_int_equal(number(), 415);
 	assert_false(reg()->registered);
+}
+
+static void test_many_links(void **state)
+{
+	static char links[LIMIT_LWM2M_LINKS * 16 + 16];
+	size_t len = 0;
+
+	(void)state;
+	for (int i = 0; i < LIMIT_LWM2M_LINKS; i++)
+		len += (size_t)snprintf(links + len, sizeof(links) - len, "%s</7/%d>", i ? "," : "",
+					i);
+	post("rd", "lwm2m=1.1", links);
+	assert_int_equal(number(), 201);
+	(void)snprintf(links + len, sizeof(links) - len, ",</5/0>");
+	post("rd", "lwm2m=1.1", links);
+	assert_int_equal(number(), 400);
+	assert_memory_equal(why(), "links: ", 7);
 }
 
 static void test_update(void **state)
@@ -344,6 +362,7 @@ int main(void)
 		cmocka_unit_test_setup(test_register, setup),
 		cmocka_unit_test_setup(test_what_need_not_be_there, setup),
 		cmocka_unit_test_setup(test_malformed, setup),
+		cmocka_unit_test_setup(test_many_links, setup),
 		cmocka_unit_test_setup(test_update, setup),
 		cmocka_unit_test_setup(test_delete, setup),
 		cmocka_unit_test_setup(test_other_methods_and_places, setup),

@@ -63,7 +63,7 @@ static void test_body_goes_block_by_block(void **state)
 	assert_block(r, 1, true, 6, 1024);
 	assert_int_equal(rig_last(r)->m.size1, -1);
 	assert_int_equal(rig_last(r)->m.content_format, 42);
-	assert_memory_not_equal(rig_last(r)->m.token.ptr, token, 8);
+	assert_memory_equal(rig_last(r)->m.token.ptr, token, 8);
 	assert_int_equal(r->sent_to, 1024);
 	acknowledged(r, CONTINUE, 1, true, 6);
 	assert_block(r, 2, false, 6, 452);
@@ -137,6 +137,55 @@ static void test_blocks_may_be_answered_by_messages_of_their_own(void **state)
 	assert_block(r, 1, false, 2, 36);
 	assert_int_equal(r->sent[1].m.type, WIRE_ACK);
 	rig_free(r);
+}
+
+/* All blocks have one token, so an answer that comes again must not count for the next one. */
+static void test_answers_of_a_block_before_change_nothing(void **state)
+{
+	static const enum wire_coap_type types[] = {WIRE_CON, WIRE_NON};
+	const struct wire_block first = {.more = true, .szx = 2}, second = {1, true, 2};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct rig *r = rig_new(false);
+		struct answer a = {.type = types[i],
+				   .code = CONTINUE,
+				   .mid = 70,
+				   .has_block1 = true,
+				   .block1 = first};
+
+		put(r, 300, 2);
+		rig_answer(r, a);
+		assert_block(r, 1, true, 2, 64);
+		rig_answer(r, a); /* repeated */
+		a.mid++;
+		rig_answer(r, a); /* answered twice */
+		assert_block(r, 1, true, 2, 64);
+		a.mid++;
+		a.block1 = second;
+		rig_answer(r, a);
+		assert_block(r, 2, true, 2, 64);
+		assert_int_equal(r->sent_calls, 2);
+		rig_free(r);
+		r = rig_new(false);
+		rig_get(r, "3/0", TAG);
+		a = (struct answer){.type = types[i],
+				    .code = NET_CODE(2, 5),
+				    .mid = 70,
+				    .payload = "0123456789abcdef",
+				    .has_block2 = true,
+				    .block2 = {.more = true}};
+		rig_answer(r, a);
+		rig_answer(r, a);
+		a.mid++;
+		rig_answer(r, a);
+		assert_int_equal(rig_asked(r)->block2.num, 1);
+		a.mid++;
+		a.block2 = (struct wire_block){.num = 1};
+		rig_answer(r, a);
+		assert_answer(r, 1, 0, TAG, NET_CODE(2, 5), "0123456789abcdef0123456789abcdef");
+		rig_free(r);
+	}
 }
 
 /* 2.5, figure 9: the size of the answer is the one to go on with; what came has come. */
@@ -456,6 +505,21 @@ static void test_answer_that_changes_is_fetched_anew_once(void **state)
 	rig_free(r);
 }
 
+static void test_post_is_not_done_twice_for_its_answer(void **state)
+{
+	struct rig *r = rig_new(false);
+	struct net_ask ask = NET_ASK(POST, "3/0");
+
+	(void)state;
+	ask.tag = TAG;
+	assert_int_equal(net_coap_ask(&r->coap, &r->session, &ask), 0);
+	answer_block(r, 0, 2, 200, "one");
+	answer_block(r, 1, 2, 200, "two");
+	assert_answer(r, 1, ERR_CONFLICT, TAG, 0, "");
+	assert_int_equal(r->sent_count, 2);
+	rig_free(r);
+}
+
 static void test_size2_that_changes_is_another_answer(void **state)
 {
 	struct rig *r = rig_new(false);
@@ -589,6 +653,7 @@ int main(void)
 		rfc_test("7959 2.2", test_body_of_one_block_has_no_option),
 		rfc_test("7252 4.2, 7959 2.5", test_long_body_arrives_on_a_bad_line),
 		rfc_test("7252 5.2.2", test_blocks_may_be_answered_by_messages_of_their_own),
+		rfc_test("7252 4.5", test_answers_of_a_block_before_change_nothing),
 		rfc_test("7959 2.5", test_device_chooses_a_smaller_size),
 		cmocka_unit_test(test_record_of_the_device_bounds_a_block),
 		rfc_test("7959 2.2", test_block_numbers_have_an_end),
@@ -605,6 +670,7 @@ int main(void)
 		rfc_test("7959 2.4", test_smaller_blocks_are_asked_for_and_may_come),
 		cmocka_unit_test(test_answer_at_the_limit_and_one_byte_more),
 		rfc_test("7959 2.4", test_answer_that_changes_is_fetched_anew_once),
+		rfc_test("7252 5.1", test_post_is_not_done_twice_for_its_answer),
 		rfc_test("7959 4", test_size2_that_changes_is_another_answer),
 		rfc_test("7959 2.4", test_error_in_between_is_the_answer),
 		rfc_test("7959 2.4", test_blocks_that_do_not_fit_together),

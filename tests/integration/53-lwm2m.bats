@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# LwM2M devices, as they are sold, and their updates.
+
+load lib
+
+setup() {
+	"$POSTBOOTCTL" help product set 2>&1 | grep -q -- --protocol || skip "no LwM2M in postbootd"
+	lab_open
+	server_start
+	product_add
+	release_add 1.0.0
+	release_add 1.1.0
+	ctl product target argon 1.1.0 >/dev/null
+}
+
+teardown() {
+	lab_close
+}
+
+lw() { # ID [OPTION...]
+	device_add "$1"
+	device_start "$1" 1.0.0 --protocol lwm2m --interval 20 "${@:2}"
+}
+
+shows() { # NAME=VALUE...: options of the product
+	local option options=()
+	for option in "$@"; do
+		options+=(--protocol-option "$option")
+	done
+	ctl product set argon "${options[@]}" >/dev/null
+}
+
+# updated ID: its verdict, and the bytes that it runs.
+updated() {
+	a=$(closed "$1" 60)
+	[ "$(verdict "$a" '"\(.verdict) \(.via) \(.success)"')" = "updated ota true" ] || {
+		ctl attempt show "$a"
+		cat "$LAB/$1.log"
+		return 1
+	}
+	cmp "$LAB/1.1.0.bin" "$LAB/$1/slot-active"
+}
+
+@test "lwm2m: pull, and success only after the reboot; weak, as it is only registered anew" {
+	lw lw-1
+	updated lw-1
+	[ "$(verdict "$a" .grade)" = weak ]
+	ctl -o json attempt show "$a" | jq -e '
+		([.ladder[] | select(.at).rung] | index("rebooted") <= index("running-target"))
+		and .served_bytes >= .size'
+	[ "$(count_events '.topic == "flash/status"')" -eq 2 ]
+	wait_device 10 lw-1 '.state == "in-sync" and .running.version == "1.1.0"'
+}
+
+@test "lwm2m: as Anjay, Wakaama and Zephyr do it, by push, in TLV, in small blocks" {
+	lw anjay --style anjay
+	lw wakaama --style wakaama
+	lw zephyr --style zephyr
+	lw push --delivery push --block 512
+	lw tlv --lwm2m 1.0
+	lw small --block 128 --download own
+	for id in anjay wakaama zephyr push tlv small; do
+		updated "$id"
+	done
+	for id in wakaama push; do
+		grep -q 'offered by push' "$LAB/$id.log"
+	done
+	for id in anjay zephyr tlv small; do
+		grep -q 'offered by coaps:' "$LAB/$id.log"
+	done
+}
+
+@test "lwm2m: push in the blocks that the product wants, to a device that can do both" {
+	shows lwm2m-transfer=push lwm2m-block=256
+	lw lw-1
+	updated lw-1
+	grep -q 'offered by push' "$LAB/lw-1.log"
+}
+
+@test "lwm2m: a boot counter, an uptime, a digest, a confirmation make the proof strong" {
+	shows lwm2m-boot-count=/33000/0/0 lwm2m-uptime=/33000/0/1 lwm2m-digest=/33000/0/2 \
+		lwm2m-digest-kind=file lwm2m-confirmed=/33000/0/3 lwm2m-hardware=/3/0/18
+	lw lw-1 --interval 2 --vendor-object 33000
+	updated lw-1
+	[ "$(verdict "$a" .grade)" = strong ]
+	ctl -o json attempt show "$a" | jq -e '[.evidence[] | select(.held).item] ==
+		["new-boot", "version", "digest", "confirmed"]'
+}
