@@ -8,11 +8,12 @@ setup() {
 	"$POSTBOOTCTL" help product set 2>&1 | grep -q -- --protocol || skip "no LwM2M in postbootd"
 	lab_open
 	server_start
-	product_add stall-s=6
+	product_add stall-s=20
 	release_add 1.0.0
 	release_add 1.1.0
 	ctl product target argon 1.1.0 >/dev/null
-	ctl product set argon --protocol-option lwm2m-boot-count=/33000/0/0 >/dev/null
+	ctl product set argon --protocol-option lwm2m-boot-count=/33000/0/0 \
+		--protocol-option lwm2m-poll=5 >/dev/null
 }
 
 teardown() {
