@@ -106,7 +106,7 @@ console() {
 		case $line in
 		'session up' | 'report answered' | 'the server has news' | 'report: '*) continue ;;
 		'verified: '* | 'downloading: '* | 'applying: '* | 'downloaded '*) continue ;;
-		'session lost: '*) continue ;;
+		'session lost: '* | 'de-registered') continue ;;
 		esac
 		while IFS= read -r line; do
 			printf '%s%15s%-10s  | %s%s\n' "$dim" '' "$id" "${line% }" "$plain"
@@ -268,7 +268,7 @@ asked() {
 	play argon-4 1.0.0 --protocol lwm2m --interval 20
 	a=$(closed argon-4 60)
 	told "argon-4: success after its reboot" reboot_between argon-4 1.1.0
-	told "argon-4: the proof is called weak, as only a registration tells of the boot" \
+	told "argon-4: its proof is weak: only a registration tells of the boot" \
 		attempt_holds "$a" '.success and .grade == "weak"'
 	shown explain argon-4
 }

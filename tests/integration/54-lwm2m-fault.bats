@@ -7,11 +7,12 @@ load lib
 setup() {
 	lab_open
 	server_start
-	product_add stall-s=60
+	product_add stall-s=30
 	release_add 1.0.0
 	release_add 1.1.0
 	ctl product target argon 1.1.0 >/dev/null
-	ctl product set argon --protocol-option lwm2m-boot-count=/33000/0/0 >/dev/null
+	ctl product set argon --protocol-option lwm2m-boot-count=/33000/0/0 \
+		--protocol-option lwm2m-poll=5 >/dev/null
 }
 
 teardown() {
