@@ -7,7 +7,7 @@ load lib
 setup() {
 	lab_open
 	server_start
-	product_add stall-s=30
+	product_add stall-s=60
 	release_add 1.0.0
 	release_add 1.1.0
 	ctl product target argon 1.1.0 >/dev/null
@@ -32,7 +32,7 @@ devices() {
 		device_start "$id" 1.0.0 --protocol lwm2m --interval ${INTERVAL:-20} $options
 	done
 	for id in "${!want[@]}"; do
-		ATTEMPT[$id]=$(closed "$id" 60)
+		ATTEMPT[$id]=$(closed "$id" 150)
 		wanted=$(verdict "${ATTEMPT[$id]}" '"\(.verdict) \(.reason)"')
 		reason=${want[$id]#*:}
 		[[ ${wanted% *} =~ ^(${want[$id]%:*})$ ]] &&
