@@ -35,13 +35,20 @@ static void context_give(struct net *net, struct net_tls *tls)
 	}
 }
 
+/* Many are worth it at once when nobody is awake any more. */
+static int64_t trim_at_ms(const struct net_sleep *z)
+{
+	bool now = z->freed >= NET_TRIM_CONTEXTS && list_empty(&z->awake);
+
+	return now ? 0 : z->trimmed_at_ms + NET_TRIM_MS;
+}
+
 /* What lies between longer-lived pieces of the heap is not given back otherwise. */
 static void heap_trim(struct net *net)
 {
 	struct net_sleep *z = &net->sleep;
 
-	if (z->freed < NET_TRIM_CONTEXTS || /* and nobody comes here before somebody is awake */
-	    (!list_empty(&z->awake) && net->timers.now_ms - z->trimmed_at_ms < NET_TRIM_MS))
+	if (z->freed < NET_TRIM_FEW || net->timers.now_ms < trim_at_ms(z))
 		return;
 	z->freed = 0;
 	z->trimmed_at_ms = net->timers.now_ms;
@@ -396,14 +403,17 @@ static void turn(struct net_timer *timer, void *ctx);
 static void turn_arm(struct net *net)
 {
 	struct net_sleep *z = &net->sleep;
-
-	if (z->turn.armed || list_empty(&z->awake))
-		return;
-	const struct net_peer *first = LIST_ENTRY(z->awake.next, struct net_peer, awake);
-	int64_t at_ms = first->active_ms + z->after_ms;
 	int64_t soonest_ms = net->timers.now_ms + (z->many ? NET_SLEEP_NEXT_MS : NET_SLEEP_TURN_MS);
+	int64_t at_ms = trim_at_ms(z);
 
-	net_timer_arm(&net->timers, &z->turn, at_ms > soonest_ms ? at_ms : soonest_ms, turn);
+	if (!list_empty(&z->awake))
+		at_ms = LIST_ENTRY(z->awake.next, struct net_peer, awake)->active_ms + z->after_ms;
+	else if (z->freed < NET_TRIM_FEW)
+		return;
+	if (at_ms < soonest_ms)
+		at_ms = soonest_ms;
+	if (!z->turn.armed || z->turn.at_ms > at_ms)
+		net_timer_arm(&net->timers, &z->turn, at_ms, turn);
 }
 
 static void turn(struct net_timer *timer, void *ctx)

@@ -40,7 +40,8 @@ enum {
 	NET_SPARES = 32,	/* contexts kept for the next one who wakes */
 	NET_WAKES_FAILED = 200, /* in 100 ms; of the last quarter each network has its share */
 	NET_SLEEP_ORIGINS = 1024,
-	NET_TRIM_CONTEXTS = 256, /* so many freed ones are worth a look at the heap */
+	NET_TRIM_FEW = 16,	 /* so many freed contexts are worth a look at the heap */
+	NET_TRIM_CONTEXTS = 256, /* ... at once, if nobody is awake */
 	NET_TRIM_MS = 10000,	 /* between two */
 	NET_FAREWELLS = 10000,	 /* sleeping peers that are told when the net closes */
 };

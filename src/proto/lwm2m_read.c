@@ -11,6 +11,7 @@
 
 enum { METHOD_GET = 1 };
 enum { CODE_CONTENT = 2 << 5 | 5, CODE_NOT_FOUND = 4 << 5 | 4 };
+#define NUMBER_MAX (INT64_C(1) << 40) /* seconds, kilobytes: more is nonsense */
 enum { DIGEST_MIN = 4, HISTORY_S = 300 };
 
 /* In the order in which they are tried; -1 is the device's own choice. */
@@ -142,7 +143,7 @@ static void take_device(const struct lwm2m_value *v, struct lwm2m_told *told)
 		take_number(v, 0, 100, &told->battery_percent);
 		break;
 	case 10:
-		take_number(v, 0, INT64_MAX / 1024, &told->free_kb);
+		take_number(v, 0, NUMBER_MAX, &told->free_kb);
 		break;
 	case 11: { /* several: the worst is not known, the first that is none of "no error" */
 		int64_t n;
@@ -152,11 +153,11 @@ static void take_device(const struct lwm2m_value *v, struct lwm2m_told *told)
 		break;
 	}
 	case 13:
-		take_number(v, 0, INT64_MAX / 1024, &told->clock_s);
+		take_number(v, 0, NUMBER_MAX, &told->clock_s);
 		told->fresh |= told->clock_s >= 0 ? FRESH_CLOCK : 0u;
 		break;
 	case 21:
-		take_number(v, 0, INT64_MAX / 1024, &told->total_kb);
+		take_number(v, 0, NUMBER_MAX, &told->total_kb);
 		break;
 	default:
 		break;
@@ -236,7 +237,7 @@ static void take_named(struct lwm2m_step_ctx *c, enum lwm2m_named named,
 
 	switch (named) {
 	case NAMED_UPTIME:
-		take_number(v, 0, INT64_MAX / 1024, &told->uptime_s);
+		take_number(v, 0, NUMBER_MAX, &told->uptime_s);
 		told->began_ms = c->told_ms - told->uptime_s * 1000;
 		told->fresh |= told->uptime_s >= 0 ? FRESH_UPTIME : 0u;
 		break;

@@ -9,6 +9,7 @@
 #include "proto/lwm2m_agent.h"
 
 enum { SAVED_VERSION = 1 };
+#define NUMBER_MAX (INT64_C(1) << 53)
 
 /* One description for both directions: writes where `out`, else reads. */
 struct codec {
@@ -16,12 +17,18 @@ struct codec {
 	bool out;
 };
 
+/* Times, counts and ids: all of them fit 53 bits, and can be subtracted from each other. */
 static void c_int(const struct codec *c, int64_t *v)
 {
-	if (c->out)
+	if (c->out) {
 		buf_put_u64(c->b, (uint64_t)*v);
-	else
-		*v = (int64_t)buf_get_u64(c->b);
+		return;
+	}
+	*v = (int64_t)buf_get_u64(c->b);
+	if (*v < -NUMBER_MAX || *v > NUMBER_MAX) {
+		c->b->err = c->b->err ? c->b->err : ERR_CORRUPT;
+		*v = 0;
+	}
 }
 
 static void c_u32(const struct codec *c, uint32_t *v)
