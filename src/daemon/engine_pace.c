@@ -231,20 +231,15 @@ bool pace_block(struct engine *e, struct session *s, const struct net_request *q
 	return true;
 }
 
-bool pace_push(struct engine *e, struct dev *d, int64_t bytes)
+void pace_push(struct engine *e, struct dev *d, int64_t bytes)
 {
 	const struct engine_conf *c = &e->conf;
 
 	if (!c->device_rate && !c->image_rate)
-		return false;
+		return;
 	struct lane *lane = lane_of(d);
 	if (!lane)
-		return false;
-	int64_t at_us = now_us();
-	if (bucket_wait_us(&lane->bucket, c->device_rate, at_us) ||
-	    bucket_wait_us(&e->pacer.bucket, c->image_rate, at_us))
-		return true;
-	bucket_take(&lane->bucket, c->device_rate, bytes, at_us);
-	bucket_take(&e->pacer.bucket, c->image_rate, bytes, at_us);
-	return false;
+		return;
+	bucket_take(&lane->bucket, c->device_rate, bytes, now_us());
+	bucket_take(&e->pacer.bucket, c->image_rate, bytes, now_us());
 }
