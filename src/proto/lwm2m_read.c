@@ -437,6 +437,7 @@ static void round_done(struct lwm2m_step_ctx *c)
 	bool report = t->reads.report, again = t->reads.again;
 
 	t->reads.report = t->reads.again = false;
+	t->ask.next = ASK_NONE; /* it was decided by what was known before */
 	t->told.firmware_ms = t->told.state >= 0 ? c->in->now_ms : 0;
 	if (report) {
 		t->told.device_ms = c->in->now_ms;
