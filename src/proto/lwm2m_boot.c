@@ -241,6 +241,8 @@ void lwm2m_report(struct lwm2m_step_ctx *c)
 		/* Perhaps this once: what is open must not wait for its next word. */
 		if (t->fw.step != FW_IDLE)
 			lwm2m_poll(c);
+		if (t->fw.step == FW_DROP)
+			lwm2m_drive(c);
 		return;
 	}
 	proof = t->boots.known ? new_boot(c) : first_proof(t);

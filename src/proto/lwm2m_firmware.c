@@ -481,6 +481,8 @@ void lwm2m_directive(struct lwm2m_step_ctx *c)
 	if (d->action != DIRECTIVE_UPDATE) {
 		if (ours && c->in->attempt == t->fw.attempt)
 			t->fw.step = FW_PROVING;
+		else if (t->fw.step == FW_DROP && !t->reads.todo)
+			lwm2m_drive(c);
 		return;
 	}
 	if (!ours || d->attempt != t->fw.attempt)

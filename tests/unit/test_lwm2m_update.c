@@ -488,6 +488,22 @@ static void test_next_attempt_after_a_drop(void **state)
 	assert_int_equal(rig.attempts_closed, 2);
 }
 
+/* It registers anew while its package is to be dropped: dropped all the same. */
+static void test_drop_over_a_registration(void **state)
+{
+	(void)state;
+	rig_init(&rig, SCRIPT(.version = "1.1"), "");
+	rig_boot(&rig);
+	rig_run(&rig, 16);
+	assert_int_equal(rig.state, 1);
+	rig.u.target = NULL;
+	assert_int_equal(rig_operator(&rig, OPERATOR_CANCEL, 0), 0);
+	rig_register(&rig);
+	rig_run(&rig, 60);
+	assert_int_equal(rig.state, 0);
+	assert_int_equal(rig_talk(&rig)->fw.step, FW_IDLE);
+}
+
 /* A product whose option is taken away: nothing of it is reported any more. */
 static void test_option_taken_away(void **state)
 {
@@ -679,6 +695,7 @@ int main(void)
 		cmocka_unit_test(test_execute_lost),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_next_attempt_after_a_drop),
+		cmocka_unit_test(test_drop_over_a_registration),
 		cmocka_unit_test(test_option_taken_away),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_interrupted_download),
