@@ -162,11 +162,14 @@ static void check_saved(void)
 	hold(!talk_lwm2m.save(w.talk, &a));
 	talk_lwm2m.init(copy);
 	hold(!talk_lwm2m.load(copy, buf_bytes(&a)));
+	/* What was out is lost there, and is no try. */
+	struct lwm2m_talk *t = (void *)copy;
+	hold(t->ask.ask == ASK_NONE);
+	t->ask.ask = talk()->ask.ask;
+	t->fw.writes = talk()->fw.writes;
+	t->fw.executes = talk()->fw.executes;
 	hold(!talk_lwm2m.save(copy, &b));
-	hold(a.pos == b.pos);
-	/* There, it counts its tries anew. */
-	if (talk()->fw.step != FW_WRITE && talk()->fw.step != FW_EXECUTE)
-		hold(bytes_equal(buf_bytes(&a), buf_bytes(&b)));
+	hold(bytes_equal(buf_bytes(&a), buf_bytes(&b)));
 }
 
 static void fact(void *ctx, const char *name, const char *value)
