@@ -471,7 +471,9 @@ static void do_fitting_answer(bool good)
 		at += 2;
 	if (w.ask.method == GET && !lwm2m_path_parse(text(at), &path)) {
 		uint8_t how = good ? 0 : byte();
-		uint8_t first = (uint8_t)(good ? w.state | w.version << 2 : byte());
+		uint8_t first = (uint8_t)(w.state | w.version << 2);
+		if (!good)
+			first = byte();
 		uint8_t second = good ? w.result : byte(), third = good ? 0 : byte();
 		a.code = 2 << 5 | 5;
 		a.content_format = w.ask.accept >= 0 ? w.ask.accept : formats[how & 3];
