@@ -340,8 +340,7 @@ void job_answer_operator(struct job *job, int err);
 /* The block goes out later or is refused: true. Else it has been paid for, and goes out now. */
 bool pace_block(struct engine *e, struct session *s, const struct net_request *q,
 		struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16], int64_t bytes);
-/* One that we send by ourselves, a round trip for each: it does not wait, but others wait for it.
- */
+/* One that we send by ourselves: it has been paid for, and goes out now; false: not now. */
 bool pace_push(struct engine *e, struct dev *d, int64_t bytes);
 /* What of it waits goes nowhere. */
 void pace_forget(struct engine *e, const struct session *s);
