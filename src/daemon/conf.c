@@ -242,6 +242,14 @@ static bool is_name_char(char c)
 	return is_key_char(c) || c == '_' || (c >= 'A' && c <= 'Z');
 }
 
+/* As keys are written. */
+static char plain_char(char c)
+{
+	if (c == '_')
+		return '-';
+	return c >= 'A' && c <= 'Z' ? (char)(c | ('a' - 'A')) : c;
+}
+
 static void key_unknown(struct parser *p, const char *name, size_t len, size_t column)
 {
 	const char *names[KEYS + 1] = {NULL};
@@ -251,9 +259,7 @@ static void key_unknown(struct parser *p, const char *name, size_t len, size_t c
 	for (int i = 0; i < KEYS; i++)
 		names[i] = keys[i].name;
 	for (size_t i = 0; i < shown; i++)
-		plain[i] = name[i] == '_'		      ? '-'
-			   : name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a')
-							      : name[i];
+		plain[i] = plain_char(name[i]);
 	plain[shown] = 0;
 	const char *meant = near_word(plain, names);
 	mistake(p, p->text, p->line, column, "",

@@ -120,8 +120,7 @@ void dev_release(struct engine *e, struct dev *d)
 	}
 	if (dev_save_counters(e, d))
 		return; /* the job's end comes here again */
-	if (d->talk && !d->talk->dirty)
-		talk_drop(d);
+	talk_forget(d);
 	if (list_empty(&d->idle)) {
 		list_append(&e->idle, &d->idle);
 		e->idle_count++;

@@ -315,6 +315,8 @@ void talk_flush(struct store_set *set, struct dev *d);
 void talk_drop(struct dev *d);
 /* A request of ours is out. */
 bool talk_is_asked(const struct dev *d);
+/* Unless an attempt is open: most of what an agent has tried for it is only in memory. */
+void talk_forget(struct dev *d);
 void engine_answered(void *ctx, struct net_peer *peer, const struct net_answer *answer);
 int engine_ask_body(void *ctx, struct net_peer *peer, uint32_t tag, int64_t offset, uint8_t *dst,
 		    size_t len);

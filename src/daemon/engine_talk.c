@@ -59,6 +59,12 @@ void talk_drop(struct dev *d)
 	d->talk = NULL;
 }
 
+void talk_forget(struct dev *d)
+{
+	if (d->talk && !d->talk->dirty && !d->u.has_attempt)
+		talk_drop(d);
+}
+
 /* ---- what an agent remembers ---- */
 
 static struct talk *talk_alloc(const struct talk_proto *proto)
@@ -139,7 +145,7 @@ void talk_flush(struct store_set *set, struct dev *d)
 		(void)talk_put(set, d->u.device.id, d->talk,
 			       d->talk->proto->timer_ms(d->talk->state));
 	if (!list_empty(&d->idle))
-		talk_drop(d);
+		talk_forget(d);
 }
 
 int engine_device_facts(struct engine *e, const char *id,

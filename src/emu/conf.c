@@ -489,14 +489,9 @@ static enum emu_conf_result conf_protocol(struct emu_conf *conf)
 	return conf_faults(conf);
 }
 
-static enum emu_conf_result conf_check(struct emu_conf *conf)
+/* How it proves who it is. */
+static enum emu_conf_result conf_proof(const struct emu_conf *conf)
 {
-	if (conf->server.len == 0)
-		return conf_need("--server is needed");
-	if (conf->id[0] == '\0')
-		return conf_need("--id is needed");
-	if (conf->state[0] == '\0')
-		return conf_need("--state is needed");
 	if (conf->psk_file && conf->psk_list)
 		return conf_need("--psk-file and --psk-list exclude each other");
 	if (!conf->cert != !conf->cert_key || !conf->cert != !conf->ca)
@@ -510,6 +505,19 @@ static enum emu_conf_result conf_check(struct emu_conf *conf)
 	for (int i = 0; conf->cert && i < 3; i++)
 		if (!cert_readable((const char *[]){conf->cert, conf->cert_key, conf->ca}[i]))
 			return EMU_CONF_BAD;
+	return EMU_CONF_RUN;
+}
+
+static enum emu_conf_result conf_check(struct emu_conf *conf)
+{
+	if (conf->server.len == 0)
+		return conf_need("--server is needed");
+	if (conf->id[0] == '\0')
+		return conf_need("--id is needed");
+	if (conf->state[0] == '\0')
+		return conf_need("--state is needed");
+	if (conf_proof(conf) != EMU_CONF_RUN)
+		return EMU_CONF_BAD;
 	if (conf->count > 0 && conf->psk_file)
 		return conf_need("--count takes its keys from --psk-list");
 	if (conf->count > 0 && strlen(conf->id) > LIMIT_DEVICE_ID - 6)

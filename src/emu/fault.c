@@ -80,6 +80,11 @@ static int fault_uint_word(struct emu_fault *fault, const char *arg)
 	return emu_parse_uint(number, UINT32_MAX, &fault->value);
 }
 
+static int uint_arg(struct emu_fault *fault, const char *arg, uint64_t max)
+{
+	return arg ? emu_parse_uint(arg, max, &fault->value) : ERR_INVAL;
+}
+
 static int fault_arg(struct emu_fault *fault, const struct fault_row *row, const char *arg)
 {
 	int word;
@@ -91,9 +96,9 @@ static int fault_arg(struct emu_fault *fault, const struct fault_row *row, const
 		fault->value = 1;
 		return arg ? emu_parse_uint(arg, UINT32_MAX, &fault->value) : 0;
 	case ARG_UINT:
-		return arg ? emu_parse_uint(arg, UINT32_MAX, &fault->value) : ERR_INVAL;
+		return uint_arg(fault, arg, UINT32_MAX);
 	case ARG_PERCENT:
-		return arg ? emu_parse_uint(arg, 100, &fault->value) : ERR_INVAL;
+		return uint_arg(fault, arg, 100);
 	case ARG_WORD:
 		word = arg ? fault_word(row->arg_name, arg) : -1;
 		if (word < 0)
@@ -110,11 +115,9 @@ static int fault_arg(struct emu_fault *fault, const struct fault_row *row, const
 		memcpy(fault->text, arg, strlen(arg) + 1);
 		return 0;
 	case ARG_STATE:
-		if (!arg || emu_parse_uint(arg, STATE_MAX, &fault->value) != 0)
-			return ERR_INVAL;
-		return fault->value == 0 ? ERR_INVAL : 0;
+		return uint_arg(fault, arg, STATE_MAX) || fault->value == 0 ? ERR_INVAL : 0;
 	case ARG_RESULT:
-		return arg ? emu_parse_uint(arg, RESULT_MAX, &fault->value) : ERR_INVAL;
+		return uint_arg(fault, arg, RESULT_MAX);
 	}
 	return ERR_INVAL;
 }

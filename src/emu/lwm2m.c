@@ -117,7 +117,7 @@ static void register_schedule(struct emu_unit *unit)
 	struct emu_lwm2m *lw = state(unit);
 	int64_t in_s = lw->lifetime_s / 2;
 
-	if (unit->conf->lwm2m->early_update && lw->lifetime_s > 2 * EARLY_S)
+	if (unit->conf->lwm2m->early_update && lw->lifetime_s > (int64_t)2 * EARLY_S)
 		in_s = lw->lifetime_s - EARLY_S;
 	if (unit->conf->interval_s > 0)
 		in_s = unit->conf->interval_s;

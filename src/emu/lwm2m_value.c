@@ -530,7 +530,9 @@ bool emu_lw_number(const struct emu_lw_value *value, int64_t *ret_number)
 	}
 	if (value->len != 1 && value->len != 2 && value->len != 4 && value->len != 8)
 		return false;
-	number = (int8_t)value->text[0];
+	number = (uint8_t)value->text[0];
+	if (number > INT8_MAX)
+		number -= UINT8_MAX + 1;
 	for (size_t i = 1; i < value->len; i++)
 		number = (int64_t)((uint64_t)number << 8 | (uint8_t)value->text[i]);
 	*ret_number = number;

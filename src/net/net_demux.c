@@ -530,7 +530,7 @@ void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count)
 {
 	struct net *net = socket->net;
 	unsigned later[NET_UDP_BATCH], later_count = 0;
-	uint8_t order[NET_UDP_BATCH];
+	uint8_t order[NET_UDP_BATCH] = {0};
 
 	group(in, count, order);
 	net->flush_at = count <= NET_SMALL_BATCH ? 1 : NET_FLUSH_EVERY;

@@ -320,7 +320,7 @@ static bool same_way(const struct net_udp_tx *tx, unsigned i, unsigned k)
 
 	return tx->to[i].any.sa_family == tx->to[k].any.sa_family &&
 	       memcmp(&tx->to[i], &tx->to[k], len) == 0 && a->family == b->family &&
-	       a->ifindex == b->ifindex && memcmp(&a->at, &b->at, sizeof(a->at)) == 0;
+	       a->ifindex == b->ifindex && memcmp(&a->at.v6, &b->at.v6, sizeof(a->at.v6)) == 0;
 }
 
 /* How many from `first` on make one message: to the same address, of one length, but for the last,

@@ -209,6 +209,8 @@ static void lwm2m_step(void *talk, const struct talk_in *in, struct talk_out *ou
 	for (unsigned i = 0; i < NAMED_COUNT; i++)
 		if (c.opt.named[i].count)
 			c.t->named |= (uint8_t)(1u << i);
+		else /* not any more */
+			lwm2m_forget_named(&c.t->told, (enum lwm2m_named)i);
 	if (in->event != TALK_ANSWER && in->event != TALK_DIRECTIVE && in->event != TALK_ACCEPTED)
 		lost(&c);
 	if (c.t->resume && c.t->reg.registered)

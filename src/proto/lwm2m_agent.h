@@ -79,6 +79,7 @@ struct lwm2m_told {
 	int64_t firmware_ms; /* when State and Result were read, 0: never */
 	int64_t device_ms;   /* when the facts were read */
 	uint32_t fresh;	     /* FRESH_* of this round */
+	bool no_firmware;    /* /5/0, or its State, was answered 4.04 */
 };
 
 enum { FRESH_UPTIME = 1, FRESH_COUNT = 2, FRESH_CLOCK = 4, FRESH_VERSION = 8, FRESH_STATE = 16 };
@@ -173,6 +174,7 @@ struct lwm2m_reads {
 	bool report;   /* report when all is read; false: look at State only */
 	bool single_device, single_firmware; /* no reads of instances */
 	int format;			     /* in which it answers; -1: not known yet */
+	uint8_t busy;			     /* "not now", in a row */
 	uint8_t tried;			     /* formats refused, bits of the list in lwm2m_read.c */
 };
 
@@ -233,6 +235,8 @@ void lwm2m_read_answer(struct lwm2m_step_ctx *c, enum lwm2m_item item,
 bool lwm2m_take(struct lwm2m_step_ctx *c, int format, struct bytes payload,
 		const struct lwm2m_path *base, struct wire_fault *ret_fault);
 void lwm2m_told_init(struct lwm2m_told *told);
+/* What the device has told by a resource that the product names. */
+void lwm2m_forget_named(struct lwm2m_told *told, enum lwm2m_named named);
 
 /* ---- boots and reports ---- */
 

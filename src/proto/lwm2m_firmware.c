@@ -297,10 +297,18 @@ static void drive_drop(struct lwm2m_step_ctx *c)
 
 	if (((state == STATE_IDLE && fw->resets == 0) || state == STATE_DOWNLOADING ||
 	     state == STATE_DOWNLOADED) &&
-	    fw->resets < RESETS_MAX)
+	    fw->resets < RESETS_MAX) {
 		c->t->ask.next = ASK_RESET;
-	else
+	} else {
 		fw->step = FW_IDLE;
+		lwm2m_round(c, true); /* a ring meanwhile was not answered */
+	}
+}
+
+/* Not one that could not be read this once. */
+static bool lacks_firmware(const struct lwm2m_talk *t)
+{
+	return t->told.no_firmware || (t->reg.has_links && !t->reg.has_firmware);
 }
 
 void lwm2m_drive(struct lwm2m_step_ctx *c)
@@ -315,7 +323,7 @@ void lwm2m_drive(struct lwm2m_step_ctx *c)
 	if (t->boots.registered || c->out->has_report || c->out->has_status)
 		return; /* first things first */
 	t->ask.next = ASK_NONE;
-	if (t->told.state < 0 && t->fw.step == FW_RESET)
+	if (t->told.state < 0 && t->fw.step == FW_RESET && lacks_firmware(t))
 		refuse(c, REASON_UNSUPPORTED,
 		       "the device shows no Firmware Update object (/5/0/3)");
 	else if (t->told.state < 0 && t->fw.step != FW_IDLE && t->fw.step != FW_DROP)

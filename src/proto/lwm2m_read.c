@@ -10,7 +10,14 @@
 #include "proto/lwm2m_agent.h"
 
 enum { METHOD_GET = 1 };
-enum { CODE_CONTENT = 2 << 5 | 5, CODE_NOT_FOUND = 4 << 5 | 4 };
+enum {
+	CODE_CONTENT = 2 << 5 | 5,
+	CODE_UNAUTHORIZED = 4 << 5 | 1,
+	CODE_NOT_FOUND = 4 << 5 | 4,
+	CODE_TOO_MANY = 4 << 5 | 29,
+	CODE_UNAVAILABLE = 5 << 5 | 3,
+};
+enum { BUSY_S = 30, BUSY_MAX = 4 };
 #define NUMBER_MAX (INT64_C(1) << 40) /* seconds, kilobytes: more is nonsense */
 enum { DIGEST_MIN = 4, HISTORY_S = 300 };
 
@@ -291,7 +298,7 @@ static void forget_firmware(struct lwm2m_told *told)
 	told->state = told->result = told->delivery = told->protocols = -1;
 }
 
-static void forget_named(struct lwm2m_told *told, enum lwm2m_named named)
+void lwm2m_forget_named(struct lwm2m_told *told, enum lwm2m_named named)
 {
 	switch (named) {
 	case NAMED_UPTIME:
@@ -339,7 +346,7 @@ static void forget_item(struct lwm2m_step_ctx *c, enum lwm2m_item item)
 	unsigned object = item == ITEM_DEVICE ? 3 : 5;
 
 	if (item >= ITEM_NAMED && item < ITEM_VERSION) {
-		forget_named(&t->told, (enum lwm2m_named)(item - ITEM_NAMED));
+		lwm2m_forget_named(&t->told, (enum lwm2m_named)(item - ITEM_NAMED));
 		return;
 	}
 	if (item > ITEM_FIRMWARE) {
@@ -352,7 +359,7 @@ static void forget_item(struct lwm2m_step_ctx *c, enum lwm2m_item item)
 		forget_firmware(&t->told);
 	for (unsigned i = 0; i < NAMED_COUNT; i++)
 		if (comes_along(t, &c->opt.named[i]) && c->opt.named[i].id[0] == object)
-			forget_named(&t->told, (enum lwm2m_named)i);
+			lwm2m_forget_named(&t->told, (enum lwm2m_named)i);
 }
 
 /* Of a record of the past (RFC 8428 4.5.3) nothing follows for the present. Below 2^28 a time is
@@ -441,6 +448,28 @@ static void round_done(struct lwm2m_step_ctx *c)
 		lwm2m_round(c, false);
 }
 
+/* It says that it cannot now, and not that it has none: the same again, later. */
+static bool is_busy(struct lwm2m_step_ctx *c, const struct talk_answer *a)
+{
+	struct lwm2m_asking *ask = &c->t->ask;
+	struct lwm2m_reads *r = &c->t->reads;
+
+	if (a->err || (a->code != CODE_UNAVAILABLE && a->code != CODE_TOO_MANY &&
+		       a->code != CODE_UNAUTHORIZED)) {
+		r->busy = 0;
+		return false;
+	}
+	if (r->busy == BUSY_MAX)
+		return false; /* it says so of whatever is asked */
+	r->busy++;
+	(void)snprintf(c->out->log, sizeof(c->out->log),
+		       "answers a read with %u.%02u: it is asked again later", a->code >> 5,
+		       a->code & 31u);
+	ask->deaf = true;
+	ask->retry_ms = c->t->reg.queue ? 0 : c->in->now_ms + BUSY_S * 1000;
+	return true;
+}
+
 void lwm2m_read_answer(struct lwm2m_step_ctx *c, enum lwm2m_item item,
 		       const struct talk_answer *answer)
 {
@@ -449,8 +478,10 @@ void lwm2m_read_answer(struct lwm2m_step_ctx *c, enum lwm2m_item item,
 	struct wire_fault fault = {0};
 	bool instance = path.count == 2;
 
-	if (!(r->todo & ITEM(item)))
+	if (!(r->todo & ITEM(item)) || is_busy(c, answer))
 		return;
+	if (item == ITEM_FIRMWARE || item == ITEM_STATE)
+		c->t->told.no_firmware = answer->err == 0 && answer->code == CODE_NOT_FOUND;
 	bool there = answer->err == 0 && answer->code == CODE_CONTENT;
 	if (there)
 		forget_item(c, item);

@@ -292,6 +292,10 @@ static void do_update(struct lwm2m_step_ctx *c)
 	struct lwm2m_registration reg = t->reg;
 	int format = t->reads.format;
 
+	if (c->in->request->duplicate) {
+		reply(c, CODE_CHANGED, NULL);
+		return;
+	}
 	if (!location_ok(c))
 		return;
 	if (q.fault) {
@@ -305,6 +309,8 @@ static void do_update(struct lwm2m_step_ctx *c)
 		reg.lifetime_s = q.lifetime_s;
 	if (q.has_binding)
 		binding_take(&reg, &q);
+	if (reg.version > 10) /* there it is said once (1.1, 6.2.1), and not by b= */
+		reg.queue = t->reg.queue || q.queue;
 	t->reg = reg;
 	t->reads.format = format;
 	reply(c, CODE_CHANGED, NULL);
@@ -318,6 +324,11 @@ static void do_delete(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_talk *t = c->t;
 
+	/* A late one may come after the next registration. */
+	if (c->in->request->duplicate) {
+		reply(c, CODE_DELETED, NULL);
+		return;
+	}
 	if (!location_ok(c))
 		return;
 	t->reg.registered = false;
@@ -330,13 +341,24 @@ static void do_delete(struct lwm2m_step_ctx *c)
 
 /* ---- Send ---- */
 
+/* Whether it tells of the boot or of the image. */
+static bool is_news(const struct lwm2m_told *before, const struct lwm2m_told *sent)
+{
+	const uint32_t boot = FRESH_UPTIME | FRESH_COUNT | FRESH_VERSION | FRESH_CLOCK;
+
+	return (sent->fresh & boot) || sent->confirmed != before->confirmed ||
+	       !digest_equal(&sent->running, &before->running);
+}
+
+/* A Send can be late, and repeated, and older than what was read: so it says when to read, as a
+ * notification does, and decides nothing. */
 static void do_send(struct lwm2m_step_ctx *c)
 {
 	const struct talk_request *r = c->in->request;
 	struct lwm2m_talk *t = c->t;
+	struct lwm2m_told before = t->told, sent;
 	struct wire_fault fault = {0};
 	const struct lwm2m_path none = {0};
-	const uint32_t boot = FRESH_UPTIME | FRESH_COUNT | FRESH_VERSION | FRESH_CLOCK;
 
 	if (!t->reg.registered) {
 		reply(c, CODE_NOT_FOUND, "not registered");
@@ -346,17 +368,27 @@ static void do_send(struct lwm2m_step_ctx *c)
 		reply(c, CODE_FORMAT, "Content-Format is not 112 or 110");
 		return;
 	}
-	t->told.fresh &= t->reads.todo ? ~0u : 0u;
+	if (r->duplicate) {
+		reply(c, CODE_CHANGED, NULL);
+		return;
+	}
+	t->told.fresh = 0;
 	if (!lwm2m_take(c, r->content_format, r->payload, &none, &fault)) {
+		t->told.fresh = before.fresh;
 		reply(c, CODE_BAD_REQUEST, fault.text);
 		return;
 	}
+	sent = t->told;
+	t->told = before;
+	t->told.battery_percent = sent.battery_percent;
+	t->told.free_kb = sent.free_kb;
+	t->told.total_kb = sent.total_kb;
+	t->told.error_code = sent.error_code;
 	reply(c, CODE_CHANGED, NULL);
-	if (t->told.fresh & FRESH_STATE)
-		lwm2m_round(c, false); /* State without Result decides nothing */
-	/* Of the boot, and nothing is being read: as good as a read. */
-	if ((t->told.fresh & boot) && !t->reads.todo && !t->boots.registered)
-		lwm2m_report(c);
+	if (is_news(&before, &sent))
+		lwm2m_round(c, true);
+	else if (sent.fresh & FRESH_STATE)
+		lwm2m_round(c, false);
 }
 
 /* ---- all ---- */

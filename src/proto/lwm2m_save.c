@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A talk as bytes: a version, then each member in turn, big-endian. What must not get lost comes
- * first; times of contact behind it. What was under way is not kept: after a restart everything
- * is read again.
+ * first; times of contact behind it. What was under way is not kept, but what has been tried is:
+ * after a restart everything is read again.
  */
 #include <string.h>
 
 #include "proto/lwm2m_agent.h"
 
-enum { SAVED_VERSION = 1 };
+enum { SAVED_VERSION = 2 };
 #define NUMBER_MAX (INT64_C(1) << 53)
 
 /* One description for both directions: writes where `out`, else reads. */
@@ -204,12 +204,20 @@ static void c_lasting(const struct codec *c, struct lwm2m_talk *t)
 static void c_passing(const struct codec *c, struct lwm2m_talk *t)
 {
 	int64_t format = t->reads.format;
+	int asked = 0;
 
 	c_int(c, &format);
 	t->reads.format = (int)format;
 	c_bool(c, &t->reads.single_device);
 	c_bool(c, &t->reads.single_firmware);
+	c_bool(c, &t->reads.report);
+	c_enum(c, (int)t->ask.ask, ASK_COUNT, &asked);
+	t->ask.ask = (enum lwm2m_ask)asked;
+	c_u8(c, &t->ask.failures);
 	c_u32(c, &t->ask.newest_tag);
+	c_u8(c, &t->fw.resets);
+	c_u8(c, &t->fw.waits);
+	c_u8(c, &t->fw.refused_code);
 	c_int(c, &t->boots.clock_s);
 	c_int(c, &t->boots.uptime_s);
 	c_int(c, &t->told.state);
@@ -273,11 +281,12 @@ int lwm2m_load(void *talk, struct bytes saved)
 	if (b.err || buf_left(&b))
 		return ERR_CORRUPT;
 	/* A request of which no answer was kept may never have left: it was no try. */
-	if (t.fw.step == FW_WRITE && t.fw.writes)
+	if ((t.ask.ask == ASK_WRITE_URI || t.ask.ask == ASK_PUSH) && t.fw.writes)
 		t.fw.writes--;
-	if (t.fw.step == FW_EXECUTE && t.fw.executes)
+	if (t.ask.ask == ASK_EXECUTE && t.fw.executes)
 		t.fw.executes--;
-	t.resume = t.boots.registered || t.fw.step != FW_IDLE;
+	t.ask.ask = ASK_NONE;
+	t.resume = t.boots.registered || t.fw.step != FW_IDLE || t.reads.report;
 	memcpy(talk, &t, sizeof(t));
 	return 0;
 }

@@ -96,7 +96,7 @@ static bool is_word(struct bytes name, const char *word)
 
 static int attribute_get(struct parser *p, struct raw_link *link)
 {
-	struct bytes name, value = {NULL, 0};
+	struct bytes name = {NULL, 0}, value = {NULL, 0};
 	int err = token_get(p, "()<>@,;:\\\"/[]?={}", "an attribute without a name", &name);
 
 	if (!err && peek(p) == '=') {

@@ -60,6 +60,36 @@ static int frame_step(struct reader *r, struct frame *f, const struct wire_item 
 	return 0;
 }
 
+/* The item that was read, if it holds others: a frame more. */
+static int frame_push(struct reader *r, struct frame frames[WIRE_DEPTH], unsigned *depth,
+		      const struct wire_item *item)
+{
+	struct frame f = {item->kind, 0};
+
+	if (!wire_item_opens(item->kind))
+		return 0;
+	if (*depth == WIRE_DEPTH)
+		return fault(r, ERR_LIMIT, "nested too deeply");
+	if (!frame_is_open(&f)) {
+		/* Every item takes a byte; so the doubling cannot overflow. */
+		if (item->number > r->in.len)
+			return fault(r, ERR_TRUNC, "truncated");
+		f.left = item->kind == ITEM_MAP ? 2 * item->number : item->number;
+	}
+	frames[(*depth)++] = f;
+	return 0;
+}
+
+static bool frame_is_full(const struct frame *f)
+{
+	return !frame_is_open(f) && !f->left;
+}
+
+static bool frame_may_break(const struct frame *f)
+{
+	return frame_is_open(f) && !f->left;
+}
+
 /* All that belongs to `item`, without recursion. */
 static int skip(struct reader *r, const struct wire_item *item)
 {
@@ -71,19 +101,8 @@ static int skip(struct reader *r, const struct wire_item *item)
 
 	if (item->kind == ITEM_BREAK)
 		return fault(r, ERR_SYNTAX, "unexpected break");
-	for (;;) {
-		if (wire_item_opens(inner.kind) && depth == WIRE_DEPTH)
-			return fault(r, ERR_LIMIT, "nested too deeply");
-		/* Every item takes a byte; so the doubling cannot overflow. */
-		if ((inner.kind == ITEM_ARRAY || inner.kind == ITEM_MAP) &&
-		    inner.number > r->in.len)
-			return fault(r, ERR_TRUNC, "truncated");
-		if (wire_item_opens(inner.kind))
-			frames[depth++] =
-				(struct frame){inner.kind, inner.kind == ITEM_MAP ? 2 * inner.number
-							   : inner.kind == ITEM_ARRAY ? inner.number
-										      : 0};
-		while (depth && !frame_is_open(&frames[depth - 1]) && !frames[depth - 1].left)
+	while (!(err = frame_push(r, frames, &depth, &inner))) {
+		while (depth && frame_is_full(&frames[depth - 1]))
 			depth--;
 		if (!depth && !tagged)
 			return 0;
@@ -91,19 +110,18 @@ static int skip(struct reader *r, const struct wire_item *item)
 		if (err)
 			return err;
 		if (inner.kind == ITEM_BREAK) {
-			if (tagged || !depth || !frame_is_open(&frames[depth - 1]) ||
-			    frames[depth - 1].left)
+			if (tagged || !depth || !frame_may_break(&frames[depth - 1]))
 				return fault(r, ERR_SYNTAX, "unexpected break");
 			depth--;
 			inner.kind = ITEM_OTHER;
 			continue;
 		}
 		tagged = inner.kind == ITEM_TAG;
-		if (depth && !tagged)
-			err = frame_step(r, &frames[depth - 1], &inner);
+		err = depth && !tagged ? frame_step(r, &frames[depth - 1], &inner) : 0;
 		if (err)
 			return err;
 	}
+	return err;
 }
 
 /* A text or bytes in pieces, put together. */

@@ -84,7 +84,8 @@ static bool int_from_raw(struct bytes raw, int64_t *ret)
 
 	switch (raw.len) {
 	case 1:
-		*ret = (int8_t)buf_get_u8(&b);
+		*ret = buf_get_u8(&b);
+		*ret -= *ret > INT8_MAX ? UINT8_MAX + 1 : 0;
 		return true;
 	case 2:
 		*ret = (int16_t)buf_get_u16(&b);

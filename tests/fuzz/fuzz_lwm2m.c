@@ -162,11 +162,14 @@ static void check_saved(void)
 	hold(!talk_lwm2m.save(w.talk, &a));
 	talk_lwm2m.init(copy);
 	hold(!talk_lwm2m.load(copy, buf_bytes(&a)));
+	/* What was out is lost there, and is no try. */
+	struct lwm2m_talk *t = (void *)copy;
+	hold(t->ask.ask == ASK_NONE);
+	t->ask.ask = talk()->ask.ask;
+	t->fw.writes = talk()->fw.writes;
+	t->fw.executes = talk()->fw.executes;
 	hold(!talk_lwm2m.save(copy, &b));
-	hold(a.pos == b.pos);
-	/* There, it counts its tries anew. */
-	if (talk()->fw.step != FW_WRITE && talk()->fw.step != FW_EXECUTE)
-		hold(bytes_equal(buf_bytes(&a), buf_bytes(&b)));
+	hold(bytes_equal(buf_bytes(&a), buf_bytes(&b)));
 }
 
 static void fact(void *ctx, const char *name, const char *value)
@@ -468,7 +471,9 @@ static void do_fitting_answer(bool good)
 		at += 2;
 	if (w.ask.method == GET && !lwm2m_path_parse(text(at), &path)) {
 		uint8_t how = good ? 0 : byte();
-		uint8_t first = good ? w.state | (uint8_t)(w.version << 2) : byte();
+		uint8_t first = (uint8_t)(w.state | w.version << 2);
+		if (!good)
+			first = byte();
 		uint8_t second = good ? w.result : byte(), third = good ? 0 : byte();
 		a.code = 2 << 5 | 5;
 		a.content_format = w.ask.accept >= 0 ? w.ask.accept : formats[how & 3];

@@ -417,6 +417,7 @@ padded() {
 		ctl device add "crowd-$i" --product argon --certificate >/dev/null
 	done
 	run "$TOP_BUILDDIR/tests/load/postboot-crowd" run "$LAB/crowd" "$SERVER_PORT" 5 2
+	echo "$output"
 	[ "$status" -eq 0 ]
 	[ "$(grep -c '^up=5 ' <<<"$output")" -eq 2 ]
 	curl -sS --unix-socket "$LAB/admin.sock" http://localhost/metrics |

@@ -86,3 +86,29 @@ updated() {
 	ctl -o json attempt show "$a" | jq -e '[.evidence[] | select(.held).item] ==
 		["new-boot", "version", "digest", "confirmed"]'
 }
+
+# The N-th example of postboot-lwm2m(7), with these programs.
+example() {
+	awk -v n="$1" '/^\.Sh EXAMPLES/ { examples = 1 }
+		/^\.Bd/ { inside = examples; count += inside; next }
+		/^\.Ed/ { inside = 0 }
+		inside && count == n' "$TOP_SRCDIR/man/postboot-lwm2m.7" |
+		sed "s/\\\\e$/\\\\/; s,^postbootctl,timeout 60 $POSTBOOTCTL," >"$LAB/example-$1"
+	[ "$(wc -l <"$LAB/example-$1")" -ge 3 ]
+	(cd "$LAB" && sh -eu "example-$1")
+}
+
+@test "lwm2m: the board of postboot-lwm2m(7), from the beginning" {
+	image 1.0.0
+	image 1.1.0
+	cp "$LAB/1.0.0.bin" "$LAB/meter-1.0.0.bin"
+	cp "$LAB/1.1.0.bin" "$LAB/meter-1.1.0.bin"
+	example 1
+	cp "$LAB/meter-1.key" "$LAB/meter-1.psk"
+	device_start meter-1 1.0.0 --protocol lwm2m --interval 20
+	wait_device 20 meter-1 '.online'
+	example 2 >"$LAB/said"
+	grep -q 'updated' "$LAB/said"
+	grep -q 'registration *.*/rd/' "$LAB/said"
+	example 3
+}

@@ -81,6 +81,16 @@ said() { # WORDS: on the device's console
 	until_true 20 registered
 }
 
+@test "lwm2m: a device that stays in State 3 is given up, though its session sleeps between two looks" {
+	server_stop
+	echo 'hibernate-after = 1s' >>"$LAB/postbootd.conf"
+	server_start
+	ctl product set argon stall-s=600 --protocol-option lwm2m-poll=5
+	lw --fault boot-state:3
+	a=$(closed lw-1 90)
+	[ "$(verdict "$a" '"\(.verdict) \(.reason)"')" = 'refused busy' ]
+}
+
 left() {
 	ctl device show lw-1 | grep -q 'de-registered'
 }

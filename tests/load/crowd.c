@@ -168,6 +168,16 @@ static void device_make(struct device *d, unsigned number, unsigned port)
 	need(d->fd < 0 || connect(d->fd, (const struct sockaddr *)&to, sizeof(to)), "no socket");
 }
 
+static void device_end(struct device *d)
+{
+	(void)mbedtls_ssl_close_notify(&d->ssl);
+	mbedtls_ssl_free(&d->ssl);
+	mbedtls_ssl_session_free(&d->session);
+	mbedtls_ssl_config_free(&d->conf);
+	mbedtls_x509_crt_free(&d->crt);
+	(void)close(d->fd);
+}
+
 static double seconds(void)
 {
 	struct timespec t;
@@ -249,7 +259,12 @@ static void run(const char *dir, unsigned port, unsigned count, unsigned rounds)
 		round_run(list, polls, count);
 	}
 	for (unsigned i = 0; i < count; i++)
-		(void)mbedtls_ssl_close_notify(&list[i].ssl);
+		device_end(&list[i]);
+	mbedtls_pk_free(&device_key);
+	mbedtls_pk_free(&ca_key);
+	mbedtls_x509_crt_free(&ca_crt);
+	free(polls);
+	free(list);
 }
 
 int main(int argc, char **argv)

@@ -41,7 +41,8 @@ static void keep(const char *name, struct bytes payload)
 
 	(void)snprintf(path, sizeof(path), "%s/%s", s.dir, name);
 	f = fopen(path, "wbe");
-	if (!f || fwrite(payload.ptr, 1, payload.len, f) != payload.len || fclose(f) != 0)
+	if (!f || (payload.len && fwrite(payload.ptr, 1, payload.len, f) != payload.len) ||
+	    fclose(f) != 0)
 		exit(1);
 }
 

@@ -270,8 +270,8 @@ static unsigned split(const char *text, char sep, char *store, struct bytes *ret
 	return n;
 }
 
-void rig_request(struct rig *r, uint8_t method, const char *path, const char *query,
-		 int content_format, const void *payload, size_t len)
+static void request(struct rig *r, bool duplicate, uint8_t method, const char *path,
+		    const char *query, int content_format, const void *payload, size_t len)
 {
 	char path_store[64], query_store[256];
 	struct bytes paths[4], queries[8];
@@ -280,7 +280,8 @@ void rig_request(struct rig *r, uint8_t method, const char *path, const char *qu
 				 .query = queries,
 				 .content_format = content_format,
 				 .accept = -1,
-				 .payload = {payload, len}};
+				 .payload = {payload, len},
+				 .duplicate = duplicate};
 	struct talk_in in = {.event = TALK_REQUEST, .request = &q};
 
 	q.path_count = split(path, '/', path_store, paths, 4);
@@ -290,6 +291,18 @@ void rig_request(struct rig *r, uint8_t method, const char *path, const char *qu
 	r->heard_ms = r->u.now_ms;
 	engine_step(r, &in);
 	assert_true(r->replied);
+}
+
+void rig_request(struct rig *r, uint8_t method, const char *path, const char *query,
+		 int content_format, const void *payload, size_t len)
+{
+	request(r, false, method, path, query, content_format, payload, len);
+}
+
+void rig_repeat(struct rig *r, uint8_t method, const char *path, const char *query,
+		int content_format, const void *payload, size_t len)
+{
+	request(r, true, method, path, query, content_format, payload, len);
 }
 
 /* ---- the device: registration ---- */
@@ -398,6 +411,10 @@ static uint8_t dev_read(struct rig *r, const struct lwm2m_path *base, int accept
 		       : format == LWM2M_SENML_JSON ? FORMAT_JSON
 						    : 0;
 
+	if (r->s.busy && base->id[0] == 5) {
+		r->s.busy--;
+		return code_of(r->s.busy_code);
+	}
 	if ((r->s.refuses & bit) || (base->count == 2 && r->s.no_instances))
 		return code_of(406);
 	for (size_t i = 0; i < count; i++)

@@ -45,6 +45,8 @@ struct rig_script {
 	/* reads */
 	int format;	     /* answers so without Accept */
 	unsigned refuses;    /* formats answered 4.06: bits 1 CBOR, 2 TLV, 4 JSON */
+	unsigned busy;	     /* so many reads of /5 are answered `busy_code` */
+	int busy_code;	     /* 503 */
 	bool no_instances;   /* no instance is read as a whole */
 	bool no_firmware;    /* no object 5 */
 	bool no_version;     /* no /3/0/3 */
@@ -127,6 +129,9 @@ void rig_register(struct rig *r);
 /* A request of the device; its reply is in r->reply. "ep=x&lt=60" */
 void rig_request(struct rig *r, uint8_t method, const char *path, const char *query,
 		 int content_format, const void *payload, size_t len);
+/* The same, come a second time. */
+void rig_repeat(struct rig *r, uint8_t method, const char *path, const char *query,
+		int content_format, const void *payload, size_t len);
 void rig_ring(struct rig *r);
 int rig_operator(struct rig *r, enum operator_act act, int64_t arg);
 /* The server's clock jumps. */

@@ -90,6 +90,10 @@ static void test_what_need_not_be_there(void **state)
 	assert_true(reg()->queue);
 	assert_string_equal(reg()->binding, "UQS");
 	assert_false(reg()->has_firmware);
+	post("rd", "ep=lamp-1&lwm2m=1.0.0&lt=30&b=UQ", "</3/0>");
+	assert_int_equal(number(), 201);
+	assert_int_equal(reg()->version, 10);
+	assert_true(reg()->queue);
 	post("rd", "lwm2m=1.2.1&lt=4294967295", "</lwm2m>;rt=\"oma.lwm2m\",</lwm2m/3/0>");
 	assert_int_equal(number(), 201);
 	assert_string_equal(rig.ask.path, "lwm2m/3/0");
@@ -284,6 +288,47 @@ static void test_duplicate(void **state)
 	assert_int_equal(reg()->count, 1);
 }
 
+/* Late ones of before the present registration. */
+static void test_duplicate_of_update_and_delete(void **state)
+{
+	char path[32] = "rd/";
+
+	(void)state;
+	post("rd", "lwm2m=1.1&lt=60", "");
+	strcat(path, rig.reply.location[1]);
+	rig_run(&rig, 10);
+	post("rd", "lwm2m=1.1&lt=60", "");
+	rig_run(&rig, 10);
+	rig_repeat(&rig, DELETE, path, "", -1, NULL, 0);
+	assert_int_equal(number(), 202);
+	assert_true(reg()->registered);
+	assert_false(rig.gone);
+	rig_repeat(&rig, POST, path, "lt=7", -1, NULL, 0);
+	assert_int_equal(number(), 204);
+	assert_int_equal(reg()->lifetime_s, 60);
+	rig_request(&rig, DELETE, path, "", -1, NULL, 0);
+	assert_int_equal(number(), 202);
+	rig_repeat(&rig, DELETE, path, "", -1, NULL, 0);
+	assert_int_equal(number(), 202);
+}
+
+/* From 1.1 on b= says nothing of it. */
+static void test_queue_mode_stays(void **state)
+{
+	char path[32] = "rd/";
+
+	(void)state;
+	post("rd", "lwm2m=1.1&b=U&Q", "");
+	strcat(path, rig.reply.location[1]);
+	post(path, "b=US", "");
+	assert_int_equal(number(), 204);
+	assert_true(reg()->queue);
+	assert_string_equal(reg()->binding, "US");
+	post("rd", "ep=lamp-1&lwm2m=1.0&b=UQ", "");
+	post(path, "b=U", "");
+	assert_false(reg()->queue);
+}
+
 /* ---- Send ---- */
 
 static void send(int format, const void *payload, size_t len)
@@ -327,9 +372,28 @@ static void test_send(void **state)
 	send(110, past_bt, sizeof(past_bt) - 1);
 	assert_int_equal(number(), 204);
 	assert_true(boot_id_equal(&before, &rig.u.device.report.boot));
-	/* an uptime that has begun anew tells of a boot, without a registration */
+	/* an uptime that is older than what was read: it is read again, and tells of none */
 	send(110, boot, sizeof(boot) - 1);
 	assert_int_equal(number(), 204);
+	assert_true(rig.has_ask);
+	rig_run(&rig, 20);
+	assert_true(boot_id_equal(&before, &rig.u.device.report.boot));
+	assert_int_equal(rig_talk(&rig)->told.uptime_s, (rig.u.now_ms - rig.booted_ms) / 1000 - 17);
+	rig_repeat(&rig, POST, "dp", "", 110, boot, sizeof(boot) - 1);
+	assert_int_equal(number(), 204);
+	assert_false(rig.has_ask);
+	assert_true(boot_id_equal(&before, &rig.u.device.report.boot));
+	/* one that comes while it is being read */
+	rig_ring(&rig);
+	rig_run(&rig, 2);
+	send(110, boot, sizeof(boot) - 1);
+	rig_run(&rig, 20);
+	assert_true(boot_id_equal(&before, &rig.u.device.report.boot));
+	/* one that has begun anew tells of a boot, without a registration */
+	rig.booted_ms = rig.u.now_ms - 3000;
+	send(110, boot, sizeof(boot) - 1);
+	assert_int_equal(number(), 204);
+	rig_run(&rig, 20);
 	assert_false(boot_id_equal(&before, &rig.u.device.report.boot));
 	assert_false(rig.u.device.report.boot.inferred);
 }
@@ -368,6 +432,8 @@ int main(void)
 		cmocka_unit_test_setup(test_other_methods_and_places, setup),
 		cmocka_unit_test_setup(test_register_again_is_no_boot, setup),
 		cmocka_unit_test_setup(test_duplicate, setup),
+		cmocka_unit_test_setup(test_duplicate_of_update_and_delete, setup),
+		cmocka_unit_test_setup(test_queue_mode_stays, setup),
 		cmocka_unit_test_setup(test_send, setup),
 		cmocka_unit_test_setup(test_offline_after_the_lifetime, setup),
 	};

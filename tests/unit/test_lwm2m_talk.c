@@ -174,6 +174,7 @@ static void test_save_and_load(void **state)
 		struct lwm2m_talk *t = (void *)other;
 		t->fw.writes = rig_talk(&rig)->fw.writes;
 		t->fw.executes = rig_talk(&rig)->fw.executes;
+		t->ask.ask = rig_talk(&rig)->ask.ask;
 		assert_int_equal(save(other, b), len);
 		assert_memory_equal(a, b, len);
 		/* cut off, or too long, it is no talk */

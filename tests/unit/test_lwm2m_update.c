@@ -465,6 +465,63 @@ static void test_cancel(void **state)
 	assert_int_equal(rig.executed, 0);
 }
 
+/* The next target comes while the package of the attempt before is dropped. */
+static void test_next_attempt_after_a_drop(void **state)
+{
+	(void)state;
+	rig_init(&rig, SCRIPT(.version = "1.1"), "");
+	rig_boot(&rig);
+	rig_run(&rig, 16);
+	assert_int_equal(rig.state, 1);
+	assert_int_equal(rig_operator(&rig, OPERATOR_CANCEL, 0), 0);
+	assert_ended(VERDICT_CANCELLED);
+	rig.u.target = NULL;
+	rig_run(&rig, 1);
+	assert_int_equal(rig_talk(&rig)->fw.step, FW_DROP);
+	rig.u.target = &rig.releases[RIG_TARGET];
+	rig_operator(&rig, OPERATOR_TARGET_CHANGED, 0);
+	rig.closed = false;
+	rig_run(&rig, 20); /* before its next update of the registration */
+	assert_int_equal(rig_talk(&rig)->fw.step, FW_WRITTEN);
+	rig_until_closed(&rig, 3000);
+	assert_ended(VERDICT_UPDATED);
+	assert_int_equal(rig.attempts_closed, 2);
+}
+
+/* A product whose option is taken away: nothing of it is reported any more. */
+static void test_option_taken_away(void **state)
+{
+	(void)state;
+	rig_init(&rig, SCRIPT(.version = "1.1"), DIGEST "lwm2m-confirmed=/33605/0/1\n");
+	rig.u.target = NULL;
+	rig_boot(&rig);
+	rig_run(&rig, 30);
+	assert_int_equal(rig.u.device.report.running.len, 32);
+	assert_int_equal(rig.u.device.report.confirmed, 1);
+	rig.options[0] = 0;
+	rig_run(&rig, 200); /* also by what needs no read */
+	assert_int_equal(rig.u.device.report.running.len, 0);
+	assert_int_equal(rig.u.device.report.confirmed, -1);
+}
+
+/* "Not now" is no "never". */
+static void test_busy(void **state)
+{
+	static const int codes[] = {503, 429, 401, 500};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		go(SCRIPT(.busy = 2, .busy_code = codes[i]), "");
+		assert_updated(GRADE_WEAK);
+		go(SCRIPT(.busy = 2, .busy_code = codes[i], .no_links = true), UPTIME);
+		assert_updated(GRADE_STANDARD);
+		go(SCRIPT(.busy = 20, .busy_code = codes[i]), "");
+		assert_updated(GRADE_WEAK);
+		go(SCRIPT(.queue = true, .lifetime_s = 1200, .busy = 3, .busy_code = codes[i]), "");
+		assert_updated(GRADE_WEAK);
+	}
+}
+
 /* ---- restarts ---- */
 
 static void test_interrupted_download(void **state)
@@ -517,6 +574,48 @@ static void test_server_restarts_at_each_second(void **state)
 		assert_updated(GRADE_STANDARD);
 		assert_int_equal(rig.executed, 1);
 	}
+}
+
+/* What it has tried counts also over restarts: it comes to an end. */
+static void test_restarts_between_looks(void **state)
+{
+	static const int states[] = {1, 3};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		rig_init(&rig, SCRIPT(.state_at_boot = states[i], .no_reset = true), "");
+		rig_boot(&rig);
+		for (int n = 0; n < 100 && !rig.closed; n++) {
+			rig_run(&rig, 10);
+			rig_restart(&rig);
+		}
+		assert_true(rig.closed);
+		assert_ended(VERDICT_REFUSED);
+	}
+	rig_init(&rig, SCRIPT(.delivery = DELIVERS_PUSH, .push_code = 503), "");
+	rig_boot(&rig);
+	for (int n = 0; n < 100 && !rig.closed; n++) {
+		rig_run(&rig, 10);
+		rig_restart(&rig);
+	}
+	assert_true(rig.closed);
+	assert_int_equal(rig.ended.code, 503);
+}
+
+/* A ring that met a sleeping device, and then a restart. */
+static void test_ring_is_kept(void **state)
+{
+	(void)state;
+	rig_init(&rig, SCRIPT(.queue = true, .lifetime_s = 1200), UPTIME);
+	rig.u.target = NULL;
+	rig_boot(&rig);
+	rig_run(&rig, 300);
+	rig.u.target = &rig.releases[RIG_TARGET];
+	rig_ring(&rig);
+	rig_restart(&rig);
+	assert_true(rig_talk(&rig)->resume);
+	rig_until_closed(&rig, 3000);
+	assert_updated(GRADE_STANDARD);
 }
 
 /* The talk of a device is lost (another version of it, a damaged row) in the middle. */
@@ -579,7 +678,12 @@ int main(void)
 		cmocka_unit_test(test_writes_that_are_refused),
 		cmocka_unit_test(test_execute_lost),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_next_attempt_after_a_drop),
+		cmocka_unit_test(test_option_taken_away),
+		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_interrupted_download),
+		cmocka_unit_test(test_restarts_between_looks),
+		cmocka_unit_test(test_ring_is_kept),
 		cmocka_unit_test(test_server_restarts_after_commits),
 		cmocka_unit_test(test_server_restarts_at_each_second),
 		cmocka_unit_test(test_talk_is_lost),
