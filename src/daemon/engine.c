@@ -111,7 +111,8 @@ void dev_release(struct engine *e, struct dev *d)
 {
 	if (d->flight || d->queued || talk_ring_owed(e, d))
 		return;
-	if (d->owes || d->awake || d->pushes || (d->removed && !list_empty(&d->sessions)))
+	if (d->owes || d->awake || d->pushes || talk_is_asked(d) ||
+	    (d->removed && !list_empty(&d->sessions)))
 		return;
 	if (d->removed) {
 		dev_free(e, d);

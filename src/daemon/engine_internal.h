@@ -64,7 +64,8 @@ struct served {
 struct lane; /* of one device */
 struct pacer {
 	uv_timer_t timer;
-	struct list ring; /* lanes, in the order of their turns */
+	struct list ring;     /* lanes, in the order of their turns */
+	struct bucket pushed; /* by ourselves, while something is held */
 	unsigned lanes, held;
 	int64_t bytes;
 	struct bucket bucket;
@@ -312,6 +313,8 @@ void talk_session_over(struct engine *e, struct dev *d, uint32_t tag);
 /* Puts what is not stored yet. */
 void talk_flush(struct store_set *set, struct dev *d);
 void talk_drop(struct dev *d);
+/* A request of ours is out. */
+bool talk_is_asked(const struct dev *d);
 /* Unless an attempt is open: most of what an agent has tried for it is only in memory. */
 void talk_forget(struct dev *d);
 void engine_answered(void *ctx, struct net_peer *peer, const struct net_answer *answer);
@@ -339,9 +342,8 @@ void job_answer_operator(struct job *job, int err);
 /* The block goes out later or is refused: true. Else it has been paid for, and goes out now. */
 bool pace_block(struct engine *e, struct session *s, const struct net_request *q,
 		struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16], int64_t bytes);
-/* One that we send by ourselves, a round trip for each: it does not wait, but others wait for it.
- */
-void pace_push(struct engine *e, struct dev *d, int64_t bytes);
+/* One that we send by ourselves: it has been paid for, and goes out now; false: not now. */
+bool pace_push(struct engine *e, struct dev *d, int64_t bytes);
 /* What of it waits goes nowhere. */
 void pace_forget(struct engine *e, const struct session *s);
 void pace_dev_free(struct dev *d);

@@ -231,15 +231,24 @@ bool pace_block(struct engine *e, struct session *s, const struct net_request *q
 	return true;
 }
 
-void pace_push(struct engine *e, struct dev *d, int64_t bytes)
+/* Nothing of it is held: it is tried again. While others are, pushes together get half of what goes
+ * out to all, so that neither waits for ever. */
+bool pace_push(struct engine *e, struct dev *d, int64_t bytes)
 {
 	const struct engine_conf *c = &e->conf;
+	struct lane *lane = c->device_rate || c->image_rate ? lane_of(d) : NULL;
+	int64_t at_us = now_us(), half = e->pacer.lanes ? (c->image_rate + 1) / 2 : 0;
 
-	if (!c->device_rate && !c->image_rate)
-		return;
-	struct lane *lane = lane_of(d);
 	if (!lane)
-		return;
-	bucket_take(&lane->bucket, c->device_rate, bytes, now_us());
-	bucket_take(&e->pacer.bucket, c->image_rate, bytes, now_us());
+		return true;
+	if (bucket_wait_us(&lane->bucket, c->device_rate, at_us) ||
+	    bucket_wait_us(half ? &e->pacer.pushed : &e->pacer.bucket, half ? half : c->image_rate,
+			   at_us)) {
+		d->shed_ms = clock_read().wall_ms;
+		return false;
+	}
+	bucket_take(&lane->bucket, c->device_rate, bytes, at_us);
+	bucket_take(&e->pacer.bucket, c->image_rate, bytes, at_us);
+	bucket_take(&e->pacer.pushed, half, bytes, at_us);
+	return true;
 }

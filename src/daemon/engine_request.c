@@ -176,6 +176,8 @@ static struct session *session_plain(struct engine *e, struct net_peer *peer,
 		reply_text(e, x, NET_CODE(4, 3), "no such plain device");
 		return NULL;
 	}
+	if (s && s->asked) /* of the device that it was */
+		net_ask_cancel(e->net, peer);
 	if (s)
 		session_end(e, s);
 	s = session_begin(e, d, peer);

@@ -217,6 +217,29 @@ static struct session *session_of(const struct dev *d)
 	return NULL;
 }
 
+/* What its agent waits for may not be stored: it stays in memory until the answer comes. */
+bool talk_is_asked(const struct dev *d)
+{
+	LIST_EACH(it, next, &d->sessions)
+	{
+		if (LIST_ENTRY(it, struct session, link)->asked)
+			return true;
+	}
+	return false;
+}
+
+/* An answer that waits for its turn comes, too. */
+static bool answer_waits(const struct dev *d)
+{
+	LIST_EACH(it, next, &d->queue)
+	{
+		const struct job *job = LIST_ENTRY(it, struct job, link);
+		if (job->kind == JOB_TALK && job->talk->event == TALK_ANSWER)
+			return true;
+	}
+	return false;
+}
+
 static void ask_end(struct engine *e, struct dev *d, struct session *s)
 {
 	if (s->asked)
@@ -472,7 +495,7 @@ static void talk_begin(struct job *job, struct talk_in *in, char options[TALK_OP
 		.secure = s && net_peer_secure(s->peer),
 		.request = t->event == TALK_REQUEST ? &t->request : NULL,
 		.answer = t->event == TALK_ANSWER || t->event == TALK_NOTIFIED ? &t->answer : NULL,
-		.asking = s && s->asked};
+		.asking = (s && s->asked) || answer_waits(job->dev)};
 	if (s)
 		(void)net_peer_local(s->peer, in->local);
 }
@@ -765,7 +788,8 @@ int engine_ask_body(void *ctx, struct net_peer *peer, uint32_t tag, int64_t offs
 		return ERR_IO;
 	if (block_overserved(e, d))
 		return ERR_DENIED;
-	pace_push(e, d, (int64_t)len);
+	if (!pace_push(e, d, (int64_t)len))
+		return ERR_BUSY;
 	int err = images_read(e->conf.images, a->sha256, offset, dst, len);
 	if (err)
 		log_peer(e->last_tick.now_ms, "dev=%s attempt=%llu image=unreadable error=%s",

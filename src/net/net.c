@@ -431,7 +431,7 @@ void net_reply(struct net *net, struct net_exchange exchange, const struct net_r
 unsigned net_notify(struct net *net, struct net_peer *peer, uint32_t tag,
 		    const struct net_reply *reply)
 {
-	if (peer->is_closing)
+	if (peer->is_closing || net->saving || net->saved)
 		return 0;
 	if (!net->in_batch)
 		net_now(net);
@@ -448,7 +448,7 @@ static bool session_at_hand(struct net_peer *peer)
 
 int net_ask(struct net *net, struct net_peer *peer, const struct net_ask *ask)
 {
-	if (peer->is_closing || peer->state == NET_PEER_HALF_OPEN)
+	if (peer->is_closing || peer->state == NET_PEER_HALF_OPEN || net->saving || net->saved)
 		return ERR_CLOSED;
 	if (ask->body_size > 0 && !net->cb->ask_body)
 		return ERR_INVAL;

@@ -207,8 +207,9 @@ struct net_callbacks {
 			  const struct bytes *path, unsigned path_count);
 	/* The end of a net_ask(), or a notification; may ask again. NULL: nobody asks. */
 	void (*answered)(void *ctx, struct net_peer *peer, const struct net_answer *answer);
-	/* The bytes of its body from `offset`; 0, or what the answer's err becomes. Neither this
-	 * nor ask_sent may ask or cancel. */
+	/* The bytes of its body from `offset`; 0, or what the answer's err becomes; ERR_BUSY: none
+	 * now, it is called again a tenth of a second later. Neither this nor ask_sent may ask or
+	 * cancel. */
 	int (*ask_body)(void *ctx, struct net_peer *peer, uint32_t tag, int64_t offset,
 			uint8_t *dst, size_t len);
 	/* So much of a body has arrived; from 0 again if the peer wants it anew. May be NULL. */
@@ -411,7 +412,8 @@ struct net_restored {
 typedef int net_save_put(void *ctx, struct bytes piece);
 
 /* Hands all sessions to `put`, piece by piece. They are used up then: only net_close() may follow,
- * which ends them here and tells nobody. On failure of `put` they are still ours, and what it got
+ * which ends them here and tells nobody. From its beginning on net_ask() is refused (ERR_CLOSED)
+ * and net_notify() reaches nobody. On failure of `put` they are still ours, and what it got
  * is to be destroyed. */
 int net_save(struct net *net, net_save_put *put, void *ctx, struct net_saved *ret) ERR_CHECK;
 

@@ -179,6 +179,33 @@ static int send_message(struct net_coap *c, struct net_asking *a)
 	return 0;
 }
 
+static int send_or_wait(struct net_coap *c, struct net_asking *a);
+
+static void try_again(struct net_timer *timer, void *ctx)
+{
+	struct net_asking *a = LIST_ENTRY(timer, struct net_asking, timer);
+	struct net_coap *c = net_coap_of_timer(ctx);
+	struct net_coap_session *s = a->session;
+
+	a->waits = false;
+	int err = send_or_wait(c, a);
+
+	if (err)
+		net_ask_failed(c, s, err);
+}
+
+/* Or later, where its owner has no bytes now. */
+static int send_or_wait(struct net_coap *c, struct net_asking *a)
+{
+	int err = send_message(c, a);
+
+	if (err != ERR_BUSY)
+		return err;
+	a->waits = true;
+	net_timer_arm(c->timers, &a->timer, c->timers->now_ms + NET_ASK_BUSY_MS, try_again);
+	return 0;
+}
+
 /* The next block has the same token: some devices know a transfer by it (Zephyr, a body before 3.4,
  * an answer since). But that of an observation is for its notifications (RFC 7959 3.4). */
 static void go_on(struct net_coap *c, struct net_asking *a)
@@ -187,7 +214,7 @@ static void go_on(struct net_coap *c, struct net_asking *a)
 
 	if (a->observed)
 		token_fresh(c, a);
-	int err = send_message(c, a);
+	int err = send_or_wait(c, a);
 
 	if (err)
 		net_ask_failed(c, s, err);
@@ -294,7 +321,7 @@ int net_coap_ask(struct net_coap *c, struct net_coap_session *s, const struct ne
 	}
 	net_coap_ask_cancel(c, s);
 	s->asking = a;
-	err = send_message(c, a);
+	err = send_or_wait(c, a);
 	if (err)
 		asking_free(c, s);
 	else if (ask->observe == 1)
@@ -521,6 +548,13 @@ bool net_ask_piggybacked(struct net_coap *c, struct net_coap_session *s, const s
 	return true;
 }
 
+/* Something with its token was answered before. The first answer to a new token is new, whatever
+ * its message ID: a device that has restarted may use one again. */
+static bool goes_on(const struct net_asking *a)
+{
+	return a->body_at > 0 || a->fetch.data || a->again || a->observe >= 0;
+}
+
 /* Of a block before: the message was repeated, or answered twice. */
 static bool is_past(const struct net_coap_session *s, const struct net_asking *a,
 		    const struct wire_coap *m)
@@ -528,7 +562,7 @@ static bool is_past(const struct net_coap_session *s, const struct net_asking *a
 	uint64_t sent = (uint64_t)m->block1.num << (m->block1.szx + 4);
 	uint64_t got = (uint64_t)m->block2.num << (m->block2.szx + 4);
 
-	if (net_past_answer_known(s, m->mid))
+	if (a->waits || (goes_on(a) && net_past_answer_known(s, m->mid)))
 		return true;
 	return a->fetch.data ? m->has_block2 && got < a->fetch.len
 			     : m->has_block1 && sent < (uint64_t)a->body_at &&

@@ -23,7 +23,8 @@ struct net_fetch {
 };
 
 struct net_asking {
-	struct net_timer timer; /* for the answer, once the message is acknowledged */
+	struct net_timer
+		timer; /* for the answer, once the message is acknowledged; while it waits */
 	struct net_coap_session *session;
 	struct net_out *out; /* queued or in flight; NULL: acknowledged */
 	uint32_t tag;
@@ -31,6 +32,7 @@ struct net_asking {
 	int content_format, accept, observe;
 	uint8_t token[NET_ASK_TOKEN]; /* of all its blocks */
 	bool observed;
+	bool waits; /* for bytes of its body, nothing of which is out */
 	unsigned szx, again;
 	int64_t body_size, body_at; /* 0: none; what is acknowledged */
 	size_t body_len;	    /* of the block under way */

@@ -58,7 +58,14 @@ void net_body_drop(struct net_coap *c, struct net_coap_session *s)
 
 /* ---- room ---- */
 
-/* What makes room for another: one that is whole, else one that does not move. */
+/* Anybody can begin one without DTLS: that is no reason to refuse a device which has proved who it
+ * is. */
+static bool yields(const struct net_body *b, const struct net_body *to)
+{
+	return b->session->plain && !to->session->plain;
+}
+
+/* What makes room for another: one that yields or is whole, else one that does not move. */
 static bool evict(struct net_coap *c, const struct net_body *keep)
 {
 	struct net_body *stuck = NULL;
@@ -70,7 +77,7 @@ static bool evict(struct net_coap *c, const struct net_body *keep)
 
 		if (b == keep)
 			continue;
-		if (b->whole) {
+		if (b->whole || yields(b, keep)) {
 			body_free(c, b);
 			return true;
 		}

@@ -35,6 +35,7 @@ enum {
 	NET_ACK_TIMEOUT_MS = 2000,	   /* RFC 7252 4.8 */
 	NET_MAX_RETRANSMIT = 4,
 	NET_ASK_WAIT_MS = 247000,  /* for the answer, after an empty ACK */
+	NET_ASK_BUSY_MS = 100,	   /* until ask_body is called again that had no bytes */
 	NET_BODY_MS = 600000,	   /* for all blocks of a body */
 	NET_BODY_BLOCK_MS = 93000, /* for the next one: RFC 7252 MAX_TRANSMIT_WAIT */
 	NET_BODY_STUCK_MS = 10000, /* without one: it may be given up for another body */

@@ -142,6 +142,7 @@ struct net {
 	uv_timer_t wake;
 	int64_t wake_at_ms;
 	bool is_closing;
+	bool saving;	  /* net_save() is at it */
 	bool saved;	  /* its sessions are another process's */
 	unsigned handles; /* of uv, still open */
 	void (*closed)(void *ctx);

@@ -411,6 +411,7 @@ int net_save(struct net *net, net_save_put *put, void *ctx, struct net_saved *re
 	uint32_t count = 0;
 
 	net_now(net);
+	net->saving = true; /* nothing is said to who is packed, whatever its owner wants now */
 	*ret = (struct net_saved){0};
 	LIST_EACH(it, next, &net->live)
 	{
@@ -429,6 +430,7 @@ int net_save(struct net *net, net_save_put *put, void *ctx, struct net_saved *re
 		if (!err)
 			err = save_one(LIST_ENTRY(it, struct net_peer, age), &chained, put, ctx);
 	}
+	net->saving = false;
 	if (err)
 		return err;
 	ret->sessions = count;

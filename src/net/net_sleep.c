@@ -393,6 +393,8 @@ bool net_sleep_pack(struct net_peer *peer)
 	peer->saved = place;
 	peer->packed_len = (uint16_t)packed_len;
 	list_remove(&peer->awake);
+	if (peer->announced && net->cb->peer_sleeps) /* who was told of it may have used it */
+		net->cb->peer_sleeps(net->ctx, peer);
 	return true;
 }
 

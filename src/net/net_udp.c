@@ -355,14 +355,14 @@ static void message_set(struct net_udp_tx *tx, unsigned at, unsigned first, unsi
 }
 
 /* Message `at` was refused. One of several datagrams may be for another reason than each of them
- * would be: the path's MTU (EINVAL), or a device that makes no checksums (EIO). Returns how many
- * went singly. */
+ * would be: the path's MTU (EINVAL), a device that makes no checksums (EIO), or one whose queue has
+ * room for some of them (ENOBUFS). Returns how many went singly. */
 static unsigned send_singly(struct net_udp_tx *tx, int fd, unsigned at)
 {
 	struct msghdr *m = &tx->messages[at].msg_hdr;
 	unsigned first = (unsigned)(m->msg_iov - tx->iov), n = (unsigned)m->msg_iovlen, sent = 0;
 
-	if (n == 1 || errno == EAGAIN || errno == ENOBUFS)
+	if (n == 1 || errno == EAGAIN)
 		return 0;
 	if (errno == EIO)
 		tx->merge = MERGE_NO;
@@ -389,7 +389,8 @@ unsigned net_udp_flush(struct net_udp_tx *tx, int fd)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		/* One bad destination must not hold up the others; a full buffer loses one. */
+		/* One bad destination must not hold up the others; a full buffer loses one message.
+		 */
 		if (n <= 0)
 			sent += send_singly(tx, fd, done++);
 		for (; n > 0; n--)

@@ -45,6 +45,15 @@ woken() {
 	[ "$(metric 'postboot_handshakes_total{result="ok"}')" = 2 ]
 }
 
+@test "the doorbell reaches a hibernated LwM2M device, which is asked before it reports" {
+	device_start argon-1 1.0.0 --protocol lwm2m --interval 600
+	wait_device 20 argon-1 '.running.version == "1.0.0"'
+	until_true 20 hibernated 1
+	release_add 1.1.0
+	ctl product target argon 1.1.0
+	wait_event 20 '.topic == "flash/status" and .data == "started"'
+}
+
 @test "a hibernated session ends with its device, and with its key" {
 	device_start argon-1 1.0.0 --interval 600
 	until_true 20 hibernated 1

@@ -113,6 +113,8 @@ static void do_answer(struct scenario *s)
 		fail(s, "ANSWER %s", word(2));
 }
 
+static unsigned waited; /* for bytes that were not to go yet */
+
 /* FETCH session [blocks]: takes the body that is sent to it, and answers 2.04 at its end. */
 static void do_fetch(struct scenario *s)
 {
@@ -125,6 +127,7 @@ static void do_fetch(struct scenario *s)
 		int64_t len = peer->body_size - at < 1024 ? peer->body_size - at : 1024;
 		int err = cb->ask_body(s->engine, peer, peer->asked, at, block, (size_t)len);
 		for (unsigned i = 0; i < 100 && err == ERR_BUSY; i++) {
+			waited++;
 			fake_wall_ms += 200;
 			fake_now_ms += 200;
 			err = cb->ask_body(s->engine, peer, peer->asked, at, block, (size_t)len);
@@ -164,6 +167,13 @@ static void do_expect_ask(struct scenario *s)
 
 	if (strcmp(path, word(2)) != 0)
 		fail(s, "ask: %s, expected %s", path, word(2));
+}
+
+static void do_expect_waited(struct scenario *s)
+{
+	if ((waited > 0) != (strcmp(word(1), "1") == 0))
+		fail(s, "waited %u times", waited);
+	waited = 0;
 }
 
 static void fact(void *ctx, const char *name, const char *value)
@@ -209,6 +219,8 @@ bool run_expect_talk(struct scenario *s, const char *verb)
 {
 	if (strcmp(verb, "EXPECT-ASK") == 0)
 		do_expect_ask(s);
+	else if (strcmp(verb, "EXPECT-WAITED") == 0)
+		do_expect_waited(s);
 	else if (strcmp(verb, "EXPECT-FACTS") == 0)
 		do_expect_facts(s);
 	else

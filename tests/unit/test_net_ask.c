@@ -120,6 +120,20 @@ static void test_repeated_answer_is_acknowledged_again_and_told_once(void **stat
 	rig_free(r);
 }
 
+static void test_message_id_of_an_answer_may_come_again_with_another_token(void **state)
+{
+	struct rig *r = rig_new(false);
+
+	(void)state;
+	for (unsigned i = 1; i <= 2; i++) {
+		rig_get(r, "3/0/3", 7);
+		rig_empty(r, WIRE_ACK, rig_last(r)->m.mid);
+		rig_answer(r, (struct answer){WIRE_CON, NET_CODE(2, 5), .mid = 900});
+		assert_answer(r, i, 0, 7, NET_CODE(2, 5), "");
+	}
+	rig_free(r);
+}
+
 /* ---- 4.2, 4.8: repetition, rejection ---- */
 
 static void test_request_is_sent_five_times_then_given_up(void **state)
@@ -394,6 +408,8 @@ int main(void)
 		rfc_test("7252 5.2.2", test_answer_as_non),
 		rfc_test("7252 5.2.2", test_answer_before_its_ack_counts_as_one),
 		rfc_test("7252 4.2", test_repeated_answer_is_acknowledged_again_and_told_once),
+		rfc_test("7252 4.2",
+			 test_message_id_of_an_answer_may_come_again_with_another_token),
 		rfc_test("7252 4.2, 4.8", test_request_is_sent_five_times_then_given_up),
 		rfc_test("7252 4.2", test_rst_ends_it),
 		rfc_test("7252 5.2.2", test_wait_after_an_empty_ack_is_bounded),

@@ -346,6 +346,43 @@ static void test_body_that_cannot_be_read(void **state)
 	rig_free(r);
 }
 
+static void test_body_that_comes_later_is_waited_for(void **state)
+{
+	struct rig *r = rig_new(false);
+	struct net_ask ask = NET_ASK(PUT, "5/0/0");
+
+	(void)state;
+	ask.body_size = 300;
+	ask.tag = TAG;
+	ask.block_szx = 3;
+	r->body_err = ERR_BUSY;
+	assert_int_equal(net_coap_ask(&r->coap, &r->session, &ask), 0);
+	rig_elapse(r, 1000);
+	assert_int_equal(r->sent_count, 0);
+	assert_true(net_coap_session_busy(&r->session));
+	r->body_err = 0;
+	rig_elapse(r, NET_ASK_BUSY_MS);
+	assert_int_equal(r->sent_count, 1);
+	r->body_err = ERR_BUSY;
+	acknowledged(r, CONTINUE, 0, true, 3);
+	rig_answer(r, (struct answer){WIRE_CON, CONTINUE, .mid = 900, .has_block1 = true,
+				      .block1 = {.num = 1, .more = true, .szx = 3}});
+	assert_int_equal(r->sent_to, 128); /* it was not sent yet */
+	r->body_err = 0;
+	rig_elapse(r, NET_ASK_BUSY_MS);
+	acknowledged(r, CONTINUE, 1, true, 3);
+	r->body_err = ERR_BUSY;
+	acknowledged(r, CONTINUE, 2, true, 3); /* nonsense: it was the last */
+	assert_answer(r, 1, ERR_SYNTAX, TAG, 0, "");
+	ask.tag++;
+	assert_int_equal(net_coap_ask(&r->coap, &r->session, &ask), 0);
+	r->body_err = ERR_IO;
+	rig_elapse(r, NET_ASK_BUSY_MS);
+	assert_answer(r, 2, ERR_IO, TAG + 1, 0, "");
+	assert_false(net_coap_session_busy(&r->session));
+	rig_free(r);
+}
+
 static void test_lost_block_ends_it_after_its_time(void **state)
 {
 	struct rig *r = rig_new(false);
@@ -663,6 +700,7 @@ int main(void)
 		rfc_test("7959 2.3", test_device_that_deals_with_each_block_gets_them_all),
 		rfc_test("7959 2.3", test_nonsense_ends_a_body),
 		cmocka_unit_test(test_body_that_cannot_be_read),
+		cmocka_unit_test(test_body_that_comes_later_is_waited_for),
 		rfc_test("7252 4.8.2", test_lost_block_ends_it_after_its_time),
 		cmocka_unit_test(test_short_payload_in_blocks_is_kept_by_net),
 		rfc_test("7959 2.4", test_answer_in_blocks_is_told_as_one),

@@ -202,6 +202,37 @@ static void test_who_owes_an_answer_stays_awake(void **state)
 	rig_free(r);
 }
 
+static unsigned sleeps;
+
+static void count_sleeps(void *ctx, struct net_peer *peer)
+{
+	(void)ctx;
+	(void)peer;
+	sleeps++;
+}
+
+/* One that never answers sleeps on; the owner may have looked at it for the end of its request. */
+static void test_owner_hears_that_who_was_asked_in_vain_still_sleeps(void **state)
+{
+	struct rig *r = asking_rig(true);
+	struct client *c = client_known(r);
+	int64_t end = now_ms() + 20000;
+
+	(void)state;
+	sleeps = 0;
+	callbacks.peer_sleeps = count_sleeps;
+	assert_true(until_asleep(r, 1));
+	assert_int_equal(sleeps, 1);
+	ask(r, -1);
+	net_ask_cancel(r->net, r->peer);
+	while (sleeps < 2 && now_ms() < end)
+		turn_for(r, 10);
+	assert_int_equal(sleeps, 2);
+	assert_int_equal(rig_stats(r).wakes, 0);
+	client_free(c);
+	rig_free(r);
+}
+
 static void test_observation_outlives_sleep(void **state)
 {
 	struct rig *r = asking_rig(true);
@@ -303,6 +334,48 @@ static void test_observation_outlives_a_restart_and_a_request_ends_in_silence(vo
 	rig_free(r);
 }
 
+static int asked_at_last;
+static unsigned notified_at_last;
+
+static void asks_at_last(void *ctx, struct net_peer *peer)
+{
+	const struct rig *r = ctx;
+	struct net_ask a = {.method = 1, .path = "x", .observe = -1};
+	struct net_reply reply = NET_REPLY(NET_CODE(2, 5));
+
+	asked_at_last = net_ask(r->net, peer, &a);
+	notified_at_last = net_notify(r->net, peer, TAG, &reply);
+}
+
+static int keep_nothing(void *ctx, struct bytes piece)
+{
+	(void)ctx;
+	(void)piece;
+	return ERR_IO;
+}
+
+/* What is asked while sessions are saved would be in what is saved, and sent twice. */
+static void test_nothing_is_asked_of_who_is_being_saved(void **state)
+{
+	struct rig *r = asking_rig(false);
+	struct client *c = client_known(r);
+	struct net_saved saved;
+	struct got g;
+
+	(void)state;
+	asked_at_last = 0;
+	notified_at_last = 1;
+	callbacks.peer_sleeps = asks_at_last;
+	assert_int_equal(net_save(r->net, keep_nothing, NULL, &saved), ERR_IO);
+	assert_int_equal(asked_at_last, ERR_CLOSED);
+	assert_int_equal(notified_at_last, 0);
+	ask(r, -1); /* it was not saved */
+	client_hears(c, &g);
+	assert_int_equal(g.m.code, 1);
+	client_free(c);
+	rig_free(r);
+}
+
 /* ---- the end of a session ---- */
 
 static void test_peer_that_ends_takes_its_request_along(void **state)
@@ -383,8 +456,10 @@ int main(void)
 		cmocka_unit_test(test_request_and_answer_over_dtls),
 		cmocka_unit_test(test_request_to_a_sleeper_wakes_it_with_its_answer),
 		cmocka_unit_test(test_who_owes_an_answer_stays_awake),
+		cmocka_unit_test(test_owner_hears_that_who_was_asked_in_vain_still_sleeps),
 		cmocka_unit_test(test_observation_outlives_sleep),
 		cmocka_unit_test(test_observation_outlives_a_restart_and_a_request_ends_in_silence),
+		cmocka_unit_test(test_nothing_is_asked_of_who_is_being_saved),
 		cmocka_unit_test(test_peer_that_ends_takes_its_request_along),
 		cmocka_unit_test(test_reply_has_a_location),
 		cmocka_unit_test(test_our_address_as_the_peer_sees_it),

@@ -432,6 +432,32 @@ static void test_all_bodies_together_are_bounded_and_who_is_stuck_goes_first(voi
 	rig_free(r);
 }
 
+static void test_who_has_proved_nothing_makes_room_for_a_device(void **state)
+{
+	enum { FIT = LIMIT_COAP_BODIES / LIMIT_COAP_BODY };
+	struct rig *r = rig_taking();
+	static struct net_coap_session s[FIT + 2];
+
+	(void)state;
+	for (unsigned i = 0; i < FIT + 2; i++)
+		net_coap_session_init(&r->coap, &s[i], i <= FIT, 6);
+	r->any_session = r->coap.plain_devices = true;
+	for (unsigned i = 0; i < FIT; i++)
+		for (uint16_t k = 0; k < 5; k++)
+			send_to(r, &s[i],
+				(struct block){
+					.mid = k, .num = k, .szx = 6, .total = LIMIT_COAP_BODY});
+	assert_int_equal(r->coap.body_bytes, LIMIT_COAP_BODIES);
+	struct block first = {.mid = 1, .num = 0, .szx = 6, .total = LIMIT_COAP_BODY};
+	send_to(r, &s[FIT], first);
+	assert_code(&rig_last(r)->m, 5, 3);
+	send_to(r, &s[FIT + 1], first);
+	assert_continue(r, 0, 6);
+	for (unsigned i = 0; i < FIT + 2; i++)
+		net_coap_session_done(&r->coap, &s[i]);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,6 +480,7 @@ int main(void)
 		rfc_test("7959 7.1", test_slow_loris_has_his_time),
 		rfc_test("7959 7.1",
 			 test_all_bodies_together_are_bounded_and_who_is_stuck_goes_first),
+		cmocka_unit_test(test_who_has_proved_nothing_makes_room_for_a_device),
 	};
 
 	return cmocka_run_group_tests_name("net/body", tests, NULL, NULL);
