@@ -70,7 +70,7 @@ struct lwm2m_told {
 	char hardware[LIMIT_HARDWARE + 1];
 	char package[LWM2M_TEXT_MAX + 1]; /* /5/0/7 */
 	struct digest running;
-	int8_t confirmed;
+	int confirmed;
 	int64_t battery_percent, free_kb, total_kb, error_code;
 	int64_t state, result;	     /* /5/0/3, /5/0/5 */
 	int64_t delivery, protocols; /* /5/0/9; bits of /5/0/8 */

@@ -241,7 +241,8 @@ void lwm2m_pump(struct lwm2m_step_ctx *c)
 	if (t->ask.ask != ASK_NONE || c->out->has_report || c->out->has_status || !lwm2m_listens(c))
 		return;
 	/* What was decided a while ago is decided again. */
-	if (writes && !t->reads.todo && c->in->now_ms - t->told.firmware_ms > STATE_OLD_S * 1000)
+	if (writes && !t->reads.todo &&
+	    c->in->now_ms - t->told.firmware_ms > (int64_t)STATE_OLD_S * 1000)
 		lwm2m_round(c, false);
 	if (c->out->has_status)
 		return;

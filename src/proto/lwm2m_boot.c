@@ -209,7 +209,7 @@ static void fill(const struct lwm2m_step_ctx *c, struct report *r)
 	lwm2m_boot_id(t, &r->boot);
 	memcpy(r->version, told->version, sizeof(r->version));
 	r->running = told->running;
-	r->confirmed = told->confirmed;
+	r->confirmed = (int8_t)told->confirmed;
 	r->last = t->fw.last;
 	r->fs_free_bytes = kilo(told->free_kb);
 	r->fs_total_bytes = kilo(told->total_kb);
@@ -227,7 +227,8 @@ bool lwm2m_about_to_restart(const struct lwm2m_step_ctx *c)
 	const struct lwm2m_talk *t = c->t;
 
 	return (t->fw.step == FW_EXECUTE || t->fw.step == FW_EXECUTED) && t->fw.execute_ms &&
-	       !t->boots.registered && c->in->now_ms - t->fw.execute_ms < ABOUT_TO_S * 1000;
+	       !t->boots.registered &&
+	       c->in->now_ms - t->fw.execute_ms < (int64_t)ABOUT_TO_S * 1000;
 }
 
 void lwm2m_report(struct lwm2m_step_ctx *c)

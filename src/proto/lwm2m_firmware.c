@@ -213,7 +213,8 @@ static void drive_lost(struct lwm2m_step_ctx *c)
 	int64_t result = c->t->told.result;
 	int64_t since_ms = c->in->now_ms - fw->wrote_ms;
 
-	if (result > RESULT_SUCCESS && (result != fw->stale_result || since_ms >= STALE_S * 1000)) {
+	if (result > RESULT_SUCCESS &&
+	    (result != fw->stale_result || since_ms >= (int64_t)STALE_S * 1000)) {
 		if ((result == RESULT_INVALID_URI || result == RESULT_UNSUPPORTED_PROTOCOL) &&
 		    falls_back(c)) {
 			fw->step = FW_WRITE;
@@ -221,7 +222,7 @@ static void drive_lost(struct lwm2m_step_ctx *c)
 		} else {
 			lwm2m_say_result(c, result);
 		}
-	} else if (fw->registration != c->t->reg.count || since_ms >= LOST_S * 1000) {
+	} else if (fw->registration != c->t->reg.count || since_ms >= (int64_t)LOST_S * 1000) {
 		fw->step = FW_WRITE; /* it restarted and has forgotten it */
 		drive_write(c);
 	} else {
@@ -464,7 +465,8 @@ static bool has_state(const struct lwm2m_step_ctx *c)
 	const struct lwm2m_talk *t = c->t;
 
 	return (t->reg.has_links && !t->reg.has_firmware) ||
-	       (t->told.firmware_ms && c->in->now_ms - t->told.firmware_ms < FRESH_S * 1000);
+	       (t->told.firmware_ms &&
+		c->in->now_ms - t->told.firmware_ms < (int64_t)FRESH_S * 1000);
 }
 
 void lwm2m_directive(struct lwm2m_step_ctx *c)

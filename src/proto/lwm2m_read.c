@@ -467,7 +467,7 @@ static bool is_busy(struct lwm2m_step_ctx *c, const struct talk_answer *a)
 		       "answers a read with %u.%02u: it is asked again later", a->code >> 5,
 		       a->code & 31u);
 	ask->deaf = true;
-	ask->retry_ms = c->t->reg.queue ? 0 : c->in->now_ms + BUSY_S * 1000;
+	ask->retry_ms = c->t->reg.queue ? 0 : c->in->now_ms + (int64_t)BUSY_S * 1000;
 	return true;
 }
 

@@ -281,7 +281,8 @@ static bool facts_old(const struct lwm2m_step_ctx *c)
 	const struct lwm2m_talk *t = c->t;
 
 	return t->fw.step != FW_IDLE || t->boots.registered || c->in->attempt != 0 ||
-	       t->told.version[0] == 0 || c->in->now_ms - t->told.device_ms > FACTS_OLD_S * 1000 ||
+	       t->told.version[0] == 0 ||
+	       c->in->now_ms - t->told.device_ms > (int64_t)FACTS_OLD_S * 1000 ||
 	       c->in->now_ms < t->told.device_ms;
 }
 

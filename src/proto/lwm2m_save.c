@@ -182,7 +182,7 @@ static void c_told(const struct codec *c, struct lwm2m_told *t)
 	c_digest(c, &t->running);
 	int64_t confirmed = t->confirmed;
 	c_int(c, &confirmed);
-	t->confirmed = (int8_t)(confirmed < 0 ? -1 : confirmed > 0);
+	t->confirmed = confirmed < 0 ? -1 : confirmed > 0;
 	c_int(c, &t->delivery);
 	c_int(c, &t->protocols);
 	c_int(c, &t->error_code);
