@@ -247,7 +247,7 @@ static char plain_char(char c)
 {
 	if (c == '_')
 		return '-';
-	return c >= 'A' && c <= 'Z' ? (char)(c | ('a' - 'A')) : c;
+	return c >= 'A' && c <= 'Z' ? "abcdefghijklmnopqrstuvwxyz"[c - 'A'] : c;
 }
 
 static void key_unknown(struct parser *p, const char *name, size_t len, size_t column)
