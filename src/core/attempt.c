@@ -219,3 +219,9 @@ void attempt_rung(struct attempt *a, enum rung r, int64_t now_ms)
 	if (a->rung_ms[r] == 0)
 		a->rung_ms[r] = now_ms;
 }
+
+bool attempt_came_back(const struct attempt *a)
+{
+	return a->verdict == VERDICT_REVERTED || a->verdict == VERDICT_ROLLED_BACK ||
+	       (a->verdict == VERDICT_DEVICE_FAILED && a->rung_ms[RUNG_APPLYING] != 0);
+}

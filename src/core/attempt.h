@@ -264,4 +264,7 @@ bool attempt_overserved(const struct attempt *a);
 /* Notes a rung's first time. */
 void attempt_rung(struct attempt *a, enum rung r, int64_t now_ms);
 
+/* Of a closed one: the device took the image and did not keep it. */
+bool attempt_came_back(const struct attempt *a);
+
 #endif

@@ -280,3 +280,12 @@ void diagnose(const struct attempt *a, const struct device *d, const struct poli
 	}
 	*ret_diagnoses = found;
 }
+
+void history_add(struct history *h, const struct attempt *closed,
+		 const uint8_t sha256[DIGEST_SHA256])
+{
+	if (!closed->charged || memcmp(closed->sha256, sha256, DIGEST_SHA256) != 0)
+		return;
+	h->failures++;
+	h->reverts += attempt_came_back(closed);
+}

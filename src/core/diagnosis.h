@@ -82,6 +82,11 @@ struct history {
 	uint32_t reverts;  /* verdict reverted, rolled-back or device-failed after hand-over */
 };
 
+/* An attempt that has just closed joins the history of this image, if it was one of it and is
+ * charged. */
+void history_add(struct history *h, const struct attempt *closed,
+		 const uint8_t sha256[DIGEST_SHA256]);
+
 /* What only the transport knows. */
 struct link_facts {
 	uint32_t messages, repeats;

@@ -105,13 +105,6 @@ static void update_back_off(struct update *u, int64_t at_least_s)
 	u->device.retry_at_ms = wait_s ? u->now_ms + wait_s * 1000 : 0;
 }
 
-/* It took the image and did not keep it. */
-static bool came_back(const struct attempt *a)
-{
-	return a->verdict == VERDICT_REVERTED || a->verdict == VERDICT_ROLLED_BACK ||
-	       (a->verdict == VERDICT_DEVICE_FAILED && a->rung_ms[RUNG_APPLYING] != 0);
-}
-
 static void update_charge(struct update *u, const struct attempt *a, struct outcome *out)
 {
 	const struct policy *p = &u->product->policy;
@@ -120,7 +113,7 @@ static void update_charge(struct update *u, const struct attempt *a, struct outc
 	if (u->target && u->target->id == a->release)
 		d->failed_attempt = a->id;
 	d->defer_since_ms = 0;
-	if (came_back(a) || a->reason == REASON_BAD_DIGEST)
+	if (attempt_came_back(a) || a->reason == REASON_BAD_DIGEST)
 		d->want_fresh = true;
 	update_back_off(u, 0);
 	if (verdict_hold(a->verdict) != HOLD_NONE)
@@ -131,7 +124,7 @@ static void update_charge(struct update *u, const struct attempt *a, struct outc
 		update_hold(u, HOLD_BAD_SIGNATURE, out);
 	else if (a->reason == REASON_UNSUPPORTED)
 		update_hold(u, HOLD_UNSUPPORTED, out);
-	else if (u->attempt_history.reverts + came_back(a) >= p->max_reverts)
+	else if (u->attempt_history.reverts + attempt_came_back(a) >= p->max_reverts)
 		update_hold(u, HOLD_REVERTS, out);
 	else if (u->attempt_history.failures + 1 >= p->max_failures)
 		update_hold(u, HOLD_FAILURES, out);

@@ -59,20 +59,10 @@ static const struct emu_session_ops pull_ops = {
 static void pull_connect(struct emu_unit *unit)
 {
 	struct emu_lw_pull *pull = &unit->ram.lwm2m.pull;
-	struct emu_session_conf conf = {
-		.server = pull->server,
-		.dtls = pull->dtls,
-		.identity = unit->key->id,
-		.psk = unit->key->psk,
-		.psk_len = unit->key->psk_len,
-		.cert = unit->conf->cert,
-		.cert_key = unit->conf->cert_key,
-		.ca = unit->conf->ca,
-		.ack_timeout_ms = unit->conf->ack_timeout_ms,
-		.max_retransmit = unit->conf->max_retransmit,
-		.nstart = 1,
-	};
+	struct emu_session_conf conf = emu_unit_session(unit);
 
+	conf.server = pull->server;
+	conf.dtls = pull->dtls;
 	if (emu_session_open(&pull->session, unit->ctx, &conf, &pull_ops, unit) != 0)
 		pull_on_down(unit, "no socket");
 }

@@ -183,11 +183,9 @@ static const struct emu_session_ops unit_ops = {
 	.unwanted = unit_on_unwanted,
 };
 
-static void unit_connect(struct emu_unit *unit)
+struct emu_session_conf emu_unit_session(const struct emu_unit *unit)
 {
-	struct emu_session_conf conf = {
-		.server = unit->link ? unit->link->local : unit->conf->server,
-		.local_port = unit->conf->local_port,
+	return (struct emu_session_conf){
 		.dtls = unit->conf->dtls,
 		.identity = unit->key->id,
 		.psk = unit->key->psk,
@@ -197,9 +195,17 @@ static void unit_connect(struct emu_unit *unit)
 		.ca = unit->conf->ca,
 		.ack_timeout_ms = unit->conf->ack_timeout_ms,
 		.max_retransmit = unit->conf->max_retransmit,
-		.nstart = (uint16_t)(EMU_WINDOW_MAX + 4),
+		.nstart = 1,
 	};
+}
 
+static void unit_connect(struct emu_unit *unit)
+{
+	struct emu_session_conf conf = emu_unit_session(unit);
+
+	conf.server = unit->link ? unit->link->local : unit->conf->server;
+	conf.local_port = unit->conf->local_port;
+	conf.nstart = (uint16_t)(EMU_WINDOW_MAX + 4);
 	unit->ram.phase = EMU_PHASE_CONNECT;
 	unit->ram.phase_until =
 		unit->now + (int64_t)HANDSHAKE_TIMEOUTS * unit->conf->ack_timeout_ms;

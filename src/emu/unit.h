@@ -171,6 +171,8 @@ void emu_unit_check_space(struct emu_unit *unit);
 void emu_unit_save_nvram(struct emu_unit *unit);
 uint32_t emu_unit_token(struct emu_unit *unit);
 void emu_unit_soon(struct emu_unit *unit, int64_t in_ms);
+/* How the unit opens any session, with its key; the caller adds where to. */
+struct emu_session_conf emu_unit_session(const struct emu_unit *unit);
 /* The new image is made permanent, unless a fault has other plans with it. */
 bool emu_unit_confirm(struct emu_unit *unit);
 const char *emu_unit_query(const struct emu_unit *unit, char *dst, size_t cap);

@@ -6,13 +6,7 @@ load lib
 load ca
 
 setup() {
-	lab_open
-	CA=$LAB/ca
-	ca_new "$CA"
-	ca_sign "$CA" server serverAuth
-	server_start "certificate = $CA/server.pem" "certificate-key = $CA/server.key"
-	product_add
-	ctl product ca argon "$CA/ca.pem" >/dev/null
+	lab_open_ca
 }
 
 teardown() {

@@ -90,3 +90,15 @@ certified_add() {
 	ca_sign "$CA" "$1" clientAuth
 	ctl device add "$1" --product argon --certificate >/dev/null
 }
+
+# lab_open_ca: a lab whose server has a certificate, and whose product argon has devices with
+# certificates of the CA in $CA.
+lab_open_ca() {
+	lab_open
+	CA=$LAB/ca
+	ca_new "$CA"
+	ca_sign "$CA" server serverAuth
+	server_start "certificate = $CA/server.pem" "certificate-key = $CA/server.key"
+	product_add
+	ctl product ca argon "$CA/ca.pem" >/dev/null
+}

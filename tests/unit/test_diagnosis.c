@@ -127,6 +127,34 @@ static void test_diagnosis_success_of_a_sound_device_has_none(void **state)
 	assert_int_equal(world_out.diagnoses.count, 0);
 }
 
+static void test_history_counts_charged_closes_of_the_image(void **state)
+{
+	const uint8_t other[DIGEST_SHA256] = {2};
+	struct attempt a = {.sha256 = {1}, .charged = true, .verdict = VERDICT_NEVER_STARTED};
+	struct history h = {0};
+
+	(void)state;
+	history_add(&h, &a, other);
+	assert_int_equal(h.failures, 0);
+	history_add(&h, &a, a.sha256);
+	assert_int_equal(h.failures, 1);
+	assert_int_equal(h.reverts, 0);
+	a.verdict = VERDICT_REVERTED;
+	history_add(&h, &a, a.sha256);
+	assert_int_equal(h.failures, 2);
+	assert_int_equal(h.reverts, 1);
+	a.verdict = VERDICT_DEVICE_FAILED;
+	history_add(&h, &a, a.sha256);
+	assert_int_equal(h.reverts, 1); /* before the hand-over */
+	a.rung_ms[RUNG_APPLYING] = 1;
+	history_add(&h, &a, a.sha256);
+	assert_int_equal(h.reverts, 2);
+	a.charged = false;
+	history_add(&h, &a, a.sha256);
+	assert_int_equal(h.failures, 4);
+	assert_int_equal(h.reverts, 2);
+}
+
 #define T(name) cmocka_unit_test(test_##name)
 
 int main(void)
@@ -141,6 +169,7 @@ int main(void)
 		T(diagnosis_weak_link_and_updates_disabled),
 		T(diagnosis_long_facts_are_cut_not_lost),
 		T(diagnosis_success_of_a_sound_device_has_none),
+		T(history_counts_charged_closes_of_the_image),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
