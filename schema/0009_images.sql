@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What an image says of itself, and the states of a release.
