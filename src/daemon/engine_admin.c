@@ -102,7 +102,7 @@ static int act_adopt(struct act *act, const struct store_result *result)
 		act->product.rev++;
 		*p = act->product;
 		if (act->kind == ACT_TARGET)
-			sweep_target(e, p->id);
+			sweep_target(e, p->id, 0);
 		if (act->kind == ACT_CA && e->on_ca)
 			e->on_ca(e->on_ca_ctx);
 		break;
@@ -137,7 +137,7 @@ static void act_done(void *ctx, const struct store_result *result)
 	}
 	answer(act->done, act->ctx, err, err ? store_why(err) : NULL);
 	if (!err && act->rings)
-		sessions_ring(act->e, act->product.id);
+		sessions_ring(act->e, act->product.id, 0);
 	free(act);
 }
 
