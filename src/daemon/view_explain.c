@@ -381,8 +381,9 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 			 now->product.hardware);
 		break;
 	case BLOCK_SPACE:
-		view_say(b, "the image has %lld bytes, the slot %lld",
-			 (long long)now->target.size_bytes, (long long)r->slot_bytes);
+	case BLOCK_POWER:
+	case BLOCK_DOWNGRADE:
+		view_say_rule(b, block, now);
 		break;
 	case BLOCK_IMAGE:
 		view_say(b, "of release %s", now->target.version);
