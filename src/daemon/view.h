@@ -113,6 +113,8 @@ void view_say_advice(struct buf *b, const char *advice, const char *id, const ch
 /* The blocks that are news: of a held device neither waits nor that it needs no update. */
 uint32_t view_blocks(const struct engine_device *now);
 void view_say_clear(struct buf *b, enum block block, const struct engine_device *now);
+/* The facts of a block that is a rule's (core/plan_rules.h). */
+void view_say_rule(struct buf *b, enum block block, const struct engine_device *now);
 /* NULL: none. `now` as for view_attempt(). */
 json_t *view_diagnoses(const struct diagnoses *dg, const struct attempt *a, const char *product,
 		       const struct engine_device *now);
