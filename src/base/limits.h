@@ -78,6 +78,14 @@ enum {
 	LIMIT_DEVICE_QUEUE = 8,	   /* causes waiting for a device's commit */
 	LIMIT_DEVICE_SESSIONS = 8, /* of one identity; the oldest is closed for one more */
 
+	/* rollouts */
+	LIMIT_ROLLOUT_NAME = 64,  /* bytes */
+	LIMIT_ROLLOUT_WAVES = 16, /* of one rollout */
+	LIMIT_WAVES_TEXT = 384,	  /* bytes of their text: 16 numbers with a sign, and gates */
+	LIMIT_FILTER = 512,	  /* bytes of a filter's text */
+	LIMIT_ROLLOUTS = 1024,	  /* of all products, those that are over included */
+	LIMIT_ROLLOUTS_OPEN = 32, /* of them, that are neither drafts nor over */
+
 	/* store */
 	LIMIT_RETIRE = 500, /* rows of a kind that one step of retention looks at */
 
