@@ -11,6 +11,11 @@ enum {
 	LIMIT_DEVICE_ID = 64,	  /* bytes, without NUL */
 	LIMIT_PRODUCT_NAME = 64,  /* bytes */
 	LIMIT_GROUP_NAME = 64,	  /* bytes */
+	LIMIT_TAG = 32,		  /* bytes */
+	LIMIT_TAGS = 16,	  /* tags of a device */
+	LIMIT_FILTER_VALUE = 64,  /* bytes of one condition's value */
+	LIMIT_FILTER_TERMS = 16,  /* conditions of one filter */
+	LIMIT_FILTER_TEXT = 1023, /* bytes of a filter as text */
 	LIMIT_VERSION = 64,	  /* bytes, PROTOCOL report 2 */
 	LIMIT_HARDWARE = 32,	  /* bytes, PROTOCOL report 12 */
 	LIMIT_BOOT_LOADER = 32,	  /* bytes, PROTOCOL report 13 */
