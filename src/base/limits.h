@@ -74,6 +74,8 @@ enum {
 	LIMIT_DEVICE_QUEUE = 8,	   /* causes waiting for a device's commit */
 	LIMIT_DEVICE_SESSIONS = 8, /* of one identity; the oldest is closed for one more */
 
+	LIMIT_TURNS = 262144,	   /* devices that wait for a download or have one, remembered */
+
 	/* store */
 	LIMIT_RETIRE = 500, /* rows of a kind that one step of retention looks at */
 

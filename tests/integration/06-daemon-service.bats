@@ -155,6 +155,7 @@ coaps://127.0.0.1' ]
 		max-sessions = 5
 		image-rate = 1M
 		device-rate = 2K
+		max-downloads = 100
 		keep-events = 30d
 		keep-attempts = forever
 		max-events = any
