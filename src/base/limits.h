@@ -10,6 +10,7 @@ enum {
 	/* names */
 	LIMIT_DEVICE_ID = 64,	  /* bytes, without NUL */
 	LIMIT_PRODUCT_NAME = 64,  /* bytes */
+	LIMIT_GROUP_NAME = 64,	  /* bytes */
 	LIMIT_VERSION = 64,	  /* bytes, PROTOCOL report 2 */
 	LIMIT_HARDWARE = 32,	  /* bytes, PROTOCOL report 12 */
 	LIMIT_BOOT_LOADER = 32,	  /* bytes, PROTOCOL report 13 */

@@ -149,6 +149,8 @@ struct engine_admission {
 struct engine_device {
 	struct device device; /* newest committed */
 	struct product product;
+	bool has_group;
+	struct device_group group;
 	bool has_target;
 	struct release target;
 	enum target_why why;

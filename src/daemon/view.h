@@ -117,6 +117,8 @@ uint32_t view_blocks(const struct engine_device *now);
 void view_say_clear(struct buf *b, enum block block, const struct engine_device *now);
 /* What holds up a device that waits for its turn to download. */
 void view_say_admission(struct buf *b, const struct engine_admission *a, int64_t now_ms);
+/* The facts of a block that is a rule's (core/plan_rules.h). */
+void view_say_rule(struct buf *b, enum block block, const struct engine_device *now);
 /* NULL: none. `now` as for view_attempt(). */
 json_t *view_diagnoses(const struct diagnoses *dg, const struct attempt *a, const char *product,
 		       const struct engine_device *now);

@@ -59,6 +59,9 @@ static void say_target(const struct story *s, struct buf *b)
 {
 	if (s->now->why == TARGET_LOCK)
 		view_say(b, "an operator locked it to that");
+	else if (s->now->why == TARGET_GROUP)
+		view_say(b, "target of group %s of product %s", s->now->group.name,
+			 s->now->product.name);
 	else
 		view_say(b, "target of product %s", s->now->product.name);
 }
@@ -74,6 +77,8 @@ static void say_running(const struct story *s, struct buf *b)
 			 id);
 	} else if (!now->has_target) {
 		view_say(b, "%s runs %s and has no target", id, runs);
+		if (s->d->development)
+			view_say(b, ": it is a development device, which only a lock reaches");
 	} else if (now->plan.on_target && strcmp(runs, now->target.version) != 0) {
 		view_say(b, "%s runs its target %s (", id, now->target.version);
 		say_target(s, b);
@@ -376,8 +381,9 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 			 now->product.hardware);
 		break;
 	case BLOCK_SPACE:
-		view_say(b, "the image has %lld bytes, the slot %lld",
-			 (long long)now->target.size_bytes, (long long)r->slot_bytes);
+	case BLOCK_POWER:
+	case BLOCK_DOWNGRADE:
+		view_say_rule(b, block, now);
 		break;
 	case BLOCK_IMAGE:
 		view_say(b, "of release %s", now->target.version);
