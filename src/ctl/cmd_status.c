@@ -52,7 +52,7 @@ static void downloads(const struct output *o, const json_t *d)
 		return;
 	view_label(o, "downloads");
 	out_printf(o, "%" PRId64, get_int(d, "active"));
-	if (json_object_get(d, "limit"))
+	if (get_int(d, "limit") > 0)
 		out_printf(o, " of %" PRId64, get_int(d, "limit"));
 	out_printf(o, " under way, %" PRId64 " waiting", get_int(d, "waiting"));
 	if (get_int(d, "waiting") > 0)

@@ -74,12 +74,10 @@ static void put_downloads(json_t **o, const struct engine_stats *es)
 	json_t *d = json_object();
 
 	view_put(&d, "active", json_integer((json_int_t)es->downloads));
-	if (es->downloads_limit)
-		view_put(&d, "limit", json_integer((json_int_t)es->downloads_limit));
+	view_put(&d, "limit", json_integer((json_int_t)es->downloads_limit));
 	view_put(&d, "waiting", json_integer((json_int_t)es->downloads_waiting));
 	view_put(&d, "turned_away", json_integer((json_int_t)es->turned_away));
-	if (es->downloads_waiting)
-		view_put(&d, "oldest_wait_s", json_integer(es->downloads_oldest_wait_ms / 1000));
+	view_put(&d, "oldest_wait_s", json_integer(es->downloads_oldest_wait_ms / 1000));
 	view_put(o, "downloads", d);
 }
 
