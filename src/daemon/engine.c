@@ -220,7 +220,12 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	u->product = catalog_product(e, u->device.product);
 	if (!u->product)
 		return ERR_CORRUPT;
-	u->target = catalog_release_now(e, plan_target(&u->device, u->product, &why));
+	u->goal = catalog_release_now(e, plan_target(&u->device, u->product, &why));
+	u->target = NULL;
+	u->way = (struct way){0};
+	if (u->goal)
+		way_find(u->goal, catalog_stone, e, &u->way);
+	update_aim(u);
 	u->release = u->has_attempt ? catalog_release_now(e, u->attempt.release) : NULL;
 	u->home = catalog_release(e, u->device.settled);
 	if (u->has_attempt && !u->release)
@@ -443,10 +448,16 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 		u.now_ms = clock_read().wall_ms;
 		v->device = u.device;
 		v->product = *u.product;
-		(void)plan_target(&u.device, u.product, &v->why);
+		(void)plan_target(&u.device, u.product, &v->goal_why);
+		v->why = u.target == u.goal ? v->goal_why : TARGET_STONE;
 		v->has_target = u.target != NULL;
 		if (u.target)
 			v->target = *u.target;
+		memset(v->goal, 0, sizeof(v->goal));
+		if (u.goal)
+			memcpy(v->goal, u.goal->version, sizeof(v->goal));
+		memcpy(v->missing, u.way.missing, sizeof(v->missing));
+		v->no_way = u.way.broken;
 		v->has_attempt = u.has_attempt;
 		v->diagnoses = (struct diagnoses){0};
 		if (u.has_attempt) {
@@ -455,8 +466,7 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 			diagnose(&u.attempt, &u.device, &u.product->policy, &u.attempt_history,
 				 &u.link, u.now_ms, &v->diagnoses);
 		}
-		v->plan = plan_device(&u.device, u.product, u.target,
-				      u.has_attempt ? &u.attempt : NULL, u.now_ms);
+		v->plan = update_plan(&u);
 		device_address(d, v);
 		v->key_fail = key_fails_of(&e->key_fails, dev_hash(e, id));
 	}
