@@ -8,29 +8,27 @@
 
 enum {
 	/* names */
-	LIMIT_DEVICE_ID = 64,	     /* bytes, without NUL */
-	LIMIT_PRODUCT_NAME = 64,     /* bytes */
-	LIMIT_VERSION = 64,	     /* bytes, PROTOCOL report 2 */
-	LIMIT_HARDWARE = 32,	     /* bytes, PROTOCOL report 12 */
-	LIMIT_BOOT_LOADER = 32,	     /* bytes, PROTOCOL report 13 */
-	LIMIT_DETAIL = 128,	     /* bytes, PROTOCOL status 3, report 6 */
-	LIMIT_DIGEST = 64,	     /* bytes of one digest */
-	LIMIT_DIGEST_KINDS = 4,	     /* running digests of a release */
-	LIMIT_MUST_PASS = 4,	     /* releases that one must be reached through */
-	LIMIT_WAY = 16,		     /* those, theirs, and so on */
-	LIMIT_REQUIRED_HARDWARE = 8, /* that a release is for */
-	LIMIT_BOOT_ID_MIN = 8,	     /* bytes */
-	LIMIT_BOOT_ID = 16,	     /* bytes */
-	LIMIT_BOOTS_KEPT = 8,	     /* boot ids remembered per device */
-	LIMIT_DIAGNOSES = 8,	     /* per attempt */
-	LIMIT_PSK_MIN = 16,	     /* bytes */
-	LIMIT_PSK = 64,		     /* bytes */
-	LIMIT_PSK_SEALED = 92,	     /* bytes: LIMIT_PSK, a nonce and a tag (net/net_seal.h) */
-	LIMIT_SEAL = 64,	     /* bytes of the sealed text that tells the service's key */
-	LIMIT_KEY_TRIES = 2048,	     /* who failed with which key of two, remembered */
-	LIMIT_KEY_FAILS = 2048,	     /* devices under whose name handshakes failed, remembered */
-	LIMIT_PROTOCOL = 15,	     /* bytes of a device protocol's name */
-	LIMIT_PSK_IDENTITY = 128,    /* bytes on the wire; a device id is shorter */
+	LIMIT_DEVICE_ID = 64,	  /* bytes, without NUL */
+	LIMIT_PRODUCT_NAME = 64,  /* bytes */
+	LIMIT_GROUP_NAME = 64,	  /* bytes */
+	LIMIT_VERSION = 64,	  /* bytes, PROTOCOL report 2 */
+	LIMIT_HARDWARE = 32,	  /* bytes, PROTOCOL report 12 */
+	LIMIT_BOOT_LOADER = 32,	  /* bytes, PROTOCOL report 13 */
+	LIMIT_DETAIL = 128,	  /* bytes, PROTOCOL status 3, report 6 */
+	LIMIT_DIGEST = 64,	  /* bytes of one digest */
+	LIMIT_DIGEST_KINDS = 4,	  /* running digests of a release */
+	LIMIT_BOOT_ID_MIN = 8,	  /* bytes */
+	LIMIT_BOOT_ID = 16,	  /* bytes */
+	LIMIT_BOOTS_KEPT = 8,	  /* boot ids remembered per device */
+	LIMIT_DIAGNOSES = 8,	  /* per attempt */
+	LIMIT_PSK_MIN = 16,	  /* bytes */
+	LIMIT_PSK = 64,		  /* bytes */
+	LIMIT_PSK_SEALED = 92,	  /* bytes: LIMIT_PSK, a nonce and a tag (net/net_seal.h) */
+	LIMIT_SEAL = 64,	  /* bytes of the sealed text that tells the service's key */
+	LIMIT_KEY_TRIES = 2048,	  /* who failed with which key of two, remembered */
+	LIMIT_KEY_FAILS = 2048,	  /* devices under whose name handshakes failed, remembered */
+	LIMIT_PROTOCOL = 15,	  /* bytes of a device protocol's name */
+	LIMIT_PSK_IDENTITY = 128, /* bytes on the wire; a device id is shorter */
 
 	/* protocols in which the server asks (proto/talk.h) */
 	LIMIT_TALK_OPTIONS = 1023, /* bytes of a product's options for them */
@@ -99,5 +97,12 @@ enum {
 };
 
 #define LIMIT_IMAGE_DEFAULT ((long long)64 * 1024 * 1024) /* bytes; configurable */
+
+/* what a release asks of devices */
+enum {
+	LIMIT_MUST_PASS = 4,	     /* releases that one must be reached through */
+	LIMIT_WAY = 16,		     /* those, theirs, and so on */
+	LIMIT_REQUIRED_HARDWARE = 8, /* that a release is for */
+};
 
 #endif

@@ -85,6 +85,8 @@ struct device {
 	/* operator */
 	int64_t disabled_ms; /* wall; since when it may not come at all, 0: it may */
 	int64_t lock;	     /* release id, 0: none */
+	int64_t group;	     /* id, of its product, 0: none */
+	bool development;    /* only a lock reaches it */
 	bool force;	     /* override "updates disabled", repeated at every check-in */
 	enum hold hold;
 	int64_t held_ms;

@@ -8,16 +8,6 @@
 
 #define BIT(block) (1u << (block))
 
-int64_t plan_target(const struct device *d, const struct product *p, enum target_why *ret_why)
-{
-	if (d->lock) {
-		*ret_why = TARGET_LOCK;
-		return d->lock;
-	}
-	*ret_why = p->target ? TARGET_PRODUCT : TARGET_NONE;
-	return p->target;
-}
-
 struct match match_release(const char *version, const struct digest *digest,
 			   const struct release *r)
 {

@@ -7,6 +7,7 @@
 #define CORE_PLAN_H
 
 #include "core/attempt.h"
+#include "core/group.h"
 
 /* X(name, word, what it means, what clears it) */
 #define BLOCK_LIST(X)                                                                              \
@@ -66,9 +67,11 @@ const char *block_name(enum block b);
 const char *block_means(enum block b);
 const char *block_clear(enum block b);
 
+/* Where a target comes from, in the order of precedence. */
 #define TARGET_WHY_LIST(X)                                                                         \
 	X(TARGET_NONE, "none")                                                                     \
 	X(TARGET_LOCK, "lock")                                                                     \
+	X(TARGET_GROUP, "group")                                                                   \
 	X(TARGET_PRODUCT, "product")                                                               \
 	X(TARGET_STONE, "stepping-stone")
 
@@ -79,8 +82,14 @@ enum target_why {
 };
 const char *target_why_name(enum target_why w);
 
-/* The release id a device should run: lock > product target (TRUTH 2); 0 if none. */
-int64_t plan_target(const struct device *d, const struct product *p, enum target_why *ret_why);
+/* The release id a device should run: lock > group target > product target (TRUTH 2); 0 if none.
+ * Only a lock reaches a development device. `g`: the device's, NULL: none. */
+int64_t plan_target(const struct device *d, const struct product *p, const struct device_group *g,
+		    enum target_why *ret_why);
+/* Whether a change of what this source says may change the device's target: no other goes
+ * before it. */
+bool plan_target_concerns(const struct device *d, const struct product *p,
+			  const struct device_group *g, enum target_why source);
 
 /* What a report says about a release. */
 enum tri { TRI_NO, TRI_YES, TRI_UNKNOWN };

@@ -23,12 +23,13 @@ struct update {
 	struct attempt attempt; /* open, if has_attempt */
 
 	const struct product *product;
-	const struct release *goal;	/* per plan_target(), NULL: none */
-	struct way way;			/* to the goal */
-	const struct release *target;	/* per update_aim(), NULL: none */
-	const struct release *release;	/* of the open attempt; NULL without one */
-	const struct release *home;	/* device.settled; NULL: none, or it was removed */
-	struct history attempt_history; /* of (device, the open attempt's image) */
+	const struct device_group *group; /* the device's, NULL: none */
+	const struct release *goal;	  /* per plan_target(), NULL: none */
+	struct way way;			  /* to the goal */
+	const struct release *target;	  /* per update_aim(), NULL: none */
+	const struct release *release;	  /* of the open attempt; NULL without one */
+	const struct release *home;	  /* device.settled; NULL: none, or it was removed */
+	struct history attempt_history;	  /* of (device, the open attempt's image) */
 	struct link_facts link;
 	int64_t now_ms;	    /* wall */
 	int64_t session_ms; /* wall time of the session's handshake, 0: none */
@@ -109,8 +110,10 @@ void update_outage(struct update *u, int64_t gap_ms, struct outcome *out);
 void update_clock_step(struct update *u, int64_t step_ms, struct outcome *out);
 
 enum operator_act {
-	OPERATOR_TARGET_CHANGED, /* lock or product target: u->target is the new one */
+	OPERATOR_TARGET_CHANGED, /* of its group or product: u->target is the new one */
 	OPERATOR_LOCK,		 /* u->device.lock is set by this: argument release id, 0 unlocks */
+	OPERATOR_GROUP,		 /* argument group id, 0: none */
+	OPERATOR_DEVELOPMENT,	 /* argument 1, 0: not any more */
 	OPERATOR_FORCE,
 	OPERATOR_UNFORCE,
 	OPERATOR_HOLD,
@@ -122,8 +125,8 @@ enum operator_act {
 	OPERATOR_RESTORED,
 	OPERATOR_KEY, /* of its keys, which are the caller's; core knows nothing of it */
 };
-/* out->err and out->why tell a refusal. For OPERATOR_LOCK the caller has looked up the new
- * target already; `arg` is the release id or 0. */
+/* out->err and out->why tell a refusal. For OPERATOR_LOCK, _GROUP and _DEVELOPMENT the caller has
+ * looked up the new target already. */
 void update_operator(struct update *u, enum operator_act act, int64_t arg, struct outcome *out);
 
 #endif

@@ -220,7 +220,10 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	u->product = catalog_product(e, u->device.product);
 	if (!u->product)
 		return ERR_CORRUPT;
-	u->goal = catalog_release_now(e, plan_target(&u->device, u->product, &why));
+	u->group = group_of(e, u->device.group);
+	if (u->device.group && !u->group)
+		return ERR_CORRUPT;
+	u->goal = catalog_release_now(e, plan_target(&u->device, u->product, u->group, &why));
 	u->target = NULL;
 	u->way = (struct way){0};
 	if (u->goal)
@@ -448,7 +451,10 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 		u.now_ms = clock_read().wall_ms;
 		v->device = u.device;
 		v->product = *u.product;
-		(void)plan_target(&u.device, u.product, &v->goal_why);
+		v->has_group = u.group != NULL;
+		if (u.group)
+			v->group = *u.group;
+		(void)plan_target(&u.device, u.product, u.group, &v->goal_why);
 		v->why = u.target == u.goal ? v->goal_why : TARGET_STONE;
 		v->has_target = u.target != NULL;
 		if (u.target)

@@ -138,6 +138,8 @@ void engine_backup(struct engine *e, const struct actor *by, engine_done *done, 
 struct engine_device {
 	struct device device; /* newest committed */
 	struct product product;
+	bool has_group;
+	struct device_group group;
 	bool has_target;
 	struct release target;
 	enum target_why why;

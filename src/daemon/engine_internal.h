@@ -40,7 +40,8 @@ struct session {
 	struct net_peer *peer;
 	int64_t since_ms;   /* wall; 0 for plain coap */
 	int64_t key_set_ms; /* which key it proved, by its time */
-	int64_t product;    /* these three of its device, while that is not cached */
+	int64_t product;    /* these four of its device, while that is not cached */
+	int64_t group;
 	uint32_t interval_s;
 	uint32_t asked; /* tag of the request of ours that is out, 0: none */
 	bool applying;
@@ -172,6 +173,8 @@ struct engine {
 
 	struct product **products; /* stable addresses */
 	size_t product_count;
+	struct device_group **groups; /* by rising id; stable addresses */
+	size_t group_count;
 	struct release **releases; /* by rising id; stable addresses */
 	size_t release_count;
 
@@ -245,8 +248,9 @@ int session_wake(struct engine *e, struct session *s) ERR_CHECK;
 /* A device comes into the cache; goes, with none awake. */
 void sessions_attach(struct engine *e, struct dev *d);
 void sessions_detach(struct engine *e, struct dev *d);
-/* Rings the doorbell of all devices of a product: of those that sleep some at each tick. */
-void sessions_ring(struct engine *e, int64_t product);
+/* Rings the doorbell of all devices of a product (group 0), or of one of its groups: of those that
+ * sleep some at each tick. */
+void sessions_ring(struct engine *e, int64_t product, int64_t group);
 void sessions_ring_step(struct engine *e);
 /* Adds up those whose device is not cached. */
 void sessions_count_fleet(const struct engine *e, struct fleet *f);
@@ -393,6 +397,15 @@ bool catalog_no_way(struct engine *e, const struct product *p, const struct rele
 /* Whether the way to another release leads through this one. */
 void catalog_leads_through(struct engine *e, const struct release *stone, struct store_use *ret);
 
+/* engine_group.c: the catalogue's groups */
+int groups_load(struct engine *e) ERR_CHECK;
+void groups_free(struct engine *e);
+int group_add(struct engine *e, const struct device_group *g) ERR_CHECK;
+void group_drop(struct engine *e, int64_t id);
+/* NULL: there is none, as for id 0. */
+struct device_group *group_of(struct engine *e, int64_t id);
+struct device_group *group_named(struct engine *e, int64_t product, const char *name);
+
 /* engine_timer.c */
 int timer_start(struct engine *e) ERR_CHECK;
 void timer_stop(struct engine *e);
@@ -416,8 +429,9 @@ void keep_clock_set(struct engine *e);
 
 /* engine_sweep.c: walks over many devices in steps that never hold the loop, running a job of
  * the kind on each that is concerned. */
-/* JOB_OPERATOR: all devices of a product, whose target has changed. */
-void sweep_target(struct engine *e, int64_t product);
+/* JOB_OPERATOR: all devices of a product (group 0), or of one of its groups, whose target has
+ * changed. */
+void sweep_target(struct engine *e, int64_t product, int64_t group);
 /* JOB_OUTAGE, JOB_CLOCK_STEP: all devices with an open attempt. */
 void sweep_outage(struct engine *e, enum job_kind kind, int64_t gap_ms);
 /* A job of a sweep has failed: it comes again. */

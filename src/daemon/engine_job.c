@@ -182,6 +182,8 @@ static int job_store(struct job *job)
 
 	if (job->speaks && !err)
 		job_put_protocol(job, set);
+	if (job->u.device.group != job->dev->u.device.group && !err)
+		store_set_device_group(set, job->u.device.id, job->u.device.group);
 	if (job_deletes(job) && !err)
 		store_set_device_delete(set, job->u.device.id, job->u.device.rev);
 	else if (!err &&
@@ -306,6 +308,7 @@ void job_adopt(struct job *job, const struct store_result *result)
 	d->u = job->u;
 	/* Of the catalogue, and only lent for the decision. */
 	d->u.product = NULL;
+	d->u.group = NULL;
 	d->u.target = d->u.release = d->u.home = NULL;
 	if ((d->u.has_attempt ? d->u.attempt.id : 0) != before)
 		dev_reset_served(d);
@@ -400,6 +403,28 @@ static bool job_is_of_peer(const struct job *job)
 	       job->kind == JOB_TALK;
 }
 
+/* An act on where the device's target comes from: core is to judge by the new one. */
+static int job_aim(struct job *job)
+{
+	struct device *d = &job->u.device;
+	int64_t arg = job->in.op.arg;
+
+	if (job->kind != JOB_OPERATOR)
+		return 0;
+	if (job->in.op.act == OPERATOR_LOCK) {
+		d->lock = arg;
+		if (arg && !catalog_release(job->e, arg))
+			job->out.why = "the release was removed meanwhile";
+	} else if (job->in.op.act == OPERATOR_GROUP) {
+		d->group = arg;
+		if (arg && !group_of(job->e, arg))
+			job->out.why = "the group was removed meanwhile";
+	} else if (job->in.op.act == OPERATOR_DEVELOPMENT) {
+		d->development = arg != 0;
+	}
+	return job->out.why ? ERR_CONFLICT : 0;
+}
+
 /* What surrounds the device for this decision. */
 static int job_context(struct job *job)
 {
@@ -412,14 +437,10 @@ static int job_context(struct job *job)
 		return ERR_NOENT;
 	if (d->u.device.disabled_ms && job_is_of_peer(job))
 		return ERR_NOENT; /* as far as it is concerned */
-	if (job->kind == JOB_OPERATOR && job->in.op.act == OPERATOR_LOCK) {
-		u->device.lock = job->in.op.arg; /* the target that core is to judge by */
-		if (u->device.lock && !catalog_release(e, u->device.lock)) {
-			job->out.why = "the release was removed meanwhile";
-			return ERR_CONFLICT;
-		}
-	}
-	int err = dev_context(e, d, u);
+	int err = job_aim(job);
+	if (err)
+		return err;
+	err = dev_context(e, d, u);
 	u->now_ms = clock_read().wall_ms;
 	u->random = engine_random();
 	u->session_ms = job->session_ms;

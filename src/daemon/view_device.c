@@ -167,6 +167,10 @@ static json_t *device_begin(const struct engine_device *now)
 
 	view_put(&o, "id", view_text(d->id));
 	view_put(&o, "product", view_text(now->product.name));
+	if (now->has_group)
+		view_put(&o, "group", view_text(now->group.name));
+	if (d->development)
+		view_put(&o, "development", json_true());
 	if (d->plain)
 		view_put(&o, "plain", json_true());
 	if (d->certified)

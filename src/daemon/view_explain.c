@@ -62,6 +62,9 @@ static void say_target(const struct story *s, struct buf *b)
 			 s->now->target.version);
 	if (s->now->goal_why == TARGET_LOCK)
 		view_say(b, "an operator locked it to that");
+	else if (s->now->why == TARGET_GROUP)
+		view_say(b, "target of group %s of product %s", s->now->group.name,
+			 s->now->product.name);
 	else
 		view_say(b, "target of product %s", s->now->product.name);
 }
@@ -77,6 +80,8 @@ static void say_running(const struct story *s, struct buf *b)
 			 id);
 	} else if (!now->has_target) {
 		view_say(b, "%s runs %s and has no target", id, runs);
+		if (s->d->development)
+			view_say(b, ": it is a development device, which only a lock reaches");
 	} else if (now->plan.on_target && strcmp(runs, now->target.version) != 0) {
 		view_say(b, "%s runs its target %s (", id, now->target.version);
 		say_target(s, b);

@@ -21,7 +21,7 @@ blocked() { # ID WORD
 }
 
 explains() { # ID TEXT
-	[[ $(ctl explain "$1") == *"$2"* ]]
+	[[ $(ctl -o json explain "$1") == *"$2"* ]]
 }
 
 @test "rules: a stepping stone on the way, over two updates" {

@@ -511,6 +511,15 @@ static void test_checker_finds_each_kind_of_damage(void **state)
 		 "product; "
 		 "UPDATE product SET target = 1 WHERE id = 9",
 		 "product other: its target is another product's"},
+		{"INSERT INTO product SELECT 9, rev, 'other', hardware, NULL, created_ms, "
+		 "probation_s, "
+		 "require_digest, require_confirm, allow_weak, on_drift_reapply, max_reverts, "
+		 "max_failures, max_interruptions, unstable_resets, backoff_s, backoff_max_s, "
+		 "stall_s, total_s, outage_grace_s, defer_max_s, space_margin_bytes, check_in_s, "
+		 "window, block_bytes, ca_count, ca_sha256, protocol, protocol_options FROM "
+		 "product; "
+		 "INSERT INTO device_group VALUES (3, 1, 9, 'pilot', 1, 0)",
+		 "group pilot: its target is another product's"},
 		{"INSERT INTO audit SELECT 1, 1, 'a', 'b', 'c', '', '', x'00'; INSERT INTO audit "
 		 "SELECT 3, 1, 'a', 'b', 'c', '', '', x'00'",
 		 "audit entry 2: it is missing"},
