@@ -28,8 +28,13 @@
 	  "wait until the time shown")                                                             \
 	X(BLOCK_HARDWARE, "hardware-mismatch", "the release is for other hardware",                \
 	  "add the device to the product of its hardware")                                         \
-	X(BLOCK_SPACE, "preflight-space", "the image is larger than the device's update slot",     \
-	  "a smaller image or a larger slot")                                                      \
+	X(BLOCK_SPACE, "preflight-space", "the device has no room for the image",                  \
+	  "a smaller image, a larger slot, or more free space on the device")                      \
+	X(BLOCK_POWER, "preflight-power", "the device's battery is too low for an update",         \
+	  "charge it, or: product set PRODUCT min-battery-percent=N")                              \
+	X(BLOCK_DOWNGRADE, "downgrade",                                                            \
+	  "the release is not newer than what the device runs, and the product refuses that",      \
+	  "device lock ID VERSION, or: product set PRODUCT allow-downgrade=1")                     \
 	X(BLOCK_IMAGE, "image-unavailable", "the server cannot read its copy of the image",        \
 	  "put the image file back, or upload the same bytes again; see postbootctl status")       \
 	X(BLOCK_BACKOFF, "retry-backoff", "the last attempt failed; the next one waits",           \
@@ -40,7 +45,9 @@
 	X(BLOCK_DRIFTED, "drifted", "the device left its release by itself",                       \
 	  "product set PRODUCT on-drift-reapply=1")                                                \
 	X(BLOCK_FINISHING, "attempt-finishing",                                                    \
-	  "an attempt to an earlier target runs to its end first", "wait for its verdict")
+	  "an attempt to an earlier target runs to its end first", "wait for its verdict")         \
+	X(BLOCK_ADMISSION, "admission", "as many devices as may are downloading",                  \
+	  "wait for its turn, or raise max-downloads or image-rate in postbootd.conf")
 
 enum block {
 #define BLOCK_ENUM(name, word, means, clear) name,
