@@ -59,7 +59,8 @@ shows() {
 	ctl device group argon-2 pilot >/dev/null
 	shows argon-2 '.development and .group == "pilot" and .target == null'
 	[[ $(ctl explain argon-2 | tr "\n" " ") == "argon-2 runs 1.0.0 and has no target: it is a development device, which only a lock reaches."* ]]
-	ctl explain argon-2 | grep -q 'postbootctl device lock argon-2 VERSION, or postbootctl device production argon-2'
+	ctl -o json explain argon-2 | jq -e '.blocked_by[] | select(.name == "no-target").clear ==
+		"postbootctl device lock argon-2 VERSION, or postbootctl device production argon-2"'
 	[ "$(ctl -o json attempt list --device argon-2 | jq '.attempts | length')" -eq 0 ]
 	ctl device lock argon-2 1.1.0 >/dev/null
 	wait_device 60 argon-2 '.state == "in-sync" and .running.version == "1.1.0"'
