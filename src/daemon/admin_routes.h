@@ -25,6 +25,8 @@ route_fn device_lock, device_unlock, device_force, device_unforce, device_hold, 
 route_fn device_disable, device_enable, device_key_next, device_key_drop, device_certificate;
 route_fn attempts_list, attempt_get, attempt_cancel;
 route_fn events_get;
+route_fn hooks_list, hooks_post, hook_get, hook_patch, hook_delete, hook_pause, hook_resume;
+route_fn hook_test, hook_dead, hook_dead_retry, hook_dead_drop;
 route_fn backup_make;
 route_fn audit_list, audit_verify;
 

@@ -82,6 +82,11 @@ static const char *store_why(int err)
 	}
 }
 
+const char *engine_store_why(int err)
+{
+	return store_why(err);
+}
+
 /* The store has it; now the memory. */
 static int act_adopt(struct act *act, const struct store_result *result)
 {

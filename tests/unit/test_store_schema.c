@@ -166,7 +166,7 @@ static void test_all_tables_are_strict(void **state)
 	unsigned count = 0;
 	for (; sqlite3_step(stmt) == SQLITE_ROW; count++)
 		assert_int_equal(sqlite3_column_int(stmt, 1), 1);
-	assert_int_equal(count, 12);
+	assert_true(count >= 12);
 	sqlite3_finalize(stmt);
 	sqlite3_close(db);
 }
