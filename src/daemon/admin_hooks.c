@@ -12,7 +12,7 @@
 #include "daemon/hooks.h"
 #include "daemon/view.h"
 
-enum { SECRET_GENERATED = 32, DEAD_ROWS = 100 };
+enum { SECRET_GENERATED = 32, DEAD_BYTES = 1 << 20 /* of the messages of one page */ };
 
 /* False after an answer. */
 static bool find_hook(struct request *rq, const char *name, struct hook_view *ret)
@@ -353,7 +353,8 @@ void hook_test(struct request *rq)
 struct dead_rows {
 	json_t *list;
 	int64_t last;
-	unsigned count;
+	size_t bytes;
+	unsigned left;
 };
 
 static bool dead_row(void *ctx, const struct store_dead *d)
@@ -362,8 +363,9 @@ static bool dead_row(void *ctx, const struct store_dead *d)
 
 	view_append(&rows->list, view_dead(d));
 	rows->last = d->id;
-	rows->count++;
-	return true;
+	rows->bytes += strlen(d->body);
+	rows->left--;
+	return rows->bytes < DEAD_BYTES;
 }
 
 void hook_dead(struct request *rq)
@@ -373,10 +375,11 @@ void hook_dead(struct request *rq)
 	struct hook_view v;
 
 	if (!query_number(rq, "after", 0, INT64_MAX, 0, &after) ||
-	    !query_number(rq, "limit", 1, DEAD_ROWS, DEAD_ROWS, &limit) ||
+	    !query_number(rq, "limit", 1, LIMIT_PAGE, 100, &limit) ||
 	    !body_keys(rq, rq->json, "", "") || !find_hook(rq, rq->name[0], &v))
 		return;
 	rows.list = json_array();
+	rows.left = (unsigned)limit;
 	if (!read_ok(rq, store_deads(rq->admin->conf.store, v.hook.id, false, (int64_t)after,
 				     (unsigned)limit, dead_row, &rows))) {
 		json_decref(rows.list);
@@ -384,7 +387,7 @@ void hook_dead(struct request *rq)
 	}
 	json_t *o = json_object();
 	view_put(&o, "dead", rows.list);
-	if (rows.count == limit)
+	if (rows.left == 0 || rows.bytes >= DEAD_BYTES)
 		view_put(&o, "next", json_integer(rows.last));
 	reply_json(rq, 200, o);
 }

@@ -788,7 +788,7 @@ void hooks_look(struct hooks *h, struct health *health)
 		health_clear(health, HEALTH_HOOK);
 	else if (bad->hook.state == HOOK_DISABLED)
 		health_set(health, HEALTH_HOOK,
-			   "see \"postbootctl hook show\", then \"hook resume\" or \"hook remove\"",
+			   "see postbootctl hook show, then hook resume it, or hook remove it",
 			   "webhook %s is disabled: %s", bad->hook.name,
 			   hook_why_help(bad->hook.why));
 	else

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/hooks.h"
 #include "view_rows.h"
 
 static void test_health(void **state)
@@ -243,8 +244,7 @@ static void test_view_event_of_every_kind(void **state)
 					       .data = "",
 					       .device = "",
 					       .json = "{\"hook\":\"crm\",\"missed\":42}"};
-	assert_golden("event-hook-missed",
-		      view_event("0123456789abcdef0123456789abcdef", &missed));
+	assert_golden("event-hook-missed", view_event("0123456789abcdef0123456789abcdef", &missed));
 }
 
 static void test_view_hook(void **state)
@@ -287,7 +287,8 @@ static void test_view_hook(void **state)
 
 	(void)state;
 	assert_golden("hook", view_hook(&v));
-	v = (struct hook_view){.hook = {.rev = 1, .name = "n", .url = "http://n/", .batch = 1}};
+	v = (struct hook_view){
+		.hook = {.rev = 1, .name = "n", .url = "http://n/", .batch = 1, .created_ms = T0}};
 	assert_golden("hook-bare", view_hook(&v));
 	assert_golden("dead", view_dead(&d));
 }
