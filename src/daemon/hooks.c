@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/engine_acts.h"
+#include "daemon/engine_audit.h"
 #include "daemon/hooks_inner.h"
 #include "daemon/view.h"
 

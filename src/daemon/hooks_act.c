@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "daemon/engine_acts.h"
+#include "daemon/engine_audit.h"
 #include "daemon/hooks_inner.h"
 #include "daemon/view.h"
 
@@ -107,7 +107,7 @@ static void act_done(void *ctx, const struct store_result *result)
 		err = adopt(act, result);
 		hooks_soon(h);
 	}
-	answer(act->done, act->ctx, err, err ? engine_store_why(err) : NULL);
+	answer(act->done, act->ctx, err, err ? act_store_why(err) : NULL);
 	act_free(act);
 }
 
@@ -140,7 +140,7 @@ static struct act *act_of(struct hooks *h, enum act_kind kind, const char *act_n
 		return NULL;
 	}
 	if (!actor_matches(by, k->hook.rev)) {
-		answer(done, ctx, ERR_STALE, engine_store_why(ERR_STALE));
+		answer(done, ctx, ERR_STALE, act_store_why(ERR_STALE));
 		return NULL;
 	}
 	act = act_new(h, kind, act_name, by, done, ctx);

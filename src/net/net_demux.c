@@ -375,9 +375,17 @@ static void client_hello(struct net_socket *socket, const struct net_udp_in *in,
 		net->stats.handshakes_shed++;
 		return;
 	}
+	bool certified = net->x509 && net_x509_wanted(hello->suites);
+
+	/* A place for one that no thread can take up would only be missing elsewhere. */
+	if (certified && !net_pool_share(net, net_origin(net, &in->from))) {
+		net->stats.dropped++;
+		net->stats.handshakes_shed++;
+		return;
+	}
 	if (half) /* it began anew */
 		net_peer_end(half, NET_GONE_REPLACED, false);
-	half = net_peer_new_half_open(socket, in, net->x509 && net_x509_wanted(hello->suites));
+	half = net_peer_new_half_open(socket, in, certified);
 	if (!half) {
 		net->stats.dropped++;
 		net->stats.half_open_shed++;

@@ -26,12 +26,13 @@
 #include "net/net_udp.h"
 
 enum {
-	NET_PLAIN_PEERS = 1024,	       /* addresses without DTLS; the oldest goes */
-	NET_PLAIN_IDLE_MS = 247000,    /* RFC 7252 EXCHANGE_LIFETIME */
-	NET_HALF_OPEN_MS = 60000,      /* a handshake takes no longer */
-	NET_HALF_OPEN_STALE_MS = 4000, /* may be given up for a newcomer when all are taken */
-	NET_ORIGINS = 1024,	       /* counters of handshakes by network */
-	NET_COOKIES_PER_WINDOW = 2000, /* HelloVerifyRequests per 100 ms, at least */
+	NET_PLAIN_PEERS = 1024,		/* addresses without DTLS; the oldest goes */
+	NET_PLAIN_IDLE_MS = 247000,	/* RFC 7252 EXCHANGE_LIFETIME */
+	NET_HALF_OPEN_MS = 60000,	/* a handshake takes no longer */
+	NET_HALF_OPEN_STALE_MS = 4000,	/* may be given up for a newcomer when all are taken */
+	NET_HALF_OPEN_BEGUN_MS = 12000, /* the same where a thread has worked for it */
+	NET_ORIGINS = 1024,		/* counters of handshakes by network */
+	NET_COOKIES_PER_WINDOW = 2000,	/* HelloVerifyRequests per 100 ms, at least */
 	NET_WINDOW_MS = 100,
 	NET_SESSION_IDLE_MS = 86400000,
 	NET_HANDSHAKES_PER_S = 2000,
@@ -121,7 +122,7 @@ struct net {
 	uint16_t origins[NET_ORIGINS]; /* half-open peers of each */
 	struct net_x509 *x509;	       /* NULL: no certificates */
 	struct net_pool *pool;	       /* from the first x509 on */
-	unsigned pool_queued;	       /* steps in it */
+	unsigned pool_queued;	       /* first steps in it */
 	uint16_t pool_origins[NET_ORIGINS];
 
 	struct net_quota devices, strangers;

@@ -246,24 +246,56 @@ static void half_open_leave(struct net_peer *peer)
 	net->origins[peer->origin]--;
 }
 
-/* A full table takes a newcomer in the place of the oldest one of the network that holds the
- * most: at once if that is more than the newcomer's would hold, else when it has had its time.
- * So who holds many places keeps out nobody but itself. */
-static bool half_open_room(struct net *net, uint16_t origin)
+/* Who has a certificate has cost us most of his handshake once our flight is out, and his client
+ * goes on repeating an answer that nobody knows any more: he has longer. */
+static int64_t stale_at(const struct net_peer *peer)
 {
-	struct net_peer *victim = NULL;
+	const struct net_step *step = peer->tls->step;
 
-	if (net->half_open_count < LIMIT_HALF_OPEN)
-		return true;
+	return peer->since_ms +
+	       (step && step->begun ? NET_HALF_OPEN_BEGUN_MS : NET_HALF_OPEN_STALE_MS);
+}
+
+/* The oldest one of the network that holds the most. */
+static struct net_peer *half_open_oldest(const struct net *net)
+{
+	struct net_peer *found = NULL;
+
 	LIST_EACH(it, next, &net->half_open)
 	{
 		struct net_peer *p = LIST_ENTRY(it, struct net_peer, age);
 
-		if (!victim || net->origins[p->origin] > net->origins[victim->origin])
-			victim = p;
+		if (!found || net->origins[p->origin] > net->origins[found->origin])
+			found = p;
 	}
-	if (!victim || (net->origins[victim->origin] <= net->origins[origin] + 1 &&
-			net->timers.now_ms - victim->since_ms < NET_HALF_OPEN_STALE_MS))
+	return found;
+}
+
+static struct net_peer *half_open_stale(const struct net *net, unsigned held)
+{
+	LIST_EACH(it, next, &net->half_open)
+	{
+		struct net_peer *p = LIST_ENTRY(it, struct net_peer, age);
+
+		if (net->origins[p->origin] == held && net->timers.now_ms >= stale_at(p))
+			return p;
+	}
+	return NULL;
+}
+
+/* A full table takes a newcomer in the place of one of the network that holds the most: at once,
+ * and the oldest, if that is more than the newcomer's would hold, else one that has had its time.
+ * So who holds many places keeps out nobody but itself. */
+static bool half_open_room(struct net *net, uint16_t origin)
+{
+	struct net_peer *victim;
+
+	if (net->half_open_count < LIMIT_HALF_OPEN)
+		return true;
+	victim = half_open_oldest(net);
+	if (victim && net->origins[victim->origin] <= net->origins[origin] + 1)
+		victim = half_open_stale(net, net->origins[victim->origin]);
+	if (!victim)
 		return false;
 	net_peer_end(victim, NET_GONE_EVICTED, false);
 	return true;

@@ -103,13 +103,22 @@ enum net_refused net_step_why(const struct net_step *step)
 	return net_x509_why(&step->tls->ssl, &step->proof, step->error);
 }
 
-/* Places in the queue are shared out as the budgets of other handshakes are. */
+static void queued(struct net *net, const struct net_step *step, int n)
+{
+	if (step->begun) /* it keeps no place of those who begin */
+		return;
+	net->pool_queued = (unsigned)((int)net->pool_queued + n);
+	net->pool_origins[step->origin] = (uint16_t)((int)net->pool_origins[step->origin] + n);
+}
+
+/* Places in the queue are shared out as the budgets of other handshakes are. Who has begun needs
+ * none: there are no more of them than half-open ones, and half of their work is done. */
 static bool start(struct net_peer *peer)
 {
 	struct net_step *step = peer->tls->step;
 	struct net *net = peer->net;
 
-	if (!net_pool_share(net, step->origin)) {
+	if (!step->begun && !net_pool_share(net, step->origin)) {
 		net->stats.handshakes_shed++;
 		net->stats.dropped += step->waiting_count;
 		datagrams_free(step->waiting, &step->waiting_count);
@@ -121,8 +130,7 @@ static bool start(struct net_peer *peer)
 	step->now_ms = net->timers.now_ms;
 	step->out.pos = 0;
 	step->busy = true;
-	net->pool_queued++;
-	net->pool_origins[step->origin]++;
+	queued(net, step, 1);
 	net_pool_submit(net->pool, &step->work, step->begun);
 	return true;
 }
@@ -228,8 +236,7 @@ static void step_done(struct net_task *work)
 	struct net *net = LIST_ENTRY(tls->dtls, struct net, dtls);
 
 	step->busy = false;
-	net->pool_queued--;
-	net->pool_origins[step->origin]--;
+	queued(net, step, -1);
 	if (step->orphan) {
 		net_tls_free(tls);
 		return;

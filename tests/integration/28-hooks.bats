@@ -63,6 +63,19 @@ hook_is() { # JQ-CONDITION
 	ctl -o json hook show crm | jq -e "$1"
 }
 
+dead_is() { # JQ-CONDITION
+	ctl -o json hook dead crm | jq -e ".dead | $1"
+}
+
+condition_is_set() {
+	curl -sS --unix-socket "$POSTBOOT_SOCKET" http://localhost/v1/health | grep '"hook"'
+}
+
+each_got_two() { # N hooks
+	[ "$(jq -r '.headers["postboot-hook"]' "$LAB/rx/got" | sort | uniq -c |
+		awk '$1 == 2' | wc -l)" -eq "$1" ]
+}
+
 # The numbers of what was taken, in the order in which it came.
 taken() {
 	jq -r 'select(.answer == "204" or .answer == "slow") | .body | fromjson |
@@ -162,7 +175,7 @@ arrived() {
 	id=$(jq '.dead[0].id' <<<"$output")
 	# once more: refused, then taken
 	ctl hook retry crm "$id"
-	until_true 30 eval '[ "$(ctl -o json hook dead crm | jq ".dead[0].tries")" -eq 4 ]'
+	until_true 30 dead_is '.[0].tries == 4'
 	rm "$LAB/rx/poison"
 	ctl hook retry crm all
 	until_true 30 hook_is '.dead == 0'
@@ -179,8 +192,7 @@ arrived() {
 	make_events 4
 	until_true 30 hook_is '.state == "disabled" and .reason == "gone"'
 	wait_event 20 '.topic == "hook/disabled" and .hook == "crm" and .reason == "gone"'
-	until_true 20 eval 'ctl -o json status | jq -e ".health.conditions[] | select(.name == \"hook\")" ||
-		curl -sS --unix-socket "$POSTBOOT_SOCKET" http://localhost/v1/health | grep -q "\"hook\""'
+	until_true 20 condition_is_set
 	[ "$(taken | wc -l)" -eq 0 ]
 	server_stop
 	server_start
@@ -252,7 +264,7 @@ arrived() {
 	hook_add
 	ctl hook pause crm
 	server_stop
-	UNSOUND=1 # its devices never did what these events tell
+	export UNSOUND=1 # its devices never did what these events tell
 	sqlite3 "$LAB/state/postboot.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
 		WHERE i < 2000) INSERT INTO event SELECT i, 1, 'device/boot', '', 'argon-1', 0, '{}' FROM n
 		WHERE i > 1500; INSERT OR REPLACE INTO meta VALUES ('head', 2000);"
@@ -342,7 +354,7 @@ arrived() {
 	run ctl hook add h1 "http://127.0.0.1:$PORT/"
 	[[ $output == *exists* ]]
 	make_events 2
-	until_true 60 eval '[ "$(jq -r .headers[\"postboot-hook\"] "$LAB/rx/got" | sort | uniq -c | awk "\$1 == 2" | wc -l)" -eq 16 ]'
+	until_true 60 each_got_two 16
 	ctl hook remove h16
 	ctl hook add h17 "http://127.0.0.1:$PORT/17" >/dev/null
 	[ "$(ctl -o json hook list | jq '.hooks | length')" -eq 16 ]

@@ -6,8 +6,9 @@
  *   postboot-crowd run DIR PORT COUNT ROUNDS   devices crowd-1 to crowd-COUNT, all at the same
  * time; in further rounds with the tickets of the one before
  *
- * First a line "ready"; then one for each round: up= how many got in, seconds= until the last of
- * them, per_s=.
+ * Who is refused, or gets no answer for FLIGHTS_MS, begins anew after 1 to 3 s, as a device would.
+ * First a line "ready"; then one for each round: up= how many got in, again= how often one of them
+ * had to begin anew, seconds= until the last of them, per_s=.
  */
 #include <fcntl.h>
 #include <mbedtls/ctr_drbg.h>
@@ -18,18 +19,25 @@
 #include <mbedtls/timing.h>
 #include <mbedtls/x509_crt.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <psa/crypto.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PEM = 4096, COUNT_MAX = 10000, GIVE_UP_S = 300 };
+enum {
+	PEM = 4096,
+	COUNT_MAX = 10000,
+	GIVE_UP_S = 120,
+	FLIGHTS_MS = 16000, /* the longest wait for an answer, the last of 1, 2, 4, 8 and 16 s */
+	TIMERS_MS = 100,    /* how often they are looked at */
+	EVENTS = 64,
+};
 
 static const char until[] = "20991231235959";
 
@@ -39,7 +47,8 @@ struct device {
 	mbedtls_ssl_session session;
 	mbedtls_x509_crt crt;
 	mbedtls_timing_delay_context timer;
-	bool up, failed, has_session;
+	double again_at; /* when it begins anew, 0: it is at it */
+	bool up, has_session;
 	int fd;
 };
 
@@ -158,6 +167,7 @@ static void device_make(struct device *d, unsigned number, unsigned port)
 	mbedtls_ssl_conf_rng(&d->conf, mbedtls_ctr_drbg_random, &rng);
 	mbedtls_ssl_conf_ciphersuites(&d->conf, suites);
 	mbedtls_ssl_conf_max_tls_version(&d->conf, MBEDTLS_SSL_VERSION_TLS1_2);
+	mbedtls_ssl_conf_handshake_timeout(&d->conf, 1000, FLIGHTS_MS);
 	mbedtls_ssl_conf_ca_chain(&d->conf, &ca_crt, NULL);
 	need(mbedtls_ssl_setup(&d->ssl, &d->conf) || mbedtls_ssl_set_hostname(&d->ssl, NULL),
 	     "no device");
@@ -186,53 +196,89 @@ static double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* False: nothing is left to do for it. */
-static bool go_on(struct device *d)
-{
-	int ret = mbedtls_ssl_handshake(&d->ssl);
+struct crowd {
+	struct device *list;
+	unsigned count, up, again;
+	int epoll;
+};
 
-	d->up = ret == 0;
-	d->failed = ret && ret != MBEDTLS_ERR_SSL_WANT_READ;
-	if (d->up && !mbedtls_ssl_get_session(&d->ssl, &d->session))
-		d->has_session = true;
-	return !d->up && !d->failed;
+static void begin(struct device *d)
+{
+	need(mbedtls_ssl_session_reset(&d->ssl) ||
+		     (d->has_session && mbedtls_ssl_set_session(&d->ssl, &d->session)),
+	     "no session");
+	d->up = false;
+	d->again_at = 0;
 }
 
-static void round_run(struct device *list, struct pollfd *polls, unsigned count)
+static void go_on(struct crowd *c, struct device *d)
 {
-	double began = seconds(), last = began;
-	unsigned open = count, up = 0;
+	uint32_t random = 0;
 
-	for (unsigned i = 0; i < count; i++) {
-		list[i].up = list[i].failed = false;
-		(void)go_on(&list[i]);
+	if (d->up || d->again_at > 0)
+		return;
+	int ret = mbedtls_ssl_handshake(&d->ssl);
+
+	if (ret == MBEDTLS_ERR_SSL_WANT_READ)
+		return;
+	if (ret == 0) {
+		d->up = true;
+		c->up++;
+		if (!mbedtls_ssl_get_session(&d->ssl, &d->session))
+			d->has_session = true;
+		return;
 	}
-	while (open > 0 && seconds() - began < GIVE_UP_S) {
-		need(poll(polls, count, 100) < 0, "poll");
-		open = 0;
-		for (unsigned i = 0; i < count; i++) {
-			struct device *d = &list[i];
+	need(mbedtls_ctr_drbg_random(&rng, (unsigned char *)&random, sizeof(random)), "no random");
+	d->again_at = seconds() + 1 + random % 2000 / 1e3;
+	c->again++;
+}
 
-			if (!d->up && !d->failed && go_on(d))
-				open++;
+/* What nothing has come for: flights are repeated, and who was refused begins anew. */
+static void timers(struct crowd *c)
+{
+	for (unsigned i = 0; i < c->count; i++) {
+		struct device *d = &c->list[i];
+
+		if (d->again_at > 0 && seconds() >= d->again_at)
+			begin(d);
+		if (!d->up && (d->again_at > 0 || mbedtls_timing_get_delay(&d->timer) == 2 ||
+			       mbedtls_timing_get_delay(&d->timer) == -1))
+			go_on(c, d);
+	}
+}
+
+static void round_run(struct crowd *c)
+{
+	double began = seconds(), last = began, looked = 0;
+	struct epoll_event events[EVENTS];
+
+	c->up = c->again = 0;
+	while (c->up < c->count && seconds() - began < GIVE_UP_S) {
+		if (seconds() - looked >= TIMERS_MS / 1e3) {
+			timers(c);
+			looked = seconds();
 		}
+		int n = epoll_wait(c->epoll, events, EVENTS, TIMERS_MS);
+
+		need(n < 0, "epoll");
+		for (int i = 0; i < n; i++)
+			go_on(c, &c->list[events[i].data.u32]);
 		last = seconds();
 	}
-	for (unsigned i = 0; i < count; i++)
-		up += list[i].up;
-	printf("up=%u seconds=%.3f per_s=%.1f\n", up, last - began, up / (last - began));
+	printf("up=%u again=%u seconds=%.3f per_s=%.1f\n", c->up, c->again, last - began,
+	       c->up / (last - began));
 	(void)fflush(stdout);
-	need(up == 0, "nobody was let in");
+	need(c->up == 0, "nobody was let in");
 }
 
 static void run(const char *dir, unsigned port, unsigned count, unsigned rounds)
 {
 	struct device *list = calloc(count, sizeof(*list));
-	struct pollfd *polls = calloc(count, sizeof(*polls));
+	struct crowd crowd = {.list = list, .count = count, .epoll = epoll_create1(EPOLL_CLOEXEC)};
 	struct rlimit files = {.rlim_cur = 0};
 	char path[4096];
 
-	need(!list || !polls || getrlimit(RLIMIT_NOFILE, &files), "no memory");
+	need(!list || crowd.epoll < 0 || getrlimit(RLIMIT_NOFILE, &files), "no memory");
 	files.rlim_cur = files.rlim_max;
 	need(setrlimit(RLIMIT_NOFILE, &files), "too few files may be open");
 	mbedtls_pk_init(&ca_key);
@@ -244,26 +290,25 @@ static void run(const char *dir, unsigned port, unsigned count, unsigned rounds)
 	key_make(&device_key);
 	for (unsigned i = 0; i < count; i++) {
 		device_make(&list[i], i + 1, port);
-		polls[i] = (struct pollfd){.fd = list[i].fd, .events = POLLIN};
+		need(epoll_ctl(crowd.epoll, EPOLL_CTL_ADD, list[i].fd,
+			       &(struct epoll_event){.events = EPOLLIN | EPOLLET, .data.u32 = i}),
+		     "epoll");
 	}
 	puts("ready");
 	(void)fflush(stdout);
 	for (unsigned r = 0; r < rounds; r++) {
 		for (unsigned i = 0; r > 0 && i < count; i++) {
 			(void)mbedtls_ssl_close_notify(&list[i].ssl);
-			need(mbedtls_ssl_session_reset(&list[i].ssl) ||
-				     (list[i].has_session &&
-				      mbedtls_ssl_set_session(&list[i].ssl, &list[i].session)),
-			     "no session");
+			begin(&list[i]);
 		}
-		round_run(list, polls, count);
+		round_run(&crowd);
 	}
 	for (unsigned i = 0; i < count; i++)
 		device_end(&list[i]);
 	mbedtls_pk_free(&device_key);
 	mbedtls_pk_free(&ca_key);
 	mbedtls_x509_crt_free(&ca_crt);
-	free(polls);
+	(void)close(crowd.epoll);
 	free(list);
 }
 

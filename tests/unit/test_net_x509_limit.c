@@ -269,6 +269,99 @@ static void test_pool_queue_at_limit_and_beyond(void **state)
 	world_free(&w);
 }
 
+/* ---- a crowd ---- */
+
+static struct net_peer *first_half(const struct rig *r)
+{
+	return LIST_ENTRY(r->net->half_open.next, struct net_peer, age);
+}
+
+/* Our flight is out; what answers it is yet to come. */
+static void shake_half(struct rig *r, struct client *c)
+{
+	for (int64_t end = now_ms() + 60000; now_ms() < end;) {
+		if (r->net->half_open_count > 0 && first_half(r)->tls->step->begun)
+			return;
+		(void)mbedtls_ssl_handshake(&c->ssl);
+		rig_turn(r);
+	}
+	fail_msg("the handshake did not begin");
+}
+
+static void test_who_has_begun_goes_on_where_newcomers_have_to_wait(void **state)
+{
+	struct world w = world_new();
+	struct net *net = w.r->net;
+	struct client *c = certified(&w, &w.device), *late = certified(&w, &w.device);
+
+	(void)state;
+	shake_half(w.r, c);
+	net->pool_queued = LIMIT_POOL_QUEUE;
+	for (int64_t end = now_ms() + 60000;
+	     rig_stats(w.r).handshakes_shed == 0 && now_ms() < end;) {
+		(void)mbedtls_ssl_handshake(&late->ssl);
+		rig_turn(w.r);
+	}
+	assert_int_equal(rig_stats(w.r).handshakes_shed, 1);
+	assert_int_equal(rig_stats(w.r).half_open, 1); /* nor does it take a place */
+	assert_int_equal(shake(c), 0);
+	wait_ups(w.r, 1);
+	assert_int_equal(rig_stats(w.r).handshakes_shed, 1);
+	assert_int_equal(net->pool_queued, LIMIT_POOL_QUEUE);
+	net->pool_queued = 0;
+	assert_int_equal(shake(late), 0);
+	wait_ups(w.r, 2);
+	client_free(late);
+	client_free(c);
+	world_free(&w);
+}
+
+/* Up to the ServerHello, with a key. */
+static struct client *key_half(struct rig *r)
+{
+	struct client *c = client_new(r, "dev", rig_key, MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, NULL);
+
+	client_start(c);
+	(void)mbedtls_ssl_handshake(&c->ssl);
+	rig_turn(r);
+	(void)mbedtls_ssl_handshake(&c->ssl);
+	rig_turn(r);
+	return c;
+}
+
+static void test_who_has_begun_keeps_its_place_longer(void **state)
+{
+	static struct client *half[LIMIT_HALF_OPEN + 1];
+	struct world w = world_new();
+	struct rig *r = w.r;
+	struct client *c = certified(&w, &w.device);
+
+	(void)state;
+	net_limits_set(r->net, &(struct net_conf){.handshakes_per_s = 1000000});
+	shake_half(r, c);
+	struct net_peer *begun = first_half(r);
+	for (unsigned i = 0; i + 1 < LIMIT_HALF_OPEN; i++)
+		half[i] = key_half(r);
+	assert_int_equal(rig_stats(r).half_open, LIMIT_HALF_OPEN);
+	/* as if the others had come just now, whatever the machine does */
+	LIST_EACH(it, next, &r->net->half_open)
+	{
+		LIST_ENTRY(it, struct net_peer, age)->since_ms = INT64_MAX / 2;
+	}
+	begun->since_ms = r->net->timers.now_ms - NET_HALF_OPEN_BEGUN_MS / 2;
+	half[LIMIT_HALF_OPEN - 1] = key_half(r);
+	assert_int_equal(rig_stats(r).half_open_shed, 1);
+	assert_ptr_equal(first_half(r), begun);
+	begun->since_ms = r->net->timers.now_ms - NET_HALF_OPEN_BEGUN_MS;
+	half[LIMIT_HALF_OPEN] = key_half(r);
+	assert_int_equal(rig_stats(r).half_open_shed, 1);
+	assert_ptr_not_equal(first_half(r), begun);
+	for (unsigned i = 0; i <= LIMIT_HALF_OPEN; i++)
+		client_free(half[i]);
+	client_free(c);
+	world_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +371,8 @@ int main(void)
 		cmocka_unit_test(test_certificate_depth_at_limit_and_beyond),
 		cmocka_unit_test(test_datagrams_that_wait_for_a_thread_at_limit_and_beyond),
 		cmocka_unit_test(test_pool_queue_at_limit_and_beyond),
+		cmocka_unit_test(test_who_has_begun_goes_on_where_newcomers_have_to_wait),
+		cmocka_unit_test(test_who_has_begun_keeps_its_place_longer),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -3,8 +3,8 @@
  * For acts on what is not the engine's own (hooks_act.c): the same rows in the audit log, the same
  * words, the same events as its own acts have.
  */
-#ifndef DAEMON_ENGINE_ACTS_H
-#define DAEMON_ENGINE_ACTS_H
+#ifndef DAEMON_ENGINE_AUDIT_H
+#define DAEMON_ENGINE_AUDIT_H
 
 #include <jansson.h>
 
@@ -22,7 +22,7 @@ void audit_log(const struct actor *by, const char *act, const char *object,
 /* Is this the row that he has seen? */
 bool actor_matches(const struct actor *by, int64_t rev);
 /* What an error of the store means to an operator. */
-const char *engine_store_why(int err);
+const char *act_store_why(int err);
 
 /* An event of no device, with the server's prefix. Takes the payload. */
 int engine_event_put(struct engine *e, struct store_set *set, enum event_kind kind,
