@@ -96,6 +96,20 @@ enum {
 	/* store */
 	LIMIT_RETIRE = 500, /* rows of a kind that one step of retention looks at */
 
+	/* webhooks (core/hook.h) */
+	LIMIT_HOOKS = 16,
+	LIMIT_HOOK_NAME = 64,	    /* bytes */
+	LIMIT_HOOK_URL = 512,	    /* bytes */
+	LIMIT_HOOK_TOPICS = 512,    /* bytes of all words of its filter */
+	LIMIT_HOOK_PRODUCTS = 1024, /* the same of products */
+	LIMIT_HOOK_SECRET_MIN = 24, /* bytes of what it signs with */
+	LIMIT_HOOK_SECRET = 64,	    /* bytes, as LIMIT_PSK */
+	LIMIT_HOOK_BATCH = 100,	    /* events in one message */
+	LIMIT_HOOK_BODY = 262144,   /* bytes of a message, but for one event that is larger */
+	LIMIT_HOOK_ANSWER = 16384,  /* bytes of an answer, its head included */
+	LIMIT_HOOK_ERROR = 160,	    /* bytes of what went wrong */
+	LIMIT_HOOK_DEAD = 1000,	    /* messages of one hook that are put aside */
+
 	/* admin */
 	LIMIT_ACTOR = 32,	  /* bytes of a user's name; longer ones go by their number */
 	LIMIT_AUDIT_TEXT = 8192,  /* bytes of one text of an audit row */

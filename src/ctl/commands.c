@@ -111,6 +111,32 @@ static const struct option_row audit_verify_options[] = {
 	{NULL, NULL, NULL},
 };
 
+#define HOOK_OPTIONS                                                                               \
+	{"topic", "T", "only topics that begin so: flash, device/boot; may be repeated; all"},     \
+		{"product", "P", "only events of this product; may be repeated; all"},             \
+		{"batch", "N", "up to N events in one message [1]"},                               \
+	{                                                                                          \
+		"secret-file", "F", "what its messages are signed with: a line; - reads stdin"     \
+	}
+static const struct option_row hook_add_options[] = {
+	HOOK_OPTIONS,
+	{"after", "N", "begin after this event; 0: with the oldest [now]"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row hook_set_options[] = {
+	{"url", "URL", "where its messages go"},
+	HOOK_OPTIONS,
+	{"new-secret", NULL, "let the server draw a secret, and show it once"},
+	{"if-rev", "N", "only if its revision is still N, as show told it"},
+	{NULL, NULL, NULL},
+};
+static const char hook_text[] =
+	"Events are posted to the URL (http or https) as CloudEvents, each at least once and in\n"
+	"their order; postboot-hooks(7) tells how a receiver checks their signature. Without\n"
+	"--secret-file the server draws a secret, and shows it once.";
+static const char dead_text[] =
+	"A message that its receiver refused too often was put aside, so that others could follow.";
+
 static const char policy_text[] =
 	"Policy keys and their values: postbootctl product show NAME. hardware=H is one, too:\n"
 	"only devices that report this hardware. Either - or _ joins\n"
@@ -229,6 +255,29 @@ const struct command commands[] = {
 	 "what has happened", event_list_options, event_list, NULL},
 	{"event", "follow", "[--after N] [--device ID] [--attempt A] [--topic T]...", 0, 0,
 	 "what happens, as it happens", event_follow_options, event_follow, follow_text},
+
+	{"hook", "add", "NAME URL [--topic T]... [--product P]... [--batch N] [--secret-file F] [--after N]", 2, 2,
+	 "send events to a web server", hook_add_options, hook_add, hook_text},
+	{"hook", "list", "", 0, 0,
+	 "all hooks, and how they do", NULL, hook_list, NULL},
+	{"hook", "show", "NAME", 1, 1,
+	 "one hook", NULL, hook_show, NULL},
+	{"hook", "set", "NAME [--url URL] [--topic T]... [--product P]... [--batch N] [--secret-file F | --new-secret] [--if-rev N]", 1, 1,
+	 "change a hook", hook_set_options, hook_set, NULL},
+	{"hook", "test", "NAME", 1, 1,
+	 "send it a ping now", NULL, hook_test, NULL},
+	{"hook", "pause", "NAME [--if-rev N]", 1, 1,
+	 "send it nothing until resume", act_options, hook_state, NULL},
+	{"hook", "resume", "NAME [--if-rev N]", 1, 1,
+	 "go on where it stood, at once", act_options, hook_state, NULL},
+	{"hook", "remove", "NAME [--if-rev N]", 1, 1,
+	 "delete a hook, and what was put aside of it", act_options, hook_remove, NULL},
+	{"hook", "dead", "NAME", 1, 1,
+	 "messages that were put aside", NULL, hook_dead, dead_text},
+	{"hook", "retry", "NAME ID|all", 2, 2,
+	 "send what was put aside once more", NULL, hook_retry, NULL},
+	{"hook", "drop", "NAME ID|all", 2, 2,
+	 "forget what was put aside", NULL, hook_drop, NULL},
 
 	{"audit", "list", "[--object X] [--limit N]", 0, 0,
 	 "who did what, and when", audit_list_options, audit_list, NULL},

@@ -45,6 +45,17 @@ int attempt_watch(struct ctl *c, const struct args *a);
 int event_list(struct ctl *c, const struct args *a);
 int event_follow(struct ctl *c, const struct args *a);
 
+int hook_add(struct ctl *c, const struct args *a);
+int hook_list(struct ctl *c, const struct args *a);
+int hook_show(struct ctl *c, const struct args *a);
+int hook_set(struct ctl *c, const struct args *a);
+int hook_state(struct ctl *c, const struct args *a); /* the verb is the act */
+int hook_remove(struct ctl *c, const struct args *a);
+int hook_test(struct ctl *c, const struct args *a);
+int hook_dead(struct ctl *c, const struct args *a);
+int hook_retry(struct ctl *c, const struct args *a);
+int hook_drop(struct ctl *c, const struct args *a);
+
 int audit_list(struct ctl *c, const struct args *a);
 int audit_verify(struct ctl *c, const struct args *a);
 

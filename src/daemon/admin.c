@@ -355,7 +355,7 @@ static void admin_end(struct admin *a)
 {
 	a->stopping = true;
 	if (!a->conf.main)
-		engine_on_events(a->conf.engine, NULL, NULL);
+		engine_on_events(a->conf.engine, NULL, a);
 	sleepers_answer(a);
 	/* libmicrohttpd does not stop over sleeping connections. */
 	LIST_EACH(it, next, &a->requests)

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "daemon/admin.h"
 #include "daemon/admin_conns.h"
+#include "daemon/hook_message.h"
 
 enum {
 	LIMIT_ADMIN_PATH = 2048,    /* bytes of a path */
@@ -93,7 +94,8 @@ struct request {
 	route_fn *after; /* builds the answer once the engine has done its part */
 	union {
 		uint64_t attempt;
-		char psk_hex[2 * LIMIT_PSK + 1]; /* shown once */
+		char psk_hex[2 * LIMIT_PSK + 1];	/* shown once */
+		char hook_secret[HOOK_SECRET_TEXT + 1]; /* likewise */
 	};
 	struct release_upload *upload;
 	struct follower *follower;

@@ -9,9 +9,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "core/attempt.h"
 #include "daemon/admin_args.h"
 #include "daemon/admin_routes.h"
+#include "daemon/hooks.h"
 #include "daemon/metrics.h"
 #include "daemon/monitor.h"
 
@@ -327,6 +329,81 @@ static void put_events(struct metrics *m, struct admin *a, const struct admin_st
 		    "Events that the slowest of them has not been sent.", as->follower_lag);
 }
 
+/* ---- webhooks ---- */
+
+static uint64_t hook_lag(const struct hook_view *v)
+{
+	return v->lag;
+}
+
+static uint64_t hook_dead_count(const struct hook_view *v)
+{
+	return v->dead;
+}
+
+static uint64_t hook_delivered(const struct hook_view *v)
+{
+	return v->place.delivered;
+}
+
+static uint64_t hook_missed(const struct hook_view *v)
+{
+	return v->place.missed;
+}
+
+static uint64_t hook_failing(const struct hook_view *v)
+{
+	int64_t since = v->place.failing_ms, now = clock_read().wall_ms;
+
+	return since && now > since ? (uint64_t)((now - since) / 1000) : 0;
+}
+
+static void put_hook_family(struct metrics *m, const struct hooks *hooks, enum metrics_type type,
+			    const char *name, const char *help,
+			    uint64_t (*of)(const struct hook_view *v))
+{
+	struct hook_view v;
+
+	metrics_family(m, type, name, help);
+	for (unsigned i = 0; hooks_at(hooks, i, &v); i++)
+		metrics_count(m, "hook", v.hook.name, of(&v));
+}
+
+static void put_hook_states(struct metrics *m, const struct hooks *hooks)
+{
+	struct hook_view v;
+
+	metrics_family(m, GAUGE, "postboot_hook_state", "1 of the state of each webhook.");
+	for (unsigned i = 0; hooks_at(hooks, i, &v); i++)
+		metrics_count2(m, "hook", v.hook.name, "state", hook_state_name(v.hook.state), 1);
+}
+
+static void put_hooks(struct metrics *m, const struct hooks *hooks)
+{
+	struct hooks_stats st;
+
+	if (!hooks)
+		return;
+	hooks_stats(hooks, &st);
+	put_hook_states(m, hooks);
+	put_hook_family(m, hooks, GAUGE, "postboot_hook_lag",
+			"Events that a webhook has not looked at.", hook_lag);
+	put_hook_family(m, hooks, GAUGE, "postboot_hook_failing_seconds",
+			"For how long its receiver has taken nothing; 0: it works.", hook_failing);
+	put_hook_family(m, hooks, GAUGE, "postboot_hook_put_aside",
+			"Messages of a webhook that are put aside.", hook_dead_count);
+	put_hook_family(m, hooks, COUNTER, "postboot_hook_delivered_total",
+			"Events of a webhook that were taken, ever.", hook_delivered);
+	put_hook_family(m, hooks, COUNTER, "postboot_hook_missed_total",
+			"Events deleted before a webhook had sent them, ever.", hook_missed);
+	metrics_family(m, COUNTER, "postboot_hook_messages_total",
+		       "Messages of webhooks since the start, by what came of them.");
+	metrics_count(m, "result", "taken", st.taken);
+	metrics_count(m, "result", "refused", st.refused);
+	metrics_count(m, "result", "later", st.later);
+	metrics_count(m, "result", "gone", st.ended);
+}
+
 /* ---- the admin API, and health ---- */
 
 static void put_admin(struct metrics *m, const struct admin_stats *as)
@@ -370,6 +447,7 @@ static void put_all(struct metrics *m, struct admin *a)
 	put_net(m, a, &es);
 	put_store(m, a);
 	put_events(m, a, &as);
+	put_hooks(m, a->conf.hooks);
 	put_admin(m, &as);
 	metrics_end(m);
 }

@@ -65,6 +65,19 @@ static const struct route routes[] = {
 	{"GET",    "/v1/events", " after device topic attempt format follow limit ", BODY_JSON,
 	 NULL, events_get, false},
 
+	{"GET",    "/v1/hooks", "", BODY_JSON, NULL, hooks_list, false},
+	{"POST",   "/v1/hooks", "", BODY_JSON, NULL, hooks_post, false},
+	{"GET",    "/v1/hooks/*", "", BODY_JSON, NULL, hook_get, false},
+	{"PATCH",  "/v1/hooks/*", "", BODY_JSON, NULL, hook_patch, true},
+	{"DELETE", "/v1/hooks/*", "", BODY_JSON, NULL, hook_delete, true},
+	{"POST",   "/v1/hooks/*/pause", "", BODY_JSON, NULL, hook_pause, true},
+	{"POST",   "/v1/hooks/*/resume", "", BODY_JSON, NULL, hook_resume, true},
+	{"POST",   "/v1/hooks/*/test", "", BODY_JSON, NULL, hook_test, false},
+	{"GET",    "/v1/hooks/*/dead", " after limit ", BODY_JSON, NULL, hook_dead, false},
+	{"POST",   "/v1/hooks/*/retry", "", BODY_JSON, NULL, hook_dead_retry, true},
+	{"DELETE", "/v1/hooks/*/dead", "", BODY_JSON, NULL, hook_dead_drop, true},
+	{"DELETE", "/v1/hooks/*/dead/*", "", BODY_JSON, NULL, hook_dead_drop, true},
+
 	{"GET",    "/v1/audit", " after before object limit ", BODY_JSON, NULL, audit_list, false},
 	{"GET",    "/v1/audit/verify", "", BODY_JSON, NULL, audit_verify, false},
 

@@ -27,6 +27,8 @@ route_fn groups_list, groups_add, group_get, group_patch, group_remove, group_ta
 route_fn device_group, device_development, device_production;
 route_fn attempts_list, attempt_get, attempt_cancel;
 route_fn events_get;
+route_fn hooks_list, hooks_post, hook_get, hook_patch, hook_delete, hook_pause, hook_resume;
+route_fn hook_test, hook_dead, hook_dead_retry, hook_dead_drop;
 route_fn backup_make;
 route_fn audit_list, audit_verify;
 

@@ -4,6 +4,7 @@
  */
 #include "daemon/engine.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -423,8 +424,18 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
 
 void engine_on_events(struct engine *e, void (*fn)(void *ctx, uint64_t head), void *ctx)
 {
-	e->on_events = fn;
-	e->on_events_ctx = ctx;
+	unsigned at = ENGINE_LISTENERS;
+
+	for (unsigned i = ENGINE_LISTENERS; i-- > 0;)
+		if (!e->on_events[i].fn)
+			at = i;
+	for (unsigned i = 0; i < ENGINE_LISTENERS; i++)
+		if (e->on_events[i].fn && e->on_events[i].ctx == ctx)
+			at = i;
+	if (at == ENGINE_LISTENERS)
+		return; /* NULL for one that never was there, and no free place */
+	e->on_events[at].fn = fn;
+	e->on_events[at].ctx = ctx;
 }
 
 void engine_on_ca(struct engine *e, void (*fn)(void *ctx), void *ctx)

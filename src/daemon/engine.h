@@ -50,7 +50,8 @@ void engine_set_net(struct engine *e, struct net *net);
 int engine_start(struct engine *e) ERR_CHECK;
 void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx);
 
-/* Called after every commit that wrote events, with the newest sequence. */
+/* Called after every commit that wrote events, with the newest sequence. One for each ctx, of two
+ * at most; NULL takes it out. */
 void engine_on_events(struct engine *e, void (*fn)(void *ctx, uint64_t head), void *ctx);
 
 /* Called after every commit that changed the CAs of a product. */

@@ -51,7 +51,5 @@ void act_on_device(struct engine *e, const struct actor *by, const char *id, enu
 void act_answer(engine_done *done, void *ctx, int err, const char *why);
 void act_answer_unchanged(engine_done *done, void *ctx);
 extern const char act_stale_why[];
-/* What an error of the store means, in a sentence. */
-const char *act_store_why(int err);
 
 #endif

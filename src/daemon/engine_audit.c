@@ -166,6 +166,39 @@ void audit_log(const struct actor *by, const char *act, const char *object,
 		 act, object, by->name, by->uid, by->pid, result->audit.seq, buf_cstr(&b));
 }
 
+/* ---- events of no device ---- */
+
+int engine_event_put(struct engine *e, struct store_set *set, enum event_kind kind, json_t *payload)
+{
+	char *text = payload ? json_dumps(payload, JSON_COMPACT) : NULL;
+	char topic[128];
+	struct buf name = buf_writer(topic, sizeof(topic));
+
+	json_decref(payload);
+	if (!text)
+		return ERR_NOMEM;
+	buf_put_str(&name, engine_event_prefix(e));
+	buf_put_str(&name, event_topic(kind));
+	const struct store_event ev = {.topic = buf_cstr(&name),
+				       .data = event_data(kind),
+				       .device = "",
+				       .json = text,
+				       .at_ms = clock_read().wall_ms};
+	store_set_event(set, &ev);
+	free(text);
+	return 0;
+}
+
+void engine_events_told(struct engine *e, const struct store_result *result)
+{
+	if (!result->event_count)
+		return;
+	for (unsigned i = 0; i < ENGINE_LISTENERS; i++)
+		if (e->on_events[i].fn)
+			e->on_events[i].fn(e->on_events[i].ctx,
+					   result->first_event + result->event_count - 1);
+}
+
 /* ---- acts on one device ---- */
 
 static const char *job_act(const struct job *job)

@@ -21,6 +21,7 @@
 #include "core/pace.h"
 #include "core/window.h"
 #include "daemon/engine.h"
+#include "daemon/engine_audit.h"
 #include "daemon/key_fails.h"
 #include "daemon/key_tries.h"
 #include "proto/native.h"
@@ -32,6 +33,7 @@ enum {
 	ENGINE_SLEEPERS = 8192, /* lists of sessions that sleep */
 	ENGINE_TURNS = 8192,	/* lists of devices that wait for a download, or have one */
 	DESIRED_TAG = 1,
+	ENGINE_LISTENERS = 2,  /* to events: the admin API, webhooks */
 	STORE_RETRY_MS = 1000, /* what we do by ourselves waits so long after a failed commit */
 	STORE_GAP_MS = 5000,   /* a fault of the store shorter than this moves no deadline */
 };
@@ -215,8 +217,10 @@ struct engine {
 	int64_t retire_at_ms, retire_age_ms; /* monotonic */
 	bool retire_waits;		     /* a step of retention is on its way */
 	uint64_t retired;		     /* rows, since the last look began */
-	void (*on_events)(void *ctx, uint64_t head);
-	void *on_events_ctx;
+	struct {
+		void (*fn)(void *ctx, uint64_t head); /* NULL: a free place */
+		void *ctx;
+	} on_events[ENGINE_LISTENERS];
 	void (*on_ca)(void *ctx);
 	void *on_ca_ctx;
 	struct engine_stats stats;
@@ -403,16 +407,6 @@ json_t *audit_release(const struct release *r);
 json_t *audit_group(struct engine *e, const struct device_group *g);
 json_t *audit_device(struct engine *e, const struct device *d, const struct attempt *open);
 json_t *audit_attempt(const struct attempt *a);
-/* Removes from both what is equal; true if something is left. */
-bool audit_differ(json_t *before, json_t *after);
-/* Takes the facts; json_null(): there was, is nothing. */
-int audit_put(struct store_set *set, const struct actor *by, const char *act, const char *object,
-	      json_t *before, json_t *after) ERR_CHECK;
-/* The journal keeps the head of the log, too: once it is committed. */
-void audit_log(const struct actor *by, const char *act, const char *object,
-	       const struct store_result *result);
-/* Is this the row that he has seen? */
-bool actor_matches(const struct actor *by, int64_t rev);
 /* The same for an act on one device. */
 bool audit_job_changes(const struct job *job);
 int audit_job_put(const struct job *job, struct store_set *set) ERR_CHECK;

@@ -404,8 +404,7 @@ void job_done(void *ctx, const struct store_result *result)
 	if (job_is_act(job))
 		audit_job_log(job, result);
 	job_adopt(job, result);
-	if (result->event_count && e->on_events)
-		e->on_events(e->on_events_ctx, result->first_event + result->event_count - 1);
+	engine_events_told(e, result);
 	job_finish(job, 0);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "core/hook.h"
 
 /* ---- parts ---- */
 
@@ -325,6 +326,22 @@ static void put_same(json_t **o, const char *key, const json_t *event, const cha
 		view_put(o, key, json_incref(value));
 }
 
+/* "spark/flash/status" is of type io.postboot.flash.status, whatever the prefix. */
+static json_t *cloud_type(const json_t *event)
+{
+	const char *topic = json_string_value(json_object_get(event, "topic"));
+	char type[160];
+	struct buf b = buf_writer(type, sizeof(type));
+
+	buf_put_str(&b, "io.postboot.");
+	buf_put_str(&b, hook_topic_bare(topic ? topic : ""));
+	(void)buf_cstr(&b);
+	for (char *at = type; *at; at++)
+		if (*at == '/')
+			*at = '.';
+	return json_string(type);
+}
+
 json_t *view_cloudevent(const char *stream, json_t *event)
 {
 	json_t *o = event ? json_object() : NULL;
@@ -332,7 +349,7 @@ json_t *view_cloudevent(const char *stream, json_t *event)
 	view_put(&o, "specversion", json_string("1.0"));
 	put_same(&o, "id", event, "cursor");
 	view_put(&o, "source", json_sprintf("/postboot/%s", stream));
-	put_same(&o, "type", event, "topic");
+	view_put(&o, "type", o ? cloud_type(event) : NULL);
 	put_same(&o, "subject", event, "device");
 	put_same(&o, "time", event, "time");
 	view_put(&o, "datacontenttype", json_string("application/json"));

@@ -68,6 +68,11 @@ json_t *view_device_row(const struct engine_device *now);
 /* Why a device is not updated, what likely went wrong and what to do, in plain words. */
 json_t *view_explain(const struct view_device *v, int64_t now_ms);
 
+/* A webhook, without its secret; a message of one that was put aside. */
+struct hook_view;
+json_t *view_hook(const struct hook_view *v);
+json_t *view_dead(const struct store_dead *d);
+
 json_t *view_health(const struct health *h);
 
 /* RFC 9457. `code` is a machine's word, err_word() where there is an error. */

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "core/attempt.h"
 #include "core/diagnosis.h"
+#include "core/hook.h"
 #include "store/key.h"
 
 /* The word is the second or the third member of an X-list's row. */
@@ -32,6 +33,8 @@ WORDS(evidence, EVIDENCE_LIST, WORD_THIRD)
 WORDS(diagnosis, DIAGNOSIS_LIST, WORD_SECOND)
 WORDS(key_slot, KEY_SLOT_LIST, WORD_SECOND)
 WORDS(key_form, KEY_FORM_LIST, WORD_SECOND)
+WORDS(hook_state, HOOK_STATE_LIST, WORD_SECOND)
+WORDS(hook_why, HOOK_WHY_LIST, WORD_SECOND)
 
 enum { BITS_TEXT = 128 }; /* all words of a set of bits fit; a test binds them all */
 

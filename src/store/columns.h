@@ -193,6 +193,34 @@
 	X(unclean, PLAIN, unclean, )                                                               \
 	X(boot_id_constant, PLAIN, boot_id_constant, )
 
+/* struct hook, without id and rev */
+#define HOOK_COLUMNS(X)                                                                            \
+	X(name, PLAIN, name, )                                                                     \
+	X(url, PLAIN, url, )                                                                       \
+	X(topics, PLAIN, topics, )                                                                 \
+	X(products, PLAIN, products, )                                                             \
+	X(batch, PLAIN, batch, )                                                                   \
+	X(state, WORD, state, hook_state)                                                          \
+	X(why, WORD, why, hook_why)                                                                \
+	X(created_ms, PLAIN, created_ms, )
+
+/* struct hook_place */
+#define PLACE_COLUMNS(X)                                                                           \
+	X(position, PLAIN, position, )                                                             \
+	X(tries, PLAIN, tries, )                                                                   \
+	X(failures, PLAIN, failures, )                                                             \
+	X(retry_ms, PLAIN, retry_ms, )                                                             \
+	X(failing_ms, PLAIN, failing_ms, )                                                         \
+	X(taken_ms, PLAIN, taken_ms, )                                                             \
+	X(delivered, PLAIN, delivered, )                                                           \
+	X(missed, PLAIN, missed, )                                                                 \
+	X(error, PLAIN, error, )
+
+/* struct store_key, of a webhook */
+#define SECRET_COLUMNS(X)                                                                          \
+	X(secret_form, WORD, form, key_form)                                                       \
+	X(secret, SIZED, value, value_len)
+
 /* clang-format on */
 
 #define COLUMN_ONE(column, how, field, arg) +1
@@ -202,6 +230,9 @@ enum {
 	RELEASE_COLUMN_COUNT = 0 RELEASE_COLUMNS(COLUMN_ONE),
 	DIGEST_COLUMN_COUNT = 0 DIGEST_COLUMNS(COLUMN_ONE),
 	KEY_COLUMN_COUNT = 0 KEY_COLUMNS(COLUMN_ONE),
+	HOOK_COLUMN_COUNT = 0 HOOK_COLUMNS(COLUMN_ONE),
+	PLACE_COLUMN_COUNT = 0 PLACE_COLUMNS(COLUMN_ONE),
+	SECRET_COLUMN_COUNT = 0 SECRET_COLUMNS(COLUMN_ONE),
 	DEVICE_FIXED_COUNT = 0 DEVICE_FIXED(COLUMN_ONE),
 	DEVICE_COLUMN_COUNT = 0 DEVICE_COLUMNS(COLUMN_ONE),
 	ATTEMPT_FIXED_COUNT = 0 ATTEMPT_FIXED(COLUMN_ONE),

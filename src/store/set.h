@@ -30,6 +30,13 @@ enum op_kind {
 	OP_RETIRE,	   /* struct store_retire */
 	OP_RESTORED,	   /* enum store_restored */
 	OP_AUDIT,	   /* struct store_audit, its strings behind it */
+	OP_HOOK,	   /* struct op_hook */
+	OP_HOOK_DELETE,	   /* struct op_hook, its id and rev */
+	OP_HOOK_PLACE,	   /* struct op_hook, its id and place */
+	OP_DEAD,	   /* struct store_dead, its strings behind it */
+	OP_DEAD_DUE,	   /* struct op_dead */
+	OP_DEAD_FAILED,
+	OP_DEAD_DELETE,
 };
 
 struct op {
@@ -74,6 +81,18 @@ struct op_talk {
 	int64_t at_ms;
 	size_t len; /* 0: none any more */
 	const uint8_t *bytes;
+};
+
+struct op_hook {
+	struct hook hook;
+	bool has_place, has_secret;
+	struct hook_place place;
+	struct store_key secret;
+};
+
+struct op_dead {
+	int64_t hook, id; /* id 0: all of the hook */
+	char error[LIMIT_HOOK_ERROR + 1];
 };
 
 struct store_set {

@@ -26,6 +26,10 @@
 
 #define AUDIT_SELECT "SELECT seq, at_ms, who, act, object, before, after, hash FROM audit "
 
+#define DEAD_SELECT                                                                                \
+	"SELECT id, hook, seq, cursor, topic, device, at_ms, tries, error, due, body "             \
+	"FROM hook_dead "
+
 #define WRITE(id, text) [id] = {.name = #id, .sql = (text), .writes = true}
 #define READ(id, text) [id] = {.name = #id, .sql = (text)}
 #define READ_SCAN(id, text) [id] = {.name = #id, .sql = (text), .may_scan = true}
@@ -118,6 +122,28 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"INSERT INTO event (seq, at_ms, topic, data, device, attempt, json) "
 		"VALUES (?, ?, ?, ?, ?, ?, ?)"),
 
+	WRITE(STMT_HOOK_INSERT,
+		"INSERT INTO hook (rev" HOOK_COLUMNS(NAME) PLACE_COLUMNS(NAME)
+		", secret_form, secret) "
+		"VALUES (1" HOOK_COLUMNS(HOLE) PLACE_COLUMNS(HOLE) ", ?, ?)"),
+	WRITE(STMT_HOOK_UPDATE,
+		"UPDATE hook SET rev = rev + 1" HOOK_COLUMNS(ASSIGN) " WHERE id = ? AND rev = ?"),
+	WRITE(STMT_HOOK_PLACE, "UPDATE hook SET id = id" PLACE_COLUMNS(ASSIGN) " WHERE id = ?"),
+	WRITE(STMT_HOOK_DELETE, "DELETE FROM hook WHERE id = ? AND rev = ?"),
+	WRITE(STMT_HOOK_SECRET_AFTER,
+		"SELECT name, secret_form, secret FROM hook WHERE name > ? ORDER BY name LIMIT 1"),
+	WRITE(STMT_HOOK_SECRET_PUT, "UPDATE hook SET secret_form = ?, secret = ? WHERE name = ?"),
+	WRITE(STMT_DEAD_INSERT,
+		"INSERT INTO hook_dead (hook, seq, cursor, topic, device, at_ms, tries, error, due, "
+		"body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)"),
+	WRITE(STMT_DEAD_DUE, "UPDATE hook_dead SET due = 1 WHERE hook = ? AND id = ?"),
+	WRITE(STMT_DEAD_DUE_ALL, "UPDATE hook_dead SET due = 1 WHERE hook = ?"),
+	WRITE(STMT_DEAD_FAILED,
+		"UPDATE hook_dead SET due = 0, tries = tries + 1, error = ? "
+		"WHERE hook = ? AND id = ?"),
+	WRITE(STMT_DEAD_DELETE, "DELETE FROM hook_dead WHERE hook = ? AND id = ?"),
+	WRITE(STMT_DEAD_DELETE_ALL, "DELETE FROM hook_dead WHERE hook = ?"),
+
 	WRITE(STMT_OLD_EVENTS, "SELECT seq, at_ms FROM event WHERE seq > 0 ORDER BY seq LIMIT ?"),
 	WRITE(STMT_OLD_EVENTS_DELETE, "DELETE FROM event WHERE seq <= ?"),
 	WRITE(STMT_OLD_ATTEMPTS, /* and whether its device still needs it */
@@ -204,6 +230,13 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	READ(STMT_DEVICES_SILENT,
 		DEVICE_SELECT "WHERE online = 1 AND offline_at_ms > 0 AND offline_at_ms <= ? "
 		"ORDER BY offline_at_ms LIMIT ?"),
+	READ(STMT_HOOKS,
+		"SELECT id, rev" HOOK_COLUMNS(NAME) PLACE_COLUMNS(NAME)
+		", secret_form, secret FROM hook WHERE name > ? ORDER BY name LIMIT ?"),
+	READ(STMT_DEADS, DEAD_SELECT "WHERE hook = ? AND id > ? ORDER BY id LIMIT ?"),
+	READ(STMT_DEADS_DUE, DEAD_SELECT "WHERE hook = ? AND due = 1 AND id > ? ORDER BY id LIMIT ?"),
+	READ(STMT_DEAD_COUNT,
+		"SELECT COUNT(*), COALESCE(SUM(due), 0) FROM hook_dead WHERE hook = ?"),
 	READ(STMT_TALKS_DUE,
 		"SELECT device FROM device_talk WHERE at_ms > 0 AND at_ms <= ? "
 		"ORDER BY at_ms LIMIT ?"),

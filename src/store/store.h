@@ -24,6 +24,7 @@
 #include "core/attempt.h"
 #include "core/diagnosis.h"
 #include "core/group.h"
+#include "store/hook.h"
 #include "store/key.h"
 
 struct store;
@@ -182,6 +183,22 @@ struct store_audit {
 };
 void store_set_audit(struct store_set *set, const struct store_audit *a);
 
+/* Webhooks. Inserts with rev 0 (then `place` and `secret` are needed, and its id is in the result),
+ * else updates by rev; NULL: as they are. ERR_EXIST if the name is taken. */
+void store_set_hook(struct store_set *set, const struct hook *h, const struct hook_place *place,
+		    const struct store_key *secret);
+/* ERR_CONFLICT if no hook has that rev. What was put aside goes with it. */
+void store_set_hook_delete(struct store_set *set, int64_t hook, int64_t rev);
+/* How far it is; no error for one that was removed meanwhile. */
+void store_set_hook_place(struct store_set *set, int64_t hook, const struct hook_place *place);
+/* A new message aside. Its id is in the result. ERR_NOENT if the hook is gone. */
+void store_set_dead(struct store_set *set, const struct store_dead *d);
+/* Of a hook: the one, or all with id 0. It is to be tried again; it failed again, with `error`;
+ * it goes. ERR_NOENT if it names one that there is not. */
+void store_set_dead_due(struct store_set *set, int64_t hook, int64_t id);
+void store_set_dead_failed(struct store_set *set, int64_t hook, int64_t id, const char *error);
+void store_set_dead_delete(struct store_set *set, int64_t hook, int64_t id);
+
 /* Takes the set, always; `done` is called exactly once, by store_deliver(). */
 void store_submit(struct store *s, struct store_set *set);
 /* Calls the done functions of finished sets, on the caller's thread. Returns how many. */
@@ -288,6 +305,18 @@ int store_devices_silent(struct store *s, int64_t now_ms, unsigned limit, store_
 typedef bool store_talk_row(void *ctx, const char *device);
 int store_talks_due(struct store *s, int64_t now_ms, unsigned limit, store_talk_row *row,
 		    void *ctx) ERR_CHECK;
+
+/* Webhooks by name, after one; row as above. */
+typedef bool store_hook_row(void *ctx, const struct store_hook *h);
+int store_hooks(struct store *s, const char *after_name, unsigned limit, store_hook_row *row,
+		void *ctx) ERR_CHECK;
+/* What was put aside of one, by rising id, after an id; only those to be tried again with `due`. */
+typedef bool store_dead_row(void *ctx, const struct store_dead *d);
+int store_deads(struct store *s, int64_t hook, bool due, int64_t after_id, unsigned limit,
+		store_dead_row *row, void *ctx) ERR_CHECK;
+/* How many, and how many of them are to be tried again. */
+int store_dead_count(struct store *s, int64_t hook, uint64_t *ret_count,
+		     uint64_t *ret_due) ERR_CHECK;
 
 struct store_event_row {
 	uint64_t seq;

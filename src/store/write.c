@@ -2,6 +2,7 @@
 #include "store/write.h"
 
 #include "store/audit.h"
+#include "store/hooks.h"
 #include "store/retire.h"
 #include "store/row.h"
 
@@ -515,6 +516,14 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 		return write_restored(db, *(const enum store_restored *)data);
 	case OP_AUDIT:
 		return write_audit(db, hash, set, data, state);
+	case OP_HOOK:
+	case OP_HOOK_DELETE:
+	case OP_HOOK_PLACE:
+	case OP_DEAD:
+	case OP_DEAD_DUE:
+	case OP_DEAD_FAILED:
+	case OP_DEAD_DELETE:
+		return hooks_write(db, set, op);
 	}
 	return ERR_INVAL;
 }

@@ -64,6 +64,8 @@ teardown() {
 	server_start
 	ctl backup "$LAB/backup"
 	server_stop
+	echo 'hook-tries = 1' >>"$LAB/postbootd.conf"
+	echo 'hook-retry-max = 1s' >>"$LAB/postbootd.conf"
 	"$POSTBOOTD" -c "$LAB/postbootd.conf" --restore "$LAB/backup"
 	server_start
 	product_add max-reverts=5 backoff-s=0

@@ -29,7 +29,7 @@ tab() {
 	[ "$(wc -l <<<"$nouns")" -ge 10 ]
 	[ "$(tab '')" = "$(paste -s -d ' ' <<<"$nouns")" ]
 	[ "$(tab pro)" = product ]
-	for noun in product release device attempt event; do
+	for noun in product release device attempt event hook; do
 		verbs=$("$POSTBOOTCTL" help "$noun" | sed -n "s/^  postbootctl $noun \([a-z]*\).*/\1/p" | sort -u)
 		echo "$noun: $verbs"
 		[ -n "$verbs" ]
@@ -87,6 +87,10 @@ tab() {
 	[ "$(tab explain '')" = "argon-1 argon-2" ]
 	[ "$(tab attempt watch '')" = "argon-1 argon-2" ]
 	[ "$(tab event follow --device '')" = "argon-1 argon-2" ]
+	ctl hook add crm http://127.0.0.1:1/ >/dev/null
+	[ "$(tab hook show '')" = crm ]
+	[ "$(tab hook set crm --product '')" = "argon blinky" ]
+	[ -z "$(tab hook add '')" ]
 	# a new name is nobody's
 	[ -z "$(tab device add '')" ]
 	socket=$POSTBOOT_SOCKET

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/event.h"
+#include "core/hook.h"
 #include "core/plan.h"
 #include "core/update.h"
 #include "daemon/admin_routes.h"
@@ -99,6 +100,10 @@ static json_t *words(void)
 	REPORT_MODE_LIST(ADD_ALL)
 	list = "LastStage";
 	LAST_STAGE_LIST(ADD_ALL)
+	list = "HookState";
+	HOOK_STATE_LIST(ADD2)
+	list = "HookReason";
+	HOOK_WHY_LIST(ADD_MORE)
 	list = "EventData";
 	EVENT_LIST(ADD_DATA)
 	list = "ConditionName";
@@ -158,6 +163,10 @@ static json_t *limits(void)
 		 LIMIT_BOOT_LOADER},
 		{"#/components/schemas/Attempt/properties/diagnoses/maxItems", LIMIT_DIAGNOSES},
 		{"#/components/schemas/Device/properties/sessions/maximum", LIMIT_DEVICE_SESSIONS},
+		{"#/components/schemas/HookName/maxLength", LIMIT_HOOK_NAME},
+		{"#/components/schemas/Hook/properties/url/maxLength", LIMIT_HOOK_URL},
+		{"#/components/schemas/Hook/properties/batch/maximum", LIMIT_HOOK_BATCH},
+		{"#/components/schemas/Hooks/properties/hooks/maxItems", LIMIT_HOOKS},
 		{"#/components/schemas/Products/properties/products/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/Releases/properties/releases/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/Devices/properties/devices/maxItems", LIMIT_DEVICE_ROWS},

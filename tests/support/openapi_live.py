@@ -2,9 +2,12 @@
 """Drives every operation of a server and holds each answer against docs/openapi.json."""
 import glob
 import http.client
+import http.server
 import json
 import re
 import socket
+import threading
+import time
 import urllib.parse
 
 from jsonschema import Draft202012Validator
@@ -511,6 +514,81 @@ def drive_events(server, ids):
     want(200, "POST", "/v1/backup")
 
 
+class Refuser(http.server.BaseHTTPRequestHandler):
+    """A receiver of webhooks that takes pings and nothing else."""
+
+    def log_message(self, *args):
+        pass
+
+    def do_POST(self):
+        ping = self.headers["webhook-id"].startswith("ping-")
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204 if ping else 500)
+        self.end_headers()
+
+
+def drive_hooks(server):
+    want = server.want
+    receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuser)
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{receiver.server_address[1]}/"
+    want(200, "GET", "/v1/hooks")
+    shown = want(201, "POST", "/v1/hooks", {"name": "h%1", "url": url, "topics": ["updates/pending", "store"],
+                                            "products": ["p%1"], "batch": 2})
+    if not shown["secret"].startswith("whsec_"):
+        raise Wrong("no secret was drawn")
+    want(409, "POST", "/v1/hooks", {"name": "h%1", "url": url})
+    want(201, "POST", "/v1/hooks", {"name": "h2", "url": url, "secret": "s" * 24, "after": 0,
+                                    "topics": ["device/boot"]})
+    for bad in ({"url": url}, {"name": "a b", "url": url}, {"name": "x", "url": "ftp://x/"},
+                {"name": "x", "url": "http://u:p@h/"}, {"name": "x", "url": "http://h/#f"},
+                {"name": "x", "url": "http://h/" + "x" * 512}, {"name": "x", "url": url, "topics": ["flas"]},
+                {"name": "x", "url": url, "topics": "flash"}, {"name": "x", "url": url, "batch": 101},
+                {"name": "x", "url": url, "secret": "s" * 23},
+                {"name": "x", "url": url, "secret": "s" * 24, "secret_generate": True}, {"x": 1}):
+        want(400, "POST", "/v1/hooks", bad)
+    want(404, "POST", "/v1/hooks", {"name": "x", "url": url, "products": ["none"]})
+    one = "/v1/hooks/h%251"
+    if "secret" in want(200, "GET", one):
+        raise Wrong("a secret is shown again")
+    tag = server.headers["etag"]
+    want(304, "GET", one, None, If_None_Match=tag)
+    for method, act in (("PATCH", ""), ("DELETE", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/retry"),
+                        ("DELETE", "/dead"), ("DELETE", "/dead/1")):
+        want(412, method, one + act, {} if method == "PATCH" else None, If_Match='"9999-0"')
+    want(200, "PATCH", one, {"topics": [], "products": [], "batch": 1, "url": url + "in"}, If_Match=tag)
+    want(200, "PATCH", one, {"secret_generate": True})
+    want(400, "PATCH", one, {"url": "x"})
+    want(200, "POST", one + "/test")
+    want(200, "POST", one + "/pause")
+    want(200, "POST", one + "/pause")
+    want(200, "POST", one + "/resume")
+    want(200, "GET", "/v1/hooks")
+    # h2's receiver refuses each boot once: hook-tries is 1
+    for _ in range(300):
+        if want(200, "GET", "/v1/hooks/h2")["dead"] >= 2:
+            break
+        time.sleep(0.1)
+    two = "/v1/hooks/h2/dead"
+    page = want(200, "GET", two + "?limit=1")
+    want(200, "GET", f"{two}?after={page['next']}")
+    first = page["dead"][0]["id"]
+    want(200, "POST", "/v1/hooks/h2/retry", {"id": first})
+    want(404, "POST", "/v1/hooks/h2/retry", {"id": 999999})
+    want(400, "POST", "/v1/hooks/h2/retry", {"id": 0})
+    want(200, "DELETE", f"{two}/{first}")
+    want(404, "DELETE", f"{two}/{first}")
+    want(200, "POST", "/v1/hooks/h2/retry")
+    want(200, "DELETE", two)
+    receiver.shutdown()
+    receiver.server_close()
+    got = want(200, "POST", one + "/test")
+    if got["taken"] or not got["error"]:
+        raise Wrong(f"a receiver that is gone: {got}")
+    want(204, "DELETE", one)
+    want(204, "DELETE", "/v1/hooks/h2")
+
+
 # What cannot be had from a healthy server by asking.
 NOT_DRIVEN = {"403": None, "503": None, "507": None}  # 403: tests/integration has viewers
 # A device's queue that is full; rows that change between two steps of one act.
@@ -518,7 +596,7 @@ NOT_DRIVEN["409"] = {
     "setGroupTarget", "moveDevice", "developDevice", "produceDevice",
     "changeProduct", "setTarget", "removeDevice", "lockDevice", "unlockDevice", "forceDevice",
     "unforceDevice", "holdDevice", "unholdDevice", "disableDevice", "enableDevice",
-    "certifyDevice", "makeBackup",
+    "certifyDevice", "makeBackup", "changeHook", "removeHook", "pauseHook", "resumeHook", "testHook",
 }
 
 # Of an audit log that somebody changed: its own tests have that.
@@ -530,7 +608,7 @@ def golden(judge, folder):
     names = {
         "view-attempt-*": "Attempt", "view-device": "Device", "view-device-new": "Device",
         "view-device-row": "DeviceRow", "view-device-claims": "DeviceRow", "view-event-*": "Event", "view-cloudevent": "CloudEvent", "view-explain-[hn]e*": "Explanation",
-        "view-health": "Health", "view-problem": "Problem", "view-product*": "Product", "view-release*": "Release",
+        "view-hook*": "Hook", "view-health": "Health", "view-problem": "Problem", "view-product*": "Product", "view-release*": "Release",
     }
     for pattern, schema in names.items():
         files = glob.glob(f"{folder}/{pattern}.json")
@@ -549,6 +627,7 @@ def live(doc, path, folder, ids):
     drive_devices(server, ids)
     drive_tags(server, ids)
     drive_attempts(server, ids)
+    drive_hooks(server)
     drive_events(server, ids)
     drive_audit(server)
     refusals(doc, server)
