@@ -224,6 +224,25 @@ static void note(const json_t *d, char dst[120])
 		       hold[0] ? hold : why);
 }
 
+bool device_list_url(struct ctl *c, const struct args *a, struct url *u)
+{
+	if (args_option(a, "online") != NULL && args_option(a, "offline") != NULL) {
+		(void)ctl_usage(c, "--online and --offline exclude each other");
+		return false;
+	}
+	url_init(u, "/v1/devices");
+	url_query(u, "product", args_option(a, "product"));
+	url_query(u, "state", args_option(a, "state"));
+	url_query(u, "hold", args_option(a, "hold"));
+	url_query(u, "online",
+		  args_option(a, "online")    ? "1"
+		  : args_option(a, "offline") ? "0"
+					      : NULL);
+	url_query(u, "version", args_option(a, "version"));
+	url_query(u, "drifted", args_option(a, "drifted") ? "1" : NULL);
+	return true;
+}
+
 int device_list(struct ctl *c, const struct args *a)
 {
 	static const char *const heads[] = {"DEVICE", "PRODUCT", "STATE", "RUNS",
@@ -233,18 +252,8 @@ int device_list(struct ctl *c, const struct args *a)
 	json_t *list, *d;
 	size_t i;
 
-	if (args_option(a, "online") != NULL && args_option(a, "offline") != NULL)
-		return ctl_usage(c, "--online and --offline exclude each other");
-	url_init(&u, "/v1/devices");
-	url_query(&u, "product", args_option(a, "product"));
-	url_query(&u, "state", args_option(a, "state"));
-	url_query(&u, "hold", args_option(a, "hold"));
-	url_query(&u, "online",
-		  args_option(a, "online")    ? "1"
-		  : args_option(a, "offline") ? "0"
-					      : NULL);
-	url_query(&u, "version", args_option(a, "version"));
-	url_query(&u, "drifted", args_option(a, "drifted") ? "1" : NULL);
+	if (!device_list_url(c, a, &u))
+		return CTL_USAGE;
 	list = ctl_list(c, &u, "devices", "after", 0);
 	if (list == NULL)
 		return CTL_FAILED;

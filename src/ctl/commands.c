@@ -38,15 +38,32 @@ static const struct option_row device_key_options[] = {
 	{"drop-next", NULL, "take the next key away: the current one stays"},
 	{NULL, NULL, NULL},
 };
+/* What device list and device export choose by. */
+/* clang-format off */
+#define DEVICE_FILTER_OPTIONS \
+	{"product", "P", "only devices of this product"}, \
+	{"state", "S", "only in this state: held, disabled, waiting, updating, in-sync, new, no-target"}, \
+	{"hold", "R", "only held for this reason; any: for whatever"}, \
+	{"online", NULL, "only devices that are online"}, \
+	{"offline", NULL, "only devices that are not"}, \
+	{"version", "V", "only devices that run this version, as they say"}, \
+	{"drifted", NULL, "only devices that left their release by themselves"}
+/* clang-format on */
+
 static const struct option_row device_list_options[] = {
-	{"product", "P", "only devices of this product"},
-	{"state", "S",
-	 "only in this state: held, disabled, waiting, updating, in-sync, new, no-target"},
-	{"hold", "R", "only held for this reason; any: for whatever"},
-	{"online", NULL, "only devices that are online"},
-	{"offline", NULL, "only devices that are not"},
-	{"version", "V", "only devices that run this version, as they say"},
-	{"drifted", NULL, "only devices that left their release by themselves"},
+	DEVICE_FILTER_OPTIONS,
+	{NULL, NULL, NULL},
+};
+static const struct option_row device_import_options[] = {
+	{"product", "P", "the product of those that name none"},
+	{"psk-out", "F", "draw keys for devices without one, and write them to this new file"},
+	{"skip-existing", NULL, "leave devices alone that are there already"},
+	{"dry-run", NULL, "only look whether all of it is right"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row device_export_options[] = {
+	DEVICE_FILTER_OPTIONS,
+	{"format", "F", "csv or jsonl [csv]"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row attempt_list_options[] = {
@@ -127,6 +144,14 @@ static const char verify_text[] =
 static const char follow_text[] =
 	"Goes on after a lost connection where it stopped. With -o json: one event a line.";
 
+static const char import_text[] =
+	"FILE is CSV with the names of its columns in the first line, or JSON lines; - reads\n"
+	"standard input. Columns: id, product, psk (hex digits or base64; empty: drawn, see\n"
+	"--psk-out), certificate, plain, lock (a version), hold. If anything is wrong, all of it is\n"
+	"told, and nothing is imported.";
+static const char export_text[] =
+	"To standard output. Keys of devices are never in it.";
+
 static const char backup_text[] =
 	"FILE appears when it is whole, with mode 0600: it holds keys of devices. - writes to\n"
 	"standard output. Images are not in it. To restore: postbootd --restore FILE.";
@@ -159,6 +184,10 @@ const struct command commands[] = {
 	 "create a device", device_add_options, device_add, key_text},
 	{"device", "list", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted]", 0, 0,
 	 "all devices", device_list_options, device_list, NULL},
+	{"device", "import", "FILE [--product P] [--psk-out F] [--skip-existing] [--dry-run]", 1, 1,
+	 "add many devices, all or none of them", device_import_options, device_import, import_text},
+	{"device", "export", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted] [--format F]", 0, 0,
+	 "devices as a file for import, without their keys", device_export_options, device_export, export_text},
 	{"device", "show", "ID", 1, 1,
 	 "what it runs, what it should run, its last attempt", NULL, device_show, NULL},
 	{"device", "key", "ID --psk-file F | --psk-generate [--psk-out F] [--now] | --drop-next", 1, 1,

@@ -26,6 +26,10 @@ int device_key(struct ctl *c, const struct args *a);
 int device_lock(struct ctl *c, const struct args *a);
 int device_act(struct ctl *c, const struct args *a); /* the verb is the act */
 int device_remove(struct ctl *c, const struct args *a);
+int device_import(struct ctl *c, const struct args *a);
+int device_export(struct ctl *c, const struct args *a);
+/* The list of devices with the filters of the options; false: a usage message was printed. */
+bool device_list_url(struct ctl *c, const struct args *a, struct url *u);
 int device_explain(struct ctl *c, const struct args *a);
 
 int attempt_list(struct ctl *c, const struct args *a);

@@ -297,6 +297,10 @@ void engine_release_remove(struct engine *e, const struct actor *by, const char 
 		act_answer(done, ctx, ERR_STALE, act_stale_why);
 		return;
 	}
+	if (import_bars(e)) {
+		act_answer(done, ctx, ERR_BUSY, import_bars(e));
+		return;
+	}
 	int err = store_release_use(e->conf.store, r->id, &use);
 	if (err) {
 		act_answer(done, ctx, err, act_store_why(err));
@@ -331,6 +335,10 @@ void engine_device_add(struct engine *e, const struct actor *by, const struct de
 
 	if (!catalog_product(e, d->product)) {
 		act_answer(done, ctx, ERR_NOENT, "no such product");
+		return;
+	}
+	if (import_bars(e)) {
+		act_answer(done, ctx, ERR_BUSY, import_bars(e));
 		return;
 	}
 	put.device.rev = 0;

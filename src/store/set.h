@@ -30,6 +30,7 @@ enum op_kind {
 	OP_RETIRE,	   /* struct store_retire */
 	OP_RESTORED,	   /* enum store_restored */
 	OP_AUDIT,	   /* struct store_audit, its strings behind it */
+	OP_IMPORT,	   /* struct op_import, its text behind it */
 };
 
 struct op {
@@ -74,6 +75,11 @@ struct op_talk {
 	int64_t at_ms;
 	size_t len; /* 0: none any more */
 	const uint8_t *bytes;
+};
+
+struct op_import {
+	int64_t part;
+	const char *rows; /* "": it goes */
 };
 
 struct store_set {

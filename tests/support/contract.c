@@ -32,11 +32,13 @@ static json_t *routes(void)
 
 	for (size_t i = 0; i < route_count(); i++) {
 		const struct route *r = route_at(i);
-		(void)json_array_append_new(
-			list,
-			json_pack("{s:s,s:s,s:o,s:b,s:s}", "method", r->method, "path", r->path,
-				  "query", query_words(r->query), "matches", (int)r->matches,
-				  "body", r->body == BODY_IMAGE ? "image" : "json"));
+		(void)json_array_append_new(list, json_pack("{s:s,s:s,s:o,s:b,s:s}", "method",
+							    r->method, "path", r->path, "query",
+							    query_words(r->query), "matches",
+							    (int)r->matches, "body",
+							    r->body == BODY_IMAGE   ? "image"
+							    : r->body == BODY_LINES ? "lines"
+										    : "json"));
 	}
 	return list;
 }
