@@ -54,7 +54,7 @@ static char *read_all(const struct ctl *c, const char *name, size_t *ret_len)
 	text = mem_get(cap + 1);
 	for (;;) {
 		len += fread(text + len, 1, cap - len, f);
-		if (len < cap || len > IMPORT_BYTES)
+		if (len < cap || len > LIMIT_IMPORT_BYTES)
 			break;
 		char *more = mem_get(2 * cap + 1); /* no realloc: the old copy is wiped */
 		memcpy(more, text, len);
@@ -63,11 +63,11 @@ static char *read_all(const struct ctl *c, const char *name, size_t *ret_len)
 		text = more;
 		cap *= 2;
 	}
-	bool bad = ferror(f), big = len > IMPORT_BYTES;
+	bool bad = ferror(f), big = len > LIMIT_IMPORT_BYTES;
 	if (bad)
 		(void)ctl_fail(c, "%s: %s", name, strerror(errno));
 	else if (big)
-		(void)ctl_fail(c, "%s: more than %d bytes", name, IMPORT_BYTES);
+		(void)ctl_fail(c, "%s: more than %d bytes", name, LIMIT_IMPORT_BYTES);
 	if (f != stdin)
 		(void)fclose(f);
 	if (bad || big) {
@@ -86,7 +86,7 @@ static int draw(uint8_t key[IMPORT_KEY_DRAWN])
 
 static int tell_errors(struct ctl *c, const char *name, const struct import_file *f)
 {
-	size_t told = f->error_count < IMPORT_ERRORS ? f->error_count : IMPORT_ERRORS;
+	size_t told = f->error_count < LIMIT_IMPORT_ERRORS ? f->error_count : LIMIT_IMPORT_ERRORS;
 
 	for (size_t i = 0; i < told; i++)
 		ctl_note(c, "%s:%u: %s", name, f->errors[i].line, f->errors[i].text);
@@ -188,7 +188,7 @@ static void take_errors(struct import_file *f, const json_t *problem)
 	json_array_foreach(json_object_get(problem, "errors"), i, e)
 	{
 		size_t row = (size_t)get_int(e, "line") - 1, other;
-		if (row >= f->count || i >= IMPORT_ERRORS)
+		if (row >= f->count || i >= LIMIT_IMPORT_ERRORS)
 			break;
 		f->errors[i].line = f->rows[row].line;
 		other = (size_t)get_int(e, "other_line") - 1;

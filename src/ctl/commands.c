@@ -147,10 +147,10 @@ static const char follow_text[] =
 static const char import_text[] =
 	"FILE is CSV with the names of its columns in the first line, or JSON lines; - reads\n"
 	"standard input. Columns: id, product, psk (hex digits or base64; empty: drawn, see\n"
-	"--psk-out), certificate, plain, lock (a version), hold. If anything is wrong, all of it is\n"
+	"--psk-out), certificate, plain, lock (a version), hold. If anything is wrong, all of it "
+	"is\n"
 	"told, and nothing is imported.";
-static const char export_text[] =
-	"To standard output. Keys of devices are never in it.";
+static const char export_text[] = "To standard output. Keys of devices are never in it.";
 
 static const char backup_text[] =
 	"FILE appears when it is whole, with mode 0600: it holds keys of devices. - writes to\n"

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/limits.h"
 #include "ctl/csv.h"
 #include "ctl/text.h"
 
@@ -33,7 +32,7 @@ static void wrong(struct import_file *f, unsigned line, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (f->error_count++ >= IMPORT_ERRORS)
+	if (f->error_count++ >= LIMIT_IMPORT_ERRORS)
 		return;
 	struct import_error *e = &f->errors[f->error_count - 1];
 	e->line = line;

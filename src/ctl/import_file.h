@@ -13,11 +13,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/limits.h"
 
 enum {
-	IMPORT_ERRORS = 100,	 /* that are told; more are counted */
-	IMPORT_BYTES = 64 << 20, /* of a file */
-	IMPORT_KEY_DRAWN = 32,	 /* bytes of a key that is drawn */
+	IMPORT_KEY_DRAWN = 32, /* bytes of a key that is drawn */
 };
 
 /* The columns, which are members of the JSON objects, too. */
@@ -48,7 +47,7 @@ struct import_file {
 	size_t body_len, body_cap;
 	struct import_row *rows;
 	size_t count, cap, drawn;
-	struct import_error errors[IMPORT_ERRORS];
+	struct import_error errors[LIMIT_IMPORT_ERRORS];
 	size_t error_count; /* maybe more than there are places */
 };
 

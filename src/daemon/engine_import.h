@@ -19,14 +19,6 @@
 
 #include "daemon/engine.h"
 
-enum {
-	LIMIT_IMPORT_ROWS = 200000,    /* devices of one import */
-	LIMIT_IMPORT_BYTES = 64 << 20, /* of its text */
-	LIMIT_IMPORT_LINE = 4096,      /* bytes of a line */
-	LIMIT_IMPORT_ERRORS = 100,     /* lines that are told to be wrong */
-	LIMIT_IMPORT_PART = 64,	       /* devices in a transaction */
-};
-
 struct import;
 
 struct import_conf {

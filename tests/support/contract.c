@@ -158,6 +158,8 @@ static json_t *limits(void)
 		{"#/components/schemas/Products/properties/products/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/Releases/properties/releases/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/Devices/properties/devices/maxItems", LIMIT_DEVICE_ROWS},
+		{"#/components/schemas/ImportProblem/properties/errors/maxItems",
+		 LIMIT_IMPORT_ERRORS},
 		{"#/components/schemas/Attempts/properties/attempts/maxItems", LIMIT_PAGE},
 	};
 	json_t *o = json_object();

@@ -1,0 +1,186 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Many devices in and out.
+
+load lib
+
+setup() {
+	bats_require_minimum_version 1.5.0 2>/dev/null || :
+	lab_open
+	cd "$LAB" || return
+}
+
+teardown() {
+	cd / || return
+	lab_close
+}
+
+# devices N: the lines of a CSV file without keys.
+devices() {
+	echo "id,product,psk"
+	seq -f 'unit-%g,argon,' "$1"
+}
+
+count() {
+	ctl -o json status | jq .devices.total 2>/dev/null || ctl device export | tail -n +2 | wc -l
+}
+
+@test "import: CSV with all there is in it; what comes out goes in again" {
+	server_start
+	product_add
+	release_add 1.0.0
+	printf '\xef\xbb\xbf' >in.csv
+	printf '%s\r\n' product,id,psk,certificate,plain,lock,hold \
+		argon,a,00112233445566778899AABBCCDDEEFF,,,, \
+		'"argon","b",AAECAwQFBgcICQoLDA0ODw==,no,0,"1.0.0",yes' \
+		argon,c,,true,,, argon,d,,,1,, argon,e,,,,, >>in.csv
+	run ctl device import in.csv
+	[ "$status" -eq 1 ]
+	[[ $output == *"in.csv:6: no psk, certificate or plain"* ]]
+	run ctl device import in.csv --psk-out keys.csv --dry-run
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == "5 devices would be imported." ]]
+	[ ! -e keys.csv ]
+	[ "$(ctl device export | wc -l)" -eq 1 ]
+	run ctl device import in.csv --psk-out keys.csv
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == "5 devices imported. One key was drawn, in keys.csv." ]]
+	[ "$(stat -c %a keys.csv)" = 600 ]
+	[ "$(wc -l <keys.csv)" -eq 2 ]
+	grep -q -x -E 'e,argon,[0-9a-f]{64},,,,' keys.csv
+	ctl device export >out.csv
+	diff out.csv - <<-END
+		id,product,psk,certificate,plain,lock,hold
+		a,argon,,,,,
+		b,argon,,,,1.0.0,true
+		c,argon,,true,,,
+		d,argon,,,true,,
+		e,argon,,,,,
+	END
+	[ "$(ctl -o json device show b | jq -r .hold.reason)" = operator ]
+
+	# The device has the key that its file says.
+	python3 - <<-'END'
+		import csv, hashlib
+		rows = list(csv.DictReader(open("keys.csv")))
+		assert [r["id"] for r in rows] == ["e"] and len(rows[0]["psk"]) == 64
+	END
+	ctl audit list | grep -q 'device import'
+	[ "$(ctl -o json audit list --object e | jq -r '.audit[0] | .act, .after.product' | paste -s -d ' ')" = "device add argon" ]
+	ctl audit verify
+
+	# Out, away, in again: the same, whatever the format.
+	for format in csv jsonl; do
+		ctl device export --format $format >again.$format
+		for id in a b c d e; do ctl device remove $id >/dev/null; done
+		rm -f keys2.csv
+		ctl device import again.$format --psk-out keys2.csv
+		ctl device export | diff - out.csv
+	done
+	ctl device export --format jsonl | head -n 1 | grep -q -x '{"id":"a","product":"argon"}'
+	[ "$(ctl device export --state held | wc -l)" -eq 2 ]
+	[ "$(ctl -o json device export --product argon | wc -l)" -eq 5 ]
+}
+
+@test "import: all that is wrong is told with its line, and nothing is done" {
+	server_start
+	product_add
+	ctl device add old --product argon --plain >/dev/null
+	cat >bad.csv <<-END
+		id,product,psk,plain
+		a,argon,,yes
+		old,argon,,yes
+		b,none,,yes
+		c d,argon,,yes
+		a,argon,,yes
+		e,argon,00112233445566778899aabbccddeeff,
+		f,argon,00112233445566778899aabbccddeeff,
+		g,argon,00112233445566778899aabbccddeeff,yes
+	END
+	run ctl device import bad.csv
+	[ "$status" -eq 1 ]
+	echo "$output"
+	[[ $output == *'bad.csv:3: device "old" exists already'* ]]
+	[[ $output == *'bad.csv:4: product: there is no product "none"'* ]]
+	[[ $output == *'bad.csv:5: id: "c d" is not a name'* ]]
+	[[ $output == *'bad.csv:6: device "a" is there twice, first in line 2'* ]]
+	[[ $output == *'bad.csv:8: psk: another line has this key; every device needs its own, first in line 7'* ]]
+	[[ $output == *'bad.csv:9: give one of psk, certificate and plain'* ]]
+	[[ $output == *'bad.csv: 6 errors; nothing was imported'* ]]
+	[ "$(ctl device export | wc -l)" -eq 2 ]
+
+	# More than are told are counted.
+	devices 150 | sed 's/argon/none/' >many.csv
+	run ctl device import many.csv --psk-out k.csv
+	[ "$status" -eq 1 ]
+	[ "$(grep -c 'many.csv:' <<<"$output")" -eq 101 ]
+	[[ $output == *"50 more are not told"*"150 errors"* ]]
+	[ ! -e k.csv ]
+	[ "$(ctl -o json audit list | jq '[.audit[] | select(.act == "device import")] | length')" -eq 0 ]
+}
+
+@test "import: what is there can be skipped; keys only of those that came" {
+	server_start
+	product_add
+	devices 300 >all.csv
+	sed -n '1p;5,9p;100p' all.csv >some.csv
+	ctl device import some.csv --psk-out k1.csv
+	run ctl device import all.csv --psk-out k1.csv
+	[ "$status" -eq 1 ] # the file is never written over
+	[[ $output == *"k1.csv: File exists"* ]]
+	run ctl device import all.csv --psk-out k2.csv
+	[ "$status" -eq 1 ]
+	[ ! -e k2.csv ]
+	run ctl device import all.csv --psk-out k2.csv --skip-existing
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == "294 devices imported. 6 skipped: there already. Keys were drawn, in k2.csv." ]]
+	cat k1.csv k2.csv | cut -d , -f 1 | grep -v '^id$' | sort >got
+	tail -n +2 all.csv | cut -d , -f 1 | sort | diff - got
+	run ctl -o json device import all.csv --psk-out k3.csv --skip-existing
+	[ "$(jq -c . <<<"$output")" = '{"devices":0,"skipped":300}' ]
+	[ ! -e k3.csv ]
+	ctl device import - --product argon --psk-out k4.csv <<<$'id\nfrom-stdin'
+	[ "$(grep -c from-stdin k4.csv)" -eq 1 ]
+	[ "$(metric 'postboot_devices')" -eq 301 ] || [ "$(ctl device export | wc -l)" -eq 302 ]
+}
+
+@test "import: a drawn key is the device's" {
+	server_start
+	product_add
+	release_add 1.0.0
+	ctl product target argon 1.0.0 >/dev/null
+	printf 'id,product\nargon-1,argon\n' >one.csv
+	ctl device import one.csv --psk-out one-keys.csv
+	mkdir -p "$LAB/argon-1"
+	tail -n 1 one-keys.csv | cut -d , -f 3 >"$LAB/argon-1.psk"
+	device_start argon-1 1.0.0
+	wait_event 20 '.topic == "spark/device/online"' || wait_event 20 '.topic == "device/online"'
+}
+
+@test "import: killed at any moment, all are there or none" {
+	local round n
+	server_start
+	product_add
+	devices 3000 >all.csv
+	for round in 1 2 3 4; do
+		ctl device import all.csv --psk-out "k$round.csv" 2>/dev/null &
+		sleep "0.$((round * 15))"
+		kill -9 "$SERVER_PID"
+		wait "$SERVER_PID" 2>/dev/null || :
+		wait || :
+		server_start
+		n=$(($(ctl device export | wc -l) - 1))
+		echo "round $round: $n"
+		[ "$n" -eq 0 ] || [ "$n" -eq 3000 ]
+		ctl audit verify
+		[ "$n" -eq 0 ] || break
+	done
+	if [ "$n" -eq 0 ]; then
+		rm -f k9.csv
+		ctl device import all.csv --psk-out k9.csv
+	fi
+	[ "$(ctl device export | wc -l)" -eq 3001 ]
+}
