@@ -54,6 +54,10 @@ static const struct option_row device_list_options[] = {
 	DEVICE_FILTER_OPTIONS,
 	{NULL, NULL, NULL},
 };
+static const struct option_row device_history_options[] = {
+	{"limit", "N", "the newest N attempts [20]"},
+	{NULL, NULL, NULL},
+};
 static const struct option_row device_import_options[] = {
 	{"product", "P", "the product of those that name none"},
 	{"psk-out", "F", "draw keys for devices without one, and write them to this new file"},
@@ -114,6 +118,14 @@ static const struct option_row audit_list_options[] = {
 };
 static const struct option_row audit_verify_options[] = {
 	{"known", "N:HASH", "row N must have this hash, as the journal has it"},
+	{"file", "F", "verify an export, without a server; - reads standard input"},
+	{"head", "N:HASH", "of --file: row N is there and has this hash"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row audit_export_options[] = {
+	{"since", "T", "rows from then on: 2026-11-22T23:51:07Z, or 24h"},
+	{"until", "T", "rows before this time"},
+	{"object", "X", "only of this device, product, \"PRODUCT VERSION\" or attempt"},
 	{NULL, NULL, NULL},
 };
 
@@ -141,6 +153,10 @@ static const char watch_text[] =
 	"fails. With -o json: one line for each change.";
 static const char verify_text[] =
 	"Exit status 1 if a row was changed, taken out or put in; the first such row is named.";
+static const char audit_export_text[] =
+	"JSON lines to standard output; the last line says how far the log goes. The whole log, or\n"
+	"a stretch of it, proves by itself that nothing in it was changed, taken out or moved; with\n"
+	"--object only each row by itself. See audit verify --file and postboot-api(7).";
 static const char follow_text[] =
 	"Goes on after a lost connection where it stopped. With -o json: one event a line.";
 
@@ -196,6 +212,8 @@ const struct command commands[] = {
 	 "give it its next key", device_key_options, device_key, next_text},
 	{"device", "certificate", "ID [--if-rev N]", 1, 1,
 	 "from now on it has a certificate in the place of its key", act_options, device_act, certificate_text},
+	{"device", "history", "ID [--limit N]", 1, 1,
+	 "its attempts, told as a story", device_history_options, device_history, NULL},
 	{"device", "lock", "ID VERSION [--if-rev N]", 2, 2,
 	 "it runs this release, whatever the product's target", act_options, device_lock, NULL},
 	{"device", "unlock", "ID [--if-rev N]", 1, 1,
@@ -231,8 +249,10 @@ const struct command commands[] = {
 
 	{"audit", "list", "[--object X] [--limit N]", 0, 0,
 	 "who did what, and when", audit_list_options, audit_list, NULL},
-	{"audit", "verify", "[--known N:HASH]", 0, 0,
-	 "is the log as it was written?", audit_verify_options, audit_verify, verify_text},
+	{"audit", "verify", "[--known N:HASH | --file F [--head N:HASH]]", 0, 0,
+	 "is the log, or its export, as it was written?", audit_verify_options, audit_verify, verify_text},
+	{"audit", "export", "[--since T] [--until T] [--object X]", 0, 0,
+	 "the log with its hashes, for an auditor", audit_export_options, audit_export, audit_export_text},
 
 	{"explain", NULL, "DEVICE", 1, 1,
 	 "in plain words: why is this device not updated, what to do", NULL, device_explain, NULL},

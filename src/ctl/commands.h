@@ -27,6 +27,7 @@ int device_key(struct ctl *c, const struct args *a);
 int device_lock(struct ctl *c, const struct args *a);
 int device_act(struct ctl *c, const struct args *a); /* the verb is the act */
 int device_remove(struct ctl *c, const struct args *a);
+int device_history(struct ctl *c, const struct args *a);
 int device_import(struct ctl *c, const struct args *a);
 int device_export(struct ctl *c, const struct args *a);
 /* The list of devices with the filters of the options; false: a usage message was printed. */
@@ -43,6 +44,11 @@ int event_follow(struct ctl *c, const struct args *a);
 
 int audit_list(struct ctl *c, const struct args *a);
 int audit_verify(struct ctl *c, const struct args *a);
+int audit_export(struct ctl *c, const struct args *a);
+/* The same of a file that audit_export() has written; `head` "N:HASH" or NULL. */
+int audit_verify_file(struct ctl *c, const char *name, const char *head);
+/* "42:9f86...", as the journal has it. */
+bool audit_known_parse(const char *text, int64_t *ret_seq, const char **ret_hash);
 
 int server_backup(struct ctl *c, const struct args *a);
 int server_status(struct ctl *c, const struct args *a);

@@ -422,6 +422,10 @@ void keep_step(struct engine *e, const struct clock *now);
 /* The clock was set, or we have just started: ages are not believed for a while. */
 void keep_clock_set(struct engine *e);
 
+/* engine_proof.c */
+/* The row of the audit log for an attempt that was closed as a success; nothing for others. */
+int proof_put(const struct job *job, struct store_set *set) ERR_CHECK;
+
 /* engine_import.c */
 /* One that was decided before we stopped is done, rubbish of one that was not goes. Waits for its
  * commits. */

@@ -184,3 +184,111 @@ count() {
 	fi
 	[ "$(ctl device export | wc -l)" -eq 3001 ]
 }
+
+# updated: one device that was updated, and acts beside it.
+updated() {
+	server_start
+	product_add
+	release_add 1.0.0
+	release_add 1.1.0
+	device_add argon-1
+	ctl product target argon 1.1.0 >/dev/null
+	device_start argon-1 1.0.0
+	wait_event 40 '.data == "success"'
+	ctl device hold argon-1 >/dev/null
+}
+
+@test "audit: what a success rests on is in the log; its export is verified by anybody" {
+	updated
+	ctl audit verify
+	ctl -o json audit list --object argon-1 | jq -e '.audit[] | select(.act == "update proved") |
+		.who == "postbootd" and .after.version == "1.1.0" and (.after.sha256 | length) == 64 and
+		.after.report.version == "1.1.0" and (.after.report.boot_id | length) > 0 and
+		.after.from.version == "1.0.0" and ([.after.evidence[] | .held] | all)'
+	ctl audit export >log
+	[ "$(grep -c '"update proved"' log)" -eq 1 ]
+	run ctl audit verify --file log
+	[ "$status" -eq 0 ]
+	[[ $output == "The export is whole: "*" rows, 1 of them proofs."* ]]
+	head=$(ctl -o json audit verify | jq -r '"\(.rows):\(.hash)"')
+	[[ $output == *"$head"* ]]
+	ctl audit verify --file log --head "$head"
+	ctl audit verify --file - <log
+
+	# With nothing of ours, as the man page tells.
+	sed -n '/^import hashlib/,/^\.Ed/p' "$TOP_SRCDIR/man/postboot-api.7" |
+		sed -e '$d' -e 's/\\en/\\n/' >verify.py
+	[ "$(wc -l <verify.py)" -gt 10 ]
+	python3 verify.py <log | grep -q 'rows are whole'
+	for object in argon argon-1; do
+		ctl audit export --object $object >part
+		[ "$(wc -l <part)" -ge 3 ]
+		python3 verify.py <part
+		ctl audit verify --file part
+	done
+	ctl audit export --since 1h --until 2200-01-01T00:00:00Z >part
+	[ "$(wc -l <part)" -eq "$(wc -l <log)" ]
+	ctl audit verify --file part
+	[ "$(ctl audit export --since 2200-01-01T00:00:00Z | wc -l)" -eq 1 ]
+
+	finds() { # FILE WORDS
+		run ctl audit verify --file "$1"
+		echo "$output"
+		[ "$status" -eq 1 ]
+		[[ $output == *"$2"* ]]
+	}
+	sed '3s/"who": *"[a-z0-9 ]*"/"who": "mallory"/' log >bad
+	! cmp -s log bad
+	finds bad "bad:3: row 3 was changed"
+	! python3 verify.py <bad
+	sed 4d log >bad
+	finds bad "the last line counts"
+	! python3 verify.py <bad
+	sed 4d log | sed 's/"rows": *\([0-9]*\)/"rows": 5/' >bad
+	sed -i "s/\"rows\": *5/\"rows\": $(($(wc -l <bad) - 1))/" bad
+	finds bad "bad:4: row 4 is missing"
+	sed '4{h;d};5{G}' log >bad
+	finds bad "row 4 comes after row 5: the rows were moved"
+	sed '$d' log >bad
+	finds bad "the end is missing: the file was cut off"
+	head -n 3 log >bad
+	finds bad "the file was cut off"
+	sed '1,2d' log >bad
+	finds bad "the last line counts"
+	{
+		head -n 3 log
+		tail -n 1 log | sed 's/"rows": *[0-9]*/"rows": 3/'
+	} >bad
+	finds bad "rows 4 to"
+	finds /dev/null "the end is missing"
+	run ctl audit verify --file log --head "3:$(printf 'a%.0s' {1..64})"
+	[ "$status" -eq 1 ]
+	[[ $output == *"row 3 has another hash than --head says"* ]]
+	run ctl audit verify --file log --head "99:$(printf 'a%.0s' {1..64})"
+	[ "$status" -eq 1 ]
+	[[ $output == *"row 99 of --head is not in it"* ]]
+	run ctl audit verify --head 1:x
+	[ "$status" -eq 2 ]
+}
+
+@test "history: a device's attempts as a story" {
+	server_start
+	product_add
+	release_add 1.0.0
+	release_add 1.1.0
+	device_add argon-1
+	[ "$(ctl device history argon-1)" = "Device argon-1 was never offered anything." ]
+	ctl product target argon 1.1.0 >/dev/null
+	device_start argon-1 1.0.0 --fault revert
+	wait_event 40 '.data == "failed"'
+	device_stop argon-1
+	run ctl device history argon-1
+	echo "$output"
+	[ "$status" -eq 0 ]
+	text=$(tr '\n' ' ' <<<"$output" | tr -s ' ')
+	[[ $text == *": reverted "*"it ran 1.0.0 and was offered 1.1.0. It began to download after "* ]]
+	[[ $text == *"restarted "*" later"*"it counts as a failure. Likely cause:"* ]]
+	ctl -o json device history argon-1 | jq -e '.attempts[0].story | contains("was offered 1.1.0")'
+	run ctl device history nobody
+	[ "$status" -eq 1 ]
+}
