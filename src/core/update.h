@@ -10,10 +10,12 @@
 #ifndef CORE_UPDATE_H
 #define CORE_UPDATE_H
 
+#include "core/admit.h"
 #include "core/attempt.h"
 #include "core/diagnosis.h"
 #include "core/event.h"
 #include "core/plan.h"
+#include "core/way.h"
 
 /* In and out: the device and its open attempt. In: what is known around them. */
 struct update {
@@ -23,7 +25,9 @@ struct update {
 
 	const struct product *product;
 	const struct device_group *group; /* the device's, NULL: none */
-	const struct release *target;	  /* per plan_target(), NULL: none */
+	const struct release *goal;	  /* per plan_target(), NULL: none */
+	struct way way;			  /* to the goal */
+	const struct release *target;	  /* per update_aim(), NULL: none */
 	const struct release *release;	  /* of the open attempt; NULL without one */
 	const struct release *home;	  /* device.settled; NULL: none, or it was removed */
 	struct history attempt_history;	  /* of (device, the open attempt's image) */
@@ -33,8 +37,10 @@ struct update {
 	uint64_t random;    /* fresh random bits: attempt id, jitter */
 	/* Our newest absence: deaf for so long, until then (wall). 0: none since the start. */
 	int64_t deaf_ms, listening_ms;
-	int64_t shed_ms; /* wall; when a block was last refused for load, 0: never */
-	int64_t rate;	 /* bytes a second that a download can count on, 0: any */
+	int64_t shed_ms;	    /* wall; when a block was last refused for load, 0: never */
+	int64_t rate;		    /* bytes a second that a download can count on, 0: any */
+	struct admission admission; /* of a download that would begin now */
+	bool crowd;		    /* very many report at once */
 };
 
 enum { UPDATE_EVENTS = 12 };
@@ -63,12 +69,21 @@ struct outcome {
 	bool stepped;	  /* `cause` is valid */
 	bool new_boot;	  /* sessions of earlier boots are stale */
 	bool late;	  /* the report was of a replaced boot and changed nothing */
+	bool turned_away; /* the report found no token: there is no offer, and no harm */
 
 	struct directive directive; /* answer to a report */
 	bool accepted;		    /* answer to a status: 2.04, else 4.09 */
 	int err;		    /* answer to an operator: 0, ERR_BUSY, ... */
 	const char *why;	    /* words for err; static */
 };
+
+/* Sets u->target by the goal and the way to it: the goal, or a stone that comes before it; without
+ * a goal it stays. For whoever has filled the rest; core does it again when what the device runs
+ * has changed. */
+void update_aim(struct update *u);
+
+/* What plan_device() says of it now. */
+struct plan update_plan(const struct update *u);
 
 /* A boot report; out->directive is the answer. */
 void update_report(struct update *u, const struct report *r, struct outcome *out);

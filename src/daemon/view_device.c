@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/view.h"
 
+#include "core/state.h"
+
 const char view_plain_warning[] = "this server does not serve plain devices: set plain-devices = "
 				  "yes in postbootd.conf, or add it with a key";
 
-const char *const view_device_states[] = {"in-sync",  "updating", "waiting",   "held",
-					  "disabled", "new",	  "no-target", NULL};
+#define STATE_WORD(name, word) word,
+const char *const view_device_states[] = {DEVICE_STATE_LIST(STATE_WORD) NULL};
+#undef STATE_WORD
 
 const char *view_device_state(const struct engine_device *now)
 {
-	if (now->device.disabled_ms)
-		return "disabled";
-	if (now->has_attempt)
-		return "updating";
-	if (now->device.hold != HOLD_NONE)
-		return "held";
-	if (!now->device.has_report)
-		return "new";
-	if (!now->has_target)
-		return "no-target";
-	return now->plan.on_target ? "in-sync" : "waiting";
+	return device_state_name(
+		device_state(&now->device, now->has_attempt, now->has_target, now->plan.on_target));
 }
 
 static void put_operator(json_t **o, const struct engine_device *now)
@@ -28,7 +22,7 @@ static void put_operator(json_t **o, const struct engine_device *now)
 
 	view_put_time(o, "disabled", d->disabled_ms);
 	if (d->lock && now->has_target)
-		view_put_text(o, "lock", now->target.version);
+		view_put_text(o, "lock", now->goal);
 	if (d->force)
 		view_put(o, "force", json_true());
 	if (d->hold != HOLD_NONE) {
@@ -42,6 +36,8 @@ static void put_operator(json_t **o, const struct engine_device *now)
 		json_t *target = json_object();
 		view_put(&target, "version", view_text(now->target.version));
 		view_put(&target, "why", json_string(target_why_name(now->why)));
+		if (now->why == TARGET_STONE)
+			view_put_text(&target, "goal", now->goal);
 		view_put(o, "target", target);
 	}
 }
