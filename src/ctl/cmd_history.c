@@ -62,14 +62,10 @@ static void say_steps(struct buf *b, const json_t *a)
 	static const struct {
 		const char *rung, *words;
 	} steps[] = {
-		{"started", "began to download after %s"},
-		{"transferred", "had all of it %s later"},
-		{"verified", "found it good %s later"},
-		{"applying", "took it %s later"},
-		{"rebooted", "restarted %s later"},
-		{"running-target", "ran the new image %s later"},
-		{"confirmed", "confirmed it %s later"},
-		{"stable", "was stable %s later"},
+		{"started", "began to download"}, {"transferred", "had all of it"},
+		{"verified", "found it good"},	  {"applying", "took it"},
+		{"rebooted", "restarted"},	  {"running-target", "ran the new image"},
+		{"confirmed", "confirmed it"},	  {"stable", "was stable"},
 	};
 	int64_t before = get_time(a, "created");
 	char span[TEXT_SHORT], words[120];
@@ -79,10 +75,13 @@ static void say_steps(struct buf *b, const json_t *a)
 		int64_t at = rung_at(a, steps[i].rung);
 		if (at == 0)
 			continue;
-		const char *place = strstr(steps[i].words, "%s");
-		(void)snprintf(words, sizeof(words), "%.*s%s%s", (int)(place - steps[i].words),
-			       steps[i].words, text_span(at > before ? at - before : 0, span),
-			       place + 2);
+		if (at > before)
+			(void)snprintf(words, sizeof(words), "%s %s%s", steps[i].words,
+				       i == 0 ? "after " : "", text_span(at - before, span));
+		else
+			(void)snprintf(words, sizeof(words), "%s at once", steps[i].words);
+		if (at > before && i > 0)
+			(void)strcat(words, " later");
 		say(b, "%s%s", said ? ", " : " It ", words);
 		said++;
 		before = at > before ? at : before;

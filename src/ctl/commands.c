@@ -57,6 +57,8 @@ static const struct option_row device_key_options[] = {
 
 static const struct option_row device_list_options[] = {
 	DEVICE_FILTER_OPTIONS,
+	{"sort", "KEY", "by id, product, state, seen, version or target; -KEY: the other way [id]"},
+	{"watch", NULL, "look again each second, until Ctrl-C"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row device_history_options[] = {
@@ -205,7 +207,7 @@ const struct command commands[] = {
 
 	{"device", "add", "ID --product P [--psk-file F | --psk-generate [--psk-out F] | --certificate | --plain]", 1, 1,
 	 "create a device", device_add_options, device_add, key_text},
-	{"device", "list", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted]", 0, 0,
+	{"device", "list", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted] [--sort KEY] [--watch]", 0, 0,
 	 "all devices", device_list_options, device_list, NULL},
 	{"device", "import", "FILE [--product P] [--psk-out F] [--skip-existing] [--dry-run]", 1, 1,
 	 "add many devices, all or none of them", device_import_options, device_import, import_text},
@@ -269,6 +271,9 @@ const struct command commands[] = {
 	 "versions of this program and of the server", NULL, show_version, NULL},
 	{"help", NULL, "[NOUN [VERB]]", 0, 2,
 	 "this text, or that of a noun or command", NULL, show_help, NULL},
+	/* Without help it is nobody's but the completion's. */
+	{"complete", NULL, "NOUN [PREFIX [PRODUCT]]", 1, 3,
+	 NULL, NULL, complete_names, NULL},
 	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 /* clang-format on */

@@ -53,6 +53,8 @@ bool audit_known_parse(const char *text, int64_t *ret_seq, const char **ret_hash
 int server_backup(struct ctl *c, const struct args *a);
 int server_status(struct ctl *c, const struct args *a);
 int show_version(struct ctl *c, const struct args *a);
+/* Names that begin with a prefix, one a line, for the shell's completion. */
+int complete_names(struct ctl *c, const struct args *a);
 int show_help(struct ctl *c, const struct args *a);
 
 #endif

@@ -279,16 +279,122 @@ updated() {
 	device_add argon-1
 	[ "$(ctl device history argon-1)" = "Device argon-1 was never offered anything." ]
 	ctl product target argon 1.1.0 >/dev/null
-	device_start argon-1 1.0.0 --fault revert
+	device_start argon-1 1.0.0 --fault bootloader-reject
 	wait_event 40 '.data == "failed"'
 	device_stop argon-1
 	run ctl device history argon-1
 	echo "$output"
 	[ "$status" -eq 0 ]
 	text=$(tr '\n' ' ' <<<"$output" | tr -s ' ')
-	[[ $text == *": reverted "*"it ran 1.0.0 and was offered 1.1.0. It began to download after "* ]]
+	[[ $text == *": device-failed "*"it ran 1.0.0 and was offered 1.1.0. It began to download after "* ]]
 	[[ $text == *"restarted "*" later"*"it counts as a failure. Likely cause:"* ]]
 	ctl -o json device history argon-1 | jq -e '.attempts[0].story | contains("was offered 1.1.0")'
 	run ctl device history nobody
 	[ "$status" -eq 1 ]
+}
+
+@test "device list: in any order, stable" {
+	server_start
+	product_add
+	ctl product add blinky >/dev/null
+	release_add 1.0.0
+	release_add 1.9.0
+	release_add 1.10.0
+	printf 'id,product,plain,lock,hold\nd,blinky,1,,\nc,argon,1,1.10.0,\nb,argon,1,1.9.0,yes\na,argon,1,1.0.0,\n' >in.csv
+	ctl device import in.csv
+	order() { ctl -o json device list "$@" | jq -r '[.devices[].id] | join("")'; }
+	[ "$(order)" = abcd ]
+	[ "$(order --sort id)" = abcd ]
+	[ "$(order --sort -id)" = dcba ]
+	[ "$(order --sort product)" = abcd ]
+	[ "$(order --sort -product)" = dabc ]
+	[ "$(order --sort target)" = dabc ]
+	[ "$(order --sort -target)" = cbad ]
+	[ "$(order --sort seen)" = abcd ]
+	[ "$(order --sort -state --product argon)" = acb ]
+	run ctl device list --sort colour
+	[ "$status" -eq 2 ]
+	[[ $output == *'--sort wants id, product, state, seen, version or target, not "colour"'* ]]
+}
+
+@test "device list --watch: redraws on a terminal, repeats what changed elsewhere, ends with Ctrl-C" {
+	server_start
+	product_add
+	ctl device add first --product argon --plain >/dev/null
+	cat >watch.py <<-'END'
+		import fcntl, os, pty, select, signal, struct, subprocess, sys, termios, time
+		ctl = sys.argv[1]
+		pid, fd = pty.fork()
+		if pid == 0:
+		    os.environ["TERM"] = "xterm"
+		    os.execv(ctl, [ctl, "device", "list", "--watch"])
+		fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+		seen = b""
+		def until(what):
+		    global seen
+		    end = time.time() + 60
+		    while what not in seen:
+		        if time.time() > end:
+		            sys.exit("never came: %r in %r" % (what, seen[-500:]))
+		        if select.select([fd], [], [], 1)[0]:
+		            seen += os.read(fd, 65536)
+		until(b"first")
+		assert seen.index(b"\033[?1049h") < seen.index(b"first")
+		subprocess.run([ctl, "device", "add", "second", "--product", "argon", "--plain"], check=True, stdout=subprocess.DEVNULL)
+		until(b"second")
+		# Each frame goes over the one before: the screen is cleared once only.
+		assert seen.count(b"\033[2J") == 0 and seen.count(b"\033[H\033[J") == 1
+		seen = b""
+		fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 4, 60, 0, 0))
+		for i in range(6):
+		    subprocess.run([ctl, "device", "add", "more-%d" % i, "--product", "argon", "--plain"], check=True, stdout=subprocess.DEVNULL)
+		until(b"...\033[K")
+		seen = b""
+		os.write(fd, b"\003")
+		until(b"\033[?25h\033[?1049l")
+		status = os.waitpid(pid, 0)[1]
+		assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, status
+	END
+	python3 watch.py "$POSTBOOTCTL"
+
+	"$POSTBOOTCTL" device list --watch >plain 3>&- &
+	pid=$!
+	until_true 20 grep -q more-5 plain
+	ctl device add later --product argon --plain >/dev/null
+	until_true 20 grep -q later plain
+	kill -TERM "$pid"
+	wait "$pid"
+	! grep -q $'\033' plain
+	[ "$(grep -c '^DEVICE' plain)" -ge 2 ]
+}
+
+@test "complete: names by prefix" {
+	server_start
+	product_add
+	ctl product add blinky >/dev/null
+	release_add 1.0.0
+	release_add 1.1.0
+	{
+		echo id,product,plain
+		seq -f 'unit-%04g,argon,1' 350
+		echo 'unis,argon,1'
+		echo 'unit,argon,1'
+	} >in.csv
+	ctl device import in.csv
+	complete() { ctl complete "$@" | paste -s -d ' '; }
+	[ "$(complete product)" = "argon blinky" ]
+	[ "$(complete product b)" = blinky ]
+	[ "$(complete device unit-034)" = "$(seq -f 'unit-%04g' 340 349 | paste -s -d ' ')" ]
+	[ "$(complete device unis)" = unis ]
+	[ "$(complete device unit | cut -d ' ' -f 1)" = unit ]
+	[ "$(ctl complete device | wc -l)" -eq 200 ]
+	[ "$(complete device unit-0350)" = unit-0350 ]
+	[ -z "$(complete device unit-0351)" ]
+	[ "$(complete release 1.1 argon)" = 1.1.0 ]
+	[ "$(complete release '' blinky)" = "" ]
+	[ "$(complete release 1)" = "1.0.0 1.1.0" ]
+	[ -z "$(complete attempt)" ]
+	run ctl complete nonsense x
+	[ "$status" -eq 2 ]
+	! ctl help | grep -q complete
 }
