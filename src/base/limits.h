@@ -117,15 +117,20 @@ enum {
 	LIMIT_IF_MATCH = 8,	  /* entity tags of one If-Match or If-None-Match */
 	LIMIT_ADMIN_BODY = 65536, /* bytes of a JSON request */
 	LIMIT_ADMIN_CONNECTIONS = 256,
-	LIMIT_ADMIN_PER_USER = 192,   /* of them, so that others have some, too */
-	LIMIT_ADMIN_PER_PROCESS = 64, /* of them */
-	LIMIT_PAGE = 1000,	      /* rows of one answer */
-	LIMIT_DEVICE_ROWS = 200,      /* the same of devices: each row costs several reads */
-	LIMIT_UPLOADS = 8,	      /* images coming in at once */
-	LIMIT_UPLOADS_PER_USER = 6,   /* of them, so that others can upload, too */
-	LIMIT_IMAGES_OPEN = 16,	      /* image files kept open for reading */
-	LIMIT_IMAGE_STRETCHES = 64,   /* pieces of 64 KiB of images kept in memory */
-	LIMIT_IMAGES_BAD = 32,	      /* images that cannot be read, remembered */
+	LIMIT_ADMIN_PER_USER = 192,    /* of them, so that others have some, too */
+	LIMIT_ADMIN_PER_PROCESS = 64,  /* of them */
+	LIMIT_PAGE = 1000,	       /* rows of one answer */
+	LIMIT_DEVICE_ROWS = 200,       /* the same of devices: each row costs several reads */
+	LIMIT_IMPORT_ROWS = 200000,    /* devices of one import */
+	LIMIT_IMPORT_BYTES = 67108864, /* of its text */
+	LIMIT_IMPORT_LINE = 4096,      /* bytes of a line */
+	LIMIT_IMPORT_ERRORS = 100,     /* wrong lines that are told; the others are counted */
+	LIMIT_IMPORT_PART = 64,	       /* devices in one transaction */
+	LIMIT_UPLOADS = 8,	       /* images coming in at once */
+	LIMIT_UPLOADS_PER_USER = 6,    /* of them, so that others can upload, too */
+	LIMIT_IMAGES_OPEN = 16,	       /* image files kept open for reading */
+	LIMIT_IMAGE_STRETCHES = 64,    /* pieces of 64 KiB of images kept in memory */
+	LIMIT_IMAGES_BAD = 32,	       /* images that cannot be read, remembered */
 };
 
 #define LIMIT_IMAGE_DEFAULT ((long long)64 * 1024 * 1024) /* bytes; configurable */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ctl/bar.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
@@ -87,33 +88,6 @@ static void view_release(const struct output *o, const json_t *r)
 	view_label(o, "created");
 	out_printf(o, "%s, %s", out_when(created, when), out_ago(o, created, ago));
 	out_nl(o);
-}
-
-/* The bar stands on stderr while stdout waits for the result. */
-struct bar {
-	const char *name;
-	int shown; /* percent or MiB, so that it is drawn only when it changes */
-	bool utf8;
-};
-
-static void bar_draw(int64_t done, int64_t total, void *arg)
-{
-	enum { WIDTH = 32 };
-	struct bar *b = arg;
-	int percent = total > 0 ? (int)(done * 100 / total) : (int)(done >> 20);
-	int full = total > 0 ? percent * WIDTH / 100 : 0;
-
-	if (percent == b->shown)
-		return;
-	b->shown = percent;
-	if (total <= 0) {
-		fprintf(stderr, "\r\033[K%s  %d MiB", b->name, percent);
-		return;
-	}
-	fprintf(stderr, "\r\033[K%s  ", b->name);
-	for (int i = 0; i < WIDTH; i++)
-		fputs(i < full ? (b->utf8 ? "█" : "#") : (b->utf8 ? "░" : "."), stderr);
-	fprintf(stderr, " %3d %%", percent);
 }
 
 static int upload(struct ctl *c, const struct args *a, struct url *u, FILE *f)

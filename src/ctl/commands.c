@@ -49,15 +49,38 @@ static const struct option_row device_key_options[] = {
 	{"drop-next", NULL, "take the next key away: the current one stays"},
 	{NULL, NULL, NULL},
 };
+/* What device list and device export choose by. */
+/* clang-format off */
+#define DEVICE_FILTER_OPTIONS \
+	{"product", "P", "only devices of this product"}, \
+	{"state", "S", "only in this state: held, disabled, waiting, updating, in-sync, new, no-target"}, \
+	{"hold", "R", "only held for this reason; any: for whatever"}, \
+	{"online", NULL, "only devices that are online"}, \
+	{"offline", NULL, "only devices that are not"}, \
+	{"version", "V", "only devices that run this version, as they say"}, \
+	{"drifted", NULL, "only devices that left their release by themselves"}
+/* clang-format on */
+
 static const struct option_row device_list_options[] = {
-	{"product", "P", "only devices of this product"},
-	{"state", "S",
-	 "only in this state: held, disabled, waiting, updating, in-sync, new, no-target"},
-	{"hold", "R", "only held for this reason; any: for whatever"},
-	{"online", NULL, "only devices that are online"},
-	{"offline", NULL, "only devices that are not"},
-	{"version", "V", "only devices that run this version, as they say"},
-	{"drifted", NULL, "only devices that left their release by themselves"},
+	DEVICE_FILTER_OPTIONS,
+	{"sort", "KEY", "by id, product, state, seen, version or target; -KEY: the other way [id]"},
+	{"watch", NULL, "look again each second, until Ctrl-C"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row device_history_options[] = {
+	{"limit", "N", "the newest N attempts [20]"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row device_import_options[] = {
+	{"product", "P", "the product of those that name none"},
+	{"psk-out", "F", "draw keys for devices without one, and write them to this new file"},
+	{"skip-existing", NULL, "leave devices alone that are there already"},
+	{"dry-run", NULL, "only look whether all of it is right"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row device_export_options[] = {
+	DEVICE_FILTER_OPTIONS,
+	{"format", "F", "csv or jsonl [csv]"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row attempt_list_options[] = {
@@ -108,6 +131,14 @@ static const struct option_row audit_list_options[] = {
 };
 static const struct option_row audit_verify_options[] = {
 	{"known", "N:HASH", "row N must have this hash, as the journal has it"},
+	{"file", "F", "verify an export, without a server; - reads standard input"},
+	{"head", "N:HASH", "of --file: row N is there and has this hash"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row audit_export_options[] = {
+	{"since", "T", "rows from then on: 2026-11-22T23:51:07Z, or 24h"},
+	{"until", "T", "rows before this time"},
+	{"object", "X", "only of this device, product, \"PRODUCT VERSION\" or attempt"},
 	{NULL, NULL, NULL},
 };
 
@@ -161,8 +192,20 @@ static const char watch_text[] =
 	"fails. With -o json: one line for each change.";
 static const char verify_text[] =
 	"Exit status 1 if a row was changed, taken out or put in; the first such row is named.";
+static const char audit_export_text[] =
+	"JSON lines to standard output; the last line says how far the log goes. The whole log, or\n"
+	"a stretch of it, proves by itself that nothing in it was changed, taken out or moved; with\n"
+	"--object only each row by itself. See audit verify --file and postboot-api(7).";
 static const char follow_text[] =
 	"Goes on after a lost connection where it stopped. With -o json: one event a line.";
+
+static const char import_text[] =
+	"FILE is CSV with the names of its columns in the first line, or JSON lines; - reads\n"
+	"standard input. Columns: id, product, psk (hex digits or base64; empty: drawn, see\n"
+	"--psk-out), certificate, plain, lock (a version), hold. If anything is wrong, all of it "
+	"is\n"
+	"told, and nothing is imported.";
+static const char export_text[] = "To standard output. Keys of devices are never in it.";
 
 static const char backup_text[] =
 	"FILE appears when it is whole, with mode 0600: it holds keys of devices. - writes to\n"
@@ -209,8 +252,12 @@ const struct command commands[] = {
 
 	{"device", "add", "ID --product P [--group G] [--development] [--psk-file F | --psk-generate [--psk-out F] | --certificate | --plain]", 1, 1,
 	 "create a device", device_add_options, device_add, key_text},
-	{"device", "list", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted]", 0, 0,
+	{"device", "list", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted] [--sort KEY] [--watch]", 0, 0,
 	 "all devices", device_list_options, device_list, NULL},
+	{"device", "import", "FILE [--product P] [--psk-out F] [--skip-existing] [--dry-run]", 1, 1,
+	 "add many devices, all or none of them", device_import_options, device_import, import_text},
+	{"device", "export", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted] [--format F]", 0, 0,
+	 "devices as a file for import, without their keys", device_export_options, device_export, export_text},
 	{"device", "show", "ID", 1, 1,
 	 "what it runs, what it should run, its last attempt", NULL, device_show, NULL},
 	{"device", "key", "ID --psk-file F | --psk-generate [--psk-out F] [--now] | --drop-next", 1, 1,
@@ -223,6 +270,8 @@ const struct command commands[] = {
 	 "from now on only a lock reaches it", act_options, device_act, NULL},
 	{"device", "production", "ID [--if-rev N]", 1, 1,
 	 "no longer a development device", act_options, device_act, NULL},
+	{"device", "history", "ID [--limit N]", 1, 1,
+	 "its attempts, told as a story", device_history_options, device_history, NULL},
 	{"device", "lock", "ID VERSION [--if-rev N]", 2, 2,
 	 "it runs this release, whatever else is its target", act_options, device_lock, NULL},
 	{"device", "unlock", "ID [--if-rev N]", 1, 1,
@@ -281,8 +330,10 @@ const struct command commands[] = {
 
 	{"audit", "list", "[--object X] [--limit N]", 0, 0,
 	 "who did what, and when", audit_list_options, audit_list, NULL},
-	{"audit", "verify", "[--known N:HASH]", 0, 0,
-	 "is the log as it was written?", audit_verify_options, audit_verify, verify_text},
+	{"audit", "verify", "[--known N:HASH | --file F [--head N:HASH]]", 0, 0,
+	 "is the log, or its export, as it was written?", audit_verify_options, audit_verify, verify_text},
+	{"audit", "export", "[--since T] [--until T] [--object X]", 0, 0,
+	 "the log with its hashes, for an auditor", audit_export_options, audit_export, audit_export_text},
 
 	{"explain", NULL, "DEVICE", 1, 1,
 	 "in plain words: why is this device not updated, what to do", NULL, device_explain, NULL},
@@ -294,6 +345,9 @@ const struct command commands[] = {
 	 "versions of this program and of the server", NULL, show_version, NULL},
 	{"help", NULL, "[NOUN [VERB]]", 0, 2,
 	 "this text, or that of a noun or command", NULL, show_help, NULL},
+	/* Without help it is nobody's but the completion's. */
+	{"complete", NULL, "NOUN [PREFIX [PRODUCT]]", 1, 3,
+	 NULL, NULL, complete_names, NULL},
 	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 /* clang-format on */

@@ -35,6 +35,11 @@ int device_group(struct ctl *c, const struct args *a);
 int device_lock(struct ctl *c, const struct args *a);
 int device_act(struct ctl *c, const struct args *a); /* the verb is the act */
 int device_remove(struct ctl *c, const struct args *a);
+int device_history(struct ctl *c, const struct args *a);
+int device_import(struct ctl *c, const struct args *a);
+int device_export(struct ctl *c, const struct args *a);
+/* The list of devices with the filters of the options; false: a usage message was printed. */
+bool device_list_url(struct ctl *c, const struct args *a, struct url *u);
 int device_explain(struct ctl *c, const struct args *a);
 
 int attempt_list(struct ctl *c, const struct args *a);
@@ -58,10 +63,17 @@ int hook_drop(struct ctl *c, const struct args *a);
 
 int audit_list(struct ctl *c, const struct args *a);
 int audit_verify(struct ctl *c, const struct args *a);
+int audit_export(struct ctl *c, const struct args *a);
+/* The same of a file that audit_export() has written; `head` "N:HASH" or NULL. */
+int audit_verify_file(struct ctl *c, const char *name, const char *head);
+/* "42:9f86...", as the journal has it. */
+bool audit_known_parse(const char *text, int64_t *ret_seq, const char **ret_hash);
 
 int server_backup(struct ctl *c, const struct args *a);
 int server_status(struct ctl *c, const struct args *a);
 int show_version(struct ctl *c, const struct args *a);
+/* Names that begin with a prefix, one a line, for the shell's completion. */
+int complete_names(struct ctl *c, const struct args *a);
 int show_help(struct ctl *c, const struct args *a);
 
 #endif

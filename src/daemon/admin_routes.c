@@ -56,6 +56,9 @@ static const struct route routes[] = {
 	{"POST",   "/v1/devices/*/disable", "", BODY_JSON, NULL, device_disable, true},
 	{"POST",   "/v1/devices/*/enable", "", BODY_JSON, NULL, device_enable, true},
 
+	{"POST",   "/v1/imports", " dry_run skip_existing ", BODY_LINES, devices_import_head,
+	 devices_import, false},
+
 	{"GET",    "/v1/attempts",
 	 " device product release verdict charged since until open before limit ", BODY_JSON, NULL,
 	 attempts_list, false},

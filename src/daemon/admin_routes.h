@@ -29,6 +29,7 @@ route_fn attempts_list, attempt_get, attempt_cancel;
 route_fn events_get;
 route_fn hooks_list, hooks_post, hook_get, hook_patch, hook_delete, hook_pause, hook_resume;
 route_fn hook_test, hook_dead, hook_dead_retry, hook_dead_drop;
+route_fn devices_import_head, devices_import;
 route_fn backup_make;
 route_fn audit_list, audit_verify;
 
@@ -36,6 +37,11 @@ route_fn audit_list, audit_verify;
 size_t release_upload_write(struct request *rq, const char *ptr, size_t len);
 void release_upload_abort(struct release_upload *up); /* the client is gone */
 void release_upload_free(struct release_upload *up);  /* NULL is fine */
+
+/* Bytes of an import have come. */
+void import_upload_write(struct request *rq, const char *ptr, size_t len);
+void import_upload_abort(struct import_upload *up); /* the client is gone; NULL is fine */
+void import_upload_free(struct import_upload *up);  /* NULL is fine */
 
 /* Answers with the row named by rq, as it is now; `status` 201 adds its Location. */
 void reply_device(struct request *rq, unsigned status, const char *id);

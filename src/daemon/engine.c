@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "daemon/engine_import_inner.h"
 #include "daemon/engine_internal.h"
 
 uint64_t engine_random(void)
@@ -354,6 +355,7 @@ void engine_free(struct engine *e)
 	if (!e)
 		return;
 	sweeps_free(e);
+	import_free(e->import);
 	for (size_t i = 0; i < ENGINE_BUCKETS; i++) {
 		LIST_EACH(it, next, &e->buckets[i])
 		{
@@ -412,6 +414,8 @@ int engine_start(struct engine *e)
 {
 	int err = keep_restored(e);
 
+	if (!err)
+		err = import_resume(e);
 	return err ? err : timer_start(e);
 }
 

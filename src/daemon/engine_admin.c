@@ -303,6 +303,10 @@ void engine_release_remove(struct engine *e, const struct actor *by, const char 
 		act_answer(done, ctx, ERR_STALE, act_stale_why);
 		return;
 	}
+	if (import_bars(e)) {
+		act_answer(done, ctx, ERR_BUSY, import_bars(e));
+		return;
+	}
 	int err = store_release_use(e->conf.store, r->id, &use);
 	if (err) {
 		act_answer(done, ctx, err, act_store_why(err));
@@ -342,6 +346,10 @@ void engine_device_add(struct engine *e, const struct actor *by, const struct de
 	if (!catalog_product(e, d->product) || (d->group && (!g || g->product != d->product))) {
 		act_answer(done, ctx, ERR_NOENT,
 			   d->group ? "the product has no such group" : "no such product");
+		return;
+	}
+	if (import_bars(e)) {
+		act_answer(done, ctx, ERR_BUSY, import_bars(e));
 		return;
 	}
 	put.device.rev = 0;

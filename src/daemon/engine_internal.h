@@ -217,6 +217,8 @@ struct engine {
 	int64_t retire_at_ms, retire_age_ms; /* monotonic */
 	bool retire_waits;		     /* a step of retention is on its way */
 	uint64_t retired;		     /* rows, since the last look began */
+	struct import *import; /* of devices, under way (engine_import.h); NULL: none */
+	bool import_step_due;  /* by the tick: nobody waits for it */
 	struct {
 		void (*fn)(void *ctx, uint64_t head); /* NULL: a free place */
 		void *ctx;
@@ -463,6 +465,18 @@ int keep_restored(struct engine *e) ERR_CHECK;
 void keep_step(struct engine *e, const struct clock *now);
 /* The clock was set, or we have just started: ages are not believed for a while. */
 void keep_clock_set(struct engine *e);
+
+/* engine_proof.c */
+/* The row of the audit log for an attempt that was closed as a success; nothing for others. */
+int proof_put(const struct job *job, struct store_set *set) ERR_CHECK;
+
+/* engine_import.c */
+/* One that was decided before we stopped is done, rubbish of one that was not goes. Waits for its
+ * commits. */
+int import_resume(struct engine *e) ERR_CHECK;
+void import_tick(struct engine *e, int64_t now_ms);
+/* Why what it has checked may not be changed now; NULL: it may. */
+const char *import_bars(const struct engine *e);
 
 /* engine_sweep.c: walks over many devices in steps that never hold the loop, running a job of
  * the kind on each that is concerned. */

@@ -162,7 +162,7 @@ int job_put(struct job *job, struct store_set *set)
 	}
 	for (unsigned i = 0; i < out->event_count && !err; i++)
 		err = job_put_event(job, set, i);
-	return err;
+	return err ? err : proof_put(job, set);
 }
 
 /* What it spoke before is of no use any more. */

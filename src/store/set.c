@@ -211,6 +211,17 @@ void store_set_audit(struct store_set *set, const struct store_audit *a)
 	copy->after = put(&end, a->after);
 }
 
+void store_set_import(struct store_set *set, int64_t part, const char *rows)
+{
+	size_t size = strlen(rows) + 1;
+	struct op_import *op = add(set, OP_IMPORT, sizeof(*op) + size);
+
+	if (!op)
+		return;
+	op->part = part;
+	op->rows = memcpy(op + 1, rows, size);
+}
+
 void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 		    int64_t offline_at_ms)
 {

@@ -37,6 +37,7 @@ enum op_kind {
 	OP_DEAD_DUE,	   /* struct op_dead */
 	OP_DEAD_FAILED,
 	OP_DEAD_DELETE,
+	OP_IMPORT,	   /* struct op_import, its text behind it */
 };
 
 struct op {
@@ -93,6 +94,11 @@ struct op_hook {
 struct op_dead {
 	int64_t hook, id; /* id 0: all of the hook */
 	char error[LIMIT_HOOK_ERROR + 1];
+};
+
+struct op_import {
+	int64_t part;
+	const char *rows; /* "": it goes */
 };
 
 struct store_set {

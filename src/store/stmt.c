@@ -159,11 +159,18 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"INSERT INTO audit (seq, at_ms, who, act, object, before, after, hash) "
 		"VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
 
+	WRITE(STMT_IMPORT_PUT, "INSERT INTO import_part (part, rows) VALUES (?, ?)"),
+	WRITE(STMT_IMPORT_DELETE, "DELETE FROM import_part WHERE part = ?"),
+
 	READ(STMT_META, "SELECT value FROM meta WHERE key = ?"),
 	READ(STMT_EVENT_LAST, "SELECT seq FROM event WHERE seq > ? ORDER BY seq DESC LIMIT 1"),
 	READ(STMT_EVENT_FIRST, "SELECT seq FROM event WHERE seq > 0 ORDER BY seq LIMIT 1"),
 
 	READ(STMT_AUDIT_LAST, "SELECT seq FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1"),
+
+	READ(STMT_IMPORT, "SELECT rows FROM import_part WHERE part = ?"),
+	READ(STMT_IMPORT_LAST,
+		"SELECT part FROM import_part WHERE part >= 0 ORDER BY part DESC LIMIT 1"),
 
 	READ(STMT_PRODUCT, PRODUCT_SELECT "WHERE id = ?"),
 	READ(STMT_PRODUCT_BY_NAME, PRODUCT_SELECT "WHERE name = ?"),

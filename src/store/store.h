@@ -198,6 +198,9 @@ void store_set_dead(struct store_set *set, const struct store_dead *d);
 void store_set_dead_due(struct store_set *set, int64_t hook, int64_t id);
 void store_set_dead_failed(struct store_set *set, int64_t hook, int64_t id, const char *error);
 void store_set_dead_delete(struct store_set *set, int64_t hook, int64_t id);
+/* A part of an import of devices, text of its caller's; part 0 is the decision to import the others
+ * (schema/0013_imports.sql). "": it goes, ERR_NOENT if there is none. ERR_EXIST if it is there. */
+void store_set_import(struct store_set *set, int64_t part, const char *rows);
 
 /* Takes the set, always; `done` is called exactly once, by store_deliver(). */
 void store_submit(struct store *s, struct store_set *set);
@@ -358,6 +361,11 @@ struct store_audit_check {
 /* The next rows, at most `limit`; acts may be committed in between. An error is one of reading
  * and the same step can be tried again. */
 int store_audit_check(struct store *s, unsigned limit, struct store_audit_check *c) ERR_CHECK;
+
+/* A part of an import (store_set_import), which the caller frees; and the last there is, ERR_NOENT
+ * if none. */
+int store_import(struct store *s, int64_t part, char **ret_rows) ERR_CHECK;
+int store_import_last(struct store *s, int64_t *ret_part) ERR_CHECK;
 
 /* Who uses a release: target of a product or a group, lock of a device, open attempt (first found).
  */

@@ -368,6 +368,16 @@ static int write_audit(struct db *db, store_hash *hash, struct store_set *set,
 	return 0;
 }
 
+static int write_import(struct db *db, const struct op_import *op)
+{
+	enum stmt_id id = op->rows[0] ? STMT_IMPORT_PUT : STMT_IMPORT_DELETE;
+	int err = bind_int(db->stmt[id], 1, op->part);
+
+	if (!err && op->rows[0])
+		err = bind_str(db->stmt[id], 2, op->rows);
+	return err ? err : run_one(db, id, ERR_NOENT);
+}
+
 /* A device that was removed meanwhile is nobody's error. */
 static int write_seen(struct db *db, const struct op_seen *op)
 {
@@ -524,6 +534,8 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 	case OP_DEAD_FAILED:
 	case OP_DEAD_DELETE:
 		return hooks_write(db, set, op);
+	case OP_IMPORT:
+		return write_import(db, data);
 	}
 	return ERR_INVAL;
 }

@@ -16,7 +16,7 @@ proto  | base core wire                | coap cbor                              
 store  | base core                     | sqlite                                     | any
 net    | base wire                     | uv mbedtls mbedtls-hash                    | socket
 daemon | base core wire proto store net| uv microhttpd jansson systemd curl mbedtls-hash | socket
-ctl    | base wire/image wire/image_json core/image | curl jansson                  | socket
+ctl    | base wire/image wire/image_json core/image | curl jansson mbedtls-hash             | socket
 emu    | base wire/cbor                | coap openssl cbor                          | socket
 T
 

@@ -33,11 +33,13 @@ static json_t *routes(void)
 
 	for (size_t i = 0; i < route_count(); i++) {
 		const struct route *r = route_at(i);
-		(void)json_array_append_new(
-			list,
-			json_pack("{s:s,s:s,s:o,s:b,s:s}", "method", r->method, "path", r->path,
-				  "query", query_words(r->query), "matches", (int)r->matches,
-				  "body", r->body == BODY_IMAGE ? "image" : "json"));
+		(void)json_array_append_new(list, json_pack("{s:s,s:s,s:o,s:b,s:s}", "method",
+							    r->method, "path", r->path, "query",
+							    query_words(r->query), "matches",
+							    (int)r->matches, "body",
+							    r->body == BODY_IMAGE   ? "image"
+							    : r->body == BODY_LINES ? "lines"
+										    : "json"));
 	}
 	return list;
 }
@@ -170,6 +172,8 @@ static json_t *limits(void)
 		{"#/components/schemas/Products/properties/products/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/Releases/properties/releases/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/Devices/properties/devices/maxItems", LIMIT_DEVICE_ROWS},
+		{"#/components/schemas/ImportProblem/properties/errors/maxItems",
+		 LIMIT_IMPORT_ERRORS},
 		{"#/components/schemas/Attempts/properties/attempts/maxItems", LIMIT_PAGE},
 	};
 	json_t *o = json_object();

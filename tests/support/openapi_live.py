@@ -246,11 +246,12 @@ def refusals(doc, server):
         names = re.sub(r"{[^}]*}", "nobody", names)
         m = method.upper()
         image = body_kind(op) == "image"
+        lines = body_kind(op) == "lines"
         server.want(400, m, names + "?no-such-key=1")
         if "{" in path:
             server.want(404, m, names + ("?version=1" if image else ""), *([b"x"] if image else body_of(doc, op)))
             server.want(414, m, re.sub(r"{[^}]*}", "n" * 2100, path))
-        if not image:
+        if not image and not lines:
             server.want(413, m, names, b" " * 65537, Content_Type="application/json")
             server.want(415, m, names, b"{}", Content_Type="text/plain")
     for path in doc["paths"]:
@@ -438,6 +439,31 @@ def drive_devices(server, ids):
         want(200, "GET", f"/v1/devices/{device}/explain")
 
 
+def drive_imports(server):
+    """Devices as JSON lines: wrong ones, right ones, the same again."""
+    def lines(status, query, *rows):
+        return server.want(status, "POST", "/v1/imports" + query, "".join(json.dumps(r) + "\n" for r in rows).encode(),
+                           Content_Type="application/x-ndjson")
+
+    a = {"id": "i1", "product": "p%1", "psk": "1a" * 16, "hold": True, "lock": "1"}
+    b = {"id": "i2", "product": "p%1", "certificate": True}
+    c = {"id": "i3", "product": "p%1", "plain": True}
+    wrong = lines(400, "", a, {"id": "i4"}, a, {"id": "i5", "product": "p%1", "psk": "no"})
+    if [e["line"] for e in wrong["errors"]] != [2, 3, 4] or wrong["errors"][1]["other_line"] != 1:
+        raise Wrong(f"POST /v1/imports: {wrong}")
+    lines(200, "?dry_run=1", a, b, c)
+    server.want(404, "GET", "/v1/devices/i1")
+    lines(200, "", a, b)
+    lines(400, "", a)
+    if lines(200, "?skip_existing=1", b, c)["skipped_lines"] != "1":
+        raise Wrong("POST /v1/imports: not the first is skipped")
+    server.want(415, "POST", "/v1/imports", b"{}", Content_Type="application/json")
+    server.want(411, "POST", "/v1/imports", None, Content_Type="application/x-ndjson", Content_Length=None)
+    server.want(413, "POST", "/v1/imports", b"", Content_Type="application/x-ndjson", Content_Length=str((64 << 20) + 1))
+    for device in ("i1", "i2", "i3"):
+        server.want(204, "DELETE", "/v1/devices/" + device)
+
+
 def drive_attempts(server, ids):
     want = server.want
     rows = want(200, "GET", "/v1/attempts?limit=1000")["attempts"]
@@ -596,7 +622,7 @@ NOT_DRIVEN["409"] = {
     "setGroupTarget", "moveDevice", "developDevice", "produceDevice",
     "changeProduct", "setTarget", "removeDevice", "lockDevice", "unlockDevice", "forceDevice",
     "unforceDevice", "holdDevice", "unholdDevice", "disableDevice", "enableDevice",
-    "certifyDevice", "makeBackup", "changeHook", "removeHook", "pauseHook", "resumeHook", "testHook",
+    "certifyDevice", "makeBackup", "changeHook", "removeHook", "pauseHook", "resumeHook", "testHook", "importDevices",
 }
 
 # Of an audit log that somebody changed: its own tests have that.
@@ -625,6 +651,7 @@ def live(doc, path, folder, ids):
     golden(judge, folder)
     drive_products(server)
     drive_devices(server, ids)
+    drive_imports(server)
     drive_tags(server, ids)
     drive_attempts(server, ids)
     drive_hooks(server)
