@@ -30,6 +30,8 @@
 	X(EVENT_DEVICE_DISABLED, "device/disabled", "true")                                        \
 	X(EVENT_DEVICE_ENABLED, "device/disabled", "false")                                        \
 	X(EVENT_DEVICE_CONVERGED, "device/converged", "")                                          \
+	X(EVENT_RELEASE_QUARANTINED, "release/quarantined", "true")                                \
+	X(EVENT_RELEASE_NOT_QUARANTINED, "release/quarantined", "false")                           \
 	X(EVENT_STORE_RESTORED, "store/restored", "")
 
 enum event_kind {

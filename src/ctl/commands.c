@@ -19,6 +19,8 @@ static const struct option_row release_add_options[] = {
 	{"version", "V", "what a device running it reports as its version"},
 	{"running", "KIND:HEX", "a digest a device running it reports; may be repeated"},
 	{"reports", "LIST", "no-digest, no-confirm: what devices running it cannot report"},
+	{"draft", NULL, "not active yet: no target until release activate"},
+	{"label-anyway", NULL, "even if the image says that it is another version"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row device_add_options[] = {
@@ -146,7 +148,7 @@ const struct command commands[] = {
 	{"product", "ca", "NAME FILE|none [--if-rev N]", 2, 2,
 	 "who signs certificates of its devices", act_options, product_ca, ca_text},
 
-	{"release", "add", "PRODUCT FILE --version V [--running KIND:HEX]... [--reports LIST]", 2, 2,
+	{"release", "add", "PRODUCT FILE --version V [--running KIND:HEX]... [--reports LIST] [--draft] [--label-anyway]", 2, 2,
 	 "upload an image", release_add_options, release_add, release_text},
 	{"release", "list", "[PRODUCT]", 0, 1,
 	 "all releases", NULL, release_list, NULL},
@@ -154,6 +156,12 @@ const struct command commands[] = {
 	 "one release", NULL, release_show, NULL},
 	{"release", "inspect", "FILE", 1, 1,
 	 "what an image says of itself, without the server", NULL, release_inspect, NULL},
+	{"release", "activate", "PRODUCT VERSION [--if-rev N]", 2, 2,
+	 "a draft, or a quarantined one that is good after all", act_options, release_state, NULL},
+	{"release", "quarantine", "PRODUCT VERSION [--if-rev N]", 2, 2,
+	 "offer it to nobody, and end its attempts", act_options, release_state, NULL},
+	{"release", "withdraw", "PRODUCT VERSION [--if-rev N]", 2, 2,
+	 "the same for good", act_options, release_state, NULL},
 	{"release", "remove", "PRODUCT VERSION [--if-rev N]", 2, 2,
 	 "delete a release that nothing uses", act_options, release_remove, NULL},
 
