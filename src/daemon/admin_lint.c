@@ -27,6 +27,22 @@ static bool take_digests(struct request *rq, const struct image *im, struct rele
 	return true;
 }
 
+/* What devices compare theirs with. */
+static bool take_counter(struct request *rq, const struct image_facts *facts, struct requires *q)
+{
+	if (facts->security_counter < 0)
+		return true;
+	if (q->has_security_counter && q->security_counter != facts->security_counter) {
+		reply_problem(rq, 400, "invalid",
+			      "security_counter: %lld was given, but the image has %lld",
+			      (long long)q->security_counter, (long long)facts->security_counter);
+		return false;
+	}
+	q->has_security_counter = true;
+	q->security_counter = facts->security_counter;
+	return true;
+}
+
 bool lint_release(struct request *rq, const struct product *p, const struct image *im,
 		  bool label_anyway, struct release *r)
 {
@@ -55,5 +71,5 @@ bool lint_release(struct request *rq, const struct product *p, const struct imag
 	}
 	r->image = *facts;
 	r->label_anyway = !fits;
-	return take_digests(rq, im, r);
+	return take_counter(rq, facts, &r->requires) && take_digests(rq, im, r);
 }

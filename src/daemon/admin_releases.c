@@ -10,6 +10,7 @@
 #include "daemon/admin_args.h"
 #include "daemon/admin_lint.h"
 #include "daemon/admin_match.h"
+#include "daemon/admin_requires.h"
 #include "daemon/admin_routes.h"
 #include "daemon/images_inspect.h"
 #include "daemon/view.h"
@@ -304,8 +305,8 @@ void release_add_head(struct request *rq)
 	if (!find_product(rq, rq->name[0], &ru->product) ||
 	    !query_text(rq, "version", sizeof(version), version) ||
 	    !check_version(rq, "version", version) || !release_is_new(rq, &ru->product, version) ||
-	    !reports_arg(rq, &ru->release) || !query_flag(rq, "draft", &draft) ||
-	    !query_flag(rq, "label_anyway", &ru->label_anyway))
+	    !reports_arg(rq, &ru->release) || !requires_args(rq, version, &ru->release.requires) ||
+	    !query_flag(rq, "draft", &draft) || !query_flag(rq, "label_anyway", &ru->label_anyway))
 		return;
 	if (draft)
 		ru->release.state = RELEASE_DRAFT;

@@ -34,7 +34,6 @@
 	X(sha256, PLAIN, sha256, )                                                                 \
 	X(no_digest, PLAIN, no_digest, )                                                           \
 	X(no_confirm, PLAIN, no_confirm, )                                                         \
-	X(created_ms, PLAIN, created_ms, )                                                         \
 	X(rev, PLAIN, rev, )                                                                       \
 	X(state, WORD, state, release_state)                                                       \
 	X(state_ms, PLAIN, state_ms, )                                                             \
@@ -48,7 +47,13 @@
 	X(image_project, PLAIN, image.project, )                                                   \
 	X(image_detail, PLAIN, image.detail, )                                                     \
 	X(signed_by, PLAIN, signed_by, )                                                           \
-	X(label_anyway, PLAIN, label_anyway, )
+	X(label_anyway, PLAIN, label_anyway, )                                                     \
+	X(min_version, PLAIN, requires.min_version, )                                              \
+	X(must_pass, PLAIN, requires.must_pass, )                                                  \
+	X(hardware, PLAIN, requires.hardware, )                                                    \
+	X(boot_loader, PLAIN, requires.boot_loader, )                                              \
+	X(security_counter, OPTION, requires.security_counter, requires.has_security_counter)      \
+	X(created_ms, PLAIN, created_ms, )
 
 /* struct digest */
 #define DIGEST_COLUMNS(X)                                                                          \

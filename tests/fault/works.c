@@ -466,6 +466,7 @@ const struct work works[] = {
 	{.name = "backup", .run = backup, .product = "-copy", .aside = true},
 	{.name = "restore", .run = restore, .prepare = with_a_backup, .aside = true},
 	SET("retention", forget),
+	SET("release quarantine", quarantine_release),
 	SET("release remove", remove_release),
 	SET("device remove", remove_device),
 };

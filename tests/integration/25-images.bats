@@ -89,6 +89,12 @@ refused() { # TEXT FILE VERSION [OPTION]... : and nothing is left of it
 	refused "was given, but the image has mcuboot:" m 1.2.3 \
 		--running "mcuboot:$(printf '00%.0s' {1..32})"
 
+	image mcuboot "$T/n" version=2.0.0 counter=7
+	refused "security_counter: 8 was given, but the image has 7" n 2.0.0 --security-counter 8
+	upload n 2.0.0 >/dev/null
+	[ "$("$POSTBOOTCTL" -o json release show p 2.0.0 | jq .requires.security_counter)" = 7 ]
+	"$POSTBOOTCTL" release remove p 2.0.0 >/dev/null
+
 	upload m 1.2.3 >/dev/null
 	[ "$("$POSTBOOTCTL" -o json release show p 1.2.3 |
 		jq -c '[.state, .rev, .image.format, .image.version, .label_anyway, (.running | length)]')" = \
@@ -103,7 +109,7 @@ refused() { # TEXT FILE VERSION [OPTION]... : and nothing is left of it
 	[ "$("$POSTBOOTCTL" -o json release show p pilot | jq .label_anyway)" = true ]
 	[ "$("$POSTBOOTCTL" -o json audit list |
 		jq -c '[.audit[] | select(.act == "release add") | .after | [.image_version, .label_anyway]] | sort')" = \
-		'[["1.2.3",null],["1.2.3",true]]' ]
+		'[["1.2.3",null],["1.2.3",true],["2.0.0",null]]' ]
 	# what says nothing takes any label
 	head -c 1000 /dev/urandom >"$T/r"
 	upload r anything >/dev/null
