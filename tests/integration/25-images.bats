@@ -129,6 +129,10 @@ refused() { # TEXT FILE VERSION [OPTION]... : and nothing is left of it
 	run "$POSTBOOTCTL" product target p 1.2.3
 	[ "$status" -eq 1 ]
 	[[ $output == *"release 1.2.3 is a draft; only an active one can be a target"* ]]
+	"$POSTBOOTCTL" group add p g >/dev/null
+	run "$POSTBOOTCTL" group target p g 1.2.3
+	[ "$status" -eq 1 ]
+	[[ $output == *"release 1.2.3 is a draft; only an active one can be a target"* ]]
 	[ "$("$POSTBOOTCTL" release activate p 1.2.3)" = "Release 1.2.3 of product p is active." ]
 	"$POSTBOOTCTL" product target p 1.2.3 >/dev/null
 	"$POSTBOOTCTL" device add d --product p --plain >/dev/null
