@@ -25,6 +25,7 @@ enum {
 	LIMIT_DIGEST_KINDS = 4,	  /* running digests of a release */
 	LIMIT_IMAGE_TEXT = 47,	  /* bytes of a name that an image has for itself */
 	LIMIT_IMAGE_DETAIL = 255, /* bytes of what else is told of an image */
+	LIMIT_KEY_ID = 16,	  /* hex digits that name a key of a product */
 	LIMIT_IMAGE_DIGESTS = 2,  /* digests of an image that devices report */
 	LIMIT_BOOT_ID_MIN = 8,	  /* bytes */
 	LIMIT_BOOT_ID = 16,	  /* bytes */

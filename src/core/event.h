@@ -32,6 +32,8 @@
 	X(EVENT_DEVICE_CONVERGED, "device/converged", "")                                          \
 	X(EVENT_HOOK_DISABLED, "hook/disabled", "")                                                \
 	X(EVENT_HOOK_MISSED, "hook/missed", "")                                                    \
+	X(EVENT_RELEASE_QUARANTINED, "release/quarantined", "true")                                \
+	X(EVENT_RELEASE_NOT_QUARANTINED, "release/quarantined", "false")                           \
 	X(EVENT_STORE_RESTORED, "store/restored", "")
 
 enum event_kind {

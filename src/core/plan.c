@@ -55,6 +55,8 @@ static uint32_t plan_against_target(const struct device *d, const struct product
 	blocked |= plan_rule_blocks(d, p, target);
 	if (target->unavailable && !m.on_target)
 		blocked |= BIT(BLOCK_IMAGE);
+	if (target->state != RELEASE_ACTIVE && !m.on_target)
+		blocked |= BIT(BLOCK_RELEASE);
 	return blocked;
 }
 

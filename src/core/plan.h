@@ -46,6 +46,8 @@
 	  "device lock ID VERSION, or: product set PRODUCT allow-downgrade=1")                     \
 	X(BLOCK_IMAGE, "image-unavailable", "the server cannot read its copy of the image",        \
 	  "put the image file back, or upload the same bytes again; see postbootctl status")       \
+	X(BLOCK_RELEASE, "release-quarantined", "the release is not offered any more",             \
+	  "another target, or, if it is good after all: release activate PRODUCT VERSION")         \
 	X(BLOCK_BACKOFF, "retry-backoff", "the last attempt failed; the next one waits",           \
 	  "wait until the time shown")                                                             \
 	X(BLOCK_HELD, "held", "the device is held", "device unhold ID, once the cause is removed") \

@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "core/digest.h"
+#include "core/image.h"
 #include "core/requires.h"
 
 /* Product policy: every setting is a whole number; times are in seconds. The names are the
@@ -83,8 +84,28 @@ struct product {
 	char protocol_options[LIMIT_TALK_OPTIONS + 1]; /* lines of name=value */
 };
 
+/* Only an active release may become a target; one that is neither active nor a draft has been one
+ * and is offered no more. X(name, word) */
+#define RELEASE_STATE_LIST(X)                                                                      \
+	X(RELEASE_ACTIVE, "active")                                                                \
+	X(RELEASE_DRAFT, "draft")                                                                  \
+	X(RELEASE_QUARANTINED, "quarantined")                                                      \
+	X(RELEASE_WITHDRAWN, "withdrawn")
+
+enum release_state {
+#define RELEASE_STATE_ENUM(name, word) name,
+	RELEASE_STATE_LIST(RELEASE_STATE_ENUM)
+#undef RELEASE_STATE_ENUM
+};
+const char *release_state_name(enum release_state state);
+/* May a release go from one to the other? A draft is activated or withdrawn, an active one
+ * quarantined or withdrawn, a quarantined one activated again or withdrawn; withdrawn is the end.
+ */
+bool release_state_follows(enum release_state from, enum release_state to);
+
 struct release {
 	int64_t id; /* 0 until stored */
+	int64_t rev;
 	int64_t product;
 	char version[LIMIT_VERSION + 1];
 	int64_t size_bytes;
@@ -95,7 +116,12 @@ struct release {
 	bool no_digest;	 /* devices running it cannot report a digest */
 	bool no_confirm; /* devices running it cannot report a confirmation */
 	int64_t created_ms;
-	bool unavailable; /* our copy of the image cannot be read at present; never stored */
+	enum release_state state;
+	int64_t state_ms;		  /* since when; 0: from the beginning */
+	struct image_facts image;	  /* what it says of itself */
+	char signed_by[LIMIT_KEY_ID + 1]; /* id of the product's key that signed it, "": none */
+	bool label_anyway; /* its label differs from what it says, and was meant to */
+	bool unavailable;  /* our copy of the image cannot be read at present; never stored */
 };
 
 /* Names and version labels: 1..max bytes of printable ASCII without spaces, quotes, slashes

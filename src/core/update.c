@@ -70,6 +70,19 @@ void update_pending(struct update *u, const struct plan *plan, struct outcome *o
 		    ABOUT_DEVICE, 0);
 }
 
+/* A release that is not active any more: an attempt that may not apply it yet ends, as if an
+ * operator had cancelled it; the gate refuses one that is `verified`. */
+static void update_quarantine(struct update *u, struct outcome *out)
+{
+	struct attempt *a = &u->attempt;
+
+	if (!u->has_attempt || !u->release || u->release->state == RELEASE_ACTIVE ||
+	    a->cancel_requested || !attempt_step(a->state, CAUSE_CANCEL).known)
+		return;
+	a->cancel_requested = true;
+	update_cause(u, CAUSE_CANCEL, out);
+}
+
 void update_target(struct update *u, struct outcome *out)
 {
 	struct device *d = &u->device;
@@ -77,6 +90,7 @@ void update_target(struct update *u, struct outcome *out)
 
 	if (u->has_attempt && u->attempt.release != target)
 		update_cause(u, CAUSE_SUPERSEDE, out); /* absent from `verified` on */
+	update_quarantine(u, out);
 	if (d->planned == target)
 		return;
 	d->planned = target;

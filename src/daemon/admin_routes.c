@@ -22,10 +22,15 @@ static const struct route routes[] = {
 	{"GET",    "/v1/releases", " after limit ", BODY_JSON, NULL, releases_list, false},
 	{"GET",    "/v1/products/*/releases", " after limit ", BODY_JSON, NULL, releases_list, false},
 	{"POST",   "/v1/products/*/releases", 
-	 " version running reports min_version must_pass hardware boot_loader security_counter ", BODY_IMAGE,
+	 " version running reports min_version must_pass hardware boot_loader security_counter"
+	 " draft label_anyway ", BODY_IMAGE,
 	 release_add_head, release_add, false},
 	{"GET",    "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_get, false},
 	{"DELETE", "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_remove, true},
+	{"POST",   "/v1/products/*/releases/*/activate", "", BODY_JSON, NULL, release_activate, true},
+	{"POST",   "/v1/products/*/releases/*/quarantine", "", BODY_JSON, NULL, release_quarantine,
+	 true},
+	{"POST",   "/v1/products/*/releases/*/withdraw", "", BODY_JSON, NULL, release_withdraw, true},
 
 	{"GET",    "/v1/groups", " after limit ", BODY_JSON, NULL, groups_list, false},
 	{"GET",    "/v1/products/*/groups", " after limit ", BODY_JSON, NULL, groups_list, false},

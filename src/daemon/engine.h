@@ -110,6 +110,10 @@ void engine_group_target(struct engine *e, const struct actor *by, const struct 
 void engine_group_remove(struct engine *e, const struct actor *by, const struct group_name *which,
 			 engine_done *done, void *ctx);
 /* The image file is in `images` already. ERR_EXIST if the label is taken. */
+/* To another state; ERR_BUSY: not from the one it is in. */
+void engine_release_state(struct engine *e, const struct actor *by, const char *product,
+			  const char *version, enum release_state state, engine_done *done,
+			  void *ctx);
 void engine_release_add(struct engine *e, const struct actor *by, const struct release *r,
 			engine_done *done, void *ctx);
 /* ERR_BUSY while a target, lock or open attempt uses it; removes the image file if it was

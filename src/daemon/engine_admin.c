@@ -217,6 +217,8 @@ void engine_product_target(struct engine *e, const struct actor *by, const char 
 		act_answer(done, ctx, ERR_STALE, act_stale_why);
 		return;
 	}
+	if (release_refuses(r, done, ctx))
+		return;
 	act = act_new(e, adopt_target, "product target", by, done, ctx);
 	if (!act)
 		return;
@@ -248,6 +250,7 @@ void engine_release_add(struct engine *e, const struct actor *by, const struct r
 		return;
 	act->release = *r;
 	act->release.id = 0;
+	act->release.rev = 1;
 	act->release.created_ms = clock_read().wall_ms;
 	act_object(act, p->name, r->version);
 	act_submit(act, put_release, &act->release, json_null(), audit_release(&act->release));
@@ -299,7 +302,7 @@ void engine_release_remove(struct engine *e, const struct actor *by, const char 
 		act_answer(done, ctx, ERR_NOENT, p ? "no such release" : "no such product");
 		return;
 	}
-	if (!actor_matches(by, r->id)) {
+	if (!actor_matches(by, r->rev)) {
 		act_answer(done, ctx, ERR_STALE, act_stale_why);
 		return;
 	}
@@ -477,6 +480,8 @@ void engine_device_lock(struct engine *e, const struct actor *by, const char *id
 			   "the device's product has no release of this version");
 		return;
 	}
+	if (release_refuses(r, done, ctx))
+		return;
 	device_act(e, by, id, OPERATOR_LOCK, r ? r->id : 0, 0, done, ctx);
 }
 

@@ -50,6 +50,13 @@ json_t *audit_release(const struct release *r)
 	for (unsigned i = 0; i < r->running_count; i++)
 		view_append(&running, view_digest(&r->running[i]));
 	view_put(&o, "running", running);
+	view_put(&o, "state", json_string(release_state_name(r->state)));
+	if (r->image.version[0])
+		view_put_text(&o, "image_version", r->image.version);
+	if (r->label_anyway)
+		view_put(&o, "label_anyway", json_true());
+	if (r->signed_by[0])
+		view_put_text(&o, "signed_by", r->signed_by);
 	if (r->no_digest)
 		view_put(&o, "no_digest", json_true());
 	if (r->no_confirm)

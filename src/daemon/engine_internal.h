@@ -483,6 +483,8 @@ const char *import_bars(const struct engine *e);
 /* JOB_OPERATOR: all devices of a product (group 0), or of one of its groups, whose target has
  * changed. */
 void sweep_target(struct engine *e, int64_t product, int64_t group);
+/* Open attempts to it. */
+void sweep_release(struct engine *e, int64_t release);
 /* JOB_OUTAGE, JOB_CLOCK_STEP: all devices with an open attempt. */
 void sweep_outage(struct engine *e, enum job_kind kind, int64_t gap_ms);
 /* A job of a sweep has failed: it comes again. */

@@ -418,8 +418,10 @@ static int job_aim(struct job *job)
 		return 0;
 	if (job->in.op.act == OPERATOR_LOCK) {
 		d->lock = arg;
-		if (arg && !catalog_release(job->e, arg))
-			job->out.why = "the release was removed meanwhile";
+		const struct release *r = arg ? catalog_release(job->e, arg) : NULL;
+		if (arg && (!r || r->state != RELEASE_ACTIVE))
+			job->out.why = r ? "the release is not active any more"
+					 : "the release was removed meanwhile";
 	} else if (job->in.op.act == OPERATOR_GROUP) {
 		d->group = arg;
 		if (arg && !group_of(job->e, arg))

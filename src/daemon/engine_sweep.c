@@ -14,6 +14,7 @@ struct sweep {
 	enum job_kind kind; /* JOB_OPERATOR: the target has changed ... */
 	int64_t product;    /* ... of this product, ... */
 	int64_t group;	    /* ... or, if not 0, of this group */
+	int64_t release;    /* or, if not 0, a release is not active any more: its attempts */
 	int64_t gap_ms;
 	char after[LIMIT_DEVICE_ID + 1];
 	uint64_t before_number; /* open attempts, newest first */
@@ -22,6 +23,7 @@ struct sweep {
 
 struct names {
 	struct engine *e;
+	int64_t release;	/* only attempts to this one; 0: all */
 	enum target_why source; /* of the target that has changed */
 	unsigned count, rows;
 	char id[SWEEP_ROWS][LIMIT_DEVICE_ID + 1];
@@ -57,6 +59,14 @@ void sweep_target(struct engine *e, int64_t product, int64_t group)
 		return;
 	s->product = product;
 	s->group = group;
+}
+
+void sweep_release(struct engine *e, int64_t release)
+{
+	struct sweep *s = sweep_new(e, JOB_OPERATOR, 0);
+
+	if (s)
+		s->release = release;
 }
 
 void sweep_outage(struct engine *e, enum job_kind kind, int64_t gap_ms)
@@ -115,7 +125,8 @@ static bool attempt_open(void *ctx, const struct attempt *a)
 
 	n->rows++;
 	n->last_number = a->number;
-	names_add(n, a->device);
+	if (!n->release || n->release == a->release)
+		names_add(n, a->device);
 	return true;
 }
 
@@ -127,12 +138,13 @@ static bool sweep_rows(struct engine *e, struct sweep *s)
 
 	if (n) {
 		n->e = e;
+		n->release = s->release;
 		n->source = s->group ? TARGET_GROUP : TARGET_PRODUCT;
 	}
 	if (!err && s->kind == JOB_OPERATOR && s->group)
 		err = store_devices_in_group(e->conf.store, s->group, s->after, SWEEP_ROWS,
 					     device_concerned, n);
-	else if (!err && s->kind == JOB_OPERATOR)
+	else if (!err && s->kind == JOB_OPERATOR && !s->release)
 		err = store_devices(e->conf.store, s->product, s->after, SWEEP_ROWS,
 				    device_concerned, n);
 	else if (!err)

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "core/hook.h"
+#include "wire/image_json.h"
 
 /* ---- parts ---- */
 
@@ -204,6 +205,15 @@ json_t *view_release(const struct release *r, const char *product, bool target)
 	}
 	view_put_requires(&o, &r->requires);
 	view_put_time(&o, "created", r->created_ms);
+	view_put(&o, "state", json_string(release_state_name(r->state)));
+	if (r->state_ms)
+		view_put_time(&o, "state_since", r->state_ms);
+	view_put(&o, "rev", json_integer(r->rev));
+	view_put(&o, "image", image_json(&r->image, NULL, 0));
+	if (r->signed_by[0])
+		view_put_text(&o, "signed_by", r->signed_by);
+	if (r->label_anyway)
+		view_put(&o, "label_anyway", json_true());
 	view_put(&o, "target", json_boolean(target));
 	return o;
 }

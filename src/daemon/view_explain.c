@@ -388,6 +388,10 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 	case BLOCK_ROLLBACK:
 		view_say_rule(b, block, now);
 		break;
+	case BLOCK_RELEASE:
+		view_say(b, "release %s is %s", now->target.version,
+			 release_state_name(now->target.state));
+		break;
 	case BLOCK_IMAGE:
 		view_say(b, "of release %s", now->target.version);
 		break;

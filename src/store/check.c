@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "core/attempt.h"
+#include "store/columns.h"
 #include "store/migrate.h"
 #include "store/row.h"
 
@@ -383,8 +384,10 @@ static int rows(struct check *c)
 
 static int look(struct check *c)
 {
-	const char *releases = "SELECT id, product, version, size_bytes, sha256, no_digest, "
-			       "no_confirm, created_ms FROM release ORDER BY id";
+#define RELEASE_COLUMN_NAME(column, how, field, arg) ", " #column
+	const char *releases = "SELECT id" RELEASE_COLUMNS(RELEASE_COLUMN_NAME) " FROM release "
+										"ORDER BY id";
+#undef RELEASE_COLUMN_NAME
 	long long version = 0;
 	int err = integrity(c);
 

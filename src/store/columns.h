@@ -34,6 +34,20 @@
 	X(sha256, PLAIN, sha256, )                                                                 \
 	X(no_digest, PLAIN, no_digest, )                                                           \
 	X(no_confirm, PLAIN, no_confirm, )                                                         \
+	X(rev, PLAIN, rev, )                                                                       \
+	X(state, WORD, state, release_state)                                                       \
+	X(state_ms, PLAIN, state_ms, )                                                             \
+	X(image_format, WORD, image.format, image_format)                                          \
+	X(image_encrypted, PLAIN, image.encrypted, )                                               \
+	X(image_signatures, BITS, image.signatures, signature)                                     \
+	X(image_counter, PLAIN, image.security_counter, )                                          \
+	X(image_slot_bytes, PLAIN, image.slot_bytes, )                                             \
+	X(image_version, PLAIN, image.version, )                                                   \
+	X(image_hardware, PLAIN, image.hardware, )                                                 \
+	X(image_project, PLAIN, image.project, )                                                   \
+	X(image_detail, PLAIN, image.detail, )                                                     \
+	X(signed_by, PLAIN, signed_by, )                                                           \
+	X(label_anyway, PLAIN, label_anyway, )                                                     \
 	X(min_version, PLAIN, requires.min_version, )                                              \
 	X(must_pass, PLAIN, requires.must_pass, )                                                  \
 	X(hardware, PLAIN, requires.hardware, )                                                    \

@@ -100,6 +100,11 @@ void store_set_release(struct store_set *set, const struct release *r)
 	add_copy(set, OP_RELEASE, r, sizeof(*r));
 }
 
+void store_set_release_state(struct store_set *set, const struct release *r)
+{
+	add_copy(set, OP_RELEASE_STATE, r, sizeof(*r));
+}
+
 void store_set_release_delete(struct store_set *set, int64_t release)
 {
 	add_copy(set, OP_RELEASE_DELETE, &release, sizeof(release));

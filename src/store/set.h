@@ -14,6 +14,7 @@ enum op_kind {
 	OP_GROUP,	   /* struct device_group */
 	OP_GROUP_DELETE,   /* struct device_group */
 	OP_RELEASE,	   /* struct release */
+	OP_RELEASE_STATE,  /* struct release */
 	OP_RELEASE_DELETE, /* int64_t */
 	OP_DEVICE,	   /* struct device */
 	OP_DEVICE_DELETE,  /* struct op_device_delete */

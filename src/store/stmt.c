@@ -68,6 +68,8 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		" WHERE id = ? AND rev = ?"),
 	WRITE(STMT_GROUP_DELETE, "DELETE FROM device_group WHERE id = ? AND rev = ?"),
 
+	WRITE(STMT_RELEASE_STATE,
+		"UPDATE release SET rev = rev + 1, state = ?, state_ms = ? WHERE id = ? AND rev = ?"),
 	WRITE(STMT_RELEASE_INSERT,
 		"INSERT INTO release (id" RELEASE_COLUMNS(NAME) ") "
 		"VALUES (NULL" RELEASE_COLUMNS(HOLE) ")"),

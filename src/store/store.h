@@ -128,6 +128,8 @@ void store_set_group(struct store_set *set, const struct device_group *g);
 /* ERR_BUSY while devices are in it. */
 void store_set_group_delete(struct store_set *set, const struct device_group *g);
 void store_set_release(struct store_set *set, const struct release *r); /* insert only */
+/* Its state and since when; ERR_CONFLICT unless `rev` is the stored one, which rises. */
+void store_set_release_state(struct store_set *set, const struct release *r);
 /* ERR_BUSY while it is a product's or a group's target, a device's lock or an open attempt's
  * release; ERR_NOENT if there is none. */
 void store_set_release_delete(struct store_set *set, int64_t release);

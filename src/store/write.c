@@ -147,6 +147,20 @@ static int write_release(struct db *db, struct store_set *set, const struct rele
 	return err;
 }
 
+static int write_release_state(struct db *db, const struct release *r)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_RELEASE_STATE];
+	int err = bind_str(stmt, 1, release_state_name(r->state));
+
+	if (!err)
+		err = bind_int(stmt, 2, r->state_ms);
+	if (!err)
+		err = bind_int(stmt, 3, r->id);
+	if (!err)
+		err = bind_int(stmt, 4, r->rev);
+	return err ? err : run_one(db, STMT_RELEASE_STATE, ERR_CONFLICT);
+}
+
 /* The statement leaves a release alone that is in use. */
 static int write_release_delete(struct db *db, int64_t release)
 {
@@ -485,6 +499,8 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 		return write_product(db, set, data);
 	case OP_CA:
 		return write_ca(db, data);
+	case OP_RELEASE_STATE:
+		return write_release_state(db, data);
 	case OP_GROUP:
 		return write_group(db, set, data);
 	case OP_GROUP_DELETE:

@@ -186,6 +186,16 @@ static void do_key(struct scenario *s, bool now)
 							       &psk, act_done, s);
 }
 
+/* STATE PRODUCT VERSION active|quarantined|withdrawn */
+static void do_state(struct scenario *s)
+{
+	enum release_state state = RELEASE_ACTIVE;
+
+	while (strcmp(release_state_name(state), word(3)) != 0 && state < RELEASE_WITHDRAWN)
+		state++;
+	engine_release_state(s->engine, somebody(s), word(1), word(2), state, act_done, s);
+}
+
 static void do_cancel(struct scenario *s)
 {
 	struct device d;
@@ -238,6 +248,8 @@ static bool run_once(struct scenario *s, const char *verb)
 		engine_device_certificate(s->engine, somebody(s), word(1), act_done, s);
 	else if (strcmp(verb, "REMOVE") == 0)
 		engine_device_remove(s->engine, somebody(s), word(1), act_done, s);
+	else if (strcmp(verb, "STATE") == 0)
+		do_state(s);
 	else if (strcmp(verb, "CANCEL") == 0)
 		do_cancel(s);
 	else

@@ -96,6 +96,12 @@ static json_t *words(void)
 	DIAGNOSIS_LIST(ADD_MORE)
 	list = "TargetWhy";
 	TARGET_WHY_LIST(ADD2)
+	list = "ReleaseState";
+	RELEASE_STATE_LIST(ADD2)
+	list = "ImageFormat";
+	IMAGE_FORMAT_LIST(ADD_MORE)
+	list = "ImageSignature";
+	IMAGE_SIGNATURE_LIST(ADD2)
 	list = "ResetReason";
 	RESET_REASON_LIST(ADD_ALL)
 	list = "ReportMode";

@@ -313,6 +313,16 @@ def drive_products(server):
     want(200, "PUT", ca, {"pem": CA_PEM})
     want(409, "DELETE", add + "/1")
     want(200, "PUT", "/v1/products/p%251/target", {"version": None})
+    states = add + "/s"
+    want(201, "POST", add + "?version=s&draft=1&label_anyway=1", b"s")
+    want(409, "PUT", "/v1/products/p%251/target", {"version": "s"})
+    want(409, "POST", states + "/quarantine")
+    for act in ("activate", "activate", "quarantine", "activate", "withdraw"):
+        want(200, "POST", f"{states}/{act}")
+        want(200, "GET", states)
+    want(409, "POST", states + "/activate")
+    want(404, "POST", add + "/9/withdraw")
+    want(204, "DELETE", states)
     want(404, "PUT", "/v1/products/p%251/target", {"version": "9"})
     want(204, "DELETE", add + "/2")
     groups = "/v1/products/p%251/groups"
@@ -349,7 +359,8 @@ def drive_tags(server, ids):
     want(201, "POST", "/v1/products/p%251/releases?version=t", b"t")
     rows = {
         "/v1/products/p%251": [("PATCH", "", {}), ("PUT", "/target", {"version": None})],
-        "/v1/products/p%251/releases/t": [("DELETE", "", None)],
+        "/v1/products/p%251/releases/t": [("DELETE", "", None), ("POST", "/activate", None),
+                                              ("POST", "/quarantine", None), ("POST", "/withdraw", None)],
         f"/v1/devices/{ids[0]}": [("POST", "/unlock", None), ("POST", "/force", None),
                                   ("POST", "/unforce", None), ("POST", "/hold", None),
                                   ("POST", "/group", {"group": None}),
@@ -623,6 +634,7 @@ NOT_DRIVEN["409"] = {
     "changeProduct", "setTarget", "removeDevice", "lockDevice", "unlockDevice", "forceDevice",
     "unforceDevice", "holdDevice", "unholdDevice", "disableDevice", "enableDevice",
     "certifyDevice", "makeBackup", "changeHook", "removeHook", "pauseHook", "resumeHook", "testHook", "importDevices",
+    "withdrawRelease",
 }
 
 # Of an audit log that somebody changed: its own tests have that.

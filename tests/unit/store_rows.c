@@ -86,6 +86,16 @@ void rows_release(unsigned seed, int64_t product, struct release *ret)
 	}
 	FLAG(ret->no_digest, seed);
 	FLAG(ret->no_confirm, seed);
+	FLAG(ret->label_anyway, seed);
+	FLAG(ret->image.encrypted, seed);
+	WORD(ret->state, RELEASE_ACTIVE, RELEASE_WITHDRAWN + 1, seed);
+	WORD(ret->image.format, IMAGE_PLAIN, IMAGE_ELF + 1, seed);
+	ret->image.signatures %= 1U << IMAGE_SIGNATURE_COUNT;
+	TEXT(ret->signed_by, seed);
+	TEXT(ret->image.version, seed);
+	TEXT(ret->image.hardware, seed);
+	TEXT(ret->image.project, seed);
+	TEXT(ret->image.detail, seed);
 	TEXT(ret->requires.min_version, seed);
 	TEXT(ret->requires.must_pass, seed);
 	TEXT(ret->requires.hardware, seed);

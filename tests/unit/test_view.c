@@ -229,6 +229,24 @@ static void test_view_event_of_every_kind(void **state)
 		.data = "",
 		.device = "",
 		.json = "{\"stream_before\":\"fedcba9876543210fedcba9876543210\"}"};
+	const struct store_event_row quarantined = {
+		.seq = 12,
+		.at_ms = T0,
+		.topic = event_topic(EVENT_RELEASE_QUARANTINED),
+		.data = event_data(EVENT_RELEASE_QUARANTINED),
+		.device = "",
+		.json = "{\"product\":\"blinky\",\"version\":\"1.1.0\",\"state\":\"quarantined\"}"};
+	assert_golden("event-quarantined",
+		      view_event("0123456789abcdef0123456789abcdef", &quarantined));
+	const struct store_event_row again = {
+		.seq = 13,
+		.at_ms = T0,
+		.topic = event_topic(EVENT_RELEASE_NOT_QUARANTINED),
+		.data = event_data(EVENT_RELEASE_NOT_QUARANTINED),
+		.device = "",
+		.json = "{\"product\":\"blinky\",\"version\":\"1.1.0\",\"state\":\"active\"}"};
+	assert_golden("event-not-quarantined",
+		      view_event("0123456789abcdef0123456789abcdef", &again));
 	assert_golden("event-restored", view_event("0123456789abcdef0123456789abcdef", &restored));
 	const struct store_event_row off = {
 		.seq = 12,

@@ -67,6 +67,15 @@ struct release release_full(void)
 	r.running[1] = digest_of(DIGEST_MCUBOOT, 16, 32);
 	r.running_count = 2;
 	r.no_confirm = true;
+	r.rev = 1;
+	strcpy(r.signed_by, "0123456789abcdef");
+	r.label_anyway = true;
+	r.image = (struct image_facts){.format = IMAGE_MCUBOOT,
+				       .signatures = IMAGE_SIG_ECDSA,
+				       .security_counter = 3,
+				       .slot_bytes = 245760,
+				       .version = "1.1.1",
+				       .detail = "header 512 bytes, body 244900 bytes, SHA-256"};
 	return r;
 }
 
