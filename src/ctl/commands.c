@@ -161,8 +161,10 @@ static const char watch_text[] =
 static const char verify_text[] =
 	"Exit status 1 if a row was changed, taken out or put in; the first such row is named.";
 static const char audit_export_text[] =
-	"JSON lines to standard output; the last line says how far the log goes. The whole log, or\n"
-	"a stretch of it, proves by itself that nothing in it was changed, taken out or moved; with\n"
+	"JSON lines to standard output; the last line says how far the log goes. The whole log, "
+	"or\n"
+	"a stretch of it, proves by itself that nothing in it was changed, taken out or moved; "
+	"with\n"
 	"--object only each row by itself. See audit verify --file and postboot-api(7).";
 static const char follow_text[] =
 	"Goes on after a lost connection where it stopped. With -o json: one event a line.";
