@@ -17,6 +17,7 @@ static const struct noun {
 	{"product", "/v1/products", "products", "name", true, NULL},
 	{"device", "/v1/devices", "devices", "id", true, NULL},
 	{"release", "/v1/releases", "releases", "version", false, "releases"},
+	{"group", "/v1/groups", "groups", "name", false, "groups"},
 	{"attempt", "/v1/attempts", "attempts", "id", false, NULL},
 };
 

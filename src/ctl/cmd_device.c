@@ -192,6 +192,10 @@ int device_add(struct ctl *c, const struct args *a)
 	body = json_pack("{s:s,s:s}", "id", a->pos[0], "product", product);
 	if (body == NULL)
 		return ctl_fail(c, "the id or the product is not text");
+	if (args_option(a, "group") != NULL)
+		(void)json_object_set_new(body, "group", json_string(args_option(a, "group")));
+	if (args_option(a, "development") != NULL)
+		(void)json_object_set_new(body, "development", json_true());
 	int code = key_body(c, a, "plain", body);
 	if (code != CTL_DONE) {
 		json_decref(body);
@@ -297,11 +301,32 @@ int device_lock(struct ctl *c, const struct args *a)
 		      done);
 }
 
+int device_group(struct ctl *c, const struct args *a)
+{
+	bool none = strcmp(a->pos[1], "none") == 0;
+	struct url u;
+	char done[120];
+
+	url_device(&u, a->pos[0]);
+	url_segment(&u, "group");
+	if (none)
+		(void)snprintf(done, sizeof(done), "is in no group");
+	else
+		(void)snprintf(done, sizeof(done), "is in group %.64s", a->pos[1]);
+	return finish(
+		c,
+		ctl_call(c, "POST", &u,
+			 json_pack("{s:o}", "group", none ? json_null() : json_string(a->pos[1]))),
+		done, done);
+}
+
 int device_act(struct ctl *c, const struct args *a)
 {
 	static const struct {
 		const char *verb, *done, *idle;
 	} acts[] = {
+		{"development", "is a development device", "was a development device already"},
+		{"production", "is no longer a development device", "was no development device"},
 		{"unlock", "is no longer locked", "was not locked"},
 		{"force", "is forced", "is forced"},
 		{"unforce", "is no longer forced", "was not forced"},

@@ -24,12 +24,16 @@ static void note(const json_t *d, char dst[120])
 	const char *why =
 		strcmp(get_str(d, "state"), "waiting") == 0 ? get_str(blocked, "name") : "";
 	bool lock = get_str(d, "lock")[0] != '\0', force = get_bool(d, "force");
+	bool development = get_bool(d, "development");
 	const char *protocol = get_str(d, "protocol");
 	int used = 0;
 
 	if (protocol[0] != '\0' && strcmp(protocol, "native") != 0)
 		used = snprintf(dst, 120, "%.15s%s", protocol,
-				lock || force || hold[0] || why[0] ? ", " : "");
+				development || lock || force || hold[0] || why[0] ? ", " : "");
+	if (development)
+		used += snprintf(dst + used, 120 - (size_t)used, "development%s",
+				 lock || force || hold[0] || why[0] ? ", " : "");
 	(void)snprintf(dst + used, 120 - (size_t)used, "%s%s%s%s%s%.64s", lock ? "locked" : "",
 		       lock && force ? ", " : "", force ? "forced" : "",
 		       (lock || force) && (hold[0] || why[0]) ? ", " : "", hold[0] ? "held: " : "",
