@@ -265,29 +265,6 @@ static void forget(struct store_set *set)
 	store_set_retire(set, &what);
 }
 
-static void import_aside(struct store_set *set)
-{
-	store_set_import(set, 1, "[{\"id\":\"imported\"}]");
-}
-
-static void import_decided(struct store_set *set)
-{
-	store_set_import(set, 0, "{\"by\":\"alice\"}");
-	audited(set);
-}
-
-static void import_done(struct store_set *set)
-{
-	struct device d;
-
-	some_device(&d, 0);
-	(void)buf_copy_str(d.id, sizeof(d.id), "imported");
-	store_set_device(set, &d);
-	audited(set);
-	store_set_import(set, 1, "");
-	store_set_import(set, 0, "");
-}
-
 static void remove_release(struct store_set *set)
 {
 	store_set_release_delete(set, 2);
@@ -477,9 +454,6 @@ const struct work works[] = {
 	{.name = "backup", .run = backup, .product = "-copy", .aside = true},
 	{.name = "restore", .run = restore, .prepare = with_a_backup, .aside = true},
 	SET("retention", forget),
-	SET("import aside", import_aside),
-	SET("import decided", import_decided),
-	SET("import done", import_done),
 	SET("release remove", remove_release),
 	SET("device remove", remove_device),
 };
