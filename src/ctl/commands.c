@@ -195,8 +195,10 @@ static const char watch_text[] =
 static const char verify_text[] =
 	"Exit status 1 if a row was changed, taken out or put in; the first such row is named.";
 static const char audit_export_text[] =
-	"JSON lines to standard output; the last line says how far the log goes. The whole log, or\n"
-	"a stretch of it, proves by itself that nothing in it was changed, taken out or moved; with\n"
+	"JSON lines to standard output; the last line says how far the log goes. The whole log, "
+	"or\n"
+	"a stretch of it, proves by itself that nothing in it was changed, taken out or moved; "
+	"with\n"
 	"--object only each row by itself. See audit verify --file and postboot-api(7).";
 static const char follow_text[] =
 	"Goes on after a lost connection where it stopped. With -o json: one event a line.";
@@ -272,14 +274,14 @@ const struct command commands[] = {
 	 "give it its next key", device_key_options, device_key, next_text},
 	{"device", "certificate", "ID [--if-rev N]", 1, 1,
 	 "from now on it has a certificate in the place of its key", act_options, device_act, certificate_text},
+	{"device", "history", "ID [--limit N]", 1, 1,
+	 "its attempts, told as a story", device_history_options, device_history, NULL},
 	{"device", "group", "ID GROUP|none [--if-rev N]", 2, 2,
 	 "the group of its product it is in", act_options, device_group, NULL},
 	{"device", "development", "ID [--if-rev N]", 1, 1,
 	 "from now on only a lock reaches it", act_options, device_act, NULL},
 	{"device", "production", "ID [--if-rev N]", 1, 1,
 	 "no longer a development device", act_options, device_act, NULL},
-	{"device", "history", "ID [--limit N]", 1, 1,
-	 "its attempts, told as a story", device_history_options, device_history, NULL},
 	{"device", "lock", "ID VERSION [--if-rev N]", 2, 2,
 	 "it runs this release, whatever else is its target", act_options, device_lock, NULL},
 	{"device", "unlock", "ID [--if-rev N]", 1, 1,

@@ -220,8 +220,7 @@ static void loop_start(struct admin *a)
 	uint64_t every = a->conf.keep_alive_ms ? a->conf.keep_alive_ms : KEEP_ALIVE_MS;
 
 	a->poll.data = a->timer.data = a->keep_alive.data = a->step.data = a->import.data =
-		a->soon.data =
-		a->drain.data = a;
+		a->soon.data = a->drain.data = a;
 	(void)uv_timer_init(a->conf.loop, &a->timer);
 	(void)uv_timer_init(a->conf.loop, &a->keep_alive);
 	(void)uv_idle_init(a->conf.loop, &a->step);
