@@ -104,6 +104,8 @@ static void talk_begin(struct job *job, struct talk_in *in, char options[TALK_OP
 		.request = t->event == TALK_REQUEST ? &t->request : NULL,
 		.answer = t->event == TALK_ANSWER || t->event == TALK_NOTIFIED ? &t->answer : NULL,
 		.asking = (s && s->asked) || talk_answer_waits(job->dev)};
+	if (job->u.device.has_report && strcmp(job->u.device.protocol, t->next->proto->name) == 0)
+		in->known = &job->u.device.report;
 	if (s)
 		(void)net_peer_local(s->peer, in->local);
 }

@@ -438,8 +438,9 @@ static void begin(struct lwm2m_step_ctx *c, const struct directive *d)
 				      .last = last};
 	memcpy(fw->digest16, d->file_sha256, sizeof(fw->digest16));
 	c->t->poll_s = 0;
-	if (c->in->attempt_applying) { /* of which nothing was kept here */
-		fw->step = FW_EXECUTED;
+	if (c->in->attempt_applying) { /* of which nothing was kept here; perhaps Execute got lost
+					*/
+		fw->step = FW_EXECUTE;
 		fw->execute_ms = c->in->now_ms;
 	}
 }

@@ -291,17 +291,34 @@ int store_talk(struct store *s, const char *device, uint8_t *dst, size_t cap, si
 	return end(&q, err);
 }
 
+static int each_talk(struct query *q, store_talk_row *row, void *ctx)
+{
+	int found;
+
+	while ((found = step(q)) > 0)
+		if (!row(ctx, text(q, 0)))
+			break;
+	return end(q, found < 0 ? found : 0);
+}
+
 int store_talks_due(struct store *s, int64_t now_ms, unsigned limit, store_talk_row *row, void *ctx)
 {
 	struct query q = query(s, STMT_TALKS_DUE);
-	int found;
 
 	with_int(&q, now_ms);
 	with_int(&q, limit);
-	while ((found = step(&q)) > 0)
-		if (!row(ctx, text(&q, 0)))
-			break;
-	return end(&q, found < 0 ? found : 0);
+	return each_talk(&q, row, ctx);
+}
+
+int store_talks_ahead(struct store *s, const char *after, int64_t now_ms, unsigned limit,
+		      store_talk_row *row, void *ctx)
+{
+	struct query q = query(s, STMT_TALKS_AHEAD);
+
+	with_str(&q, after);
+	with_int(&q, now_ms);
+	with_int(&q, limit);
+	return each_talk(&q, row, ctx);
 }
 
 int store_keys(struct store *s, const char *device, struct store_key ret[KEY_SLOTS],

@@ -276,6 +276,10 @@ typedef bool store_talk_row(void *ctx, const char *device);
 int store_talks_due(struct store *s, int64_t now_ms, unsigned limit, store_talk_row *row,
 		    void *ctx) ERR_CHECK;
 
+/* Devices whose talk goes on by itself, but not yet, by id from the one after `after` on. */
+int store_talks_ahead(struct store *s, const char *after, int64_t now_ms, unsigned limit,
+		      store_talk_row *row, void *ctx) ERR_CHECK;
+
 struct store_event_row {
 	uint64_t seq;
 	int64_t at_ms;

@@ -243,7 +243,8 @@ static void step(void *talk, const struct talk_in *in, struct talk_out *out)
 		break;
 	}
 	bool lost = in->event == TALK_ANSWER && in->answer->err;
-	bool due = in->now_ms >= t->asked_ms + AGAIN_MS || in->event != TALK_TIMER;
+	bool due = in->now_ms >= t->asked_ms + AGAIN_MS || in->now_ms < t->asked_ms ||
+		   in->event != TALK_TIMER;
 	if (!out->has_report && !out->has_status && !waits(t) && !lost && due &&
 	    !(in->request && in->request->duplicate))
 		ask(t, in, out);

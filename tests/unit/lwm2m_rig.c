@@ -145,10 +145,19 @@ void rig_restart(struct rig *r)
 	engine_restart(r);
 }
 
+void rig_lose(struct rig *r)
+{
+	talk_lwm2m.init(r->talk);
+	r->has_ask = false;
+	r->registered = false;
+	r->register_ms = r->u.now_ms + 1000;
+}
+
 static void offer_open(const struct rig *r, struct talk_in *in)
 {
 	in->attempt = r->u.has_attempt ? r->u.attempt.id : 0;
 	in->attempt_applying = r->u.has_attempt && r->u.attempt.state >= ATTEMPT_APPLYING;
+	in->known = r->u.device.has_report ? &r->u.device.report : NULL;
 }
 
 /* RIG_TRACE=1 tells each step. */
@@ -716,6 +725,10 @@ void rig_jump(struct rig *r, int64_t seconds)
 	r->u.now_ms += seconds * 1000;
 	update_clock_step(&r->u, seconds * 1000, &r->out);
 	settle(r);
+	if (seconds < 0 && talk_lwm2m.timer_ms(r->talk)) {
+		struct talk_in in = {.event = TALK_TIMER};
+		engine_step(r, &in);
+	}
 }
 
 /* ---- facts ---- */

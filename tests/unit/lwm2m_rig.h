@@ -138,6 +138,8 @@ int rig_operator(struct rig *r, enum operator_act act, int64_t arg);
 void rig_jump(struct rig *r, int64_t seconds);
 /* The server restarts: what was not saved is lost. */
 void rig_restart(struct rig *r);
+/* What it had saved cannot be read; the device learns it, and registers anew. */
+void rig_lose(struct rig *r);
 uint64_t rig_random(struct rig *r);
 /* A fact for people, NULL: none such. Static. */
 const char *rig_fact(struct rig *r, const char *name);
