@@ -117,6 +117,7 @@ static void talk_now(const struct job *job, struct talk_in *in)
 	in->random = engine_random();
 	in->attempt = u->has_attempt ? u->attempt.id : 0;
 	in->attempt_applying = u->has_attempt && u->attempt.state >= ATTEMPT_APPLYING;
+	in->attempt_served = u->has_attempt ? u->attempt.served_bytes : 0;
 }
 
 static int talk_steps(struct job *job, struct store_set *set, struct talk_in *in,

@@ -84,7 +84,8 @@ struct talk_in {
 			* after a restart, and where the device's session has gone */
 	bool accepted; /* 2.04 of a native device's status; false: 4.09 */
 	uint64_t attempt; /* the open one, as committed or decided in this transaction; 0: none */
-	bool attempt_applying; /* and its gate was passed */
+	bool attempt_applying;	/* and its gate was passed */
+	int64_t attempt_served; /* bytes of its image that the device has been given */
 	/* The newest report in the device's name that was accepted; NULL: there is none, or not by
 	 * this protocol. So a talk that was lost knows which boot the device was in. */
 	const struct report *known;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * LwM2M: what was saved and cannot be read, or is of an older version; our clock that is set back.
+ * LwM2M: what was saved and cannot be read, or is of an older version; our clock that is set back;
+ * what stock clients do.
  */
 #include "lwm2m_rig.h"
 
@@ -196,6 +197,57 @@ static void test_polls_go_on_when_our_clock_is_set_back(void **state)
 	}
 }
 
+/* ---- what stock clients do ---- */
+
+static void go(const struct rig_script *s, const char *options)
+{
+	rig_init(&rig, s, options);
+	rig_boot(&rig);
+	rig_until_closed(&rig, 300000);
+	assert_true(rig.closed);
+}
+
+/* lwm2m-node-lib 1.4.0: instances are 4.04, and what asks for SenML is not answered. */
+static void test_instances_are_not_found(void **state)
+{
+	static const char *const versions[] = {"1.0", "1.1"};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		go(SCRIPT(.version = versions[i], .no_instances = true, .instance_code = 404,
+			  .senml_silent = true),
+		   "");
+		assert_string_equal(verdict_name(rig.ended.verdict), "updated");
+		assert_string_equal(rig_fact(&rig, "format"), "single resources");
+		assert_int_equal(rig_talk(&rig)->ask.failures, 0);
+	}
+	/* SenML came with 1.1 */
+	go(SCRIPT(.version = "1.0", .no_instances = true, .senml_silent = true), "");
+	assert_string_equal(verdict_name(rig.ended.verdict), "updated");
+	assert_in_range(rig.ended.closed_ms - rig.ended.rung_ms[RUNG_OFFERED], 1, 100000);
+}
+
+/* It takes the URI, and does not get there. */
+static void test_push_where_the_uri_leads_nowhere(void **state)
+{
+	(void)state;
+	go(SCRIPT(.version = "1.1", .unreachable = true), "");
+	assert_string_equal(verdict_name(rig.ended.verdict), "updated");
+	assert_int_equal(rig.written, 1);
+	assert_int_equal(rig.pushed, 1);
+	assert_int_equal(rig.attempts_closed, 1);
+	/* unless the product, or the device, says otherwise */
+	go(SCRIPT(.version = "1.1", .unreachable = true), "lwm2m-transfer=pull");
+	assert_string_equal(verdict_name(rig.ended.verdict), "device-failed");
+	assert_int_equal(rig.ended.code, 4);
+	go(SCRIPT(.version = "1.1", .unreachable = true, .delivery = DELIVERS_PULL), "");
+	assert_int_equal(rig.ended.code, 4);
+	/* nor after a block */
+	go(SCRIPT(.version = "1.1", .fails_with = 4), "");
+	assert_int_equal(rig.ended.code, 4);
+	assert_int_equal(rig.pushed, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +257,8 @@ int main(void)
 		cmocka_unit_test(test_version_2_is_read),
 		cmocka_unit_test(test_other_versions_are_refused),
 		cmocka_unit_test(test_polls_go_on_when_our_clock_is_set_back),
+		cmocka_unit_test(test_instances_are_not_found),
+		cmocka_unit_test(test_push_where_the_uri_leads_nowhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
