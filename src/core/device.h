@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "core/member.h"
 #include "core/release.h"
 #include "core/report.h"
 
@@ -85,6 +86,8 @@ struct device {
 	/* operator */
 	int64_t disabled_ms; /* wall; since when it may not come at all, 0: it may */
 	int64_t lock;	     /* release id, 0: none */
+	int64_t group;	     /* id, of its product, 0: none */
+	bool development;    /* only a lock reaches it */
 	bool force;	     /* override "updates disabled", repeated at every check-in */
 	enum hold hold;
 	int64_t held_ms;
@@ -119,6 +122,13 @@ struct device {
 	int64_t retry_at_ms;	/* wall; 0: now */
 	int64_t defer_since_ms; /* wall of the first soft refusal in a row, 0: none */
 	uint32_t base_changes;	/* in a row */
+
+	/* the rollout it is a member of (core/rollout.h) */
+	int64_t rollout; /* 0: none; that one may be over or gone */
+	int64_t rollout_place;
+	int64_t rollout_about; /* the rollout that the facts below are about */
+	enum member rollout_result;
+	bool rollout_applied; /* it was allowed to hand over an image of it */
 };
 
 /* The device's check-in interval as far as known: told, else learned, else 0; a year at most. */

@@ -4,18 +4,9 @@
 #include <string.h>
 
 #include "core/evidence.h"
+#include "core/plan_rules.h"
 
 #define BIT(block) (1u << (block))
-
-int64_t plan_target(const struct device *d, const struct product *p, enum target_why *ret_why)
-{
-	if (d->lock) {
-		*ret_why = TARGET_LOCK;
-		return d->lock;
-	}
-	*ret_why = p->target ? TARGET_PRODUCT : TARGET_NONE;
-	return p->target;
-}
 
 struct match match_release(const char *version, const struct digest *digest,
 			   const struct release *r)
@@ -61,8 +52,7 @@ static uint32_t plan_against_target(const struct device *d, const struct product
 	}
 	if (p->hardware[0] && d->report.hardware[0] && strcmp(p->hardware, d->report.hardware) != 0)
 		blocked |= BIT(BLOCK_HARDWARE);
-	if (d->report.slot_bytes >= 0 && target->size_bytes > d->report.slot_bytes)
-		blocked |= BIT(BLOCK_SPACE);
+	blocked |= plan_rule_blocks(d, p, target);
 	if (target->unavailable && !m.on_target)
 		blocked |= BIT(BLOCK_IMAGE);
 	return blocked;
@@ -100,6 +90,10 @@ static uint32_t plan_device_blocks(const struct device *d, const struct product 
 	return blocked;
 }
 
+/* Nothing to a device that is where it should be. */
+static const uint32_t plan_only_holds_up =
+	BIT(BLOCK_BACKOFF) | BIT(BLOCK_SPACE) | BIT(BLOCK_POWER) | BIT(BLOCK_DOWNGRADE);
+
 struct plan plan_device(const struct device *d, const struct product *p,
 			const struct release *target, const struct attempt *open, int64_t now_ms)
 {
@@ -117,7 +111,7 @@ struct plan plan_device(const struct device *d, const struct product *p,
 		plan.blocked |= BIT(BLOCK_FINISHING);
 	if (plan.blocked & BIT(BLOCK_IN_SYNC)) {
 		/* What would only hold up an update says nothing of a device that needs none. */
-		plan.blocked &= ~(its_own | BIT(BLOCK_BACKOFF) | BIT(BLOCK_SPACE));
+		plan.blocked &= ~(its_own | plan_only_holds_up);
 		plan.clear_at_ms = 0;
 	}
 	uint32_t real = plan.blocked & ~BIT(BLOCK_OFFLINE);

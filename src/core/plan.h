@@ -7,6 +7,7 @@
 #define CORE_PLAN_H
 
 #include "core/attempt.h"
+#include "core/group.h"
 
 /* X(name, word, what it means, what clears it) */
 #define BLOCK_LIST(X)                                                                              \
@@ -27,8 +28,13 @@
 	  "wait until the time shown")                                                             \
 	X(BLOCK_HARDWARE, "hardware-mismatch", "the release is for other hardware",                \
 	  "add the device to the product of its hardware")                                         \
-	X(BLOCK_SPACE, "preflight-space", "the image is larger than the device's update slot",     \
-	  "a smaller image or a larger slot")                                                      \
+	X(BLOCK_SPACE, "preflight-space", "the device has no room for the image",                  \
+	  "a smaller image, a larger slot, or more free space on the device")                      \
+	X(BLOCK_POWER, "preflight-power", "the device's battery is too low for an update",         \
+	  "charge it, or: product set PRODUCT min-battery-percent=N")                              \
+	X(BLOCK_DOWNGRADE, "downgrade",                                                            \
+	  "the release is not newer than what the device runs, and the product refuses that",      \
+	  "device lock ID VERSION, or: product set PRODUCT allow-downgrade=1")                     \
 	X(BLOCK_IMAGE, "image-unavailable", "the server cannot read its copy of the image",        \
 	  "put the image file back, or upload the same bytes again; see postbootctl status")       \
 	X(BLOCK_BACKOFF, "retry-backoff", "the last attempt failed; the next one waits",           \
@@ -39,7 +45,9 @@
 	X(BLOCK_DRIFTED, "drifted", "the device left its release by itself",                       \
 	  "product set PRODUCT on-drift-reapply=1")                                                \
 	X(BLOCK_FINISHING, "attempt-finishing",                                                    \
-	  "an attempt to an earlier target runs to its end first", "wait for its verdict")
+	  "an attempt to an earlier target runs to its end first", "wait for its verdict")         \
+	X(BLOCK_ADMISSION, "admission", "as many devices as may are downloading",                  \
+	  "wait for its turn, or raise max-downloads or image-rate in postbootd.conf")
 
 enum block {
 #define BLOCK_ENUM(name, word, means, clear) name,
@@ -52,9 +60,11 @@ const char *block_name(enum block b);
 const char *block_means(enum block b);
 const char *block_clear(enum block b);
 
+/* Where a target comes from, in the order of precedence. */
 #define TARGET_WHY_LIST(X)                                                                         \
 	X(TARGET_NONE, "none")                                                                     \
 	X(TARGET_LOCK, "lock")                                                                     \
+	X(TARGET_GROUP, "group")                                                                   \
 	X(TARGET_PRODUCT, "product")
 
 enum target_why {
@@ -64,8 +74,14 @@ enum target_why {
 };
 const char *target_why_name(enum target_why w);
 
-/* The release id a device should run: lock > product target (TRUTH 2); 0 if none. */
-int64_t plan_target(const struct device *d, const struct product *p, enum target_why *ret_why);
+/* The release id a device should run: lock > group target > product target (TRUTH 2); 0 if none.
+ * Only a lock reaches a development device. `g`: the device's, NULL: none. */
+int64_t plan_target(const struct device *d, const struct product *p, const struct device_group *g,
+		    enum target_why *ret_why);
+/* Whether a change of what this source says may change the device's target: no other goes
+ * before it. */
+bool plan_target_concerns(const struct device *d, const struct product *p,
+			  const struct device_group *g, enum target_why source);
 
 /* What a report says about a release. */
 enum tri { TRI_NO, TRI_YES, TRI_UNKNOWN };

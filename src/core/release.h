@@ -34,7 +34,10 @@
 	X(space_margin_bytes, 0, 1LL << 40, 65536, "less free space than this is suspicious")      \
 	X(check_in_s, 0, POLICY_YEAR_S, 0, "check-in interval told to devices; 0: their own")      \
 	X(window, 1, 16, 8, "block requests in flight suggested to devices")                       \
-	X(block_bytes, 16, 1024, 1024, "block size suggested to devices")
+	X(block_bytes, 16, 1024, 1024, "block size suggested to devices")                          \
+	X(allow_downgrade, 0, 1, 1, "0: nothing but a lock brings a device to an older release")   \
+	X(min_battery_percent, 0, 100, 0, "less battery than this: no update")                     \
+	X(need_file_space, 0, 1, 0, "1: the device's file system must have room for the image")
 
 struct policy {
 #define POLICY_FIELD(field, min, max, def, help) int64_t field;

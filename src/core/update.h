@@ -10,6 +10,7 @@
 #ifndef CORE_UPDATE_H
 #define CORE_UPDATE_H
 
+#include "core/admit.h"
 #include "core/attempt.h"
 #include "core/diagnosis.h"
 #include "core/event.h"
@@ -22,18 +23,21 @@ struct update {
 	struct attempt attempt; /* open, if has_attempt */
 
 	const struct product *product;
-	const struct release *target;	/* per plan_target(), NULL: none */
-	const struct release *release;	/* of the open attempt; NULL without one */
-	const struct release *home;	/* device.settled; NULL: none, or it was removed */
-	struct history attempt_history; /* of (device, the open attempt's image) */
+	const struct device_group *group; /* the device's, NULL: none */
+	const struct release *target;	  /* per plan_target(), NULL: none */
+	const struct release *release;	  /* of the open attempt; NULL without one */
+	const struct release *home;	  /* device.settled; NULL: none, or it was removed */
+	struct history attempt_history;	  /* of (device, the open attempt's image) */
 	struct link_facts link;
 	int64_t now_ms;	    /* wall */
 	int64_t session_ms; /* wall time of the session's handshake, 0: none */
 	uint64_t random;    /* fresh random bits: attempt id, jitter */
 	/* Our newest absence: deaf for so long, until then (wall). 0: none since the start. */
 	int64_t deaf_ms, listening_ms;
-	int64_t shed_ms; /* wall; when a block was last refused for load, 0: never */
-	int64_t rate;	 /* bytes a second that a download can count on, 0: any */
+	int64_t shed_ms;	    /* wall; when a block was last refused for load, 0: never */
+	int64_t rate;		    /* bytes a second that a download can count on, 0: any */
+	struct admission admission; /* of a download that would begin now */
+	bool crowd;		    /* very many report at once */
 };
 
 enum { UPDATE_EVENTS = 12 };
@@ -62,6 +66,7 @@ struct outcome {
 	bool stepped;	  /* `cause` is valid */
 	bool new_boot;	  /* sessions of earlier boots are stale */
 	bool late;	  /* the report was of a replaced boot and changed nothing */
+	bool turned_away; /* the report found no token: there is no offer, and no harm */
 
 	struct directive directive; /* answer to a report */
 	bool accepted;		    /* answer to a status: 2.04, else 4.09 */
@@ -98,8 +103,10 @@ void update_outage(struct update *u, int64_t gap_ms, struct outcome *out);
 void update_clock_step(struct update *u, int64_t step_ms, struct outcome *out);
 
 enum operator_act {
-	OPERATOR_TARGET_CHANGED, /* lock or product target: u->target is the new one */
+	OPERATOR_TARGET_CHANGED, /* of its group or product: u->target is the new one */
 	OPERATOR_LOCK,		 /* u->device.lock is set by this: argument release id, 0 unlocks */
+	OPERATOR_GROUP,		 /* argument group id, 0: none */
+	OPERATOR_DEVELOPMENT,	 /* argument 1, 0: not any more */
 	OPERATOR_FORCE,
 	OPERATOR_UNFORCE,
 	OPERATOR_HOLD,
@@ -111,8 +118,8 @@ enum operator_act {
 	OPERATOR_RESTORED,
 	OPERATOR_KEY, /* of its keys, which are the caller's; core knows nothing of it */
 };
-/* out->err and out->why tell a refusal. For OPERATOR_LOCK the caller has looked up the new
- * target already; `arg` is the release id or 0. */
+/* out->err and out->why tell a refusal. For OPERATOR_LOCK, _GROUP and _DEVELOPMENT the caller has
+ * looked up the new target already. */
 void update_operator(struct update *u, enum operator_act act, int64_t arg, struct outcome *out);
 
 #endif

@@ -288,6 +288,16 @@ void update_operator(struct update *u, enum operator_act act, int64_t arg, struc
 		drift_over(&u->device);
 		update_target(u, out);
 		break;
+	case OPERATOR_GROUP:
+		u->device.group = arg;
+		out->device_changed = true;
+		update_target(u, out);
+		break;
+	case OPERATOR_DEVELOPMENT:
+		u->device.development = arg != 0;
+		out->device_changed = true;
+		update_target(u, out);
+		break;
 	case OPERATOR_FORCE:
 	case OPERATOR_UNFORCE:
 		force(u, act == OPERATOR_FORCE, out);

@@ -7,163 +7,67 @@
 #include <string.h>
 
 #include "daemon/audit.h"
-#include "daemon/engine_internal.h"
+#include "daemon/engine_act.h"
 
 /* ---- on the catalogue and on device rows as a whole ---- */
 
-enum act_kind {
-	ACT_PRODUCT_PUT,
-	ACT_CA,
-	ACT_TARGET,
-	ACT_RELEASE_ADD,
-	ACT_RELEASE_REMOVE,
-	ACT_DEVICE_ADD
-};
-
-struct act {
-	struct engine *e;
-	enum act_kind kind;
-	const char *name; /* in the audit log: "product set" */
-	char object[LIMIT_PRODUCT_NAME + 1 + LIMIT_VERSION + 1];
-	struct actor by;
-	struct product product;
-	struct release release;
-	bool rings; /* its devices are to hear of it */
-	engine_done *done;
-	void *ctx;
-};
-
-static void answer(engine_done *done, void *ctx, int err, const char *why)
-{
-	const struct engine_result result = {.err = err, .why = why};
-
-	done(ctx, &result);
-}
-
-static void answer_unchanged(engine_done *done, void *ctx)
-{
-	const struct engine_result result = {.unchanged = true};
-
-	done(ctx, &result);
-}
-
-static const char stale_why[] = "it is not as it was when you looked: it was changed meanwhile";
-
-static const char *store_why(int err)
-{
-	switch (err) {
-	case ERR_STALE:
-		return stale_why;
-	case ERR_EXIST:
-		return "it exists already";
-	case ERR_CONFLICT:
-		return "somebody else changed it meanwhile; look again";
-	case ERR_FULL:
-		return "the disk of the database is full; nothing was changed. Free space there, "
-		       "and try again";
-	case ERR_READONLY:
-	case ERR_DENIED:
-		return "the database may not be written; nothing was changed. Let the daemon's "
-		       "user write it (mount, permissions, chattr), and try again";
-	case ERR_MOVED:
-		return "the database file was moved, replaced or removed; nothing was changed. Put "
-		       "it back, or restart postbootd on what is to count";
-	case ERR_CORRUPT:
-		return "the database is damaged; nothing was changed. Stop postbootd and restore a "
-		       "backup";
-	case ERR_BUSY:
-		return "another program holds the database locked; nothing was changed. Try again "
-		       "when it has ended";
-	case ERR_NOMEM:
-		return "out of memory; nothing was changed";
-	default:
-		return "the database could not be written; nothing was changed. See "
-		       "\"postbootctl status\"";
-	}
-}
-
 /* The store has it; now the memory. */
-static int act_adopt(struct act *act, const struct store_result *result)
+static int adopt_product(struct act *act, const struct store_result *result)
 {
-	struct engine *e = act->e;
-	struct product *p;
-	bool used = true;
+	struct product *p = catalog_product(act->e, act->product.id);
 
-	switch (act->kind) {
-	case ACT_PRODUCT_PUT:
-	case ACT_CA:
-	case ACT_TARGET:
-		p = catalog_product(e, act->product.id);
-		if (!p) {
-			act->product.id = result->ids[0];
-			act->product.rev = 1;
-			return catalog_add_product(e, &act->product);
-		}
-		act->product.rev++;
-		*p = act->product;
-		if (act->kind == ACT_TARGET)
-			sweep_target(e, p->id);
-		if (act->kind == ACT_CA && e->on_ca)
-			e->on_ca(e->on_ca_ctx);
-		break;
-	case ACT_RELEASE_ADD:
-		act->release.id = result->ids[0];
-		return catalog_add_release(e, &act->release);
-	case ACT_RELEASE_REMOVE:
-		catalog_drop_release(e, act->release.id);
-		if (store_image_used(e->conf.store, act->release.sha256, &used) == 0 && !used)
-			images_remove(e->conf.images, act->release.sha256);
-		break;
-	case ACT_DEVICE_ADD:
-		e->stats.devices++;
-		engine_count_protocol(e, "")->devices++;
-		break;
+	if (!p) {
+		act->product.id = result->ids[0];
+		act->product.rev = 1;
+		return catalog_add_product(act->e, &act->product);
 	}
+	act->product.rev++;
+	*p = act->product;
 	return 0;
 }
 
-static void act_done(void *ctx, const struct store_result *result)
+static int adopt_target(struct act *act, const struct store_result *result)
 {
-	struct act *act = ctx;
-	int err = result->err;
+	int err = adopt_product(act, result);
 
-	if (err_is_fault(err))
-		engine_store_failed(act->e, "-", err);
-	if (err == ERR_CONFLICT && act->by.conditional)
-		err = ERR_STALE; /* a set was on its way when we looked */
-	if (!err) {
-		audit_log(&act->by, act->name, act->object, result);
-		err = act_adopt(act, result);
-	}
-	answer(act->done, act->ctx, err, err ? store_why(err) : NULL);
-	if (!err && act->rings)
-		sessions_ring(act->e, act->product.id);
-	free(act);
+	sweep_target(act->e, act->product.id, 0);
+	return err;
 }
 
-static struct act *act_new(struct engine *e, enum act_kind kind, const char *name,
-			   const struct actor *by, engine_done *done, void *ctx)
+static int adopt_ca(struct act *act, const struct store_result *result)
 {
-	struct act *act = calloc(1, sizeof(*act));
+	int err = adopt_product(act, result);
 
-	if (!act) {
-		answer(done, ctx, ERR_NOMEM, "out of memory");
-		return NULL;
-	}
-	*act = (struct act){
-		.e = e, .kind = kind, .name = name, .by = *by, .done = done, .ctx = ctx};
-	return act;
+	if (act->e->on_ca)
+		act->e->on_ca(act->e->on_ca_ctx);
+	return err;
 }
 
-/* Names have no spaces: "blinky 1.1.0" is one release. */
-static void act_object(struct act *act, const char *product, const char *version)
+static int adopt_release(struct act *act, const struct store_result *result)
 {
-	(void)snprintf(act->object, sizeof(act->object), "%s%s%s", product, version[0] ? " " : "",
-		       version);
+	act->release.id = result->ids[0];
+	return catalog_add_release(act->e, &act->release);
 }
 
-/* What an act writes besides its row in the audit log. */
-typedef void act_put(struct store_set *set, const void *what);
+static int adopt_release_removed(struct act *act, const struct store_result *result)
+{
+	struct engine *e = act->e;
+	bool used = true;
+
+	(void)result;
+	catalog_drop_release(e, act->release.id);
+	if (store_image_used(e->conf.store, act->release.sha256, &used) == 0 && !used)
+		images_remove(e->conf.images, act->release.sha256);
+	return 0;
+}
+
+static int adopt_device(struct act *act, const struct store_result *result)
+{
+	(void)result;
+	act->e->stats.devices++;
+	engine_count_protocol(act->e, "")->devices++;
+	return 0;
+}
 
 static void put_product(struct store_set *set, const void *what)
 {
@@ -208,33 +112,16 @@ static void put_device(struct store_set *set, const void *what)
 		store_set_key(set, &put->key);
 }
 
-/* Takes the act and the facts. */
-static void act_submit(struct act *act, act_put *put, const void *what, json_t *before,
-		       json_t *after)
-{
-	struct store_set *set = store_set_new(act_done, act);
-
-	if (set)
-		put(set, what);
-	if (!set || audit_put(set, &act->by, act->name, act->object, before, after)) {
-		store_set_free(set);
-		answer(act->done, act->ctx, ERR_NOMEM, "out of memory");
-		free(act);
-		return;
-	}
-	store_submit(act->e->conf.store, set);
-}
-
 void engine_product_add(struct engine *e, const struct actor *by, const struct product *p,
 			engine_done *done, void *ctx)
 {
 	struct act *act;
 
 	if (catalog_product_named(e, p->name)) {
-		answer(done, ctx, ERR_EXIST, "a product of this name exists already");
+		act_answer(done, ctx, ERR_EXIST, "a product of this name exists already");
 		return;
 	}
-	act = act_new(e, ACT_PRODUCT_PUT, "product add", by, done, ctx);
+	act = act_new(e, adopt_product, "product add", by, done, ctx);
 	if (!act)
 		return;
 	act->product = *p;
@@ -250,18 +137,9 @@ void engine_product_add(struct engine *e, const struct actor *by, const struct p
 static void product_submit(struct act *act, const struct product *old, act_put *put,
 			   const void *what)
 {
-	json_t *before = audit_product(act->e, old);
-	json_t *after = audit_product(act->e, &act->product);
-
 	act_object(act, old->name, "");
-	if (before && after && !audit_differ(before, after)) {
-		json_decref(before);
-		json_decref(after);
-		answer_unchanged(act->done, act->ctx);
-		free(act);
-		return;
-	}
-	act_submit(act, put, what, before, after);
+	act_submit_change(act, put, what, audit_product(act->e, old),
+			  audit_product(act->e, &act->product));
 }
 
 void engine_product_set(struct engine *e, const struct actor *by, const struct product *p,
@@ -271,15 +149,15 @@ void engine_product_set(struct engine *e, const struct actor *by, const struct p
 	struct act *act;
 
 	if (!old) {
-		answer(done, ctx, ERR_NOENT, "no such product");
+		act_answer(done, ctx, ERR_NOENT, "no such product");
 		return;
 	}
 	if (!actor_matches(by, old->rev) || (p->rev && p->rev != old->rev)) {
 		int err = by->conditional ? ERR_STALE : ERR_CONFLICT;
-		answer(done, ctx, err, store_why(err));
+		act_answer(done, ctx, err, act_store_why(err));
 		return;
 	}
-	act = act_new(e, ACT_PRODUCT_PUT, "product set", by, done, ctx);
+	act = act_new(e, adopt_product, "product set", by, done, ctx);
 	if (!act)
 		return;
 	act->product = *old;
@@ -298,14 +176,14 @@ void engine_product_ca(struct engine *e, const struct actor *by, const char *pro
 	struct act *act;
 
 	if (!p) {
-		answer(done, ctx, ERR_NOENT, "no such product");
+		act_answer(done, ctx, ERR_NOENT, "no such product");
 		return;
 	}
 	if (!actor_matches(by, p->rev)) {
-		answer(done, ctx, ERR_STALE, stale_why);
+		act_answer(done, ctx, ERR_STALE, act_stale_why);
 		return;
 	}
-	act = act_new(e, ACT_CA, "product ca", by, done, ctx);
+	act = act_new(e, adopt_ca, "product ca", by, done, ctx);
 	if (!act)
 		return;
 	struct ca_put put = {&act->product, pem};
@@ -314,7 +192,7 @@ void engine_product_ca(struct engine *e, const struct actor *by, const char *pro
 	memset(act->product.ca_sha256, 0, sizeof(act->product.ca_sha256));
 	if (pem[0] && audit_sha256(pem, strlen(pem), act->product.ca_sha256)) {
 		free(act);
-		answer(done, ctx, ERR_CRYPTO, "its hash could not be computed");
+		act_answer(done, ctx, ERR_CRYPTO, "its hash could not be computed");
 		return;
 	}
 	product_submit(act, p, put_ca, &put);
@@ -330,15 +208,15 @@ void engine_product_target(struct engine *e, const struct actor *by, const char 
 	if (p && version[0])
 		r = catalog_release_named(e, p->id, version);
 	if (!p || (version[0] && !r)) {
-		answer(done, ctx, ERR_NOENT,
-		       p ? "the product has no release of this version" : "no such product");
+		act_answer(done, ctx, ERR_NOENT,
+			   p ? "the product has no release of this version" : "no such product");
 		return;
 	}
 	if (!actor_matches(by, p->rev)) {
-		answer(done, ctx, ERR_STALE, stale_why);
+		act_answer(done, ctx, ERR_STALE, act_stale_why);
 		return;
 	}
-	act = act_new(e, ACT_TARGET, "product target", by, done, ctx);
+	act = act_new(e, adopt_target, "product target", by, done, ctx);
 	if (!act)
 		return;
 	act->product = *p;
@@ -354,11 +232,12 @@ void engine_release_add(struct engine *e, const struct actor *by, const struct r
 	struct act *act;
 
 	if (!p || catalog_release_named(e, r->product, r->version)) {
-		answer(done, ctx, p ? ERR_EXIST : ERR_NOENT,
-		       p ? "the product has a release of this version already" : "no such product");
+		act_answer(done, ctx, p ? ERR_EXIST : ERR_NOENT,
+			   p ? "the product has a release of this version already"
+			     : "no such product");
 		return;
 	}
-	act = act_new(e, ACT_RELEASE_ADD, "release add", by, done, ctx);
+	act = act_new(e, adopt_release, "release add", by, done, ctx);
 	if (!act)
 		return;
 	act->release = *r;
@@ -411,16 +290,16 @@ void engine_release_remove(struct engine *e, const struct actor *by, const char 
 	char why[256];
 
 	if (!r) {
-		answer(done, ctx, ERR_NOENT, p ? "no such release" : "no such product");
+		act_answer(done, ctx, ERR_NOENT, p ? "no such release" : "no such product");
 		return;
 	}
 	if (!actor_matches(by, r->id)) {
-		answer(done, ctx, ERR_STALE, stale_why);
+		act_answer(done, ctx, ERR_STALE, act_stale_why);
 		return;
 	}
 	int err = store_release_use(e->conf.store, r->id, &use);
 	if (err) {
-		answer(done, ctx, err, store_why(err));
+		act_answer(done, ctx, err, act_store_why(err));
 		return;
 	}
 	if (!use.used && release_in_flight(e, r->id)) {
@@ -431,10 +310,10 @@ void engine_release_remove(struct engine *e, const struct actor *by, const char 
 	if (use.used) {
 		(void)snprintf(why, sizeof(why), "release %s %s is in use: %s", product, version,
 			       use.by);
-		answer(done, ctx, ERR_BUSY, why);
+		act_answer(done, ctx, ERR_BUSY, why);
 		return;
 	}
-	act = act_new(e, ACT_RELEASE_REMOVE, "release remove", by, done, ctx);
+	act = act_new(e, adopt_release_removed, "release remove", by, done, ctx);
 	if (!act)
 		return;
 	act->release = *r;
@@ -451,7 +330,7 @@ void engine_device_add(struct engine *e, const struct actor *by, const struct de
 	int err = 0;
 
 	if (!catalog_product(e, d->product)) {
-		answer(done, ctx, ERR_NOENT, "no such product");
+		act_answer(done, ctx, ERR_NOENT, "no such product");
 		return;
 	}
 	put.device.rev = 0;
@@ -461,10 +340,10 @@ void engine_device_add(struct engine *e, const struct actor *by, const struct de
 		err = engine_key_make(e, d->id, KEY_CURRENT, put.device.created_ms, psk, &put.key,
 				      &why);
 	if (err) {
-		answer(done, ctx, err, why);
+		act_answer(done, ctx, err, why);
 		return;
 	}
-	act = act_new(e, ACT_DEVICE_ADD, "device add", by, done, ctx);
+	act = act_new(e, adopt_device, "device add", by, done, ctx);
 	if (act) {
 		act_object(act, d->id, "");
 		act_submit(act, put_device, &put, json_null(), audit_device(e, &put.device, NULL));
@@ -479,7 +358,7 @@ void job_answer_operator(struct job *job, int err)
 	const char *why = NULL;
 
 	if (err)
-		why = job->out.why ? job->out.why : store_why(err);
+		why = job->out.why ? job->out.why : act_store_why(err);
 	if (err && !job->out.why && job->in.op.act == OPERATOR_KEY && engine_key_why(err))
 		why = engine_key_why(err);
 	if (err == ERR_NOENT)
@@ -487,13 +366,13 @@ void job_answer_operator(struct job *job, int err)
 	if (!job->in.op.done)
 		return; /* a sweep */
 	if (job->unchanged && !err) {
-		answer_unchanged(job->in.op.done, job->in.op.ctx);
+		act_answer_unchanged(job->in.op.done, job->in.op.ctx);
 		return;
 	}
 	enum operator_act act = job->in.op.act;
 	if (!err && act != OPERATOR_REMOVE && act != OPERATOR_KEY && act != OPERATOR_DISABLE)
-		dev_ring(job->e, job->dev);
-	answer(job->in.op.done, job->in.op.ctx, err, why);
+		(void)dev_ring(job->e, job->dev);
+	act_answer(job->in.op.done, job->in.op.ctx, err, why);
 }
 
 static void device_act(struct engine *e, const struct actor *by, const char *id,
@@ -505,12 +384,13 @@ static void device_act(struct engine *e, const struct actor *by, const char *id,
 	int err = dev_get(e, id, &d);
 
 	if (err) {
-		answer(done, ctx, err, err == ERR_NOENT ? "no such device" : store_why(err));
+		act_answer(done, ctx, err,
+			   err == ERR_NOENT ? "no such device" : act_store_why(err));
 		return;
 	}
 	job = job_new(e, d, JOB_OPERATOR);
 	if (!job) {
-		answer(done, ctx, ERR_NOMEM, "out of memory");
+		act_answer(done, ctx, ERR_NOMEM, "out of memory");
 		return;
 	}
 	job->in.op.act = act;
@@ -520,7 +400,8 @@ static void device_act(struct engine *e, const struct actor *by, const char *id,
 	job->in.op.done = done;
 	job->in.op.ctx = ctx;
 	if (job_submit(job))
-		answer(done, ctx, ERR_BUSY, "too many requests for this device wait; try again");
+		act_answer(done, ctx, ERR_BUSY,
+			   "too many requests for this device wait; try again");
 }
 
 void engine_device_remove(struct engine *e, const struct actor *by, const char *id,
@@ -543,7 +424,7 @@ void engine_device_act(struct engine *e, const struct actor *by, const char *id,
 	if (act == OPERATOR_UNHOLD) {
 		int err = store_attempts(e->conf.store, id, false, 0, 1, newest_number, &number);
 		if (err) {
-			answer(done, ctx, err, store_why(err));
+			act_answer(done, ctx, err, act_store_why(err));
 			return;
 		}
 	}
@@ -558,14 +439,16 @@ void engine_device_lock(struct engine *e, const struct actor *by, const char *id
 	int err = dev_get(e, id, &d);
 
 	if (err) {
-		answer(done, ctx, err, err == ERR_NOENT ? "no such device" : store_why(err));
+		act_answer(done, ctx, err,
+			   err == ERR_NOENT ? "no such device" : act_store_why(err));
 		return;
 	}
 	if (version[0])
 		r = catalog_release_named(e, d->u.device.product, version);
 	dev_release(e, d);
 	if (version[0] && !r) {
-		answer(done, ctx, ERR_NOENT, "the device's product has no release of this version");
+		act_answer(done, ctx, ERR_NOENT,
+			   "the device's product has no release of this version");
 		return;
 	}
 	device_act(e, by, id, OPERATOR_LOCK, r ? r->id : 0, 0, done, ctx);
@@ -578,11 +461,12 @@ void engine_attempt_cancel(struct engine *e, const struct actor *by, uint64_t at
 	int err = store_attempt(e->conf.store, attempt, &a);
 
 	if (err) {
-		answer(done, ctx, err, err == ERR_NOENT ? "no such attempt" : store_why(err));
+		act_answer(done, ctx, err,
+			   err == ERR_NOENT ? "no such attempt" : act_store_why(err));
 		return;
 	}
 	if (a.state == ATTEMPT_CLOSED) {
-		answer(done, ctx, ERR_BUSY, "the attempt is closed already");
+		act_answer(done, ctx, ERR_BUSY, "the attempt is closed already");
 		return;
 	}
 	device_act(e, by, a.device, OPERATOR_CANCEL, 0, attempt, done, ctx);

@@ -61,6 +61,7 @@ json_t *audit_device(struct engine *e, const struct device *d, const struct atte
 {
 	const struct product *p = catalog_product(e, d->product);
 	const struct release *lock = d->lock ? catalog_release(e, d->lock) : NULL;
+	const struct device_group *g = group_of(e, d->group);
 	json_t *o = json_object();
 
 	if (p)
@@ -71,6 +72,10 @@ json_t *audit_device(struct engine *e, const struct device *d, const struct atte
 		view_put(&o, "certificate", json_true());
 	if (d->disabled_ms)
 		view_put(&o, "disabled", json_true());
+	if (g)
+		view_put_text(&o, "group", g->name);
+	if (d->development)
+		view_put(&o, "development", json_true());
 	if (lock)
 		view_put_text(&o, "lock", lock->version);
 	if (d->force)
@@ -167,6 +172,10 @@ static const char *job_act(const struct job *job)
 	switch (job->in.op.act) {
 	case OPERATOR_LOCK:
 		return job->in.op.arg ? "device lock" : "device unlock";
+	case OPERATOR_GROUP:
+		return job->in.op.arg ? "device group" : "device ungroup";
+	case OPERATOR_DEVELOPMENT:
+		return job->in.op.arg ? "device development" : "device production";
 	case OPERATOR_FORCE:
 		return "device force";
 	case OPERATOR_UNFORCE:

@@ -170,7 +170,9 @@ int catalog_load(struct engine *e)
 		if (l.rows < CATALOG_PAGE)
 			break;
 	}
-	return err ? err : l.err;
+	if (!err)
+		err = l.err;
+	return err ? err : groups_load(e);
 }
 
 void catalog_free(struct engine *e)
@@ -179,6 +181,7 @@ void catalog_free(struct engine *e)
 		free(e->releases[i]);
 	for (size_t i = 0; i < e->product_count; i++)
 		free(e->products[i]);
+	groups_free(e);
 	free(e->releases);
 	free(e->products);
 	e->releases = NULL;

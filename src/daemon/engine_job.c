@@ -30,7 +30,9 @@ static void job_decide(struct job *job)
 
 	switch (job->kind) {
 	case JOB_REPORT:
+		admit_report(job->e, u);
 		update_report(u, &job->in.report, &job->out);
+		admit_decided(job, &job->out);
 		break;
 	case JOB_STATUS:
 		update_status(u, &job->in.status, &job->out);
@@ -182,6 +184,8 @@ static int job_store(struct job *job)
 
 	if (job->speaks && !err)
 		job_put_protocol(job, set);
+	if (job->u.device.group != job->dev->u.device.group && !err)
+		store_set_device_group(set, job->u.device.id, job->u.device.group);
 	if (job_deletes(job) && !err)
 		store_set_device_delete(set, job->u.device.id, job->u.device.rev);
 	else if (!err &&
@@ -241,6 +245,12 @@ void job_tell(const struct job *job, const struct outcome *out, const struct att
 		return;
 	e->stats.closed[out->closed.verdict]++;
 	engine_count_protocol(e, job->u.device.protocol)->closed[out->closed.verdict]++;
+}
+
+static bool job_is_of_peer(const struct job *job)
+{
+	return job->kind == JOB_REPORT || job->kind == JOB_STATUS || job->kind == JOB_BLOCK ||
+	       job->kind == JOB_TALK;
 }
 
 /* The attempt that it has made. */
@@ -306,11 +316,14 @@ void job_adopt(struct job *job, const struct store_result *result)
 	d->u = job->u;
 	/* Of the catalogue, and only lent for the decision. */
 	d->u.product = NULL;
+	d->u.group = NULL;
 	d->u.target = d->u.release = d->u.home = NULL;
 	if ((d->u.has_attempt ? d->u.attempt.id : 0) != before)
 		dev_reset_served(d);
 	else if (d->u.has_attempt && d->served.high > d->u.attempt.served_high)
 		d->u.attempt.served_high = d->served.high;
+	if (job_is_of_peer(job))
+		admit_sign(job->e, d);
 	if (rebooted)
 		job_end_stale_sessions(job, last_report_ms);
 	if (job_deletes(job)) {
@@ -348,6 +361,8 @@ void job_finish(struct job *job, int err)
 	d->due_waits &= ~(1u << job->kind);
 	if (err && job_is_once(job))
 		sweep_again(job, err);
+	if (err && job->admitted)
+		admit_failed(job);
 	if (job->kind == JOB_OPERATOR)
 		job_answer_operator(job, err);
 	else if (job_is_talk(job))
@@ -394,10 +409,26 @@ void job_done(void *ctx, const struct store_result *result)
 	job_finish(job, 0);
 }
 
-static bool job_is_of_peer(const struct job *job)
+/* An act on where the device's target comes from: core is to judge by the new one. */
+static int job_aim(struct job *job)
 {
-	return job->kind == JOB_REPORT || job->kind == JOB_STATUS || job->kind == JOB_BLOCK ||
-	       job->kind == JOB_TALK;
+	struct device *d = &job->u.device;
+	int64_t arg = job->in.op.arg;
+
+	if (job->kind != JOB_OPERATOR)
+		return 0;
+	if (job->in.op.act == OPERATOR_LOCK) {
+		d->lock = arg;
+		if (arg && !catalog_release(job->e, arg))
+			job->out.why = "the release was removed meanwhile";
+	} else if (job->in.op.act == OPERATOR_GROUP) {
+		d->group = arg;
+		if (arg && !group_of(job->e, arg))
+			job->out.why = "the group was removed meanwhile";
+	} else if (job->in.op.act == OPERATOR_DEVELOPMENT) {
+		d->development = arg != 0;
+	}
+	return job->out.why ? ERR_CONFLICT : 0;
 }
 
 /* What surrounds the device for this decision. */
@@ -412,14 +443,10 @@ static int job_context(struct job *job)
 		return ERR_NOENT;
 	if (d->u.device.disabled_ms && job_is_of_peer(job))
 		return ERR_NOENT; /* as far as it is concerned */
-	if (job->kind == JOB_OPERATOR && job->in.op.act == OPERATOR_LOCK) {
-		u->device.lock = job->in.op.arg; /* the target that core is to judge by */
-		if (u->device.lock && !catalog_release(e, u->device.lock)) {
-			job->out.why = "the release was removed meanwhile";
-			return ERR_CONFLICT;
-		}
-	}
-	int err = dev_context(e, d, u);
+	int err = job_aim(job);
+	if (err)
+		return err;
+	err = dev_context(e, d, u);
 	u->now_ms = clock_read().wall_ms;
 	u->random = engine_random();
 	u->session_ms = job->session_ms;

@@ -95,7 +95,7 @@ static struct list *sleepers(struct engine *e, const char *id)
 static void ring_one(struct engine *e, struct dev *d, struct session *s)
 {
 	s->ring_due = false;
-	dev_ring_session(e, d, s);
+	(void)dev_ring_session(e, d, s);
 }
 
 void sessions_attach(struct engine *e, struct dev *d)
@@ -121,6 +121,7 @@ static void note_device(struct session *s)
 	const struct update *u = &s->dev->u;
 
 	s->product = u->device.product;
+	s->group = u->device.group;
 	s->interval_s = (uint32_t)device_interval_s(&u->device);
 	s->applying = u->has_attempt && u->attempt.state >= ATTEMPT_APPLYING;
 }
@@ -181,6 +182,16 @@ int session_wake(struct engine *e, struct session *s)
 	return err;
 }
 
+bool session_asleep_id(const struct engine *e, uint64_t hash, char id[LIMIT_DEVICE_ID + 1])
+{
+	LIST_EACH(it, next, &e->asleep[hash % ENGINE_SLEEPERS])
+	{
+		if (session_id(LIST_ENTRY(it, struct session, link), id) && dev_hash(e, id) == hash)
+			return true;
+	}
+	return false;
+}
+
 /* ---- over a restart ---- */
 
 size_t engine_peer_note(void *ctx, struct net_peer *peer, uint8_t note[NET_NOTE])
@@ -196,6 +207,7 @@ size_t engine_peer_note(void *ctx, struct net_peer *peer, uint8_t note[NET_NOTE]
 	buf_put_u64(&w, (uint64_t)s->since_ms);
 	buf_put_u64(&w, (uint64_t)s->key_set_ms);
 	buf_put_u64(&w, (uint64_t)s->product);
+	buf_put_u64(&w, (uint64_t)s->group);
 	buf_put_u32(&w, s->interval_s);
 	buf_put_u8(&w, (uint8_t)(s->applying | s->talks << 1));
 	buf_put_u8(&w, s->ring_due);
@@ -218,6 +230,7 @@ bool engine_peer_back(void *ctx, struct net_peer *peer, struct bytes note, bool 
 	s->since_ms = (int64_t)buf_get_u64(&r);
 	s->key_set_ms = (int64_t)buf_get_u64(&r);
 	s->product = (int64_t)buf_get_u64(&r);
+	s->group = (int64_t)buf_get_u64(&r);
 	s->interval_s = buf_get_u32(&r);
 	uint8_t flags = buf_get_u8(&r);
 	s->applying = flags & 1;
@@ -281,21 +294,23 @@ void sessions_ring_step(struct engine *e)
 }
 
 /* 100,000 rings at once would be seconds in which nobody else is served. */
-void sessions_ring(struct engine *e, int64_t product)
+void sessions_ring(struct engine *e, int64_t product, int64_t group)
 {
 	for (size_t i = 0; i < ENGINE_BUCKETS; i++) {
 		LIST_EACH(it, next, &e->buckets[i])
 		{
 			struct dev *d = LIST_ENTRY(it, struct dev, link);
-			if (d->u.device.product == product && !list_empty(&d->sessions))
-				dev_ring(e, d);
+			if (d->u.device.product == product &&
+			    (!group || d->u.device.group == group) && !list_empty(&d->sessions))
+				(void)dev_ring(e, d);
 		}
 	}
 	for (size_t i = 0; i < ENGINE_SLEEPERS; i++) {
 		LIST_EACH(it, next, &e->asleep[i])
 		{
 			struct session *s = LIST_ENTRY(it, struct session, link);
-			s->ring_due = s->ring_due || s->product == product;
+			s->ring_due = s->ring_due ||
+				      (s->product == product && (!group || s->group == group));
 		}
 	}
 	e->ring_bucket = 0;

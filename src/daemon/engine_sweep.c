@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Walks over many devices: a product's new target, our outages, a clock that was set. A job
- * that fails is run again until it succeeds: nobody else would repeat it.
+ * Walks over many devices: a new target of a product or a group, our outages, a clock that was set.
+ * A job that fails is run again until it succeeds: nobody else would repeat it.
  */
 #include <stdlib.h>
 
@@ -11,9 +11,10 @@ enum { SWEEP_ROWS = 200 /* looked at per tick and sweep */ };
 
 struct sweep {
 	struct list link;
-	enum job_kind kind; /* JOB_OPERATOR: the product's target has changed; JOB_TALK_TIMER: our
-			     * clock was set back, and agents wait by it */
-	int64_t product;
+	enum job_kind kind; /* JOB_TALK_TIMER: our clock was set back, and agents wait by it;
+			     * JOB_OPERATOR: the target has changed ... */
+	int64_t product;    /* ... of this product, ... */
+	int64_t group;	    /* ... or, if not 0, of this group */
 	int64_t gap_ms;
 	char after[LIMIT_DEVICE_ID + 1];
 	uint64_t before_number; /* open attempts, newest first */
@@ -21,6 +22,8 @@ struct sweep {
 };
 
 struct names {
+	struct engine *e;
+	enum target_why source; /* of the target that has changed */
 	unsigned count, rows;
 	char id[SWEEP_ROWS][LIMIT_DEVICE_ID + 1];
 	char last[LIMIT_DEVICE_ID + 1];
@@ -47,12 +50,14 @@ static struct sweep *sweep_new(struct engine *e, enum job_kind kind, int64_t gap
 	return s;
 }
 
-void sweep_target(struct engine *e, int64_t product)
+void sweep_target(struct engine *e, int64_t product, int64_t group)
 {
 	struct sweep *s = sweep_new(e, JOB_OPERATOR, 0);
 
-	if (s)
-		s->product = product;
+	if (!s)
+		return;
+	s->product = product;
+	s->group = group;
 }
 
 void sweep_outage(struct engine *e, enum job_kind kind, int64_t gap_ms)
@@ -94,15 +99,17 @@ void sweep_job(struct engine *e, struct dev *d, enum job_kind kind, int64_t gap_
 		owe(e, d, kind, gap_ms); /* its queue is full, so it is still held */
 }
 
-/* A locked device has its own target, and one with nothing to change needs no write. */
+/* The target of a device may come from elsewhere, and one with nothing to change needs no write. */
 static bool device_concerned(void *ctx, const struct device *d)
 {
 	struct names *n = ctx;
 
 	n->rows++;
 	(void)buf_copy_str(n->last, sizeof(n->last), d->id);
-	if (!d->lock && (d->attempt || d->retry_at_ms || d->backoff_count || d->failed_attempt ||
-			 d->defer_since_ms || d->want_fresh))
+	const struct product *p = catalog_product(n->e, d->product);
+	if (p && plan_target_concerns(d, p, group_of(n->e, d->group), n->source) &&
+	    (d->attempt || d->retry_at_ms || d->backoff_count || d->failed_attempt ||
+	     d->defer_since_ms || d->want_fresh))
 		names_add(n, d->id);
 	return true;
 }
@@ -133,7 +140,14 @@ static bool sweep_rows(struct engine *e, struct sweep *s)
 	struct names *n = calloc(1, sizeof(*n));
 	int err = n ? 0 : ERR_NOMEM;
 
-	if (!err && s->kind == JOB_OPERATOR)
+	if (n) {
+		n->e = e;
+		n->source = s->group ? TARGET_GROUP : TARGET_PRODUCT;
+	}
+	if (!err && s->kind == JOB_OPERATOR && s->group)
+		err = store_devices_in_group(e->conf.store, s->group, s->after, SWEEP_ROWS,
+					     device_concerned, n);
+	else if (!err && s->kind == JOB_OPERATOR)
 		err = store_devices(e->conf.store, s->product, s->after, SWEEP_ROWS,
 				    device_concerned, n);
 	else if (!err && s->kind == JOB_TALK_TIMER)

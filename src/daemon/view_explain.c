@@ -18,7 +18,7 @@ struct story {
 };
 
 /* "45 s", "12 min", "3 h 5 min", "2 d 4 h" */
-static const char *span(int64_t ms, char dst[32])
+const char *view_span(int64_t ms, char dst[32])
 {
 	long long s = ms < 0 ? 0 : ms / 1000;
 
@@ -41,7 +41,7 @@ static const char *ago(const struct story *s, int64_t at_ms, char dst[48])
 		return "never";
 	if (s->now_ms - at_ms < 1000)
 		return "just now";
-	(void)snprintf(dst, 48, "%s ago", span(s->now_ms - at_ms, text));
+	(void)snprintf(dst, 48, "%s ago", view_span(s->now_ms - at_ms, text));
 	return dst;
 }
 
@@ -50,7 +50,7 @@ static void say_until(const struct story *s, struct buf *b, int64_t at_ms)
 {
 	char at[32], text[32];
 
-	view_say(b, "until %s (in %s)", view_when(at_ms, at), span(at_ms - s->now_ms, text));
+	view_say(b, "until %s (in %s)", view_when(at_ms, at), view_span(at_ms - s->now_ms, text));
 }
 
 /* ---- the summary ---- */
@@ -59,6 +59,9 @@ static void say_target(const struct story *s, struct buf *b)
 {
 	if (s->now->why == TARGET_LOCK)
 		view_say(b, "an operator locked it to that");
+	else if (s->now->why == TARGET_GROUP)
+		view_say(b, "target of group %s of product %s", s->now->group.name,
+			 s->now->product.name);
 	else
 		view_say(b, "target of product %s", s->now->product.name);
 }
@@ -74,6 +77,8 @@ static void say_running(const struct story *s, struct buf *b)
 			 id);
 	} else if (!now->has_target) {
 		view_say(b, "%s runs %s and has no target", id, runs);
+		if (s->d->development)
+			view_say(b, ": it is a development device, which only a lock reaches");
 	} else if (now->plan.on_target && strcmp(runs, now->target.version) != 0) {
 		view_say(b, "%s runs its target %s (", id, now->target.version);
 		say_target(s, b);
@@ -376,8 +381,9 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 			 now->product.hardware);
 		break;
 	case BLOCK_SPACE:
-		view_say(b, "the image has %lld bytes, the slot %lld",
-			 (long long)now->target.size_bytes, (long long)r->slot_bytes);
+	case BLOCK_POWER:
+	case BLOCK_DOWNGRADE:
+		view_say_rule(b, block, now);
 		break;
 	case BLOCK_IMAGE:
 		view_say(b, "of release %s", now->target.version);
@@ -399,6 +405,9 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 	case BLOCK_NO_BASELINE:
 		if (s->d->has_report)
 			view_say(b, "it reports mode %s", report_mode_name(r->mode));
+		break;
+	case BLOCK_ADMISSION:
+		view_say_admission(b, &now->admission, s->now_ms);
 		break;
 	case BLOCK_NO_TARGET:
 	case BLOCK_IN_SYNC:

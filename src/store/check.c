@@ -151,6 +151,12 @@ static const struct question questions[] = {
 	{"SELECT 'device ' || d.id FROM device d WHERE d.protocol NOT IN ('', 'native') AND "
 	 "NOT EXISTS (SELECT 1 FROM device_talk t WHERE t.device = d.id)",
 	 "its talk is missing"},
+	{"SELECT 'device ' || d.id FROM device d JOIN device_group g ON g.id = d.group_id "
+	 "WHERE g.product <> d.product",
+	 "it is in a group of another product"},
+	{"SELECT 'group ' || g.name FROM device_group g JOIN release r ON r.id = g.target "
+	 "WHERE r.product <> g.product",
+	 "its target is another product's release"},
 	{"SELECT 'product ' || p.name FROM product p JOIN release r ON r.id = p.target "
 	 "WHERE r.product <> p.id",
 	 "its target is another product's release"},

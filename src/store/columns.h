@@ -19,6 +19,13 @@
 	X(protocol, PLAIN, protocol, )                                                             \
 	X(protocol_options, PLAIN, protocol_options, )
 
+/* struct device_group, without id and rev */
+#define GROUP_COLUMNS(X)                                                                           \
+	X(product, PLAIN, product, )                                                               \
+	X(name, PLAIN, name, )                                                                     \
+	X(target, REF, target, )                                                                   \
+	X(created_ms, PLAIN, created_ms, )
+
 /* struct release, without id and its digests */
 #define RELEASE_COLUMNS(X)                                                                         \
 	X(product, PLAIN, product, )                                                               \
@@ -47,7 +54,8 @@
  * index costs nothing where the update does not name its columns) ... */
 #define DEVICE_FIXED(X)                                                                            \
 	X(product, PLAIN, product, )                                                               \
-	X(protocol, PLAIN, protocol, ) /* once in a while, by a statement of its own */
+	X(protocol, PLAIN, protocol, ) /* these by a statement of their own */                     \
+	X(group_id, REF, group, )
 
 /* ... and what does */
 #define DEVICE_COLUMNS(X)                                                                          \
@@ -55,6 +63,7 @@
 	X(certified, PLAIN, certified, )                                                           \
 	X(disabled_ms, PLAIN, disabled_ms, )                                                       \
 	X(lock, REF, lock, )                                                                       \
+	X(development, PLAIN, development, )                                                       \
 	X(force, PLAIN, force, )                                                                   \
 	X(hold, WORD, hold, hold)                                                                  \
 	X(held_ms, PLAIN, held_ms, )                                                               \
@@ -184,6 +193,7 @@
 #define COLUMN_ONE(column, how, field, arg) +1
 enum {
 	PRODUCT_COLUMN_COUNT = 0 PRODUCT_COLUMNS(COLUMN_ONE),
+	GROUP_COLUMN_COUNT = 0 GROUP_COLUMNS(COLUMN_ONE),
 	RELEASE_COLUMN_COUNT = 0 RELEASE_COLUMNS(COLUMN_ONE),
 	DIGEST_COLUMN_COUNT = 0 DIGEST_COLUMNS(COLUMN_ONE),
 	KEY_COLUMN_COUNT = 0 KEY_COLUMNS(COLUMN_ONE),

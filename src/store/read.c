@@ -5,280 +5,198 @@
 #include <string.h>
 
 #include "store/private.h"
+#include "store/reading.h"
 #include "store/row.h"
-
-/* ---- parameters and steps ---- */
-
-/* A statement about to be bound; the first error is kept until it is stepped. */
-struct query {
-	struct store *store;
-	enum stmt_id id;
-	sqlite3_stmt *stmt;
-	int next; /* parameter */
-	int err;
-};
-
-static struct query query(struct store *s, enum stmt_id id)
-{
-	return (struct query){.store = s, .id = id, .stmt = s->reader.stmt[id], .next = 1};
-}
-
-static void with_int(struct query *q, int64_t value)
-{
-	if (sqlite3_bind_int64(q->stmt, q->next++, value))
-		q->err = ERR_NOMEM;
-}
-
-/* Nothing in the database is above INT64_MAX, so a larger number finds what INT64_MAX finds. */
-static void with_u64(struct query *q, uint64_t value)
-{
-	with_int(q, value > INT64_MAX ? INT64_MAX : (int64_t)value);
-}
-
-static void with_str(struct query *q, const char *value)
-{
-	if (sqlite3_bind_text(q->stmt, q->next++, value, -1, SQLITE_STATIC))
-		q->err = ERR_NOMEM;
-}
-
-static void with_blob(struct query *q, const void *ptr, size_t len)
-{
-	if (sqlite3_bind_blob64(q->stmt, q->next++, ptr, len, SQLITE_STATIC))
-		q->err = ERR_NOMEM;
-}
-
-/* 1: a row, 0: no more, else an error. */
-static int step(struct query *q)
-{
-	int err = q->err ? q->err : db_step(&q->store->reader, q->id);
-
-	if (err < 0)
-		memcpy(q->store->error, q->store->reader.error, sizeof(q->store->error));
-	return err;
-}
-
-static int end(struct query *q, int err)
-{
-	db_reset(&q->store->reader, q->id);
-	return err;
-}
-
-/* A row that was found but does not read as one. */
-static int bad_row(struct query *q, int err)
-{
-	db_note(&q->store->reader, q->id, err, "a row that cannot be read");
-	if (err_is_fault(err)) {
-		q->store->reader.fault_err = err;
-		q->store->reader.fault_count++;
-	}
-	memcpy(q->store->error, q->store->reader.error, sizeof(q->store->error));
-	return err;
-}
-
-/* Steps to the one row there may be. */
-static int step_one(struct query *q)
-{
-	int found = step(q);
-
-	return found > 0 ? 0 : found == 0 ? ERR_NOENT : found;
-}
-
-static const char *text(struct query *q, int column)
-{
-	const char *str = (const char *)sqlite3_column_text(q->stmt, column);
-
-	return str ? str : "";
-}
 
 /* ---- products ---- */
 
-static int one_product(struct query *q, struct product *ret)
+static int one_product(struct reading *q, struct product *ret)
 {
-	int err = step_one(q);
+	int err = reading_one(q);
 
 	if (!err && (err = row_read_product(q->stmt, ret)))
-		err = bad_row(q, err);
-	return end(q, err);
+		err = reading_bad_row(q, err);
+	return reading_end(q, err);
 }
 
 int store_product(struct store *s, int64_t id, struct product *ret)
 {
-	struct query q = query(s, STMT_PRODUCT);
+	struct reading q = reading_new(s, STMT_PRODUCT);
 
-	with_int(&q, id);
+	reading_int(&q, id);
 	return one_product(&q, ret);
 }
 
 int store_product_by_name(struct store *s, const char *name, struct product *ret)
 {
-	struct query q = query(s, STMT_PRODUCT_BY_NAME);
+	struct reading q = reading_new(s, STMT_PRODUCT_BY_NAME);
 
-	with_str(&q, name);
+	reading_str(&q, name);
 	return one_product(&q, ret);
 }
 
 int store_ca(struct store *s, int64_t product, char *dst, size_t cap)
 {
-	struct query q = query(s, STMT_CA);
+	struct reading q = reading_new(s, STMT_CA);
 	int err;
 
-	with_int(&q, product);
-	err = step_one(&q);
-	if (!err && !buf_copy_str(dst, cap, text(&q, 0)))
-		err = bad_row(&q, ERR_CORRUPT);
-	return end(&q, err);
+	reading_int(&q, product);
+	err = reading_one(&q);
+	if (!err && !buf_copy_str(dst, cap, reading_column(&q, 0)))
+		err = reading_bad_row(&q, ERR_CORRUPT);
+	return reading_end(&q, err);
 }
 
 int store_products(struct store *s, const char *after_name, unsigned limit, store_product_row *row,
 		   void *ctx)
 {
-	struct query q = query(s, STMT_PRODUCTS);
+	struct reading q = reading_new(s, STMT_PRODUCTS);
 	struct product p;
 	int err = 0, found;
 
-	with_str(&q, after_name);
-	with_int(&q, limit);
-	while ((found = step(&q)) > 0) {
+	reading_str(&q, after_name);
+	reading_int(&q, limit);
+	while ((found = reading_step(&q)) > 0) {
 		err = row_read_product(q.stmt, &p);
 		if (err || !row(ctx, &p))
 			break;
 	}
-	return end(&q, err ? bad_row(&q, err) : found < 0 ? found : 0);
+	return reading_end(&q, err ? reading_bad_row(&q, err) : found < 0 ? found : 0);
 }
 
 /* ---- releases ---- */
 
 /* The release's digests; its own row is still open, so both are of one moment. */
-static int read_release(struct query *q, struct release *ret)
+static int read_release(struct reading *q, struct release *ret)
 {
 	struct release r = {0};
-	struct query digests = query(q->store, STMT_RELEASE_DIGESTS);
+	struct reading digests = reading_new(q->store, STMT_RELEASE_DIGESTS);
 	int err = row_read_release(q->stmt, &r), found = 0;
 
 	if (err)
-		return bad_row(q, err);
-	with_int(&digests, r.id);
-	while (!err && (found = step(&digests)) > 0) {
+		return reading_bad_row(q, err);
+	reading_int(&digests, r.id);
+	while (!err && (found = reading_step(&digests)) > 0) {
 		if (r.running_count == LIMIT_DIGEST_KINDS)
 			err = ERR_CORRUPT;
 		else
 			err = row_read_digest(digests.stmt, &r.running[r.running_count++]);
 	}
 	if (err)
-		bad_row(&digests, err);
+		reading_bad_row(&digests, err);
 	if (found < 0)
 		err = found;
 	if (!err)
 		*ret = r;
-	return end(&digests, err);
+	return reading_end(&digests, err);
 }
 
-static int one_release(struct query *q, struct release *ret)
+static int one_release(struct reading *q, struct release *ret)
 {
-	int err = step_one(q);
+	int err = reading_one(q);
 
 	if (!err)
 		err = read_release(q, ret);
-	return end(q, err);
+	return reading_end(q, err);
 }
 
 int store_release(struct store *s, int64_t id, struct release *ret)
 {
-	struct query q = query(s, STMT_RELEASE_BY_ID);
+	struct reading q = reading_new(s, STMT_RELEASE_BY_ID);
 
-	with_int(&q, id);
+	reading_int(&q, id);
 	return one_release(&q, ret);
 }
 
 int store_release_by_version(struct store *s, int64_t product, const char *version,
 			     struct release *ret)
 {
-	struct query q = query(s, STMT_RELEASE_BY_VERSION);
+	struct reading q = reading_new(s, STMT_RELEASE_BY_VERSION);
 
-	with_int(&q, product);
-	with_str(&q, version);
+	reading_int(&q, product);
+	reading_str(&q, version);
 	return one_release(&q, ret);
 }
 
 int store_releases(struct store *s, int64_t product, int64_t after_id, unsigned limit,
 		   store_release_row *row, void *ctx)
 {
-	struct query q = query(s, product ? STMT_RELEASES_OF : STMT_RELEASES);
+	struct reading q = reading_new(s, product ? STMT_RELEASES_OF : STMT_RELEASES);
 	struct release r;
 	int err = 0, found;
 
 	if (product)
-		with_int(&q, product);
-	with_int(&q, after_id);
-	with_int(&q, limit);
-	while ((found = step(&q)) > 0) {
+		reading_int(&q, product);
+	reading_int(&q, after_id);
+	reading_int(&q, limit);
+	while ((found = reading_step(&q)) > 0) {
 		err = read_release(&q, &r);
 		if (err || !row(ctx, &r))
 			break;
 	}
-	return end(&q, err ? err : found < 0 ? found : 0);
+	return reading_end(&q, err ? err : found < 0 ? found : 0);
 }
 
 /* ---- devices ---- */
 
 int store_device(struct store *s, const char *id, struct device *ret)
 {
-	struct query q = query(s, STMT_DEVICE);
+	struct reading q = reading_new(s, STMT_DEVICE);
 
-	with_str(&q, id);
-	int err = step_one(&q);
+	reading_str(&q, id);
+	int err = reading_one(&q);
 	if (!err && (err = row_read_device(q.stmt, ret)))
-		err = bad_row(&q, err);
-	return end(&q, err);
+		err = reading_bad_row(&q, err);
+	return reading_end(&q, err);
 }
 
-static int each_device(struct query *q, store_device_row *row, void *ctx)
+int reading_devices(struct reading *q, store_device_row *row, void *ctx)
 {
 	struct device d;
 	int err = 0, found;
 
-	while ((found = step(q)) > 0) {
+	while ((found = reading_step(q)) > 0) {
 		err = row_read_device(q->stmt, &d);
 		if (err || !row(ctx, &d))
 			break;
 	}
-	return end(q, err ? bad_row(q, err) : found < 0 ? found : 0);
+	return reading_end(q, err ? reading_bad_row(q, err) : found < 0 ? found : 0);
 }
 
 int store_devices(struct store *s, int64_t product, const char *after_id, unsigned limit,
 		  store_device_row *row, void *ctx)
 {
-	struct query q = query(s, product ? STMT_DEVICES_OF : STMT_DEVICES);
+	struct reading q = reading_new(s, product ? STMT_DEVICES_OF : STMT_DEVICES);
 
 	if (product)
-		with_int(&q, product);
-	with_str(&q, after_id);
-	with_int(&q, limit);
-	return each_device(&q, row, ctx);
+		reading_int(&q, product);
+	reading_str(&q, after_id);
+	reading_int(&q, limit);
+	return reading_devices(&q, row, ctx);
 }
 
 int store_devices_silent(struct store *s, int64_t now_ms, unsigned limit, store_device_row *row,
 			 void *ctx)
 {
-	struct query q = query(s, STMT_DEVICES_SILENT);
+	struct reading q = reading_new(s, STMT_DEVICES_SILENT);
 
-	with_int(&q, now_ms);
-	with_int(&q, limit);
-	return each_device(&q, row, ctx);
+	reading_int(&q, now_ms);
+	reading_int(&q, limit);
+	return reading_devices(&q, row, ctx);
 }
 
 int store_talk(struct store *s, const char *device, uint8_t *dst, size_t cap, size_t *ret_len,
 	       int64_t *ret_at_ms)
 {
-	struct query q = query(s, STMT_TALK);
+	struct reading q = reading_new(s, STMT_TALK);
 
-	with_str(&q, device);
-	int err = step_one(&q);
+	reading_str(&q, device);
+	int err = reading_one(&q);
 	if (!err) {
 		size_t len = (size_t)sqlite3_column_bytes(q.stmt, 0);
 		const void *blob = sqlite3_column_blob(q.stmt, 0);
 		if (len > cap)
-			err = bad_row(&q, ERR_CORRUPT);
+			err = reading_bad_row(&q, ERR_CORRUPT);
 		else if (len && !blob)
 			err = ERR_NOMEM;
 		else if (len)
@@ -288,36 +206,36 @@ int store_talk(struct store *s, const char *device, uint8_t *dst, size_t cap, si
 			*ret_at_ms = sqlite3_column_int64(q.stmt, 1);
 		}
 	}
-	return end(&q, err);
+	return reading_end(&q, err);
 }
 
-static int each_talk(struct query *q, store_talk_row *row, void *ctx)
+static int each_talk(struct reading *q, store_talk_row *row, void *ctx)
 {
 	int found;
 
-	while ((found = step(q)) > 0)
-		if (!row(ctx, text(q, 0)))
+	while ((found = reading_step(q)) > 0)
+		if (!row(ctx, reading_column(q, 0)))
 			break;
-	return end(q, found < 0 ? found : 0);
+	return reading_end(q, found < 0 ? found : 0);
 }
 
 int store_talks_due(struct store *s, int64_t now_ms, unsigned limit, store_talk_row *row, void *ctx)
 {
-	struct query q = query(s, STMT_TALKS_DUE);
+	struct reading q = reading_new(s, STMT_TALKS_DUE);
 
-	with_int(&q, now_ms);
-	with_int(&q, limit);
+	reading_int(&q, now_ms);
+	reading_int(&q, limit);
 	return each_talk(&q, row, ctx);
 }
 
 int store_talks_ahead(struct store *s, const char *after, int64_t now_ms, unsigned limit,
 		      store_talk_row *row, void *ctx)
 {
-	struct query q = query(s, STMT_TALKS_AHEAD);
+	struct reading q = reading_new(s, STMT_TALKS_AHEAD);
 
-	with_str(&q, after);
-	with_int(&q, now_ms);
-	with_int(&q, limit);
+	reading_str(&q, after);
+	reading_int(&q, now_ms);
+	reading_int(&q, limit);
 	return each_talk(&q, row, ctx);
 }
 
@@ -325,15 +243,15 @@ int store_keys(struct store *s, const char *device, struct store_key ret[KEY_SLO
 	       unsigned *ret_count)
 {
 	struct store_key keys[KEY_SLOTS];
-	struct query q = query(s, STMT_KEYS);
+	struct reading q = reading_new(s, STMT_KEYS);
 	unsigned count = 0;
 	int err = 0, found;
 
-	with_str(&q, device);
-	while ((found = step(&q)) > 0 && !err) {
+	reading_str(&q, device);
+	while ((found = reading_step(&q)) > 0 && !err) {
 		err = count < KEY_SLOTS ? row_read_key(q.stmt, &keys[count++]) : ERR_CORRUPT;
 		if (err)
-			err = bad_row(&q, err);
+			err = reading_bad_row(&q, err);
 	}
 	if (!err)
 		err = found;
@@ -342,44 +260,44 @@ int store_keys(struct store *s, const char *device, struct store_key ret[KEY_SLO
 		*ret_count = count;
 	}
 	explicit_bzero(keys, sizeof(keys));
-	return end(&q, err);
+	return reading_end(&q, err);
 }
 
 int store_key_by_mac(struct store *s, struct bytes mac, struct store_key *ret)
 {
-	struct query q = query(s, STMT_KEY_BY_MAC);
+	struct reading q = reading_new(s, STMT_KEY_BY_MAC);
 
-	with_blob(&q, mac.ptr, mac.len);
-	int err = step_one(&q);
+	reading_blob(&q, mac.ptr, mac.len);
+	int err = reading_one(&q);
 	if (!err && (err = row_read_key(q.stmt, ret)))
-		err = bad_row(&q, err);
-	return end(&q, err);
+		err = reading_bad_row(&q, err);
+	return reading_end(&q, err);
 }
 
 /* ---- attempts ---- */
 
 int store_attempt(struct store *s, uint64_t id, struct attempt *ret)
 {
-	struct query q = query(s, STMT_ATTEMPT);
+	struct reading q = reading_new(s, STMT_ATTEMPT);
 
-	with_u64(&q, id);
-	int err = step_one(&q);
+	reading_u64(&q, id);
+	int err = reading_one(&q);
 	if (!err && (err = row_read_attempt(q.stmt, ret)))
-		err = bad_row(&q, err);
-	return end(&q, err);
+		err = reading_bad_row(&q, err);
+	return reading_end(&q, err);
 }
 
-static int each_attempt(struct query *q, store_attempt_row *row, void *ctx)
+static int each_attempt(struct reading *q, store_attempt_row *row, void *ctx)
 {
 	struct attempt a;
 	int err = 0, found;
 
-	while ((found = step(q)) > 0) {
+	while ((found = reading_step(q)) > 0) {
 		err = row_read_attempt(q->stmt, &a);
 		if (err || !row(ctx, &a))
 			break;
 	}
-	return end(q, err ? bad_row(q, err) : found < 0 ? found : 0);
+	return reading_end(q, err ? reading_bad_row(q, err) : found < 0 ? found : 0);
 }
 
 int store_attempts(struct store *s, const char *device, bool open_only, uint64_t before_number,
@@ -387,61 +305,61 @@ int store_attempts(struct store *s, const char *device, bool open_only, uint64_t
 {
 	static const enum stmt_id ids[2][2] = {{STMT_ATTEMPTS, STMT_ATTEMPTS_OPEN},
 					       {STMT_ATTEMPTS_OF, STMT_ATTEMPTS_OPEN_OF}};
-	struct query q = query(s, ids[*device != 0][open_only]);
+	struct reading q = reading_new(s, ids[*device != 0][open_only]);
 
 	if (*device)
-		with_str(&q, device);
-	with_u64(&q, before_number ? before_number : INT64_MAX);
-	with_int(&q, limit);
+		reading_str(&q, device);
+	reading_u64(&q, before_number ? before_number : INT64_MAX);
+	reading_int(&q, limit);
 	return each_attempt(&q, row, ctx);
 }
 
 int store_attempts_due(struct store *s, int64_t now_ms, unsigned limit, store_attempt_row *row,
 		       void *ctx)
 {
-	struct query q = query(s, STMT_ATTEMPTS_DUE);
+	struct reading q = reading_new(s, STMT_ATTEMPTS_DUE);
 
-	with_int(&q, now_ms);
-	with_int(&q, limit);
+	reading_int(&q, now_ms);
+	reading_int(&q, limit);
 	return each_attempt(&q, row, ctx);
 }
 
 int store_diagnoses(struct store *s, uint64_t attempt, struct diagnoses *ret)
 {
-	struct query q = query(s, STMT_DIAGNOSES);
+	struct reading q = reading_new(s, STMT_DIAGNOSES);
 	struct diagnoses d = {0};
 	int err = 0, found = 0;
 
-	with_u64(&q, attempt);
-	while (!err && (found = step(&q)) > 0) {
+	reading_u64(&q, attempt);
+	while (!err && (found = reading_step(&q)) > 0) {
 		if (d.count == LIMIT_DIAGNOSES)
 			err = ERR_CORRUPT;
 		else
 			err = row_read_diagnosis(q.stmt, &d.list[d.count++]);
 	}
 	if (err)
-		bad_row(&q, err);
+		reading_bad_row(&q, err);
 	else if (found < 0)
 		err = found;
 	if (!err)
 		*ret = d;
-	return end(&q, err);
+	return reading_end(&q, err);
 }
 
 int store_history(struct store *s, const char *device, const uint8_t sha256[DIGEST_SHA256],
 		  uint64_t after_number, struct history *ret)
 {
-	struct query q = query(s, STMT_HISTORY);
+	struct reading q = reading_new(s, STMT_HISTORY);
 
-	with_str(&q, device);
-	with_blob(&q, sha256, DIGEST_SHA256);
-	with_u64(&q, after_number);
-	int err = step_one(&q);
+	reading_str(&q, device);
+	reading_blob(&q, sha256, DIGEST_SHA256);
+	reading_u64(&q, after_number);
+	int err = reading_one(&q);
 	if (!err) {
 		ret->failures = (uint32_t)sqlite3_column_int64(q.stmt, 0);
 		ret->reverts = (uint32_t)sqlite3_column_int64(q.stmt, 1);
 	}
-	return end(&q, err);
+	return reading_end(&q, err);
 }
 
 /* ---- events ---- */
@@ -449,97 +367,97 @@ int store_history(struct store *s, const char *device, const uint8_t sha256[DIGE
 int store_events(struct store *s, uint64_t after, const char *device, unsigned limit,
 		 store_event_fn *fn, void *ctx)
 {
-	struct query q = query(s, *device ? STMT_EVENTS_OF : STMT_EVENTS);
+	struct reading q = reading_new(s, *device ? STMT_EVENTS_OF : STMT_EVENTS);
 	int found;
 
 	if (*device)
-		with_str(&q, device);
-	with_u64(&q, after);
-	with_int(&q, limit);
-	while ((found = step(&q)) > 0) {
+		reading_str(&q, device);
+	reading_u64(&q, after);
+	reading_int(&q, limit);
+	while ((found = reading_step(&q)) > 0) {
 		struct store_event_row e = {
 			.seq = (uint64_t)sqlite3_column_int64(q.stmt, 0),
 			.at_ms = sqlite3_column_int64(q.stmt, 1),
-			.topic = text(&q, 2),
-			.data = text(&q, 3),
-			.device = text(&q, 4),
+			.topic = reading_column(&q, 2),
+			.data = reading_column(&q, 3),
+			.device = reading_column(&q, 4),
 			.attempt = (uint64_t)sqlite3_column_int64(q.stmt, 5),
-			.json = text(&q, 6),
+			.json = reading_column(&q, 6),
 		};
 		if (!fn(ctx, &e))
 			break;
 	}
-	return end(&q, found < 0 ? found : 0);
+	return reading_end(&q, found < 0 ? found : 0);
 }
 
 int store_events_first(struct store *s, uint64_t *ret_seq)
 {
-	struct query q = query(s, STMT_EVENT_FIRST);
+	struct reading q = reading_new(s, STMT_EVENT_FIRST);
 	struct store_info info;
 
 	store_info(s, &info); /* before: what comes meanwhile is not older */
-	int found = step(&q);
+	int found = reading_step(&q);
 	if (found >= 0)
 		*ret_seq = found ? (uint64_t)sqlite3_column_int64(q.stmt, 0) : info.head + 1;
-	return end(&q, found < 0 ? found : 0);
+	return reading_end(&q, found < 0 ? found : 0);
 }
 
 /* ---- audit log ---- */
 
 /* Texts that go on behind a NUL, or a hash that is none, are somebody's work. */
-static bool audit_is_whole(struct query *q)
+static bool audit_is_whole(struct reading *q)
 {
 	enum { FIRST_TEXT = 2, HASH = 7 };
 
 	for (int i = FIRST_TEXT; i < HASH; i++)
-		if (strlen(text(q, i)) != (size_t)sqlite3_column_bytes(q->stmt, i))
+		if (strlen(reading_column(q, i)) != (size_t)sqlite3_column_bytes(q->stmt, i))
 			return false;
 	return sqlite3_column_bytes(q->stmt, HASH) == STORE_HASH;
 }
 
-static int each_audit(struct query *q, store_audit_fn *fn, void *ctx)
+static int each_audit(struct reading *q, store_audit_fn *fn, void *ctx)
 {
 	int found;
 
-	while ((found = step(q)) > 0) {
+	while ((found = reading_step(q)) > 0) {
 		struct store_audit_row row = {
 			.seq = (uint64_t)sqlite3_column_int64(q->stmt, 0),
 			.what = {.at_ms = sqlite3_column_int64(q->stmt, 1),
-				 .who = text(q, 2),
-				 .act = text(q, 3),
-				 .object = text(q, 4),
-				 .before = text(q, 5),
-				 .after = text(q, 6)},
+				 .who = reading_column(q, 2),
+				 .act = reading_column(q, 3),
+				 .object = reading_column(q, 4),
+				 .before = reading_column(q, 5),
+				 .after = reading_column(q, 6)},
 		};
 		if (audit_is_whole(q)) /* else zeros, which never fit */
 			memcpy(row.hash, sqlite3_column_blob(q->stmt, 7), STORE_HASH);
 		if (!fn(ctx, &row))
 			break;
 	}
-	return end(q, found < 0 ? found : 0);
+	return reading_end(q, found < 0 ? found : 0);
 }
 
 int store_audits(struct store *s, const char *object, uint64_t after, unsigned limit,
 		 store_audit_fn *fn, void *ctx)
 {
-	struct query q = query(s, *object ? STMT_AUDITS_OF : STMT_AUDITS);
+	struct reading q = reading_new(s, *object ? STMT_AUDITS_OF : STMT_AUDITS);
 
 	if (*object)
-		with_str(&q, object);
-	with_u64(&q, after);
-	with_int(&q, limit);
+		reading_str(&q, object);
+	reading_u64(&q, after);
+	reading_int(&q, limit);
 	return each_audit(&q, fn, ctx);
 }
 
 int store_audits_before(struct store *s, const char *object, uint64_t before, unsigned limit,
 			store_audit_fn *fn, void *ctx)
 {
-	struct query q = query(s, *object ? STMT_AUDITS_BEFORE_OF : STMT_AUDITS_BEFORE);
+	struct reading q = reading_new(s, *object ? STMT_AUDITS_BEFORE_OF : STMT_AUDITS_BEFORE);
 
 	if (*object)
-		with_str(&q, object);
-	with_u64(&q, before ? before : INT64_MAX);
-	with_int(&q, limit);
+		reading_str(&q, object);
+	reading_u64(&q, before ? before : INT64_MAX);
+	reading_int(&q, limit);
 	return each_audit(&q, fn, ctx);
 }
 
@@ -549,19 +467,19 @@ int store_audits_before(struct store *s, const char *object, uint64_t before, un
 static int used_by(struct store *s, enum stmt_id id, int64_t release, const char *before,
 		   const char *after, struct store_use *ret)
 {
-	struct query q = query(s, id);
+	struct reading q = reading_new(s, id);
 
-	with_int(&q, release);
-	int err = step_one(&q);
+	reading_int(&q, release);
+	int err = reading_one(&q);
 	if (!err) {
 		struct buf b = buf_writer(ret->by, sizeof(ret->by));
 		buf_put_str(&b, before);
-		buf_put_str(&b, text(&q, 0));
+		buf_put_str(&b, reading_column(&q, 0));
 		buf_put_str(&b, after);
 		buf_cstr(&b);
 		ret->used = true;
 	}
-	return end(&q, err);
+	return reading_end(&q, err);
 }
 
 int store_release_use(struct store *s, int64_t release, struct store_use *ret)
@@ -569,6 +487,8 @@ int store_release_use(struct store *s, int64_t release, struct store_use *ret)
 	struct store_use use = {0};
 	int err = used_by(s, STMT_USE_PRODUCT, release, "product ", " targets it", &use);
 
+	if (err == ERR_NOENT)
+		err = used_by(s, STMT_USE_GROUP, release, "group ", " targets it", &use);
 	if (err == ERR_NOENT)
 		err = used_by(s, STMT_USE_DEVICE, release, "device ", " is locked to it", &use);
 	if (err == ERR_NOENT)
@@ -582,19 +502,19 @@ int store_release_use(struct store *s, int64_t release, struct store_use *ret)
 
 int store_image_used(struct store *s, const uint8_t sha256[DIGEST_SHA256], bool *ret_used)
 {
-	struct query q = query(s, STMT_IMAGE_USED);
+	struct reading q = reading_new(s, STMT_IMAGE_USED);
 
-	with_blob(&q, sha256, DIGEST_SHA256);
-	int found = step(&q);
+	reading_blob(&q, sha256, DIGEST_SHA256);
+	int found = reading_step(&q);
 	if (found >= 0)
 		*ret_used = found > 0;
-	return end(&q, found < 0 ? found : 0);
+	return reading_end(&q, found < 0 ? found : 0);
 }
 
 int store_counts(struct store *s, struct store_counts *ret)
 {
-	struct query q = query(s, STMT_COUNTS);
-	int err = step_one(&q);
+	struct reading q = reading_new(s, STMT_COUNTS);
+	int err = reading_one(&q);
 
 	if (!err)
 		*ret = (struct store_counts){
@@ -608,34 +528,34 @@ int store_counts(struct store *s, struct store_counts *ret)
 			.updated = (uint64_t)sqlite3_column_int64(q.stmt, 7),
 			.failed = (uint64_t)sqlite3_column_int64(q.stmt, 8),
 		};
-	return end(&q, err);
+	return reading_end(&q, err);
 }
 
 int store_protocols(struct store *s, store_protocol_row *row, void *ctx)
 {
-	struct query q = query(s, STMT_PROTOCOLS);
+	struct reading q = reading_new(s, STMT_PROTOCOLS);
 	int found;
 
-	while ((found = step(&q)) > 0)
-		row(ctx, text(&q, 0), (uint64_t)sqlite3_column_int64(q.stmt, 1));
-	return end(&q, found < 0 ? found : 0);
+	while ((found = reading_step(&q)) > 0)
+		row(ctx, reading_column(&q, 0), (uint64_t)sqlite3_column_int64(q.stmt, 1));
+	return reading_end(&q, found < 0 ? found : 0);
 }
 
 int store_open_states(struct store *s, uint64_t ret_counts[ATTEMPT_STATE_COUNT])
 {
-	struct query q = query(s, STMT_OPEN_STATES);
+	struct reading q = reading_new(s, STMT_OPEN_STATES);
 	uint64_t counts[ATTEMPT_STATE_COUNT] = {0};
 	int found, err = 0;
 
-	while (!err && (found = step(&q)) != 0) {
+	while (!err && (found = reading_step(&q)) != 0) {
 		enum attempt_state state;
-		err = found < 0 ? found : attempt_state_from_name(text(&q, 0), &state);
+		err = found < 0 ? found : attempt_state_from_name(reading_column(&q, 0), &state);
 		if (!err)
 			counts[state] = (uint64_t)sqlite3_column_int64(q.stmt, 1);
 		else if (found > 0)
-			err = bad_row(&q, ERR_CORRUPT);
+			err = reading_bad_row(&q, ERR_CORRUPT);
 	}
 	if (!err)
 		memcpy(ret_counts, counts, sizeof(counts));
-	return end(&q, err);
+	return reading_end(&q, err);
 }

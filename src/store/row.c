@@ -7,6 +7,7 @@
 #include "store/columns.h"
 
 #define PRODUCT_ROW(column, how, field, arg) COLUMN(struct product, column, how, field, arg)
+#define GROUP_ROW(column, how, field, arg) COLUMN(struct device_group, column, how, field, arg)
 #define RELEASE_ROW(column, how, field, arg) COLUMN(struct release, column, how, field, arg)
 #define DIGEST_ROW(column, how, field, arg) COLUMN(struct digest, column, how, field, arg)
 #define KEY_ROW(column, how, field, arg) COLUMN(struct store_key, column, how, field, arg)
@@ -14,6 +15,7 @@
 #define ATTEMPT_ROW(column, how, field, arg) COLUMN(struct attempt, column, how, field, arg)
 
 static const struct column product_columns[] = {PRODUCT_COLUMNS(PRODUCT_ROW)};
+static const struct column group_columns[] = {GROUP_COLUMNS(GROUP_ROW)};
 static const struct column release_columns[] = {RELEASE_COLUMNS(RELEASE_ROW)};
 static const struct column digest_columns[] = {DIGEST_COLUMNS(DIGEST_ROW)};
 static const struct column key_columns[] = {KEY_COLUMNS(KEY_ROW)};
@@ -97,6 +99,15 @@ int row_bind_product(sqlite3_stmt *stmt, const struct product *p, int *ret_next)
 	return err;
 }
 
+int row_bind_group(sqlite3_stmt *stmt, const struct device_group *g, int *ret_next)
+{
+	int err = columns_bind(stmt, 1, group_columns, GROUP_COLUMN_COUNT, g);
+
+	if (!err)
+		*ret_next = GROUP_COLUMN_COUNT + 1;
+	return err;
+}
+
 int row_bind_release(sqlite3_stmt *stmt, const struct release *r)
 {
 	return columns_bind(stmt, 1, release_columns, RELEASE_COLUMN_COUNT, r);
@@ -172,6 +183,17 @@ int row_read_product(sqlite3_stmt *stmt, struct product *ret)
 			err = ERR_CORRUPT;
 	if (!err)
 		*ret = p;
+	return err;
+}
+
+int row_read_group(sqlite3_stmt *stmt, struct device_group *ret)
+{
+	struct device_group g = {.id = sqlite3_column_int64(stmt, 0),
+				 .rev = sqlite3_column_int64(stmt, 1)};
+	int err = columns_read(stmt, 2, group_columns, GROUP_COLUMN_COUNT, &g);
+
+	if (!err)
+		*ret = g;
 	return err;
 }
 

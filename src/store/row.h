@@ -10,6 +10,7 @@
 
 #include "core/attempt.h"
 #include "core/diagnosis.h"
+#include "core/group.h"
 #include "store/column.h"
 #include "store/key.h"
 
@@ -21,6 +22,7 @@ enum {
 /* Each returns an error and, if it took parameters, in ret_next the next free one. `packed`
  * is borrowed until the statement is reset. */
 int row_bind_product(sqlite3_stmt *stmt, const struct product *p, int *ret_next) ERR_CHECK;
+int row_bind_group(sqlite3_stmt *stmt, const struct device_group *g, int *ret_next) ERR_CHECK;
 int row_bind_release(sqlite3_stmt *stmt, const struct release *r) ERR_CHECK;
 int row_bind_digest(sqlite3_stmt *stmt, int first, const struct digest *d) ERR_CHECK;
 int row_bind_device_fixed(sqlite3_stmt *stmt, int first, const struct device *d,
@@ -33,6 +35,7 @@ int row_bind_attempt(sqlite3_stmt *stmt, int first, const struct attempt *a,
 		     int *ret_next) ERR_CHECK;
 
 int row_read_product(sqlite3_stmt *stmt, struct product *ret) ERR_CHECK;
+int row_read_group(sqlite3_stmt *stmt, struct device_group *ret) ERR_CHECK;
 int row_read_release(sqlite3_stmt *stmt, struct release *ret) ERR_CHECK; /* without digests */
 int row_read_digest(sqlite3_stmt *stmt, struct digest *ret) ERR_CHECK;
 int row_read_device(sqlite3_stmt *stmt, struct device *ret) ERR_CHECK;

@@ -82,6 +82,18 @@ void store_set_ca(struct store_set *set, int64_t product, const char *pem)
 	op->pem = memcpy(op + 1, pem, size);
 }
 
+void store_set_group(struct store_set *set, const struct device_group *g)
+{
+	if (g->rev == 0)
+		count_insert(set);
+	add_copy(set, OP_GROUP, g, sizeof(*g));
+}
+
+void store_set_group_delete(struct store_set *set, const struct device_group *g)
+{
+	add_copy(set, OP_GROUP_DELETE, g, sizeof(*g));
+}
+
 void store_set_release(struct store_set *set, const struct release *r)
 {
 	count_insert(set);
@@ -216,6 +228,14 @@ void store_set_protocol(struct store_set *set, const char *device, const char *p
 	if (!buf_copy_str(op.protocol, sizeof(op.protocol), protocol) && !set->err)
 		set->err = ERR_LIMIT;
 	add_copy(set, OP_PROTOCOL, &op, sizeof(op));
+}
+
+void store_set_device_group(struct store_set *set, const char *device, int64_t group)
+{
+	struct op_device_group op = {.group = group};
+
+	copy_id(set, op.device, device);
+	add_copy(set, OP_DEVICE_GROUP, &op, sizeof(op));
 }
 
 void store_set_talk(struct store_set *set, const char *device, struct bytes talk, int64_t at_ms)

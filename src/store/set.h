@@ -11,6 +11,8 @@
 enum op_kind {
 	OP_PRODUCT,	   /* struct product */
 	OP_CA,		   /* struct op_ca, its text behind it */
+	OP_GROUP,	   /* struct device_group */
+	OP_GROUP_DELETE,   /* struct device_group */
 	OP_RELEASE,	   /* struct release */
 	OP_RELEASE_DELETE, /* int64_t */
 	OP_DEVICE,	   /* struct device */
@@ -22,6 +24,7 @@ enum op_kind {
 	OP_EVENT,	   /* struct store_event, its strings behind it */
 	OP_SEEN,	   /* struct op_seen */
 	OP_PROTOCOL,	   /* struct op_protocol */
+	OP_DEVICE_GROUP,   /* struct op_device_group */
 	OP_TALK,	   /* struct op_talk, its bytes behind it */
 	OP_ALIVE,	   /* int64_t */
 	OP_RETIRE,	   /* struct store_retire */
@@ -59,6 +62,11 @@ struct op_seen {
 struct op_protocol {
 	char device[LIMIT_DEVICE_ID + 1];
 	char protocol[LIMIT_PROTOCOL + 1];
+};
+
+struct op_device_group {
+	char device[LIMIT_DEVICE_ID + 1];
+	int64_t group;
 };
 
 struct op_talk {

@@ -15,6 +15,7 @@
 
 #define PRODUCT_SELECT                                                                             \
 	"SELECT id, rev" PRODUCT_COLUMNS(NAME) POLICY_LIST(POLICY_NAME) " FROM product "
+#define GROUP_SELECT "SELECT id, rev" GROUP_COLUMNS(NAME) " FROM device_group "
 #define RELEASE_SELECT "SELECT id" RELEASE_COLUMNS(NAME) " FROM release "
 #define KEY_SELECT "SELECT device, slot, form, value, mac, set_ms FROM device_key "
 #define DEVICE_SELECT                                                                              \
@@ -55,6 +56,14 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"ON CONFLICT (product) DO UPDATE SET pem = excluded.pem"),
 	WRITE(STMT_CA_DELETE, "DELETE FROM product_ca WHERE product = ?"),
 
+	WRITE(STMT_GROUP_INSERT,
+		"INSERT INTO device_group (rev" GROUP_COLUMNS(NAME) ") VALUES (1" GROUP_COLUMNS(HOLE)
+		")"),
+	WRITE(STMT_GROUP_UPDATE,
+		"UPDATE device_group SET rev = rev + 1" GROUP_COLUMNS(ASSIGN)
+		" WHERE id = ? AND rev = ?"),
+	WRITE(STMT_GROUP_DELETE, "DELETE FROM device_group WHERE id = ? AND rev = ?"),
+
 	WRITE(STMT_RELEASE_INSERT,
 		"INSERT INTO release (id" RELEASE_COLUMNS(NAME) ") "
 		"VALUES (NULL" RELEASE_COLUMNS(HOLE) ")"),
@@ -64,6 +73,7 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_RELEASE_DELETE, /* not while somebody uses it */
 		"DELETE FROM release WHERE id = ?1 "
 		"AND NOT EXISTS (SELECT 1 FROM product WHERE target = ?1) "
+		"AND NOT EXISTS (SELECT 1 FROM device_group WHERE target = ?1) "
 		"AND NOT EXISTS (SELECT 1 FROM device WHERE lock = ?1) "
 		"AND NOT EXISTS (SELECT 1 FROM attempt WHERE release = ?1 AND state <> 'closed')"),
 	WRITE(STMT_RELEASE_EXISTS, "SELECT 1 FROM release WHERE id = ?"),
@@ -77,6 +87,7 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_DEVICE_DELETE, "DELETE FROM device WHERE id = ? AND rev = ?"),
 	WRITE(STMT_DEVICE_SEEN, "UPDATE device SET seen_ms = ?, offline_at_ms = ? WHERE id = ?"),
 	WRITE(STMT_DEVICE_PROTOCOL, "UPDATE device SET protocol = ? WHERE id = ?"),
+	WRITE(STMT_DEVICE_GROUP, "UPDATE device SET group_id = ? WHERE id = ?"),
 	WRITE(STMT_TALK_PUT,
 		"INSERT INTO device_talk (device, at_ms, talk) VALUES (?, ?, ?) "
 		"ON CONFLICT (device) DO UPDATE SET at_ms = excluded.at_ms, talk = excluded.talk"),
@@ -155,6 +166,7 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"AND state = 'closed' AND charged = 1"),
 
 	READ(STMT_USE_PRODUCT, "SELECT name FROM product WHERE target = ? LIMIT 1"),
+	READ(STMT_USE_GROUP, "SELECT name FROM device_group WHERE target = ? LIMIT 1"),
 	READ(STMT_USE_DEVICE, "SELECT id FROM device WHERE lock = ? LIMIT 1"),
 	READ(STMT_USE_ATTEMPT,
 		"SELECT device FROM attempt WHERE release = ? AND state <> 'closed' LIMIT 1"),
@@ -178,10 +190,13 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"GROUP BY protocol"),
 
 	READ(STMT_PRODUCTS, PRODUCT_SELECT "WHERE name > ? ORDER BY name LIMIT ?"),
+	READ(STMT_GROUPS, GROUP_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),
 	READ(STMT_RELEASES, RELEASE_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),
 	READ(STMT_RELEASES_OF, RELEASE_SELECT "WHERE product = ? AND id > ? ORDER BY id LIMIT ?"),
 	READ(STMT_DEVICES, DEVICE_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),
 	READ(STMT_DEVICES_OF, DEVICE_SELECT "WHERE product = ? AND id > ? ORDER BY id LIMIT ?"),
+	READ(STMT_DEVICES_IN_GROUP,
+		DEVICE_SELECT "WHERE group_id = ? AND id > ? ORDER BY id LIMIT ?"),
 	READ(STMT_DEVICES_SILENT,
 		DEVICE_SELECT "WHERE online = 1 AND offline_at_ms > 0 AND offline_at_ms <= ? "
 		"ORDER BY offline_at_ms LIMIT ?"),

@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "core/attempt.h"
 #include "core/diagnosis.h"
+#include "core/group.h"
 #include "store/key.h"
 
 struct store;
@@ -121,9 +122,13 @@ void store_set_free(struct store_set *set); /* one that was not submitted; NULL 
 void store_set_product(struct store_set *set, const struct product *p);
 /* The CAs of a product; "": none. The product's row, which tells of them, is put with it. */
 void store_set_ca(struct store_set *set, int64_t product, const char *pem);
+/* Its rev must be the row's; ERR_EXIST if its product has another one of this name. */
+void store_set_group(struct store_set *set, const struct device_group *g);
+/* ERR_BUSY while devices are in it. */
+void store_set_group_delete(struct store_set *set, const struct device_group *g);
 void store_set_release(struct store_set *set, const struct release *r); /* insert only */
-/* ERR_BUSY while it is a product's target, a device's lock or an open attempt's release;
- * ERR_NOENT if there is none. */
+/* ERR_BUSY while it is a product's or a group's target, a device's lock or an open attempt's
+ * release; ERR_NOENT if there is none. */
 void store_set_release_delete(struct store_set *set, int64_t release);
 void store_set_device(struct store_set *set, const struct device *d);
 void store_set_device_delete(struct store_set *set, const char *device, int64_t rev);
@@ -145,6 +150,9 @@ void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 		    int64_t offline_at_ms);
 /* Which protocol it speaks. ERR_CONFLICT if there is no such device. */
 void store_set_protocol(struct store_set *set, const char *device, const char *protocol);
+/* Its group (store_set_device() leaves it as it is), 0: none. ERR_CONFLICT if there is no such
+ * device or group. */
+void store_set_device_group(struct store_set *set, const char *device, int64_t group);
 /* Its talk (proto/talk.h; at most LIMIT_TALK_SAVED bytes, else ERR_LIMIT) and the wall time at
  * which that goes on by itself, 0: never; empty: it has none any more. ERR_CONFLICT if there is no
  * such device. A device takes its talk with it. */
@@ -251,16 +259,21 @@ int store_history(struct store *s, const char *device, const uint8_t sha256[DIGE
 /* Rows in a fixed order, at most `limit`, starting after a key; `row` returns false to stop.
  * The row is borrowed until it returns; it must not call the store. */
 typedef bool store_product_row(void *ctx, const struct product *p);
+typedef bool store_group_row(void *ctx, const struct device_group *g);
 typedef bool store_release_row(void *ctx, const struct release *r);
 typedef bool store_device_row(void *ctx, const struct device *d);
 typedef bool store_attempt_row(void *ctx, const struct attempt *a);
 
 int store_products(struct store *s, const char *after_name, unsigned limit, store_product_row *row,
 		   void *ctx) ERR_CHECK;
+int store_groups(struct store *s, int64_t after_id, unsigned limit, store_group_row *row,
+		 void *ctx) ERR_CHECK;
 int store_releases(struct store *s, int64_t product /* 0: all */, int64_t after_id, unsigned limit,
 		   store_release_row *row, void *ctx) ERR_CHECK;
 int store_devices(struct store *s, int64_t product /* 0: all */, const char *after_id,
 		  unsigned limit, store_device_row *row, void *ctx) ERR_CHECK;
+int store_devices_in_group(struct store *s, int64_t group, const char *after_id, unsigned limit,
+			   store_device_row *row, void *ctx) ERR_CHECK;
 /* Newest first, before a number (0: from the newest); device "" and open_only false: all. */
 int store_attempts(struct store *s, const char *device, bool open_only, uint64_t before_number,
 		   unsigned limit, store_attempt_row *row, void *ctx) ERR_CHECK;
@@ -321,7 +334,8 @@ struct store_audit_check {
  * and the same step can be tried again. */
 int store_audit_check(struct store *s, unsigned limit, struct store_audit_check *c) ERR_CHECK;
 
-/* Who uses a release: target of a product, lock of a device, open attempt (first found). */
+/* Who uses a release: target of a product or a group, lock of a device, open attempt (first found).
+ */
 struct store_use {
 	bool used;
 	char by[160]; /* "product blinky targets it" */

@@ -64,6 +64,59 @@ static int write_ca(struct db *db, const struct op_ca *op)
 	return err ? err : db_run(db, id, NULL);
 }
 
+static int write_group(struct db *db, struct store_set *set, const struct device_group *g)
+{
+	enum stmt_id id = g->rev ? STMT_GROUP_UPDATE : STMT_GROUP_INSERT;
+	sqlite3_stmt *stmt = db->stmt[id];
+	int next = 0;
+	int err = row_bind_group(stmt, g, &next);
+
+	if (!err && g->rev)
+		err = bind_int(stmt, next, g->id);
+	if (!err && g->rev)
+		err = bind_int(stmt, next + 1, g->rev);
+	if (!err)
+		err = run_one(db, id, ERR_CONFLICT);
+	if (!err && !g->rev)
+		put_id(db, set);
+	return err;
+}
+
+/* A row that another one refers to, or one that refers to nothing. */
+static int refers(struct db *db, enum stmt_id id, int err, int meaning, const char *what)
+{
+	if (err == ERR_INVAL &&
+	    sqlite3_extended_errcode(db->handle) == SQLITE_CONSTRAINT_FOREIGNKEY)
+		return db_note(db, id, meaning, what);
+	return err;
+}
+
+static int write_group_delete(struct db *db, const struct device_group *g)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_GROUP_DELETE];
+	int err = bind_int(stmt, 1, g->id);
+
+	if (!err)
+		err = bind_int(stmt, 2, g->rev);
+	if (!err)
+		err = run_one(db, STMT_GROUP_DELETE, ERR_CONFLICT);
+	return refers(db, STMT_GROUP_DELETE, err, ERR_BUSY, "in use");
+}
+
+static int write_device_group(struct db *db, const struct op_device_group *op)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_DEVICE_GROUP];
+	int err = op->group		       ? bind_int(stmt, 1, op->group)
+		  : sqlite3_bind_null(stmt, 1) ? ERR_NOMEM
+					       : 0;
+
+	if (!err)
+		err = bind_str(stmt, 2, op->device);
+	if (!err)
+		err = run_one(db, STMT_DEVICE_GROUP, ERR_CONFLICT);
+	return refers(db, STMT_DEVICE_GROUP, err, ERR_CONFLICT, "no such group");
+}
+
 static int write_release_digest(struct db *db, int64_t release, unsigned position,
 				const struct digest *d)
 {
@@ -156,10 +209,7 @@ static int write_key(struct db *db, const struct store_key *k)
 	if (err)
 		return err;
 	err = db_run(db, STMT_KEY_PUT, NULL);
-	if (err == ERR_INVAL &&
-	    sqlite3_extended_errcode(db->handle) == SQLITE_CONSTRAINT_FOREIGNKEY)
-		err = db_note(db, STMT_KEY_PUT, ERR_NOENT, "no such device");
-	return err;
+	return refers(db, STMT_KEY_PUT, err, ERR_NOENT, "no such device");
 }
 
 static int write_key_delete(struct db *db, const struct store_key *k)
@@ -350,10 +400,7 @@ static int write_talk(struct db *db, const struct op_talk *op)
 	if (err)
 		return err;
 	err = db_run(db, id, NULL);
-	if (err == ERR_INVAL &&
-	    sqlite3_extended_errcode(db->handle) == SQLITE_CONSTRAINT_FOREIGNKEY)
-		err = db_note(db, id, ERR_CONFLICT, "no such device");
-	return err;
+	return refers(db, id, err, ERR_CONFLICT, "no such device");
 }
 
 /* ---- facts of the database ---- */
@@ -424,6 +471,12 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 		return write_product(db, set, data);
 	case OP_CA:
 		return write_ca(db, data);
+	case OP_GROUP:
+		return write_group(db, set, data);
+	case OP_GROUP_DELETE:
+		return write_group_delete(db, data);
+	case OP_DEVICE_GROUP:
+		return write_device_group(db, data);
 	case OP_RELEASE:
 		return write_release(db, set, data);
 	case OP_RELEASE_DELETE:

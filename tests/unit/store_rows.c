@@ -128,8 +128,9 @@ void rows_device(unsigned seed, int64_t product, struct device *ret)
 {
 	fill(ret, sizeof(*ret), seed);
 	TEXT(ret->id, seed);
-	ret->rev = ret->lock = 0;
+	ret->rev = ret->lock = ret->group = 0;
 	ret->product = product;
+	FLAG(ret->development, seed + 1);
 	FLAG(ret->plain, seed);
 	FLAG(ret->certified, seed + 1);
 	TEXT(ret->protocol, seed);
@@ -148,6 +149,14 @@ void rows_device(unsigned seed, int64_t product, struct device *ret)
 	FLAG(ret->drifted, seed);
 	FLAG(ret->want_fresh, seed + 1);
 	FLAG(ret->pending_told, seed);
+}
+
+void rows_group(unsigned seed, int64_t product, struct device_group *ret)
+{
+	fill(ret, sizeof(*ret), seed);
+	TEXT(ret->name, seed);
+	ret->id = ret->rev = ret->target = 0;
+	ret->product = product;
 }
 
 void rows_attempt(unsigned seed, const char *device, struct attempt *ret)

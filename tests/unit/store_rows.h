@@ -25,6 +25,7 @@ enum { ROWS_SEEDS = 8 };
 void rows_product(unsigned seed, struct product *ret);
 void rows_release(unsigned seed, int64_t product, struct release *ret);
 void rows_device(unsigned seed, int64_t product, struct device *ret);
+void rows_group(unsigned seed, int64_t product, struct device_group *ret);
 void rows_attempt(unsigned seed, const char *device, struct attempt *ret); /* open, number 0 */
 
 /* The same in all but padding: not more bytes differ than a struct of that name has of it, and
@@ -32,8 +33,8 @@ void rows_attempt(unsigned seed, const char *device, struct attempt *ret); /* op
 #define rows_assert_equal(name, got, want)                                                         \
 	rows_assert_bytes(got, want, sizeof(struct name), rows_packed_##name)
 void rows_assert_bytes(const void *got, const void *want, size_t size, size_t packed);
-extern const size_t rows_packed_product, rows_packed_release, rows_packed_device,
-	rows_packed_attempt;
+extern const size_t rows_packed_product, rows_packed_release, rows_packed_device_group,
+	rows_packed_device, rows_packed_attempt;
 
 /* A store on ":memory:" with inline commits, and how to end with it. */
 struct store *rows_store(void);

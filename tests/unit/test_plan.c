@@ -93,14 +93,75 @@ static void test_plan_lock_goes_before_the_products_target(void **state)
 	enum target_why why;
 
 	(void)state;
-	assert_int_equal(plan_target(&device, &product, &why), 2);
+	assert_int_equal(plan_target(&device, &product, NULL, &why), 2);
 	assert_int_equal(why, TARGET_PRODUCT);
 	device.lock = 9;
-	assert_int_equal(plan_target(&device, &product, &why), 9);
+	assert_int_equal(plan_target(&device, &product, NULL, &why), 9);
 	assert_int_equal(why, TARGET_LOCK);
 	device.lock = product.target = 0;
-	assert_int_equal(plan_target(&device, &product, &why), 0);
+	assert_int_equal(plan_target(&device, &product, NULL, &why), 0);
 	assert_int_equal(why, TARGET_NONE);
+}
+
+static void test_plan_a_groups_target_goes_before_the_products(void **state)
+{
+	struct device_group group = {.id = 5, .product = 1, .target = 7};
+	enum target_why why;
+
+	(void)state;
+	assert_int_equal(plan_target(&device, &product, &group, &why), 7);
+	assert_int_equal(why, TARGET_GROUP);
+	device.lock = 9;
+	assert_int_equal(plan_target(&device, &product, &group, &why), 9);
+	assert_int_equal(why, TARGET_LOCK);
+	device.lock = group.target = 0;
+	assert_int_equal(plan_target(&device, &product, &group, &why), 2);
+	assert_int_equal(why, TARGET_PRODUCT);
+	group.target = 7;
+	product.target = 0;
+	assert_int_equal(plan_target(&device, &product, &group, &why), 7);
+	assert_int_equal(why, TARGET_GROUP);
+}
+
+static void test_plan_only_a_lock_reaches_a_development_device(void **state)
+{
+	struct device_group group = {.id = 5, .product = 1, .target = 7};
+	enum target_why why;
+
+	(void)state;
+	device.development = true;
+	assert_int_equal(plan_target(&device, &product, &group, &why), 0);
+	assert_int_equal(why, TARGET_NONE);
+	device.lock = 9;
+	assert_int_equal(plan_target(&device, &product, &group, &why), 9);
+	assert_int_equal(why, TARGET_LOCK);
+}
+
+static void test_plan_a_change_concerns_whom_nothing_else_goes_before(void **state)
+{
+	static const struct {
+		int64_t lock, group, product;
+		bool development, by_group, by_product;
+	} rows[] = {
+		{0, 0, 0, false, true, true},	{0, 0, 2, false, true, true},
+		{0, 7, 0, false, true, false},	{0, 7, 2, false, true, false},
+		{9, 7, 2, false, false, false}, {9, 0, 0, false, false, false},
+		{0, 7, 2, true, false, false},	{0, 0, 0, true, false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct device_group group = {.id = 5, .product = 1, .target = rows[i].group};
+
+		device.lock = rows[i].lock;
+		product.target = rows[i].product;
+		device.development = rows[i].development;
+		assert_true(plan_target_concerns(&device, &product, &group, TARGET_LOCK) == true);
+		assert_true(plan_target_concerns(&device, &product, &group, TARGET_GROUP) ==
+			    rows[i].by_group);
+		assert_true(plan_target_concerns(&device, &product, &group, TARGET_PRODUCT) ==
+			    rows[i].by_product);
+	}
 }
 
 static void test_plan_no_report_and_no_target(void **state)
@@ -219,6 +280,9 @@ int main(void)
 		T(plan_no_offer_of_an_image_that_cannot_be_read),
 		T(wait_until_moves_the_stall_deadline_forward_and_never_the_total),
 		T(plan_lock_goes_before_the_products_target),
+		T(plan_a_groups_target_goes_before_the_products),
+		T(plan_only_a_lock_reaches_a_development_device),
+		T(plan_a_change_concerns_whom_nothing_else_goes_before),
 		T(plan_no_report_and_no_target),
 		T(plan_same_label_is_in_sync),
 		T(plan_label_is_compared_byte_for_byte),

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/plan_rules.h"
+
+#include <string.h>
+
+#include "core/version.h"
+
+#define BIT(block) (1u << (block))
+
+/* What would be an older release than the present one, or not surely a newer one. */
+static bool is_downgrade(const struct device *d, const struct release *target)
+{
+	enum order order = version_order(target->version, d->report.version);
+
+	return order == ORDER_BEFORE || order == ORDER_NONE;
+}
+
+static bool has_no_space(const struct device *d, const struct product *p,
+			 const struct release *target)
+{
+	const struct report *r = &d->report;
+
+	if (r->slot_bytes >= 0 && target->size_bytes > r->slot_bytes)
+		return true;
+	if (!p->policy.need_file_space || r->fs_free_bytes < 0)
+		return false;
+	if (r->has_cached && memcmp(r->cached, target->sha256, DIGEST_SHA256) == 0)
+		return false; /* it has it already */
+	return r->fs_free_bytes < target->size_bytes + p->policy.space_margin_bytes;
+}
+
+uint32_t plan_fitness_blocks(const struct device *d, const struct product *p,
+			     const struct release *target)
+{
+	(void)target;
+	return d->report.battery_percent >= 0 &&
+			       d->report.battery_percent < p->policy.min_battery_percent
+		       ? BIT(BLOCK_POWER)
+		       : 0;
+}
+
+uint32_t plan_rule_blocks(const struct device *d, const struct product *p,
+			  const struct release *target)
+{
+	uint32_t blocked = plan_fitness_blocks(d, p, target);
+
+	if (has_no_space(d, p, target))
+		blocked |= BIT(BLOCK_SPACE);
+	if (!p->policy.allow_downgrade && !d->lock && is_downgrade(d, target))
+		blocked |= BIT(BLOCK_DOWNGRADE);
+	return blocked;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rules that say whether a device may have a release at all: what the release asks of it, what it
+ * would lose by it, and whether it is fit for it now. Each gives a block of core/plan.h.
+ *
+ * A device that says nothing of a fact which a release asks for does not meet it; of one that
+ * only a product's policy looks at (battery, free space), it is not asked.
+ */
+#ifndef CORE_PLAN_RULES_H
+#define CORE_PLAN_RULES_H
+
+#include "core/plan.h"
+
+/* 1 << enum block each. */
+uint32_t plan_rule_blocks(const struct device *d, const struct product *p,
+			  const struct release *target);
+
+/* Those of them that may end by themselves, asked again before the hand-over. */
+uint32_t plan_fitness_blocks(const struct device *d, const struct product *p,
+			     const struct release *target);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which release a device should run: the first of its sources that names one. */
+#include "core/plan.h"
+
+int64_t plan_target(const struct device *d, const struct product *p, const struct device_group *g,
+		    enum target_why *ret_why)
+{
+	const struct {
+		enum target_why why;
+		int64_t release;
+		bool by_hand; /* also of a development device */
+	} sources[] = {
+		{TARGET_LOCK, d->lock, true},
+		/* here: a rollout that has reached the device */
+		{TARGET_GROUP, g ? g->target : 0, false},
+		{TARGET_PRODUCT, p->target, false},
+	};
+
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		if (!sources[i].release || (d->development && !sources[i].by_hand))
+			continue;
+		*ret_why = sources[i].why;
+		return sources[i].release;
+	}
+	*ret_why = TARGET_NONE;
+	return 0;
+}
+
+bool plan_target_concerns(const struct device *d, const struct product *p,
+			  const struct device_group *g, enum target_why source)
+{
+	enum target_why why;
+
+	if (d->development && source != TARGET_LOCK)
+		return false;
+	(void)plan_target(d, p, g, &why);
+	return why == TARGET_NONE || why >= source;
+}
