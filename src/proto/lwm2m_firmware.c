@@ -17,6 +17,7 @@ enum {
 };
 enum {
 	RESULT_SUCCESS = 1,
+	RESULT_CONNECTION_LOST = 4,
 	RESULT_INVALID_URI = 7,
 	RESULT_UNSUPPORTED_PROTOCOL = 9,
 	DELIVERY_PULL = 0,
@@ -207,6 +208,15 @@ static void gate(struct lwm2m_step_ctx *c)
 		lwm2m_poll(c);
 }
 
+/* Connection lost before the first block: the device does not get to where the URI points. */
+static bool uri_leads_nowhere(const struct lwm2m_step_ctx *c)
+{
+	int64_t result = c->t->told.result;
+
+	return result == RESULT_INVALID_URI || result == RESULT_UNSUPPORTED_PROTOCOL ||
+	       (result == RESULT_CONNECTION_LOST && c->in->attempt_served == 0);
+}
+
 static void drive_lost(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_firmware *fw = &c->t->fw;
@@ -215,8 +225,7 @@ static void drive_lost(struct lwm2m_step_ctx *c)
 
 	if (result > RESULT_SUCCESS &&
 	    (result != fw->stale_result || since_ms >= (int64_t)STALE_S * 1000)) {
-		if ((result == RESULT_INVALID_URI || result == RESULT_UNSUPPORTED_PROTOCOL) &&
-		    falls_back(c)) {
+		if (uri_leads_nowhere(c) && falls_back(c)) {
 			fw->step = FW_WRITE;
 			drive_write(c);
 		} else {
@@ -438,8 +447,9 @@ static void begin(struct lwm2m_step_ctx *c, const struct directive *d)
 				      .last = last};
 	memcpy(fw->digest16, d->file_sha256, sizeof(fw->digest16));
 	c->t->poll_s = 0;
-	if (c->in->attempt_applying) { /* of which nothing was kept here */
-		fw->step = FW_EXECUTED;
+	if (c->in->attempt_applying) { /* of which nothing was kept here; perhaps Execute got lost
+					*/
+		fw->step = FW_EXECUTE;
 		fw->execute_ms = c->in->now_ms;
 	}
 }

@@ -249,6 +249,9 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	READ(STMT_TALKS_DUE,
 		"SELECT device FROM device_talk WHERE at_ms > 0 AND at_ms <= ? "
 		"ORDER BY at_ms LIMIT ?"),
+	READ(STMT_TALKS_AHEAD,
+		"SELECT device FROM device_talk WHERE device > ? AND at_ms > ? "
+		"ORDER BY device LIMIT ?"),
 	READ(STMT_ATTEMPTS, ATTEMPT_SELECT "WHERE number < ? ORDER BY number DESC LIMIT ?"),
 	READ_SCAN(STMT_ATTEMPTS_OPEN, /* all open ones, sorted */
 		ATTEMPT_SELECT "INDEXED BY attempt_due WHERE state <> 'closed' AND number < ? "

@@ -322,6 +322,9 @@ int store_deads(struct store *s, int64_t hook, bool due, int64_t after_id, unsig
 /* How many, and how many of them are to be tried again. */
 int store_dead_count(struct store *s, int64_t hook, uint64_t *ret_count,
 		     uint64_t *ret_due) ERR_CHECK;
+/* Devices whose talk goes on by itself, but not yet, by id from the one after `after` on. */
+int store_talks_ahead(struct store *s, const char *after, int64_t now_ms, unsigned limit,
+		      store_talk_row *row, void *ctx) ERR_CHECK;
 
 struct store_event_row {
 	uint64_t seq;
