@@ -83,7 +83,7 @@ enum {
 	LIMIT_DEVICE_QUEUE = 8,	   /* causes waiting for a device's commit */
 	LIMIT_DEVICE_SESSIONS = 8, /* of one identity; the oldest is closed for one more */
 
-	LIMIT_TURNS = 262144,	   /* devices that wait for a download or have one, remembered */
+	LIMIT_TURNS = 262144, /* devices that wait for a download or have one, remembered */
 	/* rollouts */
 	LIMIT_ROLLOUT_NAME = 64,  /* bytes */
 	LIMIT_ROLLOUT_WAVES = 16, /* of one rollout */
@@ -91,6 +91,8 @@ enum {
 	LIMIT_FILTER = 512,	  /* bytes of a filter's text */
 	LIMIT_ROLLOUTS = 1024,	  /* of all products, those that are over included */
 	LIMIT_ROLLOUTS_OPEN = 32, /* of them, that are neither drafts nor over */
+
+	LIMIT_OUTCOMES = 512, /* releases and groups whose ends are counted apart */
 
 	/* store */
 	LIMIT_RETIRE = 500, /* rows of a kind that one step of retention looks at */
