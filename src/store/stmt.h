@@ -94,6 +94,7 @@ enum stmt_id {
 	STMT_DEADS,
 	STMT_DEADS_DUE,
 	STMT_DEAD_COUNT,
+	STMT_GROUP_COUNTS,
 	/* reading many */
 	STMT_PRODUCTS,
 	STMT_GROUPS,
