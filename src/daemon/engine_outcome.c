@@ -55,7 +55,7 @@ bool engine_outcome_at(const struct engine *e, unsigned index, struct engine_out
 {
 	const struct release *r = NULL;
 	const struct product *p = NULL;
-	const struct device_group *g = NULL;
+	const struct engine_group *g = NULL;
 
 	if (index >= LIMIT_OUTCOMES)
 		return false;
@@ -65,13 +65,13 @@ bool engine_outcome_at(const struct engine *e, unsigned index, struct engine_out
 	for (size_t i = 0; r && i < e->product_count && !p; i++)
 		p = e->products[i]->id == r->product ? e->products[i] : NULL;
 	for (size_t i = 0; c->group && i < e->group_count && !g; i++)
-		g = e->groups[i]->id == c->group ? e->groups[i] : NULL;
+		g = e->groups[i]->group.id == c->group ? e->groups[i] : NULL;
 	*ret = (struct engine_outcome){.closed = NULL};
 	if (!p || (c->group && !g))
 		return true;
 	*ret = (struct engine_outcome){.product = p->name,
 				       .release = r->version,
-				       .group = g ? g->name : "",
+				       .group = g ? g->group.name : "",
 				       .closed = c->closed};
 	return true;
 }
