@@ -94,6 +94,8 @@ enum {
 	LIMIT_ROLLOUTS = 1024,	  /* of all products, those that are over included */
 	LIMIT_ROLLOUTS_OPEN = 32, /* of them, that are neither drafts nor over */
 
+	LIMIT_OUTCOMES = 512, /* releases and groups whose ends are counted apart */
+
 	/* store */
 	LIMIT_RETIRE = 500, /* rows of a kind that one step of retention looks at */
 

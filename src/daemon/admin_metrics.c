@@ -17,7 +17,7 @@
 #include "daemon/metrics.h"
 #include "daemon/monitor.h"
 
-enum { PAGE_MAX = 64 * 1024 };
+enum { PAGE_MAX = 512 * 1024 /* of LIMIT_OUTCOMES most */ };
 
 #define COUNTER METRICS_COUNTER
 #define GAUGE METRICS_GAUGE
@@ -95,6 +95,28 @@ static void put_fleet(struct metrics *m, const struct engine_stats *es)
 	metrics_family(m, COUNTER, "postboot_shed_total",
 		       "Requests refused with 5.03 because too much waited.");
 	metrics_count(m, "reason", "device-queue", es->shed);
+}
+
+/* Names are those of operators; never a device's. */
+static void put_outcomes(struct metrics *m, const struct engine *e, const struct engine_stats *es)
+{
+	struct engine_outcome o;
+
+	metrics_family(m, COUNTER, "postboot_outcomes_total",
+		       "Attempts closed since the start, by product, release, group and verdict.");
+	for (unsigned i = 0; engine_outcome_at(e, i, &o); i++) {
+		for (int v = 0; o.closed && v < VERDICT_COUNT; v++) {
+			const char *const pairs[] = {
+				"product", o.product, "release", o.release,
+				"group",   o.group,   "verdict", verdict_name((enum verdict)v),
+				NULL};
+			if (o.closed[v])
+				metrics_labels(m, pairs, o.closed[v]);
+		}
+	}
+	metrics_family(m, METRICS_HISTOGRAM, "postboot_update_seconds",
+		       "Time from an offer to a proved update.");
+	metrics_histogram_s(m, engine_confirm_s, ENGINE_CONFIRMS, es->confirms, es->confirms_sum_s);
 }
 
 /* Label values are names of ours. */
@@ -441,6 +463,7 @@ static void put_all(struct metrics *m, struct admin *a)
 	put_process(m, a);
 	put_health(m, health_of(a));
 	put_fleet(m, &es);
+	put_outcomes(m, a->conf.engine, &es);
 	put_protocols(m, &es);
 	put_downloads(m, &es);
 	put_images(m, a, &es);

@@ -220,7 +220,13 @@ struct engine_protocol {
 	uint64_t closed[VERDICT_COUNT];
 };
 
+/* Upper bounds of the times to a proved update that are counted. */
+enum { ENGINE_CONFIRMS = 12 };
+extern const unsigned engine_confirm_s[ENGINE_CONFIRMS];
+
 struct engine_stats {
+	uint64_t confirms[ENGINE_CONFIRMS + 1]; /* updates by what they took; last: longer */
+	uint64_t confirms_sum_s;
 	struct engine_protocol protocols[ENGINE_PROTOCOLS];
 	unsigned protocol_count;
 	uint64_t reports, statuses, blocks, bytes, causes_absent, shed;
@@ -244,6 +250,13 @@ struct engine_stats {
 	int64_t clock_step_at; /* monotonic, 0: never */
 };
 void engine_stats(const struct engine *e, struct engine_stats *ret_stats);
+/* How attempts of a release ended, of the devices of a group ("": of none), since the start. Index
+ * from 0 on; false beyond the last. `closed` NULL: nothing there. Borrowed. */
+struct engine_outcome {
+	const char *product, *release, *group;
+	const uint64_t *closed; /* by verdict */
+};
+bool engine_outcome_at(const struct engine *e, unsigned index, struct engine_outcome *ret);
 /* Releases of the catalogue, in a fixed order; NULL beyond the last. */
 const struct release *engine_release_at(const struct engine *e, size_t index);
 

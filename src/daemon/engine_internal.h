@@ -226,6 +226,10 @@ struct engine {
 	void (*on_ca)(void *ctx);
 	void *on_ca_ctx;
 	struct engine_stats stats;
+	struct outcome_cell {
+		int64_t release, group; /* 0: a free cell; of no group */
+		uint64_t closed[VERDICT_COUNT];
+	} outcomes[LIMIT_OUTCOMES];
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 	uint64_t secret[2]; /* seeds the device hash */
@@ -288,6 +292,9 @@ int engine_count_load(struct engine *e) ERR_CHECK;
 struct engine_protocol *engine_count_protocol(struct engine *e, const char *name);
 /* A commit made `after` of `before`; NULL: the device was removed. */
 void engine_count_moved(struct engine *e, const struct update *before, const struct update *after);
+
+/* engine_outcome.c */
+void engine_outcome_count(struct engine *e, const struct attempt *closed, int64_t group);
 
 /* engine_store.c */
 /* Timers pause for a moment. `id` is for the log. */

@@ -94,6 +94,13 @@ static const struct question questions[] = {
 	 "(e.topic LIKE '%flash/status' AND e.data <> 'started')))",
 	 "it is closed and no event tells so"},
 
+	/* webhooks */
+	{"SELECT 'hook ' || name FROM hook WHERE position > "
+	 "COALESCE((SELECT value FROM meta WHERE key = 'head'), 0)",
+	 "it is past the newest event"},
+	{"SELECT 'hook ' || h.name FROM hook h WHERE h.state <> 'disabled' AND h.why <> 'none'",
+	 "it is not disabled and has a reason for it"},
+
 	/* attempts */
 	{"SELECT " ATTEMPT_PLACE " FROM attempt a WHERE " OPEN_ATTEMPT
 	 " AND (a.verdict <> 'none' OR a.closed_ms <> 0)",

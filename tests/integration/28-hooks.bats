@@ -63,6 +63,10 @@ hook_is() { # JQ-CONDITION
 	ctl -o json hook show crm | jq -e "$1"
 }
 
+lost_fails() {
+	ctl -o json hook show lost | jq -e '.error | test("(?i)resolv|tim")'
+}
+
 dead_is() { # JQ-CONDITION
 	ctl -o json hook dead crm | jq -e ".dead | $1"
 }
@@ -158,6 +162,26 @@ arrived() {
 	[ "$(jq -r .id "$LAB/rx2/got" | sort -u | wc -l)" -eq 1 ]
 	kill "$DEAF"
 	wait "$DEAF" || :
+}
+
+@test "hooks: a name that nobody resolves holds up neither the server nor its end" {
+	[ "${SANITIZED-no}" = no ] || skip "sanitizers come first in LD_PRELOAD"
+	touch "$LAB/names"
+	receiver_start
+	export LD_PRELOAD=$TOP_BUILDDIR/tests/support/stall.so STALL_NAMES=$LAB/names
+	hook_server
+	unset LD_PRELOAD
+	ctl hook add lost http://nowhere.invalid/ >/dev/null
+	hook_add
+	make_events 4
+	until_true 30 hook_is '.position == 4'
+	arrived 1 4
+	# its time is over again and again, and each time the loop goes on
+	until_true 60 lost_fails
+	[ "$(metric 'postboot_health_condition{name="loop-lag"}')" -eq 0 ]
+	server_stop
+	[ "$(grep -c 'stopped' "$LAB/postbootd.log")" -ge 1 ]
+	rm "$LAB/names"
 }
 
 @test "hooks: what is refused too often is put aside, and the rest goes on" {
