@@ -17,6 +17,9 @@ enum {
 	LIMIT_DETAIL = 128,	  /* bytes, PROTOCOL status 3, report 6 */
 	LIMIT_DIGEST = 64,	  /* bytes of one digest */
 	LIMIT_DIGEST_KINDS = 4,	  /* running digests of a release */
+	LIMIT_IMAGE_TEXT = 47,	  /* bytes of a name that an image has for itself */
+	LIMIT_IMAGE_DETAIL = 255, /* bytes of what else is told of an image */
+	LIMIT_IMAGE_DIGESTS = 2,  /* digests of an image that devices report */
 	LIMIT_BOOT_ID_MIN = 8,	  /* bytes */
 	LIMIT_BOOT_ID = 16,	  /* bytes */
 	LIMIT_BOOTS_KEPT = 8,	  /* boot ids remembered per device */
@@ -74,6 +77,14 @@ enum {
 	LIMIT_BLOCKS_HELD = 2048,  /* of all devices */
 	LIMIT_DEVICE_QUEUE = 8,	   /* causes waiting for a device's commit */
 	LIMIT_DEVICE_SESSIONS = 8, /* of one identity; the oldest is closed for one more */
+
+	/* rollouts */
+	LIMIT_ROLLOUT_NAME = 64,  /* bytes */
+	LIMIT_ROLLOUT_WAVES = 16, /* of one rollout */
+	LIMIT_WAVES_TEXT = 384,	  /* bytes of their text: 16 numbers with a sign, and gates */
+	LIMIT_FILTER = 512,	  /* bytes of a filter's text */
+	LIMIT_ROLLOUTS = 1024,	  /* of all products, those that are over included */
+	LIMIT_ROLLOUTS_OPEN = 32, /* of them, that are neither drafts nor over */
 
 	/* store */
 	LIMIT_RETIRE = 500, /* rows of a kind that one step of retention looks at */

@@ -8,6 +8,7 @@
 #include "core/diagnosis.h"
 #include "core/event.h"
 #include "core/plan.h"
+#include "core/rollout.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -65,6 +66,15 @@ static const char *const block_words[] = {BLOCK_LIST(W_FOUR)};
 static const char *const block_meanings[] = {BLOCK_LIST(MEANS_FOUR)};
 static const char *const block_clears[] = {BLOCK_LIST(NEXT_FOUR)};
 static const char *const target_words[] = {TARGET_WHY_LIST(W2)};
+static const char *const member_words[] = {MEMBER_LIST(W_HOLD)};
+static const char *const member_helps[] = {MEMBER_LIST(H_HOLD)};
+static const char *const rollout_state_words[] = {ROLLOUT_STATE_LIST(W_HOLD)};
+static const char *const rollout_state_helps[] = {ROLLOUT_STATE_LIST(H_HOLD)};
+static const char *const rollout_cause_words[] = {ROLLOUT_CAUSE_LIST(W2)};
+static const char *const rollout_wait_words[] = {ROLLOUT_WAIT_LIST(W_HOLD)};
+static const char *const rollout_wait_helps[] = {ROLLOUT_WAIT_LIST(H_HOLD)};
+static const char *const rollout_why_words[] = {ROLLOUT_WHY_LIST(W_HOLD)};
+static const char *const rollout_why_helps[] = {ROLLOUT_WHY_LIST(H_HOLD)};
 static const char *const event_topics[] = {EVENT_LIST(TOPIC)};
 static const char *const event_datas[] = {EVENT_LIST(DATA)};
 
@@ -84,6 +94,15 @@ NAME_OF(block_name, enum block, block_words)
 NAME_OF(block_means, enum block, block_meanings)
 NAME_OF(block_clear, enum block, block_clears)
 NAME_OF(target_why_name, enum target_why, target_words)
+NAME_OF(member_name, enum member, member_words)
+NAME_OF(member_help, enum member, member_helps)
+NAME_OF(rollout_state_name, enum rollout_state, rollout_state_words)
+NAME_OF(rollout_state_help, enum rollout_state, rollout_state_helps)
+NAME_OF(rollout_cause_name, enum rollout_cause, rollout_cause_words)
+NAME_OF(rollout_wait_name, enum rollout_wait, rollout_wait_words)
+NAME_OF(rollout_wait_help, enum rollout_wait, rollout_wait_helps)
+NAME_OF(rollout_why_name, enum rollout_why, rollout_why_words)
+NAME_OF(rollout_why_help, enum rollout_why, rollout_why_helps)
 NAME_OF(event_topic, enum event_kind, event_topics)
 NAME_OF(event_data, enum event_kind, event_datas)
 
@@ -93,6 +112,7 @@ FROM_NAME(grade_from_name, enum grade, grade_words)
 FROM_NAME(via_from_name, enum via, via_words)
 FROM_NAME(hold_from_name, enum hold, hold_words)
 FROM_NAME(diagnosis_from_name, enum diagnosis_kind, diagnosis_words)
+FROM_NAME(member_from_name, enum member, member_words)
 FROM_NAME(event_from_topic, enum event_kind, event_topics)
 
 enum hold verdict_hold(enum verdict v)

@@ -106,7 +106,9 @@ static const struct option_row audit_verify_options[] = {
 };
 
 static const char policy_text[] =
-	"Policy keys and their values: postbootctl product show NAME. hardware=H is one, too:\n"
+	"Policy keys and their values: postbootctl product show NAME. windows=\"Mon-Fri "
+	"01:00-05:00\"\n"
+	"and time-zone=Europe/Berlin say when devices may be updated. hardware=H is one, too:\n"
 	"only devices that report this hardware. Either - or _ joins\n"
 	"their words. Keys that end in -s are seconds; 90, 90s, 15m, 2h and 7d are understood.";
 static const char ca_text[] =
@@ -157,6 +159,8 @@ const struct command commands[] = {
 	 "all releases", NULL, release_list, NULL},
 	{"release", "show", "PRODUCT VERSION", 2, 2,
 	 "one release", NULL, release_show, NULL},
+	{"release", "inspect", "FILE", 1, 1,
+	 "what an image says of itself, without the server", NULL, release_inspect, NULL},
 	{"release", "remove", "PRODUCT VERSION [--if-rev N]", 2, 2,
 	 "delete a release that nothing uses", act_options, release_remove, NULL},
 
