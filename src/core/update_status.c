@@ -178,6 +178,7 @@ static bool gate_is_closed(struct update *u, const struct status *s, struct outc
 	if (!u->has_attempt)
 		return true;
 	out->later_s = update_gate_s(u, clear_ms);
+	a->heard = true; /* it has asked, whatever the deadline finds later */
 	attempt_wait_until(a,
 			   (clear_ms ? clear_ms : u->now_ms) + u->product->policy.stall_s * 1000);
 	out->attempt_changed = true;

@@ -78,9 +78,9 @@ static void view_release(const struct output *o, const json_t *r)
 		out_text(o, json_is_string(v) ? json_string_value(v) : "");
 		out_nl(o);
 	}
-	view_requires(o, json_object_get(r, "requires"));
 	if (json_is_object(json_object_get(r, "image")))
 		view_image(o, json_object_get(r, "image"));
+	view_requires(o, json_object_get(r, "requires"));
 	view_label(o, "target");
 	out_text(o, get_bool(r, "target") ? "yes, of its product" : "no");
 	out_nl(o);

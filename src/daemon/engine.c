@@ -272,7 +272,7 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	return 0;
 }
 
-void dev_ring_session(struct engine *e, struct dev *d, struct session *s)
+bool dev_ring_session(struct engine *e, struct dev *d, struct session *s)
 {
 	uint8_t payload[64];
 	enum wire_format format = (enum wire_format)s->desired_format;
@@ -282,18 +282,21 @@ void dev_ring_session(struct engine *e, struct dev *d, struct session *s)
 	if (s->talks)
 		d->ring_talk = true;
 	if (native_desired_encode(format, d->desired, &out))
-		return;
+		return s->talks;
 	reply.content_format = native_content_format(format);
 	reply.payload = buf_bytes(&out);
-	(void)net_notify(e->net, s->peer, DESIRED_TAG, &reply);
+	return net_notify(e->net, s->peer, DESIRED_TAG, &reply) > 0 || s->talks;
 }
 
-void dev_ring(struct engine *e, struct dev *d)
+bool dev_ring(struct engine *e, struct dev *d)
 {
+	bool listens = false;
+
 	d->desired++;
 	LIST_EACH(it, next, &d->sessions)
-	dev_ring_session(e, d, LIST_ENTRY(it, struct session, link));
+	listens |= dev_ring_session(e, d, LIST_ENTRY(it, struct session, link));
 	talk_ring(e, d);
+	return listens;
 }
 
 /* ---- life ---- */
@@ -334,6 +337,7 @@ int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
 	list_init(&e->pacer.ring);
 	list_init(&e->sweeps);
 	sessions_init(e);
+	admit_init(e);
 	int err = make_well_known(e);
 	if (!err)
 		err = catalog_load(e);
@@ -345,6 +349,7 @@ int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
 		free(e);
 		return err;
 	}
+	admit_conf(e);
 	*ret_engine = e;
 	return 0;
 }
@@ -358,6 +363,8 @@ void engine_conf_set(struct engine *e, const struct engine_conf *conf)
 	e->conf.max_events = conf->max_events;
 	e->conf.device_rate = conf->device_rate;
 	e->conf.image_rate = conf->image_rate;
+	e->conf.max_downloads = conf->max_downloads;
+	admit_conf(e);
 }
 
 const char *engine_event_prefix(const struct engine *e)
@@ -376,6 +383,7 @@ void engine_free(struct engine *e)
 			dev_free(e, LIST_ENTRY(it, struct dev, link));
 		}
 	}
+	admit_done(e);
 	slab_done(&e->session_slab);
 	catalog_free(e);
 	zones_free(&e->zones);
@@ -498,6 +506,9 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 				 &u.link, u.now_ms, &v->diagnoses);
 		}
 		v->plan = update_plan(&u);
+		admit_ask(e, &u);
+		admit_plan(&u.admission, &v->plan);
+		admit_view(e, &u, &v->admission);
 		device_address(d, v);
 		v->key_fail = key_fails_of(&e->key_fails, dev_hash(e, id));
 	}

@@ -268,6 +268,7 @@ void engine_tick(struct engine *e)
 		return; /* nobody is judged by what we cannot take down */
 	sweeps_step(e);
 	sessions_ring_step(e);
+	admit_step(e);
 	tick_talks(e, &now);
 	tick_due(e, &now);
 	tick_flush(e, &now, FLUSH_ROWS);
