@@ -7,7 +7,7 @@
 #include "base/clock.h"
 
 struct fake_reply fake_reply;
-int64_t fake_wall_ms = 1700000000000;
+int64_t fake_wall_ms = FAKE_START_MS;
 int64_t fake_now_ms = 1000000;
 
 struct clock clock_read(void)
