@@ -23,6 +23,8 @@ route_fn releases_list, release_get, release_remove, release_add_head, release_a
 route_fn devices_list, devices_add, device_get, device_remove, device_explain;
 route_fn device_lock, device_unlock, device_force, device_unforce, device_hold, device_unhold;
 route_fn device_disable, device_enable, device_key_next, device_key_drop, device_certificate;
+route_fn groups_list, groups_add, group_get, group_patch, group_remove, group_target;
+route_fn device_group, device_development, device_production;
 route_fn attempts_list, attempt_get, attempt_cancel;
 route_fn events_get;
 route_fn backup_make;
@@ -36,6 +38,8 @@ void release_upload_free(struct release_upload *up);  /* NULL is fine */
 /* Answers with the row named by rq, as it is now; `status` 201 adds its Location. */
 void reply_device(struct request *rq, unsigned status, const char *id);
 void reply_attempt(struct request *rq, uint64_t id);
+/* "group" of the body, by name, in the product: its id, 0 if none is given. */
+bool body_group(struct request *rq, const struct product *p, int64_t *ret_group);
 /* A name as one segment of a path. dst: 3 bytes for each of the name's, and 1. */
 char *percent_encode(const char *name, char *dst, size_t cap);
 /* The diagnoses of an attempt, open or closed; none if they cannot be read. */
