@@ -40,7 +40,7 @@ struct fake_reply {
 
 extern struct fake_reply fake_reply;
 #define FAKE_START_MS 1700000000000 /* 2023-11-14 22:13:20 UTC */
-extern int64_t fake_wall_ms; /* both clocks; they may be set apart */
+extern int64_t fake_wall_ms;	    /* both clocks; they may be set apart */
 extern int64_t fake_now_ms;
 
 #endif
