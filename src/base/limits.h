@@ -143,6 +143,10 @@ enum {
 	LIMIT_MUST_PASS = 4,	     /* releases that one must be reached through */
 	LIMIT_WAY = 16,		     /* those, theirs, and so on */
 	LIMIT_REQUIRED_HARDWARE = 8, /* that a release is for */
+	LIMIT_WINDOWS = 8,	     /* maintenance windows of a product or a group */
+	LIMIT_WINDOWS_TEXT = 255,    /* bytes of their text */
+	LIMIT_ZONE = 63,	     /* bytes of a time zone's name or rule */
+	LIMIT_ZONES = 1024,	     /* names whose rules are remembered */
 };
 
 #endif

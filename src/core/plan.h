@@ -8,6 +8,7 @@
 
 #include "core/attempt.h"
 #include "core/group.h"
+#include "core/schedule.h"
 
 /* X(name, word, what it means, what clears it) */
 #define BLOCK_LIST(X)                                                                              \
@@ -41,6 +42,8 @@
 	X(BLOCK_ROLLBACK, "anti-rollback",                                                         \
 	  "the image's security counter is below the one that the device reports",                 \
 	  "a release with a higher security counter")                                              \
+	X(BLOCK_WINDOW, "outside-window", "no maintenance window of the device is open",           \
+	  "wait until the time shown, or: device force ID")                                        \
 	X(BLOCK_DOWNGRADE, "downgrade",                                                            \
 	  "the release is not newer than what the device runs, and the product refuses that",      \
 	  "device lock ID VERSION, or: product set PRODUCT allow-downgrade=1")                     \
@@ -86,6 +89,13 @@ enum target_why {
 };
 const char *target_why_name(enum target_why w);
 
+/* The text of the windows that hold for a device: its group's if there are any, else the
+ * product's; "": none. */
+const char *plan_windows(const struct product *p, const struct device_group *group);
+/* Where the device stands: its own time zone, else its group's, else its product's; "": UTC. */
+const char *plan_zone(const struct device *d, const struct product *p,
+		      const struct device_group *group);
+
 /* The release id a device should run: lock > group target > product target (TRUTH 2); 0 if none.
  * Only a lock reaches a development device. `g`: the device's, NULL: none. */
 int64_t plan_target(const struct device *d, const struct product *p, const struct device_group *g,
@@ -117,7 +127,15 @@ struct plan {
 /* What else is known around the device. */
 struct plan_around {
 	bool no_way; /* a release that must be passed through is gone */
+	/* When it may be updated, by which clock; NULL: always. */
+	const struct schedule *schedule;
+	const struct zone *zone;
 };
+
+/* What keeps an image that is there from being applied now; 1 << enum block each, and until when
+ * (wall, 0: nobody knows). */
+uint32_t plan_gate(const struct device *d, const struct product *p, const struct release *target,
+		   const struct plan_around *around, int64_t now_ms, int64_t *ret_clear_ms);
 
 /* `target` NULL: none. `open` NULL: no open attempt. Offline does not block (devices come to
  * us); it is shown. `around` NULL: nothing. */

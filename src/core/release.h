@@ -39,7 +39,10 @@
 	X(block_bytes, 16, 1024, 1024, "block size suggested to devices")                          \
 	X(allow_downgrade, 0, 1, 1, "0: nothing but a lock brings a device to an older release")   \
 	X(min_battery_percent, 0, 100, 0, "less battery than this: no update")                     \
-	X(need_file_space, 0, 1, 0, "1: the device's file system must have room for the image")
+	X(need_file_space, 0, 1, 0, "1: the device's file system must have room for the image")    \
+	X(window_download, 0, 1, 1, "1: downloads begin only in maintenance windows")              \
+	X(window_apply, 0, 1, 1, "1: images are applied only in maintenance windows")              \
+	X(force_after_s, 0, POLICY_YEAR_S, 0, "forced after the device was told so long; 0: never")
 
 struct policy {
 #define POLICY_FIELD(field, min, max, def, help) int64_t field;
@@ -73,8 +76,10 @@ struct product {
 	int64_t id; /* 0 until stored */
 	int64_t rev;
 	char name[LIMIT_PRODUCT_NAME + 1];
-	char hardware[LIMIT_HARDWARE + 1]; /* "": any */
-	int64_t target;			   /* release id, 0: none */
+	char hardware[LIMIT_HARDWARE + 1];    /* "": any */
+	char windows[LIMIT_WINDOWS_TEXT + 1]; /* schedule_parse(); "": always */
+	char time_zone[LIMIT_ZONE + 1];	      /* a name or a POSIX TZ rule; "": UTC */
+	int64_t target;			      /* release id, 0: none */
 	struct policy policy;
 	int64_t created_ms;
 	uint32_t ca_count; /* CAs that sign certificates of its devices; their text is not kept here

@@ -27,6 +27,8 @@ struct update {
 	const struct device_group *group; /* the device's, NULL: none */
 	const struct release *goal;	  /* per plan_target(), NULL: none */
 	struct way way;			  /* to the goal */
+	struct schedule schedule;	  /* plan_windows() */
+	struct zone zone;		  /* plan_zone() */
 	const struct release *target;	  /* per update_aim(), NULL: none */
 	const struct release *release;	  /* of the open attempt; NULL without one */
 	const struct release *home;	  /* device.settled; NULL: none, or it was removed */
@@ -73,8 +75,11 @@ struct outcome {
 
 	struct directive directive; /* answer to a report */
 	bool accepted;		    /* answer to a status: 2.04, else 4.09 */
-	int err;		    /* answer to an operator: 0, ERR_BUSY, ... */
-	const char *why;	    /* words for err; static */
+	/* Not accepted, but to be asked again after so many seconds: 5.03, and the image is kept.
+	 * 0: 4.09. */
+	int64_t later_s;
+	int err;	 /* answer to an operator: 0, ERR_BUSY, ... */
+	const char *why; /* words for err; static */
 };
 
 /* Sets u->target by the goal and the way to it: the goal, or a stone that comes before it; without

@@ -171,7 +171,9 @@ static const char dead_text[] =
 	"A message that its receiver refused too often was put aside, so that others could follow.";
 
 static const char policy_text[] =
-	"Policy keys and their values: postbootctl product show NAME. hardware=H is one, too:\n"
+	"Policy keys and their values: postbootctl product show NAME. windows=\"Mon-Fri "
+	"01:00-05:00\"\n"
+	"and time-zone=Europe/Berlin say when devices may be updated. hardware=H is one, too:\n"
 	"only devices that report this hardware. Either - or _ joins\n"
 	"their words. Keys that end in -s are seconds; 90, 90s, 15m, 2h and 7d are understood.";
 static const char ca_text[] =

@@ -214,6 +214,29 @@ static int dev_history(struct engine *e, struct dev *d, const struct update *u)
 	return err;
 }
 
+bool engine_knows_zone(struct engine *e, const char *name)
+{
+	struct zone zone;
+
+	return !zones_find(&e->zones, name, &zone);
+}
+
+/* Text that was checked when it was set; a zone whose file has gone since is UTC. */
+static void dev_windows(struct engine *e, struct update *u)
+{
+	const char *windows = plan_windows(u->product, u->group);
+	char fault[64];
+
+	u->schedule = (struct schedule){0};
+	u->zone = (struct zone){0};
+	if (!windows[0])
+		return;
+	if (schedule_parse(windows, &u->schedule, fault))
+		return;
+	if (zones_find(&e->zones, plan_zone(&u->device, u->product, u->group), &u->zone))
+		u->zone = (struct zone){0};
+}
+
 int dev_context(struct engine *e, struct dev *d, struct update *u)
 {
 	enum target_why why;
@@ -231,6 +254,7 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	if (u->goal)
 		way_find(u->goal, catalog_stone, e, &u->way);
 	update_aim(u);
+	dev_windows(e, u);
 	u->release = u->has_attempt ? catalog_release_now(e, u->attempt.release) : NULL;
 	u->home = catalog_release(e, u->device.settled);
 	if (u->has_attempt && !u->release)
@@ -365,6 +389,7 @@ void engine_free(struct engine *e)
 	admit_done(e);
 	slab_done(&e->session_slab);
 	catalog_free(e);
+	zones_free(&e->zones);
 	free(e->well_known);
 	free(e);
 }

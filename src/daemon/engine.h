@@ -86,7 +86,10 @@ typedef void engine_done(void *ctx, const struct engine_result *result);
  * returns (refusals). What is changed has a row in the audit log, in the same transaction. */
 void engine_product_add(struct engine *e, const struct actor *by, const struct product *p,
 			engine_done *done, void *ctx);
-/* Replaces hardware and policy of the product with p->name; rev 0 in `p` means "whatever". */
+/* A time zone's name or rule. */
+bool engine_knows_zone(struct engine *e, const char *name);
+/* Replaces hardware, windows and policy of the product with p->name; rev 0 in `p` means "whatever".
+ */
 void engine_product_set(struct engine *e, const struct actor *by, const struct product *p,
 			engine_done *done, void *ctx);
 /* The CAs that sign certificates of its devices: `count` of them, checked; "", 0: none. */

@@ -166,7 +166,11 @@ void engine_product_set(struct engine *e, const struct actor *by, const struct p
 	act->product.policy = p->policy;
 	memcpy(act->product.protocol, p->protocol, sizeof(p->protocol));
 	memcpy(act->product.protocol_options, p->protocol_options, sizeof(p->protocol_options));
-	act->rings = strcmp(old->protocol_options, p->protocol_options) != 0;
+	memcpy(act->product.windows, p->windows, sizeof(p->windows));
+	memcpy(act->product.time_zone, p->time_zone, sizeof(p->time_zone));
+	act->rings = strcmp(old->protocol_options, p->protocol_options) != 0 ||
+		     strcmp(old->windows, p->windows) != 0 ||
+		     strcmp(old->time_zone, p->time_zone) != 0;
 	product_submit(act, old, put_product, &act->product);
 }
 

@@ -29,6 +29,8 @@ json_t *audit_product(struct engine *e, const struct product *p)
 	json_t *policy = json_object();
 
 	view_put_text(&o, "hardware", p->hardware);
+	view_put_text(&o, "windows", p->windows);
+	view_put_text(&o, "time_zone", p->time_zone);
 	if (target)
 		view_put_text(&o, "target", target->version);
 	for (size_t i = 0; i < POLICY_COUNT; i++)

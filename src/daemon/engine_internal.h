@@ -24,6 +24,7 @@
 #include "daemon/engine_audit.h"
 #include "daemon/key_fails.h"
 #include "daemon/key_tries.h"
+#include "daemon/zones.h"
 #include "proto/native.h"
 #include "proto/talk.h"
 
@@ -236,6 +237,7 @@ struct engine {
 	char *well_known;
 	struct key_tries tries;
 	struct key_fails key_fails;
+	struct zones zones;
 };
 
 /* engine.c */

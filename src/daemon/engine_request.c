@@ -59,6 +59,16 @@ static void reply_directive(struct job *job)
 	net_reply(job->e->net, job->exchange, &reply);
 }
 
+static void reply_later(struct engine *e, struct net_exchange x, int64_t later_s)
+{
+	static const char text[] = "not now: keep the image, and ask again";
+	struct net_reply reply = NET_REPLY(NET_CODE(5, 3));
+
+	reply.payload = (struct bytes){(const uint8_t *)text, sizeof(text) - 1};
+	reply.max_age_s = later_s;
+	net_reply(e->net, x, &reply);
+}
+
 void job_answer(struct job *job, int err)
 {
 	struct engine *e = job->e;
@@ -73,6 +83,8 @@ void job_answer(struct job *job, int err)
 		reply_directive(job);
 	else if (job->out.accepted)
 		net_reply(e->net, job->exchange, &NET_REPLY(NET_CODE(2, 4)));
+	else if (job->out.later_s)
+		reply_later(e, job->exchange, job->out.later_s);
 	else
 		reply_text(e, job->exchange, NET_CODE(4, 9),
 			   "not open for this device: drop image and directive, then report");

@@ -144,6 +144,7 @@ static int talk_steps(struct job *job, struct store_set *set, struct talk_in *in
 		in->event = out->has_report ? TALK_DIRECTIVE : TALK_ACCEPTED;
 		in->directive = &job->out.directive;
 		in->accepted = job->out.accepted;
+		in->later_s = job->out.later_s;
 		if (out->has_report)
 			job->e->stats.reports++;
 		else

@@ -127,6 +127,8 @@ json_t *view_product(const struct product *p, const char *target)
 
 	view_put_text(&o, "name", p->name);
 	view_put_text(&o, "hardware", p->hardware);
+	view_put_text(&o, "windows", p->windows);
+	view_put_text(&o, "time_zone", p->time_zone);
 	view_put_text(&o, "target", target);
 #define PUT_POLICY(field, min, max, def, help)                                                     \
 	view_put(&policy, #field, json_integer(p->policy.field));

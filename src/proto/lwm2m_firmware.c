@@ -202,10 +202,14 @@ static void drive_write(struct lwm2m_step_ctx *c)
 /* The gate is asked for where Execute can follow at once. */
 static void gate(struct lwm2m_step_ctx *c)
 {
-	if (c->t->told.state == STATE_UPDATING || lwm2m_listens(c))
-		lwm2m_say(c, STATUS_APPLYING, REASON_NONE, 0, NULL);
-	else
+	bool under_way = c->t->told.state == STATE_UPDATING;
+
+	if (!under_way && !lwm2m_listens(c)) {
 		lwm2m_poll(c);
+		return;
+	}
+	lwm2m_say(c, STATUS_APPLYING, REASON_NONE, 0, NULL);
+	c->out->status.under_way = under_way;
 }
 
 /* Connection lost before the first block: the device does not get to where the URI points. */
@@ -515,6 +519,11 @@ void lwm2m_accepted(struct lwm2m_step_ctx *c)
 		/* It is over; what comes next, the next report is told. */
 		t->fw.step = FW_IDLE;
 		lwm2m_report(c);
+		return;
+	}
+	if (!c->in->accepted && c->in->later_s) {
+		t->fw.told_verified = true;
+		lwm2m_check_in(c, c->in->later_s);
 		return;
 	}
 	if (!c->in->accepted) {

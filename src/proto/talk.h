@@ -80,9 +80,10 @@ struct talk_in {
 	const struct talk_request *request;
 	const struct talk_answer *answer;
 	const struct directive *directive;
-	bool asking;   /* a request of ours is out, and its answer will come as TALK_ANSWER; false
-			* after a restart, and where the device's session has gone */
-	bool accepted; /* 2.04 of a native device's status; false: 4.09 */
+	bool asking;	 /* a request of ours is out, and its answer will come as TALK_ANSWER; false
+			  * after a restart, and where the device's session has gone */
+	bool accepted;	 /* 2.04 of a native device's status; false: 4.09 */
+	int64_t later_s; /* not accepted, but to be said again after that, and the image is kept */
 	uint64_t attempt; /* the open one, as committed or decided in this transaction; 0: none */
 	bool attempt_applying;	/* and its gate was passed */
 	int64_t attempt_served; /* bytes of its image that the device has been given */

@@ -12,6 +12,8 @@
 #define PRODUCT_COLUMNS(X)                                                                         \
 	X(name, PLAIN, name, )                                                                     \
 	X(hardware, PLAIN, hardware, )                                                             \
+	X(windows, PLAIN, windows, )                                                               \
+	X(time_zone, PLAIN, time_zone, )                                                           \
 	X(target, REF, target, )                                                                   \
 	X(created_ms, PLAIN, created_ms, )                                                         \
 	X(ca_count, PLAIN, ca_count, )                                                             \
@@ -24,6 +26,8 @@
 	X(product, PLAIN, product, )                                                               \
 	X(name, PLAIN, name, )                                                                     \
 	X(target, REF, target, )                                                                   \
+	X(windows, PLAIN, windows, )                                                               \
+	X(time_zone, PLAIN, time_zone, )                                                           \
 	X(created_ms, PLAIN, created_ms, )
 
 /* struct release, without id and its digests */
@@ -84,6 +88,7 @@
 	X(lock, REF, lock, )                                                                       \
 	X(development, PLAIN, development, )                                                       \
 	X(force, PLAIN, force, )                                                                   \
+	X(time_zone, PLAIN, time_zone, )                                                           \
 	X(hold, WORD, hold, hold)                                                                  \
 	X(held_ms, PLAIN, held_ms, )                                                               \
 	X(fail_mark, PLAIN, fail_mark, )                                                           \
@@ -138,6 +143,7 @@
 	X(backoff_count, PLAIN, backoff_count, )                                                   \
 	X(retry_at_ms, PLAIN, retry_at_ms, )                                                       \
 	X(defer_since_ms, PLAIN, defer_since_ms, )                                                 \
+	X(pending_ms, PLAIN, pending_ms, )                                                         \
 	X(base_changes, PLAIN, base_changes, )
 
 /* struct attempt, without number: what never changes ... */

@@ -79,6 +79,7 @@ teardown() {
 	device_add open-1
 	device_add asked-1
 	ctl product add meter --protocol lwm2m --protocol-option lwm2m-transfer=pull
+	ctl product set meter windows="Mon-Fri 01:00-05:00" time-zone=Europe/Berlin
 	ctl product target argon 1.1.0
 	device_start good-1 1.0.0
 	device_start full-1 1.0.0 --fault fs-full:2

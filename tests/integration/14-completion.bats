@@ -54,7 +54,7 @@ tab() {
 	[ "$(tab device list --state '')" = "$(words '.words.DeviceState[]')" ]
 	[ "$(tab event list --topic '')" = "$(words '.topics[]')" ]
 	[ "$(tab event follow --topic de)" = "device/boot device/converged device/disabled device/drift device/held device/offline device/online" ]
-	keys=$(words '"hardware=", (.policy[].name | gsub("_"; "-") + "=")')
+	keys=$(words '"hardware=", "windows=", "time-zone=", (.policy[].name | gsub("_"; "-") + "=")')
 	[ "$(tab product set argon '')" = "$keys" ]
 	[ "$(tab product add argon stall-s=1 '')" = "$keys" ]
 	[ "$(tab product set argon ba)" = "backoff-max-s= backoff-s=" ]

@@ -212,6 +212,7 @@ static bool run_world_of(struct scenario *s, const char *file, const struct scri
 {
 	memset(s, 0, sizeof(*s));
 	fake_reply = (struct fake_reply){0};
+	fake_wall_ms = FAKE_START_MS; /* windows are times of a day */
 	s->file = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
 	s->fail_at = fail_at;
 	const char *tmp = getenv("TMPDIR");

@@ -169,6 +169,8 @@ static json_t *limits(void)
 		 LIMIT_REQUIRED_HARDWARE},
 		{"#/components/schemas/Requires/properties/boot_loader/maxLength",
 		 LIMIT_BOOT_LOADER},
+		{"#/components/schemas/Windows/maxLength", LIMIT_WINDOWS_TEXT},
+		{"#/components/schemas/TimeZone/maxLength", LIMIT_ZONE},
 		{"#/components/schemas/Attempt/properties/diagnoses/maxItems", LIMIT_DIAGNOSES},
 		{"#/components/schemas/Device/properties/sessions/maximum", LIMIT_DEVICE_SESSIONS},
 		{"#/components/schemas/HookName/maxLength", LIMIT_HOOK_NAME},

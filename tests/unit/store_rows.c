@@ -58,6 +58,8 @@ void rows_product(unsigned seed, struct product *ret)
 	ret->id = ret->rev = ret->target = 0;
 	TEXT(ret->name, seed);
 	TEXT(ret->hardware, seed);
+	TEXT(ret->windows, seed);
+	TEXT(ret->time_zone, seed);
 	TEXT(ret->protocol, seed);
 	TEXT(ret->protocol_options, seed);
 	for (size_t i = 0; i < POLICY_COUNT; i++) {
@@ -152,6 +154,7 @@ void rows_device(unsigned seed, int64_t product, struct device *ret)
 	FLAG(ret->certified, seed + 1);
 	TEXT(ret->protocol, seed);
 	FLAG(ret->force, seed + 1);
+	TEXT(ret->time_zone, seed);
 	WORD(ret->hold, HOLD_NONE, HOLD_RESTARTS + 1, seed * 3 + 1);
 	SMALL(ret->fail_mark);
 	FLAG(ret->has_report, seed);
@@ -172,6 +175,8 @@ void rows_group(unsigned seed, int64_t product, struct device_group *ret)
 {
 	fill(ret, sizeof(*ret), seed);
 	TEXT(ret->name, seed);
+	TEXT(ret->windows, seed);
+	TEXT(ret->time_zone, seed);
 	ret->id = ret->rev = ret->target = 0;
 	ret->product = product;
 }

@@ -222,7 +222,14 @@ struct engine_device device_full(void)
 
 void replan(struct engine_device *now)
 {
-	const struct plan_around around = {.no_way = now->no_way};
+	struct schedule schedule;
+	struct zone zone;
+	char fault[64];
+	const struct plan_around around = {
+		.no_way = now->no_way, .schedule = &schedule, .zone = &zone};
+
+	assert_int_equal(schedule_parse(now->product.windows, &schedule, fault), 0);
+	assert_int_equal(zone_parse(now->product.time_zone, &zone), 0);
 
 	now->plan = plan_device(&now->device, &now->product, now->has_target ? &now->target : NULL,
 				now->has_attempt ? &now->attempt : NULL, &around, T0 + 90000);
