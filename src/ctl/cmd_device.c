@@ -239,11 +239,19 @@ int device_list(struct ctl *c, const struct args *a)
 	struct table t;
 	struct url u;
 	json_t *list, *d;
+	char filter[FILTER_WORDS];
 	size_t i;
 
+	if (!filter_words(c, a, 0, filter))
+		return CTL_USAGE;
 	if (args_option(a, "online") != NULL && args_option(a, "offline") != NULL)
 		return ctl_usage(c, "--online and --offline exclude each other");
 	url_init(&u, "/v1/devices");
+	url_query(&u, "filter", a->count > 0 ? filter : NULL);
+	url_query(&u, "query", args_option(a, "query"));
+	url_query(&u, "group", args_option(a, "group"));
+	url_query(&u, "tag", args_option(a, "tag"));
+	url_query(&u, "development", args_option(a, "development") ? "1" : NULL);
 	url_query(&u, "product", args_option(a, "product"));
 	url_query(&u, "state", args_option(a, "state"));
 	url_query(&u, "hold", args_option(a, "hold"));
@@ -279,7 +287,7 @@ int device_list(struct ctl *c, const struct args *a)
 		table_cell(&t, STYLE_PLAIN, text);
 	}
 	table_print(&t, &c->out,
-		    a->option_count > 0
+		    a->option_count + a->count > 0
 			    ? "No device fits."
 			    : "No devices yet: postbootctl device add ID --product P ...");
 	json_decref(list);
@@ -397,6 +405,22 @@ int device_group(struct ctl *c, const struct args *a)
 		ctl_call(c, "POST", &u,
 			 json_pack("{s:o}", "group", none ? json_null() : json_string(a->pos[1]))),
 		done, done);
+}
+
+int device_tag(struct ctl *c, const struct args *a)
+{
+	bool on = strcmp(c->command->verb, "tag") == 0;
+	json_t *tags = json_array();
+	struct url u;
+	json_t *d;
+
+	for (unsigned i = 1; i < a->count; i++)
+		(void)json_array_append_new(tags, json_string(a->pos[i]));
+	url_device(&u, a->pos[0]);
+	url_segment(&u, c->command->verb);
+	d = ctl_call(c, "POST", &u, json_pack("{s:o}", "tags", tags));
+	return finish(c, d, on ? "is tagged" : "is no longer tagged so",
+		      on ? "had these tags already" : "had none of these tags");
 }
 
 int device_act(struct ctl *c, const struct args *a)

@@ -46,6 +46,10 @@ static const struct option_row device_key_options[] = {
 };
 static const struct option_row device_list_options[] = {
 	{"product", "P", "only devices of this product"},
+	{"group", "G", "only devices in a group of this name; none: in no group"},
+	{"tag", "T", "only devices with this tag"},
+	{"development", NULL, "only development devices"},
+	{"query", "Q", "only devices that fit this saved query"},
 	{"state", "S",
 	 "only in this state: held, disabled, waiting, updating, in-sync, new, no-target"},
 	{"hold", "R", "only held for this reason; any: for whatever"},
@@ -106,6 +110,10 @@ static const struct option_row audit_verify_options[] = {
 	{NULL, NULL, NULL},
 };
 
+static const char filter_text[] =
+	"FILTER is KEY=VALUE or KEY!=VALUE, up to 16 of them; all must hold. The keys: product, "
+	"group, "
+	"tag, development, state, hold, online, version, drifted, locked, hardware, protocol.";
 static const char policy_text[] =
 	"Policy keys and their values: postbootctl product show NAME. hardware=H is one, too:\n"
 	"only devices that report this hardware. Either - or _ joins\n"
@@ -178,8 +186,8 @@ const struct command commands[] = {
 
 	{"device", "add", "ID --product P [--group G] [--development] [--psk-file F | --psk-generate [--psk-out F] | --certificate | --plain]", 1, 1,
 	 "create a device", device_add_options, device_add, key_text},
-	{"device", "list", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted]", 0, 0,
-	 "all devices", device_list_options, device_list, NULL},
+	{"device", "list", "[FILTER...] [--query Q] [--group G] [--tag T] [--development] [--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted]", 0, ARGS_MAX,
+	 "all devices", device_list_options, device_list, filter_text},
 	{"device", "show", "ID", 1, 1,
 	 "what it runs, what it should run, its last attempt", NULL, device_show, NULL},
 	{"device", "key", "ID --psk-file F | --psk-generate [--psk-out F] [--now] | --drop-next", 1, 1,
@@ -188,6 +196,10 @@ const struct command commands[] = {
 	 "from now on it has a certificate in the place of its key", act_options, device_act, certificate_text},
 	{"device", "group", "ID GROUP|none [--if-rev N]", 2, 2,
 	 "the group of its product it is in", act_options, device_group, NULL},
+	{"device", "tag", "ID TAG... [--if-rev N]", 2, ARGS_MAX,
+	 "words on it, to find it by", act_options, device_tag, NULL},
+	{"device", "untag", "ID TAG... [--if-rev N]", 2, ARGS_MAX,
+	 "take words from it", act_options, device_tag, NULL},
 	{"device", "development", "ID [--if-rev N]", 1, 1,
 	 "from now on only a lock reaches it", act_options, device_act, NULL},
 	{"device", "production", "ID [--if-rev N]", 1, 1,
@@ -210,6 +222,15 @@ const struct command commands[] = {
 	 "let it come back", act_options, device_act, NULL},
 	{"device", "remove", "ID [--if-rev N]", 1, 1,
 	 "delete a device; its open attempt is cancelled", act_options, device_remove, NULL},
+
+	{"query", "save", "NAME FILTER... [--if-rev N]", 2, ARGS_MAX,
+	 "a filter of devices under a name", act_options, query_save, filter_text},
+	{"query", "list", "", 0, 0,
+	 "all saved queries", NULL, query_list, NULL},
+	{"query", "show", "QUERY", 1, 1,
+	 "one saved query", NULL, query_show, NULL},
+	{"query", "remove", "QUERY [--if-rev N]", 1, 1,
+	 "delete it", act_options, query_remove, NULL},
 
 	{"attempt", "list", "[--device ID] [--product P [--release V]] [--verdict W] [--charged] [--open] [--since T] [--until T] [--limit N]", 0, 0,
 	 "attempts, newest first", attempt_list_options, attempt_list, NULL},

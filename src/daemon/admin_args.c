@@ -66,7 +66,7 @@ static bool word_in(const char *words, const char *key)
 
 struct query_seen {
 	struct request *rq;
-	char seen[128]; /* words with spaces around */
+	char seen[256]; /* words with spaces around */
 };
 
 static enum MHD_Result query_key(void *cls, enum MHD_ValueKind kind, const char *key,
@@ -108,7 +108,7 @@ bool query_check(struct request *rq)
 bool query_text(struct request *rq, const char *key, size_t cap, char *ret_value)
 {
 	const char *raw = MHD_lookup_connection_value(rq->connection, MHD_GET_ARGUMENT_KIND, key);
-	char text[1024];
+	char text[3 * LIMIT_FILTER_TEXT + 1]; /* all of it escaped */
 
 	ret_value[0] = 0;
 	if (!raw)

@@ -138,6 +138,27 @@ json_t *view_product(const struct product *p, const char *target)
 	return o;
 }
 
+void view_put_tags(json_t **o, const struct store_tags *tags)
+{
+	json_t *list = tags->count ? json_array() : NULL;
+
+	for (unsigned i = 0; i < tags->count; i++)
+		view_append(&list, json_string(tags->list[i]));
+	if (tags->count)
+		view_put(o, "tags", list);
+}
+
+json_t *view_query(const struct store_query *q)
+{
+	json_t *o = json_object();
+
+	view_put_text(&o, "name", q->name);
+	view_put(&o, "filter", json_string(q->filter));
+	view_put(&o, "rev", json_integer(q->rev));
+	view_put_time(&o, "created", q->created_ms);
+	return o;
+}
+
 json_t *view_group(const struct engine_group *g, const char *product, const char *target)
 {
 	json_t *o = json_object();
