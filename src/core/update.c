@@ -88,6 +88,21 @@ void update_target(struct update *u, struct outcome *out)
 	out->device_changed = true;
 }
 
+void update_aim(struct update *u)
+{
+	if (u->goal)
+		u->target =
+			way_next(&u->way, u->goal, &u->device, u->has_attempt ? &u->attempt : NULL);
+}
+
+struct plan update_plan(const struct update *u)
+{
+	const struct plan_around around = {.no_way = u->way.broken};
+
+	return plan_device(&u->device, u->product, u->target, u->has_attempt ? &u->attempt : NULL,
+			   &around, u->now_ms);
+}
+
 /* The next offer waits: base, doubled with each failure in a row, capped, jittered. */
 static void update_back_off(struct update *u, int64_t at_least_s)
 {

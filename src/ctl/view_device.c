@@ -68,6 +68,9 @@ static void versions(const struct output *o, const json_t *d)
 		out_text(o, get_bool(d, "development")
 				    ? "nothing in particular: a development device without a lock"
 				    : "nothing in particular: neither a lock nor a product target");
+	else if (get_str(target, "goal")[0] != '\0')
+		out_printf(o, "%s  on the way to %s", get_str(target, "version"),
+			   get_str(target, "goal"));
 	else if (strcmp(why, "lock") == 0)
 		out_printf(o, "%s  because it is locked to it", get_str(target, "version"));
 	else
