@@ -36,7 +36,7 @@ static enum device_state ask_state(void *ctx, const struct device *d)
 		return device_state(d, d->attempt != 0, false, false);
 	const struct release *target =
 		catalog_release(e, plan_target(d, p, group_of(e, d->group), &why));
-	struct plan plan = plan_device(d, p, target, NULL, e->last_tick.wall_ms);
+	struct plan plan = plan_device(d, p, target, NULL, NULL, e->last_tick.wall_ms);
 	return device_state(d, d->attempt != 0, target != NULL, plan.on_target);
 }
 
