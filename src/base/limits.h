@@ -12,6 +12,8 @@ enum {
 	LIMIT_PRODUCT_NAME = 64,  /* bytes */
 	LIMIT_GROUP_NAME = 64,	  /* bytes */
 	LIMIT_GROUPS = 1000,	  /* groups of all products */
+	LIMIT_QUERY_NAME = 64,	  /* bytes of the name of a saved query */
+	LIMIT_QUERIES = 1000,	  /* saved queries */
 	LIMIT_TAG = 32,		  /* bytes */
 	LIMIT_TAGS = 16,	  /* tags of a device */
 	LIMIT_FILTER_VALUE = 64,  /* bytes of one condition's value */

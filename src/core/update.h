@@ -133,6 +133,7 @@ enum operator_act {
 	OPERATOR_REMOVE, /* the caller deletes the device in the same transaction */
 	OPERATOR_RESTORED,
 	OPERATOR_KEY, /* of its keys, which are the caller's; core knows nothing of it */
+	OPERATOR_TAG, /* of its tags: the same */
 };
 /* out->err and out->why tell a refusal. For OPERATOR_LOCK, _GROUP and _DEVELOPMENT the caller has
  * looked up the new target already. */

@@ -360,6 +360,7 @@ void update_operator(struct update *u, enum operator_act act, int64_t arg, struc
 		enable(u, out);
 		break;
 	case OPERATOR_KEY:
+	case OPERATOR_TAG:
 		break;
 	case OPERATOR_REMOVE:
 	case OPERATOR_RESTORED:

@@ -18,6 +18,7 @@ static const struct noun {
 	{"device", "/v1/devices", "devices", "id", true, NULL},
 	{"release", "/v1/releases", "releases", "version", false, "releases"},
 	{"group", "/v1/groups", "groups", "name", false, "groups"},
+	{"query", "/v1/queries", "queries", "name", false, NULL},
 	{"hook", "/v1/hooks", "hooks", "name", false, NULL},
 	{"attempt", "/v1/attempts", "attempts", "id", false, NULL},
 };

@@ -320,6 +320,22 @@ int device_group(struct ctl *c, const struct args *a)
 		done, done);
 }
 
+int device_tag(struct ctl *c, const struct args *a)
+{
+	bool on = strcmp(c->command->verb, "tag") == 0;
+	json_t *tags = json_array();
+	struct url u;
+	json_t *d;
+
+	for (unsigned i = 1; i < a->count; i++)
+		(void)json_array_append_new(tags, json_string(a->pos[i]));
+	url_device(&u, a->pos[0]);
+	url_segment(&u, c->command->verb);
+	d = ctl_call(c, "POST", &u, json_pack("{s:o}", "tags", tags));
+	return finish(c, d, on ? "is tagged" : "is no longer tagged so",
+		      on ? "had these tags already" : "had none of these tags");
+}
+
 int device_act(struct ctl *c, const struct args *a)
 {
 	static const struct {

@@ -42,11 +42,20 @@ static void note(const json_t *d, char dst[120])
 
 bool device_list_url(struct ctl *c, const struct args *a, struct url *u)
 {
+	char filter[FILTER_WORDS];
+
+	if (!filter_words(c, a, 0, filter))
+		return false;
 	if (args_option(a, "online") != NULL && args_option(a, "offline") != NULL) {
 		(void)ctl_usage(c, "--online and --offline exclude each other");
 		return false;
 	}
 	url_init(u, "/v1/devices");
+	url_query(u, "filter", a->count > 0 ? filter : NULL);
+	url_query(u, "query", args_option(a, "query"));
+	url_query(u, "group", args_option(a, "group"));
+	url_query(u, "tag", args_option(a, "tag"));
+	url_query(u, "development", args_option(a, "development") ? "1" : NULL);
 	url_query(u, "product", args_option(a, "product"));
 	url_query(u, "state", args_option(a, "state"));
 	url_query(u, "hold", args_option(a, "hold"));
@@ -207,7 +216,7 @@ static void list_print(struct ctl *c, const struct args *a, const json_t *list)
 		table_cell(&t, STYLE_PLAIN, text);
 	}
 	table_print(&t, &c->out,
-		    a->option_count > 0
+		    a->option_count + a->count > 0
 			    ? "No device fits."
 			    : "No devices yet: postbootctl device add ID --product P ...");
 }

@@ -55,6 +55,10 @@ static const struct option_row device_key_options[] = {
 /* clang-format off */
 #define DEVICE_FILTER_OPTIONS \
 	{"product", "P", "only devices of this product"}, \
+	{"group", "G", "only devices in a group of this name; none: in no group"}, \
+	{"tag", "T", "only devices with this tag"}, \
+	{"development", NULL, "only development devices"}, \
+	{"query", "Q", "only devices that fit this saved query"}, \
 	{"state", "S", "only in this state: held, disabled, waiting, updating, in-sync, new, no-target"}, \
 	{"hold", "R", "only held for this reason; any: for whatever"}, \
 	{"online", NULL, "only devices that are online"}, \
@@ -170,6 +174,10 @@ static const char hook_text[] =
 static const char dead_text[] =
 	"A message that its receiver refused too often was put aside, so that others could follow.";
 
+static const char filter_text[] =
+	"FILTER is KEY=VALUE or KEY!=VALUE, up to 16 of them; all must hold. The keys: product, "
+	"group, "
+	"tag, development, state, hold, online, version, drifted, locked, hardware, protocol.";
 static const char policy_text[] =
 	"Policy keys and their values: postbootctl product show NAME. windows=\"Mon-Fri "
 	"01:00-05:00\"\n"
@@ -264,11 +272,11 @@ const struct command commands[] = {
 
 	{"device", "add", "ID --product P [--group G] [--development] [--psk-file F | --psk-generate [--psk-out F] | --certificate | --plain]", 1, 1,
 	 "create a device", device_add_options, device_add, key_text},
-	{"device", "list", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted] [--sort KEY] [--watch]", 0, 0,
-	 "all devices", device_list_options, device_list, NULL},
+	{"device", "list", "[FILTER...] [--query Q] [--group G] [--tag T] [--development] [--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted] [--sort KEY] [--watch]", 0, ARGS_MAX,
+	 "all devices", device_list_options, device_list, filter_text},
 	{"device", "import", "FILE [--product P] [--psk-out F] [--skip-existing] [--dry-run]", 1, 1,
 	 "add many devices, all or none of them", device_import_options, device_import, import_text},
-	{"device", "export", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted] [--format F]", 0, 0,
+	{"device", "export", "[FILTER...] [--query Q] [--group G] [--tag T] [--development] [--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted] [--format F]", 0, ARGS_MAX,
 	 "devices as a file for import, without their keys", device_export_options, device_export, export_text},
 	{"device", "show", "ID", 1, 1,
 	 "what it runs, what it should run, its last attempt", NULL, device_show, NULL},
@@ -280,6 +288,10 @@ const struct command commands[] = {
 	 "its attempts, told as a story", device_history_options, device_history, NULL},
 	{"device", "group", "ID GROUP|none [--if-rev N]", 2, 2,
 	 "the group of its product it is in", act_options, device_group, NULL},
+	{"device", "tag", "ID TAG... [--if-rev N]", 2, ARGS_MAX,
+	 "words on it, to find it by", act_options, device_tag, NULL},
+	{"device", "untag", "ID TAG... [--if-rev N]", 2, ARGS_MAX,
+	 "take words from it", act_options, device_tag, NULL},
 	{"device", "development", "ID [--if-rev N]", 1, 1,
 	 "from now on only a lock reaches it", act_options, device_act, NULL},
 	{"device", "production", "ID [--if-rev N]", 1, 1,
@@ -302,6 +314,15 @@ const struct command commands[] = {
 	 "let it come back", act_options, device_act, NULL},
 	{"device", "remove", "ID [--if-rev N]", 1, 1,
 	 "delete a device; its open attempt is cancelled", act_options, device_remove, NULL},
+
+	{"query", "save", "NAME FILTER... [--if-rev N]", 2, ARGS_MAX,
+	 "a filter of devices under a name", act_options, query_save, filter_text},
+	{"query", "list", "", 0, 0,
+	 "all saved queries", NULL, query_list, NULL},
+	{"query", "show", "QUERY", 1, 1,
+	 "one saved query", NULL, query_show, NULL},
+	{"query", "remove", "QUERY [--if-rev N]", 1, 1,
+	 "delete it", act_options, query_remove, NULL},
 
 	{"attempt", "list", "[--device ID] [--product P [--release V]] [--verdict W] [--charged] [--open] [--since T] [--until T] [--limit N]", 0, 0,
 	 "attempts, newest first", attempt_list_options, attempt_list, NULL},

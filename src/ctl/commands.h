@@ -5,6 +5,7 @@
 #ifndef CTL_COMMANDS_H
 #define CTL_COMMANDS_H
 
+#include "base/limits.h"
 #include "ctl/ctl.h"
 
 int product_add(struct ctl *c, const struct args *a);
@@ -33,6 +34,7 @@ int device_list(struct ctl *c, const struct args *a);
 int device_show(struct ctl *c, const struct args *a);
 int device_key(struct ctl *c, const struct args *a);
 int device_group(struct ctl *c, const struct args *a);
+int device_tag(struct ctl *c, const struct args *a); /* untag, too */
 int device_lock(struct ctl *c, const struct args *a);
 int device_act(struct ctl *c, const struct args *a); /* the verb is the act */
 int device_remove(struct ctl *c, const struct args *a);
@@ -42,6 +44,15 @@ int device_export(struct ctl *c, const struct args *a);
 /* The list of devices with the filters of the options; false: a usage message was printed. */
 bool device_list_url(struct ctl *c, const struct args *a, struct url *u);
 int device_explain(struct ctl *c, const struct args *a);
+
+/* The words of a filter from position `first` on, as one text; false after a usage message. */
+enum { FILTER_WORDS = LIMIT_FILTER_TEXT + 1 };
+bool filter_words(const struct ctl *c, const struct args *a, unsigned first,
+		  char dst[FILTER_WORDS]);
+int query_save(struct ctl *c, const struct args *a);
+int query_list(struct ctl *c, const struct args *a);
+int query_show(struct ctl *c, const struct args *a);
+int query_remove(struct ctl *c, const struct args *a);
 
 int attempt_list(struct ctl *c, const struct args *a);
 int attempt_show(struct ctl *c, const struct args *a);

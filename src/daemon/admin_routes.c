@@ -40,7 +40,8 @@ static const struct route routes[] = {
 	{"DELETE", "/v1/products/*/groups/*", "", BODY_JSON, NULL, group_remove, true},
 	{"PUT",    "/v1/products/*/groups/*/target", "", BODY_JSON, NULL, group_target, true},
 
-	{"GET",    "/v1/devices", " product state hold online version drifted after limit ",
+	{"GET",    "/v1/devices", " product group tag development state hold online version drifted"
+	 " locked hardware protocol filter query after limit ",
 	 BODY_JSON, NULL, devices_list, false},
 	{"POST",   "/v1/devices", "", BODY_JSON, NULL, devices_add, false},
 	{"GET",    "/v1/devices/*", "", BODY_JSON, NULL, device_get, false},
@@ -52,6 +53,8 @@ static const struct route routes[] = {
 	{"POST",   "/v1/devices/*/lock", "", BODY_JSON, NULL, device_lock, true},
 	{"POST",   "/v1/devices/*/unlock", "", BODY_JSON, NULL, device_unlock, true},
 	{"POST",   "/v1/devices/*/group", "", BODY_JSON, NULL, device_group, true},
+	{"POST",   "/v1/devices/*/tag", "", BODY_JSON, NULL, device_tag, true},
+	{"POST",   "/v1/devices/*/untag", "", BODY_JSON, NULL, device_untag, true},
 	{"POST",   "/v1/devices/*/development", "", BODY_JSON, NULL, device_development, true},
 	{"POST",   "/v1/devices/*/production", "", BODY_JSON, NULL, device_production, true},
 	{"POST",   "/v1/devices/*/force", "", BODY_JSON, NULL, device_force, true},
@@ -63,6 +66,11 @@ static const struct route routes[] = {
 
 	{"POST",   "/v1/imports", " dry_run skip_existing ", BODY_LINES, devices_import_head,
 	 devices_import, false},
+
+	{"GET",    "/v1/queries", " after limit ", BODY_JSON, NULL, queries_list, false},
+	{"GET",    "/v1/queries/*", "", BODY_JSON, NULL, query_get, false},
+	{"PUT",    "/v1/queries/*", "", BODY_JSON, NULL, query_put, true},
+	{"DELETE", "/v1/queries/*", "", BODY_JSON, NULL, query_remove, true},
 
 	{"GET",    "/v1/attempts",
 	 " device product release verdict charged since until open before limit ", BODY_JSON, NULL,

@@ -6,6 +6,7 @@
 #define DAEMON_ADMIN_ROUTES_H
 
 #include "daemon/admin_http.h"
+#include "daemon/engine_filter.h"
 #include "daemon/health.h"
 
 /* Finds rq's route by method and segments and sets rq->route and rq->name; or answers 404, or
@@ -25,6 +26,7 @@ route_fn devices_list, devices_add, device_get, device_remove, device_explain;
 route_fn device_lock, device_unlock, device_force, device_unforce, device_hold, device_unhold;
 route_fn device_disable, device_enable, device_key_next, device_key_drop, device_certificate;
 route_fn groups_list, groups_add, group_get, group_patch, group_remove, group_target;
+route_fn queries_list, query_get, query_put, query_remove, device_tag, device_untag;
 route_fn device_group, device_development, device_production;
 route_fn attempts_list, attempt_get, attempt_cancel;
 route_fn events_get;
@@ -47,6 +49,9 @@ void import_upload_free(struct import_upload *up);  /* NULL is fine */
 /* Answers with the row named by rq, as it is now; `status` 201 adds its Location. */
 void reply_device(struct request *rq, unsigned status, const char *id);
 void reply_attempt(struct request *rq, uint64_t id);
+/* The devices that a request means: a parameter for each key of a filter, a filter as text, and a
+ * saved query, all of which must hold. */
+bool query_filter(struct request *rq, struct filter *ret);
 /* "group" of the body, by name, in the product: its id, 0 if none is given. */
 bool body_group(struct request *rq, const struct product *p, int64_t *ret_group);
 /* A name as one segment of a path. dst: 3 bytes for each of the name's, and 1. */

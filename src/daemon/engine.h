@@ -155,6 +155,9 @@ void engine_device_group(struct engine *e, const struct actor *by, const char *i
 			 engine_done *done, void *ctx);
 void engine_device_development(struct engine *e, const struct actor *by, const char *id, bool on,
 			       engine_done *done, void *ctx);
+/* They come, or go; more than LIMIT_TAGS in the end: ERR_BUSY. */
+void engine_device_tag(struct engine *e, const struct actor *by, const char *id, bool on,
+		       const struct store_tags *tags, engine_done *done, void *ctx);
 /* A verified attempt is cancelled at the gate: done at once, closed later. */
 void engine_attempt_cancel(struct engine *e, const struct actor *by, uint64_t attempt,
 			   engine_done *done, void *ctx);

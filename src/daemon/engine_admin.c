@@ -397,7 +397,8 @@ void job_answer_operator(struct job *job, int err)
 		return;
 	}
 	enum operator_act act = job->in.op.act;
-	if (!err && act != OPERATOR_REMOVE && act != OPERATOR_KEY && act != OPERATOR_DISABLE)
+	if (!err && act != OPERATOR_REMOVE && act != OPERATOR_KEY && act != OPERATOR_TAG &&
+	    act != OPERATOR_DISABLE)
 		(void)dev_ring(job->e, job->dev);
 	act_answer(job->in.op.done, job->in.op.ctx, err, why);
 }

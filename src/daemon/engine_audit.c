@@ -235,6 +235,8 @@ static const char *job_act(const struct job *job)
 		return "device enable";
 	case OPERATOR_REMOVE:
 		return "device remove";
+	case OPERATOR_TAG:
+		return engine_tag_act(job);
 	case OPERATOR_KEY:
 		return engine_key_act(job);
 	case OPERATOR_TARGET_CHANGED:
@@ -260,6 +262,8 @@ static json_t *job_before(const struct job *job)
 		return audit_attempt(&u->attempt);
 	if (job->in.op.act == OPERATOR_KEY)
 		return engine_key_facts(job, false);
+	if (job->in.op.act == OPERATOR_TAG)
+		return engine_tag_facts(job, false);
 	return audit_device(job->e, &u->device, u->has_attempt ? &u->attempt : NULL);
 }
 
@@ -271,6 +275,8 @@ static json_t *job_after(const struct job *job)
 		return json_null();
 	if (job->in.op.act == OPERATOR_KEY)
 		return engine_key_facts(job, true);
+	if (job->in.op.act == OPERATOR_TAG)
+		return engine_tag_facts(job, true);
 	if (job->in.op.act == OPERATOR_CANCEL)
 		return audit_attempt(job->out.has_closed ? &job->out.closed : &u->attempt);
 	return audit_device(job->e, &u->device, u->has_attempt ? &u->attempt : NULL);

@@ -511,6 +511,12 @@ int engine_proof_still(struct engine *e, struct dev *d, const struct session *s)
 /* A new session: may the device have it? Logs why not, where it has said who it is; false if its
  * key was withdrawn meanwhile. */
 bool engine_proved(struct engine *e, struct dev *d, struct session *s);
+/* engine_tag.c: the same of a job with OPERATOR_TAG as below with OPERATOR_KEY */
+void engine_tag_decide(struct job *job);
+void engine_tag_store(const struct job *job, struct store_set *set);
+json_t *engine_tag_facts(const struct job *job, bool after);
+const char *engine_tag_act(const struct job *job);
+
 /* Of a job with OPERATOR_KEY: what it comes to, its rows, and who had which keys since when. */
 void engine_key_decide(struct job *job);
 void engine_key_store(const struct job *job, struct store_set *set);

@@ -58,6 +58,8 @@ static void job_decide(struct job *job)
 						    .why = "the attempt is closed already"};
 		else if (job->in.op.act == OPERATOR_KEY)
 			engine_key_decide(job);
+		else if (job->in.op.act == OPERATOR_TAG)
+			engine_tag_decide(job);
 		else
 			update_operator(u, job->in.op.act, job->in.op.arg, &job->out);
 		break;
@@ -197,6 +199,8 @@ static int job_store(struct job *job)
 	}
 	if (job_is_act(job) && job->in.op.act == OPERATOR_KEY && !err)
 		engine_key_store(job, set);
+	if (job_is_act(job) && job->in.op.act == OPERATOR_TAG && !err)
+		engine_tag_store(job, set);
 	if (job_is_act(job) && !err)
 		err = audit_job_put(job, set);
 	if (err) {

@@ -142,6 +142,27 @@ json_t *view_product(const struct product *p, const char *target)
 	return o;
 }
 
+void view_put_tags(json_t **o, const struct store_tags *tags)
+{
+	json_t *list = tags->count ? json_array() : NULL;
+
+	for (unsigned i = 0; i < tags->count; i++)
+		view_append(&list, json_string(tags->list[i]));
+	if (tags->count)
+		view_put(o, "tags", list);
+}
+
+json_t *view_query(const struct store_query *q)
+{
+	json_t *o = json_object();
+
+	view_put_text(&o, "name", q->name);
+	view_put(&o, "filter", json_string(q->filter));
+	view_put(&o, "rev", json_integer(q->rev));
+	view_put_time(&o, "created", q->created_ms);
+	return o;
+}
+
 static void put_lines(json_t **o, const char *key, const char *lines)
 {
 	char line[LIMIT_VERSION + 1];

@@ -254,6 +254,26 @@ void store_set_device_group(struct store_set *set, const char *device, int64_t g
 	add_copy(set, OP_DEVICE_GROUP, &op, sizeof(op));
 }
 
+void store_set_tag(struct store_set *set, const char *device, const char *tag, bool on)
+{
+	struct op_tag op = {.on = on};
+
+	copy_id(set, op.device, device);
+	if (!buf_copy_str(op.tag, sizeof(op.tag), tag) && !set->err)
+		set->err = ERR_LIMIT;
+	add_copy(set, OP_TAG, &op, sizeof(op));
+}
+
+void store_set_query(struct store_set *set, const struct store_query *q)
+{
+	add_copy(set, OP_QUERY, q, sizeof(*q));
+}
+
+void store_set_query_delete(struct store_set *set, const struct store_query *q)
+{
+	add_copy(set, OP_QUERY_DELETE, q, sizeof(*q));
+}
+
 void store_set_talk(struct store_set *set, const char *device, struct bytes talk, int64_t at_ms)
 {
 	if (talk.len > LIMIT_TALK_SAVED && !set->err)

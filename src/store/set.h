@@ -26,6 +26,9 @@ enum op_kind {
 	OP_SEEN,	   /* struct op_seen */
 	OP_PROTOCOL,	   /* struct op_protocol */
 	OP_DEVICE_GROUP,   /* struct op_device_group */
+	OP_TAG,		   /* struct op_tag */
+	OP_QUERY,	   /* struct store_query */
+	OP_QUERY_DELETE,   /* struct store_query */
 	OP_TALK,	   /* struct op_talk, its bytes behind it */
 	OP_ALIVE,	   /* int64_t */
 	OP_RETIRE,	   /* struct store_retire */
@@ -76,6 +79,12 @@ struct op_protocol {
 struct op_device_group {
 	char device[LIMIT_DEVICE_ID + 1];
 	int64_t group;
+};
+
+struct op_tag {
+	char device[LIMIT_DEVICE_ID + 1];
+	char tag[LIMIT_TAG + 1];
+	bool on; /* else it goes */
 };
 
 struct op_talk {

@@ -16,6 +16,7 @@
 #define PRODUCT_SELECT                                                                             \
 	"SELECT id, rev" PRODUCT_COLUMNS(NAME) POLICY_LIST(POLICY_NAME) " FROM product "
 #define GROUP_SELECT "SELECT id, rev" GROUP_COLUMNS(NAME) " FROM device_group "
+#define QUERY_SELECT "SELECT name, filter, created_ms, rev FROM saved_query "
 #define RELEASE_SELECT "SELECT id" RELEASE_COLUMNS(NAME) " FROM release "
 #define KEY_SELECT "SELECT device, slot, form, value, mac, set_ms FROM device_key "
 #define DEVICE_SELECT                                                                              \
@@ -94,6 +95,15 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_DEVICE_SEEN, "UPDATE device SET seen_ms = ?, offline_at_ms = ? WHERE id = ?"),
 	WRITE(STMT_DEVICE_PROTOCOL, "UPDATE device SET protocol = ? WHERE id = ?"),
 	WRITE(STMT_DEVICE_GROUP, "UPDATE device SET group_id = ? WHERE id = ?"),
+	WRITE(STMT_TAG_PUT,
+		"INSERT INTO device_tag (device, tag) VALUES (?, ?) "
+		"ON CONFLICT (device, tag) DO NOTHING"),
+	WRITE(STMT_TAG_DELETE, "DELETE FROM device_tag WHERE device = ? AND tag = ?"),
+	WRITE(STMT_QUERY_INSERT,
+		"INSERT INTO saved_query (name, filter, created_ms, rev) VALUES (?, ?, ?, 1)"),
+	WRITE(STMT_QUERY_UPDATE,
+		"UPDATE saved_query SET rev = rev + 1, filter = ? WHERE name = ? AND rev = ?"),
+	WRITE(STMT_QUERY_DELETE, "DELETE FROM saved_query WHERE name = ? AND rev = ?"),
 	WRITE(STMT_TALK_PUT,
 		"INSERT INTO device_talk (device, at_ms, talk) VALUES (?, ?, ?) "
 		"ON CONFLICT (device) DO UPDATE SET at_ms = excluded.at_ms, talk = excluded.talk"),
@@ -186,6 +196,9 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"WHERE release = ? ORDER BY position"),
 
 	READ(STMT_DEVICE, DEVICE_SELECT "WHERE id = ?"),
+	READ(STMT_HAS_TAG, "SELECT 1 FROM device_tag WHERE device = ? AND tag = ?"),
+	READ(STMT_TAGS, "SELECT tag FROM device_tag WHERE device = ? ORDER BY tag"),
+	READ(STMT_QUERY, QUERY_SELECT "WHERE name = ?"),
 	READ(STMT_TALK, "SELECT talk, at_ms FROM device_talk WHERE device = ?"),
 	READ(STMT_KEYS, KEY_SELECT "WHERE device = ? ORDER BY slot"),
 	READ(STMT_KEY_BY_MAC, KEY_SELECT "WHERE mac = ?"),
@@ -236,6 +249,13 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	READ(STMT_DEVICES_OF, DEVICE_SELECT "WHERE product = ? AND id > ? ORDER BY id LIMIT ?"),
 	READ(STMT_DEVICES_IN_GROUP,
 		DEVICE_SELECT "WHERE group_id = ? AND id > ? ORDER BY id LIMIT ?"),
+	READ(STMT_DEVICES_TAGGED,
+		DEVICE_SELECT "WHERE id IN (SELECT device FROM device_tag WHERE tag = ? "
+		"AND device > ? ORDER BY device LIMIT ?) ORDER BY id"),
+	READ(STMT_DEVICES_DEVELOPMENT,
+		DEVICE_SELECT "INDEXED BY device_development WHERE development <> 0 AND id > ? "
+		"ORDER BY id LIMIT ?"),
+	READ(STMT_QUERIES, QUERY_SELECT "WHERE name > ? ORDER BY name LIMIT ?"),
 	READ(STMT_DEVICES_SILENT,
 		DEVICE_SELECT "WHERE online = 1 AND offline_at_ms > 0 AND offline_at_ms <= ? "
 		"ORDER BY offline_at_ms LIMIT ?"),

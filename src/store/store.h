@@ -156,6 +156,17 @@ void store_set_protocol(struct store_set *set, const char *device, const char *p
 /* Its group (store_set_device() leaves it as it is), 0: none. ERR_CONFLICT if there is no such
  * device or group. */
 void store_set_device_group(struct store_set *set, const char *device, int64_t group);
+/* Whether it has the tag from now on; no error if it has so already. ERR_CONFLICT if there is no
+ * such device. */
+void store_set_tag(struct store_set *set, const char *device, const char *tag, bool on);
+/* A filter under a name (core/filter.h); its rev must be the row's. */
+struct store_query {
+	char name[LIMIT_QUERY_NAME + 1];
+	int64_t rev, created_ms;
+	char filter[LIMIT_FILTER_TEXT + 1];
+};
+void store_set_query(struct store_set *set, const struct store_query *q);
+void store_set_query_delete(struct store_set *set, const struct store_query *q);
 /* Its talk (proto/talk.h; at most LIMIT_TALK_SAVED bytes, else ERR_LIMIT) and the wall time at
  * which that goes on by itself, 0: never; empty: it has none any more. ERR_CONFLICT if there is no
  * such device. A device takes its talk with it. */
@@ -272,6 +283,14 @@ int store_keys(struct store *s, const char *device, struct store_key ret[KEY_SLO
 	       unsigned *ret_count) ERR_CHECK;
 /* Whose key it is. */
 int store_key_by_mac(struct store *s, struct bytes mac, struct store_key *ret) ERR_CHECK;
+int store_has_tag(struct store *s, const char *device, const char *tag, bool *ret) ERR_CHECK;
+/* In the order of their bytes; ERR_CORRUPT: more than there may be. */
+struct store_tags {
+	unsigned count;
+	char list[LIMIT_TAGS][LIMIT_TAG + 1];
+};
+int store_tags(struct store *s, const char *device, struct store_tags *ret) ERR_CHECK;
+int store_query(struct store *s, const char *name, struct store_query *ret) ERR_CHECK;
 /* LIMIT_TALK_SAVED bytes are enough; ERR_CORRUPT: they are not. */
 int store_talk(struct store *s, const char *device, uint8_t *dst, size_t cap, size_t *ret_len,
 	       int64_t *ret_at_ms) ERR_CHECK;
@@ -290,12 +309,19 @@ int store_products(struct store *s, const char *after_name, unsigned limit, stor
 		   void *ctx) ERR_CHECK;
 int store_groups(struct store *s, int64_t after_id, unsigned limit, store_group_row *row,
 		 void *ctx) ERR_CHECK;
+typedef bool store_query_row(void *ctx, const struct store_query *q);
+int store_queries(struct store *s, const char *after_name, unsigned limit, store_query_row *row,
+		  void *ctx) ERR_CHECK;
 int store_releases(struct store *s, int64_t product /* 0: all */, int64_t after_id, unsigned limit,
 		   store_release_row *row, void *ctx) ERR_CHECK;
 int store_devices(struct store *s, int64_t product /* 0: all */, const char *after_id,
 		  unsigned limit, store_device_row *row, void *ctx) ERR_CHECK;
 int store_devices_in_group(struct store *s, int64_t group, const char *after_id, unsigned limit,
 			   store_device_row *row, void *ctx) ERR_CHECK;
+int store_devices_tagged(struct store *s, const char *tag, const char *after_id, unsigned limit,
+			 store_device_row *row, void *ctx) ERR_CHECK;
+int store_devices_development(struct store *s, const char *after_id, unsigned limit,
+			      store_device_row *row, void *ctx) ERR_CHECK;
 /* Newest first, before a number (0: from the newest); device "" and open_only false: all. */
 int store_attempts(struct store *s, const char *device, bool open_only, uint64_t before_number,
 		   unsigned limit, store_attempt_row *row, void *ctx) ERR_CHECK;

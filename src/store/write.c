@@ -118,6 +118,41 @@ static int write_device_group(struct db *db, const struct op_device_group *op)
 	return refers(db, STMT_DEVICE_GROUP, err, ERR_CONFLICT, "no such group");
 }
 
+static int write_tag(struct db *db, const struct op_tag *op)
+{
+	enum stmt_id id = op->on ? STMT_TAG_PUT : STMT_TAG_DELETE;
+	int err = bind_str(db->stmt[id], 1, op->device);
+
+	if (!err)
+		err = bind_str(db->stmt[id], 2, op->tag);
+	if (!err)
+		err = db_run(db, id, NULL);
+	return refers(db, id, err, ERR_CONFLICT, "no such device");
+}
+
+static int write_query(struct db *db, const struct store_query *q)
+{
+	enum stmt_id id = q->rev ? STMT_QUERY_UPDATE : STMT_QUERY_INSERT;
+	sqlite3_stmt *stmt = db->stmt[id];
+	int err = bind_str(stmt, q->rev ? 2 : 1, q->name);
+
+	if (!err)
+		err = bind_str(stmt, q->rev ? 1 : 2, q->filter);
+	if (!err)
+		err = bind_int(stmt, 3, q->rev ? q->rev : q->created_ms);
+	return err ? err : run_one(db, id, ERR_CONFLICT);
+}
+
+static int write_query_delete(struct db *db, const struct store_query *q)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_QUERY_DELETE];
+	int err = bind_str(stmt, 1, q->name);
+
+	if (!err)
+		err = bind_int(stmt, 2, q->rev);
+	return err ? err : run_one(db, STMT_QUERY_DELETE, ERR_CONFLICT);
+}
+
 static int write_release_digest(struct db *db, int64_t release, unsigned position,
 				const struct digest *d)
 {
@@ -507,6 +542,12 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 		return write_group_delete(db, data);
 	case OP_DEVICE_GROUP:
 		return write_device_group(db, data);
+	case OP_TAG:
+		return write_tag(db, data);
+	case OP_QUERY:
+		return write_query(db, data);
+	case OP_QUERY_DELETE:
+		return write_query_delete(db, data);
 	case OP_RELEASE:
 		return write_release(db, set, data);
 	case OP_RELEASE_DELETE:

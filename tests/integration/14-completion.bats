@@ -40,7 +40,7 @@ tab() {
 			[ "$(tab "$noun" "$verb" --)" = "$(paste -s -d ' ' <<<"$options")" ]
 		done
 	done
-	[ "$(tab device un)" = "unforce unhold unlock" ]
+	[ "$(tab device un)" = "unforce unhold unlock untag" ]
 	[ "$(tab -o j)" = json ]
 	[ -z "$(tab nothing '')" ]
 }
@@ -59,7 +59,7 @@ tab() {
 	[ "$(tab product add argon stall-s=1 '')" = "$keys" ]
 	[ "$(tab product set argon ba)" = "backoff-max-s= backoff-s=" ]
 	[ "$(tab help de)" = device ]
-	[ "$(tab help device un)" = "unforce unhold unlock" ]
+	[ "$(tab help device un)" = "unforce unhold unlock untag" ]
 	[ -z "$(tab help explain '')" ]
 	[ -z "$(tab help device show '')" ]
 }
