@@ -41,7 +41,7 @@ enum op_kind {
 	OP_DEAD_DUE,	   /* struct op_dead */
 	OP_DEAD_FAILED,
 	OP_DEAD_DELETE,
-	OP_IMPORT,	   /* struct op_import, its text behind it */
+	OP_IMPORT, /* struct op_import, its text behind it */
 };
 
 struct op {
