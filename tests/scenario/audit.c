@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The audit log of a scenario: its chain holds, it has a row for each act that changed
- * something and no other, and played back from its first row it gives the catalogue and what
+ * something, one for each success, and no other, and played back from its first row it gives the catalogue and what
  * operators set of the devices, as they are stored.
  */
 #include <stdio.h>
@@ -14,6 +14,7 @@ struct replay {
 	struct scenario *s;
 	json_t *objects; /* "device desk-1": its facts, as told so far */
 	uint64_t last;
+	uint64_t proofs; /* rows of the service itself: each tells of one success */
 };
 
 /* Takes the facts of `before` away and puts those of `after` there. */
@@ -45,6 +46,15 @@ static bool replay_row(void *ctx, const struct store_audit_row *row)
 	char name[256];
 
 	r->last = row->seq;
+	if (strcmp(row->what.act, "update proved") == 0) {
+		r->proofs++;
+		if (strcmp(row->what.who, "postbootd") != 0 || before || !after)
+			fail(r->s, "audit: row %llu does not tell a proof",
+			     (unsigned long long)row->seq);
+		json_decref(before);
+		json_decref(after);
+		return true;
+	}
 	(void)snprintf(name, sizeof(name), "%.*s %s", (int)strcspn(row->what.act, " "),
 		       row->what.act, row->what.object);
 	if (strncmp(row->what.act, "attempt ", 8) == 0) {
@@ -146,16 +156,21 @@ void expect_audit(struct scenario *s)
 {
 	uint64_t rows = audit_rows(s);
 	struct replay r = {.s = s, .objects = json_object()};
+	struct store_counts counts = {0};
 	uint64_t before;
 
-	/* What was begun and never answered, because of a crash, may have been done. */
-	if (rows < s->acts_done || rows > s->acts_done + (s->acts - s->acts_told))
-		fail(s, "audit: %llu rows of %u acts", (unsigned long long)rows, s->acts_done);
 	do {
 		before = r.last;
 		if (store_audits(s->store, "", r.last, 100, replay_row, &r))
 			fail(s, "the audit log cannot be read");
 	} while (r.last != before);
+	rows -= r.proofs;
+	/* What was begun and never answered, because of a crash, may have been done. */
+	if (rows < s->acts_done || rows > s->acts_done + (s->acts - s->acts_told))
+		fail(s, "audit: %llu rows of %u acts", (unsigned long long)rows, s->acts_done);
+	if (store_counts(s->store, &counts) || counts.updated != r.proofs)
+		fail(s, "audit: %llu proofs of %llu successes", (unsigned long long)r.proofs,
+		     (unsigned long long)counts.updated);
 	replay_compare(&r);
 	json_decref(r.objects);
 }
