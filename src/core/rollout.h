@@ -135,7 +135,7 @@ struct member_facts {
 	enum member result;
 	bool applied; /* it was allowed to hand an image of this rollout to its boot loader */
 	bool silent;  /* by its own check-in interval */
-	bool out;     /* locked, held or disabled: nothing can be expected of it */
+	bool out;     /* locked, held, disabled, development: nothing can be expected of it */
 };
 struct member_facts member_facts(const struct device *d, int64_t rollout);
 

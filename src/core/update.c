@@ -70,12 +70,44 @@ void update_pending(struct update *u, const struct plan *plan, struct outcome *o
 		    ABOUT_DEVICE, 0);
 }
 
+bool update_is_halted(const struct update *u)
+{
+	return u->has_attempt && u->rollout && u->attempt.rollout == u->rollout->id &&
+	       u->rollout->state == ROLLOUT_HALTED;
+}
+
+void update_member(struct update *u, enum member result, struct outcome *out)
+{
+	struct device *d = &u->device;
+
+	if (!d->rollout || (d->rollout_about == d->rollout && d->rollout_result == result))
+		return;
+	if (d->rollout_about != d->rollout)
+		d->rollout_applied = false;
+	d->rollout_about = d->rollout;
+	d->rollout_result = result;
+	out->device_changed = true;
+}
+
+/* What a closed attempt comes to in its rollout; an uncharged close to nothing. */
+static void update_member_closed(struct update *u, const struct attempt *a, struct outcome *out)
+{
+	if (!a->rollout || a->rollout != u->device.rollout)
+		return;
+	if (a->via == VIA_EXTERNAL)
+		update_member(u, MEMBER_EXTERNAL, out);
+	else if (a->verdict == VERDICT_UPDATED)
+		update_member(u, MEMBER_UPDATED, out);
+	else if (a->charged)
+		update_member(u, attempt_came_back(a) ? MEMBER_REVERTED : MEMBER_FAILED, out);
+}
+
 void update_target(struct update *u, struct outcome *out)
 {
 	struct device *d = &u->device;
 	int64_t target = u->target ? u->target->id : 0;
 
-	if (u->has_attempt && u->attempt.release != target)
+	if (u->has_attempt && (u->attempt.release != target || update_is_halted(u)))
 		update_cause(u, CAUSE_SUPERSEDE, out); /* absent from `verified` on */
 	if (d->planned == target)
 		return;
@@ -169,6 +201,7 @@ static void update_closed(struct update *u, struct outcome *out)
 	else if (a->verdict == VERDICT_BASE_CHANGED || a->verdict == VERDICT_ROLLED_BACK ||
 		 (a->rung_ms[RUNG_APPLYING] && a->verdict != VERDICT_REVERTED))
 		d->settled = 0; /* what it runs now is for its next report to say, not a drift */
+	update_member_closed(u, a, out);
 	if (a->verdict == VERDICT_UPDATED)
 		update_succeeded(d, a);
 	else if (a->charged)
@@ -187,6 +220,21 @@ static void update_closed(struct update *u, struct outcome *out)
 	u->has_attempt = false;
 }
 
+/* From now on its silence may be the image's. */
+static void update_member_applied(struct update *u, struct outcome *out)
+{
+	struct device *d = &u->device;
+
+	if (!u->attempt.rollout || u->attempt.rollout != d->rollout ||
+	    (d->rollout_about == d->rollout && d->rollout_applied))
+		return;
+	if (d->rollout_about != d->rollout)
+		d->rollout_result = MEMBER_NONE;
+	d->rollout_about = d->rollout;
+	d->rollout_applied = true;
+	out->device_changed = true;
+}
+
 void update_cause(struct update *u, enum cause cause, struct outcome *out)
 {
 	struct attempt *a = &u->attempt;
@@ -203,6 +251,8 @@ void update_cause(struct update *u, enum cause cause, struct outcome *out)
 	}
 	attempt_apply(a, &step, &u->product->policy, device_interval_s(&u->device), u->now_ms);
 	out->attempt_changed = true;
+	if (a->state == ATTEMPT_APPLYING)
+		update_member_applied(u, out);
 	if (step.actions & ACT_CLOSE)
 		update_closed(u, out);
 }

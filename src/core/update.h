@@ -23,6 +23,8 @@ struct update {
 
 	const struct product *product;
 	const struct device_group *group; /* the device's, NULL: none */
+	const struct rollout *rollout;	  /* the same */
+	enum target_why why;		  /* where the target comes from */
 	const struct release *target;	  /* per plan_target(), NULL: none */
 	const struct release *release;	  /* of the open attempt; NULL without one */
 	const struct release *home;	  /* device.settled; NULL: none, or it was removed */

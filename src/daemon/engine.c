@@ -223,7 +223,7 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	u->group = group_of(e, u->device.group);
 	if (u->device.group && !u->group)
 		return ERR_CORRUPT;
-	u->target = catalog_release_now(e, plan_target(&u->device, u->product, u->group, &why));
+	u->target = catalog_release_now(e, plan_target(&u->device, u->product, u->group, u->rollout, &u->why));
 	u->release = u->has_attempt ? catalog_release_now(e, u->attempt.release) : NULL;
 	u->home = catalog_release(e, u->device.settled);
 	if (u->has_attempt && !u->release)
