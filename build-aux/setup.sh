@@ -52,6 +52,7 @@ packages='
 	libmicrohttpd-dev
 	libjansson-dev
 	libcbor-dev
+	nettle-dev
 	libcoap3-dev
 	libssl-dev
 	libcurl4-gnutls-dev

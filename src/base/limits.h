@@ -17,6 +17,9 @@ enum {
 	LIMIT_DETAIL = 128,	  /* bytes, PROTOCOL status 3, report 6 */
 	LIMIT_DIGEST = 64,	  /* bytes of one digest */
 	LIMIT_DIGEST_KINDS = 4,	  /* running digests of a release */
+	LIMIT_IMAGE_TEXT = 47,	  /* bytes of a name that an image has for itself */
+	LIMIT_IMAGE_DETAIL = 255, /* bytes of what else is told of an image */
+	LIMIT_IMAGE_DIGESTS = 2,  /* digests of an image that devices report */
 	LIMIT_BOOT_ID_MIN = 8,	  /* bytes */
 	LIMIT_BOOT_ID = 16,	  /* bytes */
 	LIMIT_BOOTS_KEPT = 8,	  /* boot ids remembered per device */

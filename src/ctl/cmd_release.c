@@ -42,6 +42,8 @@ static void view_release(const struct output *o, const json_t *r)
 		out_text(o, json_is_string(v) ? json_string_value(v) : "");
 		out_nl(o);
 	}
+	if (json_is_object(json_object_get(r, "image")))
+		view_image(o, json_object_get(r, "image"));
 	view_label(o, "target");
 	out_text(o, get_bool(r, "target") ? "yes, of its product" : "no");
 	out_nl(o);

@@ -152,6 +152,8 @@ const struct command commands[] = {
 	 "all releases", NULL, release_list, NULL},
 	{"release", "show", "PRODUCT VERSION", 2, 2,
 	 "one release", NULL, release_show, NULL},
+	{"release", "inspect", "FILE", 1, 1,
+	 "what an image says of itself, without the server", NULL, release_inspect, NULL},
 	{"release", "remove", "PRODUCT VERSION [--if-rev N]", 2, 2,
 	 "delete a release that nothing uses", act_options, release_remove, NULL},
 

@@ -16,6 +16,7 @@ int product_target(struct ctl *c, const struct args *a);
 
 int release_add(struct ctl *c, const struct args *a);
 int release_list(struct ctl *c, const struct args *a);
+int release_inspect(struct ctl *c, const struct args *a);
 int release_show(struct ctl *c, const struct args *a);
 int release_remove(struct ctl *c, const struct args *a);
 

@@ -16,6 +16,8 @@ void view_rung(const struct output *o, const json_t *attempt, const json_t *rung
 void view_verdict(const struct output *o, const json_t *attempt);
 void view_diagnoses(const struct output *o, const json_t *diagnoses, bool next);
 
+/* What an image says of itself. */
+void view_image(const struct output *o, const json_t *image);
 void view_device(const struct output *o, const json_t *device);
 void view_explain(const struct output *o, const json_t *explain);
 /* Why nothing is offered. */

@@ -11,12 +11,12 @@ cd "$TOP_SRCDIR"
 cat >"$tap_tmp/table" <<'T'
 base   |                               |                                            | any
 core   | base                          |                                            | pure
-wire   | base                          | coap cbor jansson                          | pure
+wire   | base core/digest core/image   | coap cbor jansson nettle-hash              | pure
 proto  | base core wire                | coap cbor                                  | pure
 store  | base core                     | sqlite                                     | any
 net    | base wire                     | uv mbedtls mbedtls-hash                    | socket
 daemon | base core wire proto store net| uv microhttpd jansson systemd mbedtls-hash | socket
-ctl    | base                          | curl jansson                               | socket
+ctl    | base wire/image wire/image_json core/image | curl jansson                  | socket
 emu    | base wire/cbor                | coap openssl cbor                          | socket
 T
 
@@ -41,6 +41,8 @@ for dir in src/*/; do
 			if (h ~ /^systemd\//) return "systemd"
 			if (h ~ /^curl\//) return "curl"
 			if (h ~ /^openssl\//) return "openssl"
+			if (h == "nettle/sha2.h") return "nettle-hash"
+			if (h ~ /^nettle\//) return "nettle"
 			return ""
 		}
 		# 0 harmless, 1 the system beyond memory, 2 sockets
