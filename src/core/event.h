@@ -30,6 +30,7 @@
 	X(EVENT_DEVICE_DISABLED, "device/disabled", "true")                                        \
 	X(EVENT_DEVICE_ENABLED, "device/disabled", "false")                                        \
 	X(EVENT_DEVICE_CONVERGED, "device/converged", "")                                          \
+	X(EVENT_ROLLOUT_STATE, "rollout/state", "")                                                \
 	X(EVENT_STORE_RESTORED, "store/restored", "")
 
 enum event_kind {

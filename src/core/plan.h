@@ -45,7 +45,8 @@
 	  "device enable ID")                                                                      \
 	X(BLOCK_DRIFTED, "drifted", "the device left its release by itself",                       \
 	  "product set PRODUCT on-drift-reapply=1")                                                \
-	X(BLOCK_ROLLOUT_PAUSED, "rollout-paused", "its rollout stands still: nothing new is offered", \
+	X(BLOCK_ROLLOUT_PAUSED, "rollout-paused",                                                  \
+	  "its rollout stands still: nothing new is offered",                                      \
 	  "rollout resume PRODUCT ROLLOUT, or rollout abort PRODUCT ROLLOUT")                      \
 	X(BLOCK_WAVE, "wave-not-reached", "its rollout has not come to it yet",                    \
 	  "wait for its wave, or: rollout next PRODUCT ROLLOUT")                                   \

@@ -214,7 +214,6 @@ static int dev_history(struct engine *e, struct dev *d, const struct update *u)
 
 int dev_context(struct engine *e, struct dev *d, struct update *u)
 {
-	enum target_why why;
 	int err;
 
 	u->product = catalog_product(e, u->device.product);
@@ -223,7 +222,9 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	u->group = group_of(e, u->device.group);
 	if (u->device.group && !u->group)
 		return ERR_CORRUPT;
-	u->target = catalog_release_now(e, plan_target(&u->device, u->product, u->group, u->rollout, &u->why));
+	u->rollout = rollout_of(e, u->device.rollout);
+	u->target = catalog_release_now(
+		e, plan_target(&u->device, u->product, u->group, u->rollout, &u->why));
 	u->release = u->has_attempt ? catalog_release_now(e, u->attempt.release) : NULL;
 	u->home = catalog_release(e, u->device.settled);
 	if (u->has_attempt && !u->release)
@@ -449,7 +450,10 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 		v->has_group = u.group != NULL;
 		if (u.group)
 			v->group = *u.group;
-		(void)plan_target(&u.device, u.product, u.group, &v->why);
+		v->has_rollout = u.rollout != NULL;
+		if (u.rollout)
+			v->rollout = *u.rollout;
+		v->why = u.why;
 		v->has_target = u.target != NULL;
 		if (u.target)
 			v->target = *u.target;
@@ -463,6 +467,8 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 		}
 		v->plan = plan_device(&u.device, u.product, u.target,
 				      u.has_attempt ? &u.attempt : NULL, u.now_ms);
+		plan_rollout(&v->plan, &u.device, u.rollout, u.why,
+			     u.has_attempt ? &u.attempt : NULL);
 		device_address(d, v);
 		v->key_fail = key_fails_of(&e->key_fails, dev_hash(e, id));
 	}

@@ -175,6 +175,9 @@ struct engine {
 	size_t product_count;
 	struct device_group **groups; /* by rising id; stable addresses */
 	size_t group_count;
+	struct live **rollouts; /* the same (engine_rollout.h) */
+	size_t rollout_count;
+	size_t rollout_turn;	   /* who is looked at next */
 	struct release **releases; /* by rising id; stable addresses */
 	size_t release_count;
 
@@ -391,6 +394,18 @@ struct release *catalog_release_now(struct engine *e, int64_t id);
 struct release *catalog_release_named(struct engine *e, int64_t product, const char *version);
 
 /* engine_group.c: the catalogue's groups */
+/* engine_rollout*.c */
+int rollouts_load(struct engine *e) ERR_CHECK;
+void rollouts_free(struct engine *e);
+/* NULL: there is none. */
+const struct rollout *rollout_of(struct engine *e, int64_t id);
+/* As engine_count_moved(), which calls it. */
+void rollouts_moved(struct engine *e, const struct update *before, const struct update *after);
+void rollouts_tick(struct engine *e);
+/* Does its filter select this device of its product? */
+bool rollout_selects(struct engine *e, const struct rollout *r, const struct device *d);
+json_t *audit_rollout(struct engine *e, const struct rollout *r);
+
 int groups_load(struct engine *e) ERR_CHECK;
 void groups_free(struct engine *e);
 int group_add(struct engine *e, const struct device_group *g) ERR_CHECK;

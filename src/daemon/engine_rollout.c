@@ -38,8 +38,7 @@ struct live *live_named(struct engine *e, const char *product, const char *name)
 	const struct product *p = catalog_product_named(e, product);
 
 	for (size_t i = 0; p && i < e->rollout_count; i++)
-		if (e->rollouts[i]->r.product == p->id &&
-		    strcmp(e->rollouts[i]->r.name, name) == 0)
+		if (e->rollouts[i]->r.product == p->id && strcmp(e->rollouts[i]->r.name, name) == 0)
 			return e->rollouts[i];
 	return NULL;
 }

@@ -43,6 +43,11 @@ static void adopt_removed(struct rollout_job *job)
 {
 	bool target = rollout_is_target(&job->r);
 
+	while (!list_empty(&job->l->acts)) { /* came meanwhile, to what is gone now */
+		struct rollout_job *late = LIST_ENTRY(job->l->acts.next, struct rollout_job, link);
+		list_remove(&late->link);
+		finish(late, ERR_NOENT, "no such rollout");
+	}
 	live_drop(job->e, job->l);
 	job->l = NULL;
 	if (!target)
@@ -257,9 +262,8 @@ static void on_rollout(struct engine *e, const struct actor *by, const char *pro
 		act_answer(done, ctx, ERR_NOENT, "no such rollout");
 		return;
 	}
-	struct rollout_job *job =
-		job_make(e, kind, kind == KIND_REMOVE ? "remove" : rollout_cause_name(cause), by,
-			 done, ctx);
+	struct rollout_job *job = job_make(
+		e, kind, kind == KIND_REMOVE ? "remove" : rollout_cause_name(cause), by, done, ctx);
 	if (!job)
 		return;
 	job->l = l;

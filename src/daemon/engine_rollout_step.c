@@ -9,11 +9,11 @@
 #include "daemon/engine_rollout.h"
 
 enum {
-	WALK_ROWS = 100,   /* devices looked at in one step */
-	LOAD_ROWS = 500,   /* members read in one step */
-	TELL_ROWS = 50,	   /* devices told in one step */
-	TURN_MS = 3,	   /* of one tick */
-	JOIN_MS = 60000,   /* between two looks for those who join */
+	WALK_ROWS = 100, /* devices looked at in one step */
+	LOAD_ROWS = 500, /* members read in one step */
+	TELL_ROWS = 50,	 /* devices told in one step */
+	TURN_MS = 3,	 /* of one tick */
+	JOIN_MS = 60000, /* between two looks for those who join */
 };
 
 /* ---- a step of the rollout itself ---- */
@@ -116,8 +116,7 @@ static void walk_adopt(struct batch *b)
 				patch(&d->flight->u.device, &l->r, b->list[i].place);
 			b->list[i].facts = member_facts(&d->u.device, l->r.id);
 		}
-		if (l->phase == LIVE_READY &&
-		    live_insert(l, b->list[i].place, &b->list[i].facts))
+		if (l->phase == LIVE_READY && live_insert(l, b->list[i].place, &b->list[i].facts))
 			l->phase = LIVE_LOAD; /* no memory: from the store, later */
 	}
 }

@@ -267,6 +267,7 @@ void engine_tick(struct engine *e)
 	if (engine_store_look(e, &now))
 		return; /* nobody is judged by what we cannot take down */
 	sweeps_step(e);
+	rollouts_tick(e);
 	sessions_ring_step(e);
 	tick_talks(e, &now);
 	tick_due(e, &now);

@@ -106,6 +106,8 @@ void view_say_clear(struct buf *b, enum block block, const struct engine_device 
 
 	if (wait && now->plan.clear_at_ms)
 		view_say(b, "wait until %s", view_when(now->plan.clear_at_ms, when));
+	else if (block == BLOCK_ROLLOUT_PAUSED || block == BLOCK_WAVE)
+		view_say_rollout_clear(b, block, now);
 	else
 		view_say_advice(b, block_clear(block), d->id, now->product.name);
 	if ((forcible & 1u << block) && d->hold == HOLD_NONE && !d->force)

@@ -59,6 +59,8 @@ static void say_target(const struct story *s, struct buf *b)
 {
 	if (s->now->why == TARGET_LOCK)
 		view_say(b, "an operator locked it to that");
+	else if (s->now->why == TARGET_ROLLOUT)
+		view_say(b, "rollout %s of product %s", s->now->rollout.name, s->now->product.name);
 	else if (s->now->why == TARGET_GROUP)
 		view_say(b, "target of group %s of product %s", s->now->group.name,
 			 s->now->product.name);
@@ -384,6 +386,10 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 	case BLOCK_POWER:
 	case BLOCK_DOWNGRADE:
 		view_say_rule(b, block, now);
+		break;
+	case BLOCK_ROLLOUT_PAUSED:
+	case BLOCK_WAVE:
+		view_say_rollout(b, block, now);
 		break;
 	case BLOCK_IMAGE:
 		view_say(b, "of release %s", now->target.version);

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "core/attempt.h"
 #include "core/diagnosis.h"
+#include "core/rollout.h"
 #include "store/key.h"
 
 /* The word is the second or the third member of an X-list's row. */
