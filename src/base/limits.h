@@ -11,6 +11,11 @@ enum {
 	LIMIT_DEVICE_ID = 64,	  /* bytes, without NUL */
 	LIMIT_PRODUCT_NAME = 64,  /* bytes */
 	LIMIT_GROUP_NAME = 64,	  /* bytes */
+	LIMIT_TAG = 32,		  /* bytes */
+	LIMIT_TAGS = 16,	  /* tags of a device */
+	LIMIT_FILTER_VALUE = 64,  /* bytes of one condition's value */
+	LIMIT_FILTER_TERMS = 16,  /* conditions of one filter */
+	LIMIT_FILTER_TEXT = 1023, /* bytes of a filter as text */
 	LIMIT_VERSION = 64,	  /* bytes, PROTOCOL report 2 */
 	LIMIT_HARDWARE = 32,	  /* bytes, PROTOCOL report 12 */
 	LIMIT_BOOT_LOADER = 32,	  /* bytes, PROTOCOL report 13 */
@@ -78,11 +83,11 @@ enum {
 	LIMIT_DEVICE_QUEUE = 8,	   /* causes waiting for a device's commit */
 	LIMIT_DEVICE_SESSIONS = 8, /* of one identity; the oldest is closed for one more */
 
+	LIMIT_TURNS = 262144,	   /* devices that wait for a download or have one, remembered */
 	/* rollouts */
 	LIMIT_ROLLOUT_NAME = 64,  /* bytes */
 	LIMIT_ROLLOUT_WAVES = 16, /* of one rollout */
 	LIMIT_WAVES_TEXT = 384,	  /* bytes of their text: 16 numbers with a sign, and gates */
-	LIMIT_FILTER = 512,	  /* bytes of a filter's text */
 	LIMIT_ROLLOUTS = 1024,	  /* of all products, those that are over included */
 	LIMIT_ROLLOUTS_OPEN = 32, /* of them, that are neither drafts nor over */
 

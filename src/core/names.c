@@ -7,6 +7,7 @@
 #include "core/attempt.h"
 #include "core/diagnosis.h"
 #include "core/event.h"
+#include "core/filter.h"
 #include "core/plan.h"
 #include "core/rollout.h"
 
@@ -75,6 +76,10 @@ static const char *const rollout_wait_words[] = {ROLLOUT_WAIT_LIST(W_HOLD)};
 static const char *const rollout_wait_helps[] = {ROLLOUT_WAIT_LIST(H_HOLD)};
 static const char *const rollout_why_words[] = {ROLLOUT_WHY_LIST(W_HOLD)};
 static const char *const rollout_why_helps[] = {ROLLOUT_WHY_LIST(H_HOLD)};
+static const char *const device_state_words[] = {DEVICE_STATE_LIST(W2)};
+static const char *const filter_words[] = {FILTER_LIST(W_FOUR)};
+static const char *const filter_values[] = {FILTER_LIST(MEANS_FOUR)};
+static const char *const filter_helps[] = {FILTER_LIST(NEXT_FOUR)};
 static const char *const event_topics[] = {EVENT_LIST(TOPIC)};
 static const char *const event_datas[] = {EVENT_LIST(DATA)};
 
@@ -103,6 +108,10 @@ NAME_OF(rollout_wait_name, enum rollout_wait, rollout_wait_words)
 NAME_OF(rollout_wait_help, enum rollout_wait, rollout_wait_helps)
 NAME_OF(rollout_why_name, enum rollout_why, rollout_why_words)
 NAME_OF(rollout_why_help, enum rollout_why, rollout_why_helps)
+NAME_OF(device_state_name, enum device_state, device_state_words)
+NAME_OF(filter_key_name, enum filter_key, filter_words)
+NAME_OF(filter_key_value, enum filter_key, filter_values)
+NAME_OF(filter_key_help, enum filter_key, filter_helps)
 NAME_OF(event_topic, enum event_kind, event_topics)
 NAME_OF(event_data, enum event_kind, event_datas)
 
@@ -113,6 +122,8 @@ FROM_NAME(via_from_name, enum via, via_words)
 FROM_NAME(hold_from_name, enum hold, hold_words)
 FROM_NAME(diagnosis_from_name, enum diagnosis_kind, diagnosis_words)
 FROM_NAME(member_from_name, enum member, member_words)
+FROM_NAME(device_state_from_name, enum device_state, device_state_words)
+FROM_NAME(filter_key_from_name, enum filter_key, filter_words)
 FROM_NAME(event_from_topic, enum event_kind, event_topics)
 
 enum hold verdict_hold(enum verdict v)

@@ -51,7 +51,9 @@
 	X(BLOCK_WAVE, "wave-not-reached", "its rollout has not come to it yet",                    \
 	  "wait for its wave, or: rollout next PRODUCT ROLLOUT")                                   \
 	X(BLOCK_FINISHING, "attempt-finishing",                                                    \
-	  "an attempt to an earlier target runs to its end first", "wait for its verdict")
+	  "an attempt to an earlier target runs to its end first", "wait for its verdict")         \
+	X(BLOCK_ADMISSION, "admission", "as many devices as may are downloading",                  \
+	  "wait for its turn, or raise max-downloads or image-rate in postbootd.conf")
 
 enum block {
 #define BLOCK_ENUM(name, word, means, clear) name,

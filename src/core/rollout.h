@@ -176,7 +176,7 @@ struct rollout {
 	int64_t rev;
 	int64_t product, release;
 	char name[LIMIT_ROLLOUT_NAME + 1];
-	char filter[LIMIT_FILTER + 1]; /* "": all devices of the product */
+	char filter[LIMIT_FILTER_TEXT + 1]; /* "": all devices of the product */
 	char author[LIMIT_ACTOR + 1];
 	char approver[LIMIT_ACTOR + 1]; /* "": nobody yet */
 	struct rollout_rules rules;

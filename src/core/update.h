@@ -10,6 +10,7 @@
 #ifndef CORE_UPDATE_H
 #define CORE_UPDATE_H
 
+#include "core/admit.h"
 #include "core/attempt.h"
 #include "core/diagnosis.h"
 #include "core/event.h"
@@ -35,8 +36,10 @@ struct update {
 	uint64_t random;    /* fresh random bits: attempt id, jitter */
 	/* Our newest absence: deaf for so long, until then (wall). 0: none since the start. */
 	int64_t deaf_ms, listening_ms;
-	int64_t shed_ms; /* wall; when a block was last refused for load, 0: never */
-	int64_t rate;	 /* bytes a second that a download can count on, 0: any */
+	int64_t shed_ms;	    /* wall; when a block was last refused for load, 0: never */
+	int64_t rate;		    /* bytes a second that a download can count on, 0: any */
+	struct admission admission; /* of a download that would begin now */
+	bool crowd;		    /* very many report at once */
 };
 
 enum { UPDATE_EVENTS = 12 };
@@ -65,6 +68,7 @@ struct outcome {
 	bool stepped;	  /* `cause` is valid */
 	bool new_boot;	  /* sessions of earlier boots are stale */
 	bool late;	  /* the report was of a replaced boot and changed nothing */
+	bool turned_away; /* the report found no token: there is no offer, and no harm */
 
 	struct directive directive; /* answer to a report */
 	bool accepted;		    /* answer to a status: 2.04, else 4.09 */

@@ -9,7 +9,11 @@
 #include "core/update_internal.h"
 #include "core/window.h"
 
-enum { CHECK_IN_SOON_S = 60, BOOT_CLOCK_SLACK_MS = 2000 };
+enum {
+	CHECK_IN_SOON_S = 60,
+	BOOT_CLOCK_SLACK_MS = 2000,
+	CROWD_INTERVAL_S = 60, /* a shorter one is not spread in a crowd */
+};
 
 /* ---- facts ---- */
 
@@ -365,6 +369,7 @@ static int64_t next_check_in_s(const struct update *u)
 {
 	const struct policy *p = &u->product->policy;
 	const struct attempt *a = &u->attempt;
+	int64_t interval_s = p->check_in_s > 0 ? p->check_in_s : device_interval_s(&u->device);
 
 	if (u->has_attempt && a->state == ATTEMPT_PROBATION &&
 	    !((a->required & ~a->evidence) & ~(unsigned)EV_STABLE)) {
@@ -376,6 +381,8 @@ static int64_t next_check_in_s(const struct update *u)
 	}
 	if (u->has_attempt && a->state >= ATTEMPT_VERIFIED)
 		return CHECK_IN_SOON_S;
+	if (u->crowd && interval_s >= CROWD_INTERVAL_S)
+		return admit_spread_s(interval_s, (uint32_t)(u->random >> 32));
 	return p->check_in_s > 0 ? update_jitter_s(u, p->check_in_s) : -1;
 }
 
@@ -413,7 +420,9 @@ static void answer(struct update *u, const struct plan *plan, struct outcome *ou
 		v->action = DIRECTIVE_PENDING;
 		directive_release(v, u->target->version, u->target->size_bytes, u->target->sha256);
 	}
-	if (!u->has_attempt && plan->clear_at_ms > u->now_ms)
+	if (out->turned_away)
+		v->retry_after_s = u->admission.again_s;
+	else if (!u->has_attempt && plan->clear_at_ms > u->now_ms)
 		v->retry_after_s = (plan->clear_at_ms - u->now_ms + 999) / 1000;
 }
 
@@ -445,6 +454,8 @@ void update_report(struct update *u, const struct report *r, struct outcome *out
 	struct plan plan = plan_device(d, u->product, u->target,
 				       u->has_attempt ? &u->attempt : NULL, u->now_ms);
 	plan_rollout(&plan, d, u->rollout, u->why, u->has_attempt ? &u->attempt : NULL);
+	admit_plan(&u->admission, &plan);
+	out->turned_away = plan.blocked & 1u << BLOCK_ADMISSION;
 	/* A failed attempt's end and the next one's start have a report between them. */
 	if (plan.offer && !(out->has_closed && out->closed.charged))
 		offer(u, &plan, out);

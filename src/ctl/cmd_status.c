@@ -44,6 +44,23 @@ static void keys(const struct output *o, const json_t *s)
 	out_style(o, STYLE_PLAIN);
 }
 
+static void downloads(const struct output *o, const json_t *d)
+{
+	char span[TEXT_SHORT];
+
+	if (!d)
+		return;
+	view_label(o, "downloads");
+	out_printf(o, "%" PRId64, get_int(d, "active"));
+	if (get_int(d, "limit") > 0)
+		out_printf(o, " of %" PRId64, get_int(d, "limit"));
+	out_printf(o, " under way, %" PRId64 " waiting", get_int(d, "waiting"));
+	if (get_int(d, "waiting") > 0)
+		out_printf(o, ", the first for %s",
+			   text_span(get_int(d, "oldest_wait_s") * 1000, span));
+	out_nl(o);
+}
+
 static void traffic(const struct output *o, const json_t *s)
 {
 	const json_t *coap = json_object_get(s, "coap"), *h = json_object_get(s, "handshakes");
@@ -61,6 +78,7 @@ static void traffic(const struct output *o, const json_t *s)
 		   text_count(get_int(coap, "blocks"), two),
 		   bytes_text(get_int(coap, "bytes"), three), get_int(coap, "retransmissions"));
 	out_nl(o);
+	downloads(o, json_object_get(s, "downloads"));
 	view_label(o, "store");
 	out_printf(o, "%s commits of %s changes, %" PRId64 " failed, %" PRId64 " waiting",
 		   text_count(get_int(store, "commits"), one),

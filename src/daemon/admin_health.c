@@ -69,6 +69,18 @@ static void put_traffic(json_t **o, struct admin *a, const struct engine_stats *
 	view_put(o, "coap", coap);
 }
 
+static void put_downloads(json_t **o, const struct engine_stats *es)
+{
+	json_t *d = json_object();
+
+	view_put(&d, "active", json_integer((json_int_t)es->downloads));
+	view_put(&d, "limit", json_integer((json_int_t)es->downloads_limit));
+	view_put(&d, "waiting", json_integer((json_int_t)es->downloads_waiting));
+	view_put(&d, "turned_away", json_integer((json_int_t)es->turned_away));
+	view_put(&d, "oldest_wait_s", json_integer(es->downloads_oldest_wait_ms / 1000));
+	view_put(o, "downloads", d);
+}
+
 static void put_store(json_t **o, struct admin *a)
 {
 	struct store_stats st = {0};
@@ -120,6 +132,7 @@ void status_get(struct request *rq)
 	view_put_time(&o, "started", conf->started_ms);
 	put_counts(&o, a, &es);
 	put_traffic(&o, a, &es);
+	put_downloads(&o, &es);
 	put_store(&o, a);
 	put_health(&o, health_of(a));
 	view_put(&o, "keys", json_string(conf->keys_sealed ? "sealed" : "clear"));

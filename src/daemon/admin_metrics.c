@@ -124,6 +124,22 @@ static void put_protocols(struct metrics *m, const struct engine_stats *es)
 					       list[i].closed[v]);
 }
 
+static void put_downloads(struct metrics *m, const struct engine_stats *es)
+{
+	metrics_one(m, GAUGE, "postboot_downloads", "Downloads under way that made a sign lately.",
+		    es->downloads);
+	metrics_one(m, GAUGE, "postboot_downloads_limit",
+		    "How many there may be at the same time; 0: any number.", es->downloads_limit);
+	metrics_one(m, GAUGE, "postboot_downloads_waiting",
+		    "Devices that wait for their turn to download.", es->downloads_waiting);
+	metrics_family(m, GAUGE, "postboot_downloads_oldest_wait_seconds",
+		       "How long the first of them has waited.");
+	metrics_seconds(m, (double)es->downloads_oldest_wait_ms / 1e3);
+	metrics_one(m, COUNTER, "postboot_downloads_turned_away_total",
+		    "Offers that were not made because as many as may downloaded.",
+		    es->turned_away);
+}
+
 static void put_images(struct metrics *m, const struct admin *a, const struct engine_stats *es)
 {
 	struct images_stats images;
@@ -349,6 +365,7 @@ static void put_all(struct metrics *m, struct admin *a)
 	put_health(m, health_of(a));
 	put_fleet(m, &es);
 	put_protocols(m, &es);
+	put_downloads(m, &es);
 	put_images(m, a, &es);
 	put_net(m, a, &es);
 	put_store(m, a);

@@ -81,6 +81,8 @@ static const struct conf_key keys[] = {
 	 "Bytes of images a second to all devices, with K, M or G, or any."},
 	{"device-rate", CONF_TYPE_RATE, AT(device_rate), "any", 2 * KIB, KIB * KIB * KIB, true,
 	 "Bytes of images a second to each device, with K, M or G, or any."},
+	{"max-downloads", CONF_TYPE_MAX, AT(max_downloads), "any", 1, 1000000, true,
+	 "Downloads at the same time; further devices wait for their turn; a number, or any."},
 	{"keep-events", CONF_TYPE_KEEP, AT(keep_events_ms), "90d", HOUR, 36500 * DAY, true,
 	 "Older events go; a number with s, m, h or d, or forever."},
 	{"keep-attempts", CONF_TYPE_KEEP, AT(keep_attempts_ms), "365d", HOUR, 36500 * DAY, true,

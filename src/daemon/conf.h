@@ -73,6 +73,7 @@ struct conf {
 	int64_t requests_per_s, device_requests_per_s, address_requests_per_s;
 	int64_t max_sessions;
 	int64_t image_rate, device_rate;	  /* bytes a second; 0: any */
+	int64_t max_downloads;			  /* at the same time; 0: any number */
 	int64_t keep_events_ms, keep_attempts_ms; /* 0: for ever */
 	int64_t max_events;			  /* 0: any number */
 };

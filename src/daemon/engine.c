@@ -244,7 +244,7 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	return 0;
 }
 
-void dev_ring_session(struct engine *e, struct dev *d, struct session *s)
+bool dev_ring_session(struct engine *e, struct dev *d, struct session *s)
 {
 	uint8_t payload[64];
 	enum wire_format format = (enum wire_format)s->desired_format;
@@ -254,18 +254,21 @@ void dev_ring_session(struct engine *e, struct dev *d, struct session *s)
 	if (s->talks)
 		d->ring_talk = true;
 	if (native_desired_encode(format, d->desired, &out))
-		return;
+		return s->talks;
 	reply.content_format = native_content_format(format);
 	reply.payload = buf_bytes(&out);
-	(void)net_notify(e->net, s->peer, DESIRED_TAG, &reply);
+	return net_notify(e->net, s->peer, DESIRED_TAG, &reply) > 0 || s->talks;
 }
 
-void dev_ring(struct engine *e, struct dev *d)
+bool dev_ring(struct engine *e, struct dev *d)
 {
+	bool listens = false;
+
 	d->desired++;
 	LIST_EACH(it, next, &d->sessions)
-	dev_ring_session(e, d, LIST_ENTRY(it, struct session, link));
+	listens |= dev_ring_session(e, d, LIST_ENTRY(it, struct session, link));
 	talk_ring(e, d);
+	return listens;
 }
 
 /* ---- life ---- */
@@ -306,6 +309,7 @@ int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
 	list_init(&e->pacer.ring);
 	list_init(&e->sweeps);
 	sessions_init(e);
+	admit_init(e);
 	int err = make_well_known(e);
 	if (!err)
 		err = catalog_load(e);
@@ -317,6 +321,7 @@ int engine_new(const struct engine_conf *conf, struct engine **ret_engine)
 		free(e);
 		return err;
 	}
+	admit_conf(e);
 	*ret_engine = e;
 	return 0;
 }
@@ -330,6 +335,8 @@ void engine_conf_set(struct engine *e, const struct engine_conf *conf)
 	e->conf.max_events = conf->max_events;
 	e->conf.device_rate = conf->device_rate;
 	e->conf.image_rate = conf->image_rate;
+	e->conf.max_downloads = conf->max_downloads;
+	admit_conf(e);
 }
 
 const char *engine_event_prefix(const struct engine *e)
@@ -348,6 +355,7 @@ void engine_free(struct engine *e)
 			dev_free(e, LIST_ENTRY(it, struct dev, link));
 		}
 	}
+	admit_done(e);
 	slab_done(&e->session_slab);
 	catalog_free(e);
 	free(e->well_known);
@@ -469,6 +477,9 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 				      u.has_attempt ? &u.attempt : NULL, u.now_ms);
 		plan_rollout(&v->plan, &u.device, u.rollout, u.why,
 			     u.has_attempt ? &u.attempt : NULL);
+		admit_ask(e, &u);
+		admit_plan(&u.admission, &v->plan);
+		admit_view(e, &u, &v->admission);
 		device_address(d, v);
 		v->key_fail = key_fails_of(&e->key_fails, dev_hash(e, id));
 	}

@@ -29,12 +29,13 @@ struct engine_conf {
 	uint64_t max_events;
 	/* bytes of images a second: of each device, of all together; 0: any */
 	int64_t device_rate, image_rate;
+	int64_t max_downloads; /* at the same time; 0: any number */
 };
 
 int engine_new(const struct engine_conf *conf, struct engine **ret_engine) ERR_CHECK;
 void engine_free(struct engine *e); /* NULL is fine; net must be closed */
-/* Takes device_json, event_prefix (borrowed), keep_*, max_events and the rates, and nothing else.
- */
+/* Takes device_json, event_prefix (borrowed), keep_*, max_events, the rates and max_downloads, and
+ * nothing else. */
 void engine_conf_set(struct engine *e, const struct engine_conf *conf);
 /* What stands before every topic now: "" if nothing does. */
 const char *engine_event_prefix(const struct engine *e);
@@ -146,6 +147,16 @@ void engine_backup(struct engine *e, const struct actor *by, engine_done *done, 
 
 /* ---- what only the engine knows, for views ---- */
 
+/* Of a device that would find no token now (core/admit.h); times are wall. */
+struct engine_admission {
+	bool full;
+	uint64_t limit;	   /* of downloads at the same time */
+	unsigned ahead;	   /* about so many are before it */
+	int64_t expect_ms; /* how long it will likely take; -1: not known */
+	int64_t since_ms;  /* it waits since then; 0: it has not asked yet */
+	int64_t again_ms;  /* when it was told to come again */
+};
+
 struct engine_device {
 	struct device device; /* newest committed */
 	struct product product;
@@ -161,6 +172,7 @@ struct engine_device {
 	struct release release;	    /* of the open attempt */
 	struct diagnoses diagnoses; /* of the open attempt as things stand */
 	struct plan plan;
+	struct engine_admission admission;
 	struct key_fail key_fail; /* handshakes that failed under its name */
 	unsigned sessions;	  /* live ones */
 	char address[64];	  /* of the newest session, "" if none */
@@ -202,6 +214,13 @@ struct engine_stats {
 	unsigned protocol_count;
 	uint64_t reports, statuses, blocks, bytes, causes_absent, shed;
 	uint64_t blocks_held, blocks_refused; /* for the rates */
+	/* admission: offers that were not made for want of a token; of them those of devices that
+	 * got no place, as too many wait */
+	uint64_t turned_away, turned_away_unnamed;
+	uint64_t downloads_limit; /* 0: none */
+	uint64_t downloads;	  /* that count for it */
+	uint64_t downloads_waiting;
+	int64_t downloads_oldest_wait_ms;
 	unsigned cached_devices, sessions;
 	/* counted since the start, so that nothing has to be looked up */
 	uint64_t closed[VERDICT_COUNT]; /* attempts by verdict */

@@ -371,7 +371,7 @@ void job_answer_operator(struct job *job, int err)
 	}
 	enum operator_act act = job->in.op.act;
 	if (!err && act != OPERATOR_REMOVE && act != OPERATOR_KEY && act != OPERATOR_DISABLE)
-		dev_ring(job->e, job->dev);
+		(void)dev_ring(job->e, job->dev);
 	act_answer(job->in.op.done, job->in.op.ctx, err, why);
 }
 

@@ -76,6 +76,7 @@ void engine_count_moved(struct engine *e, const struct update *before, const str
 		engine_count_protocol(e, after->device.protocol)->devices++;
 	else
 		st->devices--;
+	admit_moved(e, before, after);
 }
 
 void engine_stats(const struct engine *e, struct engine_stats *ret_stats)
@@ -87,6 +88,7 @@ void engine_stats(const struct engine *e, struct engine_stats *ret_stats)
 	ret_stats->releases = e->release_count;
 	ret_stats->store_down = e->store_down_ms != 0;
 	ret_stats->fleet_silent = e->silence == SILENCE_OURS;
+	admit_stats(e, ret_stats);
 }
 
 const struct release *engine_release_at(const struct engine *e, size_t index)

@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/slab.h"
+#include "core/admit.h"
 #include "core/event.h"
 #include "core/outage.h"
 #include "core/pace.h"
@@ -29,6 +30,7 @@ enum {
 	ENGINE_BUCKETS = 4096,
 	ENGINE_IDLE_DEVICES = 4096,
 	ENGINE_SLEEPERS = 8192, /* lists of sessions that sleep */
+	ENGINE_TURNS = 8192,	/* lists of devices that wait for a download, or have one */
 	DESIRED_TAG = 1,
 	STORE_RETRY_MS = 1000, /* what we do by ourselves waits so long after a failed commit */
 	STORE_GAP_MS = 5000,   /* a fault of the store shorter than this moves no deadline */
@@ -73,6 +75,17 @@ struct pacer {
 	bool releasing; /* this block has had its turn */
 };
 
+/* Who waits for a download, and who has one (engine_admit.c). */
+struct admitter {
+	struct admit_gate gate;
+	struct list downloads; /* with a token; who made no sign for the longest time comes first */
+	struct list turns[ENGINE_TURNS];
+	unsigned turn_count, turn_max; /* LIMIT_TURNS; tests set it */
+	uint64_t carried;	       /* downloads from before, of which nobody was heard yet */
+	int64_t carried_until_ms;
+	struct admit_crowd crowd;
+};
+
 struct job;
 
 /* What an agent remembers of its device, in memory. */
@@ -95,6 +108,7 @@ struct dev {
 	struct link_facts link_before; /* of the sessions that are over */
 	struct lane *lane;	       /* NULL: no rate was ever looked at */
 	int64_t shed_ms;	       /* wall, when a block was refused for load; 0: never */
+	int64_t sign_ms;	       /* its download's last sign that admission has noted */
 	struct job *flight;
 	struct list queue;
 	unsigned queued;
@@ -157,6 +171,7 @@ struct job {
 	struct talk_job *talk;
 	const char *speaks; /* the device's protocol from now on; NULL: as before */
 	bool inserts;	    /* the open attempt is new */
+	bool admitted;	    /* it has taken a token */
 	bool unchanged;	    /* an act that found all as wanted */
 };
 
@@ -182,6 +197,7 @@ struct engine {
 	size_t release_count;
 
 	struct pacer pacer;
+	struct admitter admitter;
 	uv_timer_t tick;
 	unsigned timers_closed;
 	struct clock last_tick;
@@ -217,10 +233,10 @@ struct engine {
 
 /* engine.c */
 uint64_t engine_random(void);
-/* Rings the device's doorbell on all its sessions. */
-void dev_ring(struct engine *e, struct dev *d);
+/* Rings the device's doorbell on all its sessions. True if it listens. */
+bool dev_ring(struct engine *e, struct dev *d);
 /* The same without a new number. */
-void dev_ring_session(struct engine *e, struct dev *d, struct session *s);
+bool dev_ring_session(struct engine *e, struct dev *d, struct session *s);
 /* Keyed: nobody can choose whom to share one with. */
 uint64_t dev_hash(const struct engine *e, const char *id);
 struct dev *dev_find(struct engine *e, const char *id);
@@ -255,6 +271,8 @@ void sessions_detach(struct engine *e, struct dev *d);
  * sleep some at each tick. */
 void sessions_ring(struct engine *e, int64_t product, int64_t group);
 void sessions_ring_step(struct engine *e);
+/* Of a session whose device is not cached, and has this hash. */
+bool session_asleep_id(const struct engine *e, uint64_t hash, char id[LIMIT_DEVICE_ID + 1]);
 /* Adds up those whose device is not cached. */
 void sessions_count_fleet(const struct engine *e, struct fleet *f);
 void engine_peer_sleeps(void *ctx, struct net_peer *peer);
@@ -356,6 +374,28 @@ void pace_forget(struct engine *e, const struct session *s);
 void pace_dev_free(struct dev *d);
 /* Serves what may go out by now; scenarios call it with a clock of their own. */
 void pace_step(struct engine *e);
+
+/* engine_admit.c */
+void admit_init(struct engine *e);
+void admit_done(struct engine *e);
+/* After e->conf has changed, and once the open attempts are counted. */
+void admit_conf(struct engine *e);
+/* What core is told of admission: of a device, and of one that reports. */
+void admit_ask(struct engine *e, struct update *u);
+void admit_report(struct engine *e, struct update *u);
+/* After core has decided on a report, before that is stored. */
+void admit_decided(struct job *job, const struct outcome *out);
+/* What job->admitted stands for was not stored. */
+void admit_failed(struct job *job);
+/* A commit made `after` of `before`; NULL: the device was removed. */
+void admit_moved(struct engine *e, const struct update *before, const struct update *after);
+/* Its download goes on. */
+void admit_sign(struct engine *e, struct dev *d);
+/* Each tick: who makes no sign, who does not come, and whose bell is to be rung. */
+void admit_step(struct engine *e);
+void admit_stats(const struct engine *e, struct engine_stats *ret);
+/* After admit_ask(). */
+void admit_view(struct engine *e, const struct update *u, struct engine_admission *ret);
 /* The bytes a second that one more device can count on; 0: any. */
 int64_t pace_share_now(const struct engine *e);
 

@@ -30,7 +30,9 @@ static void job_decide(struct job *job)
 
 	switch (job->kind) {
 	case JOB_REPORT:
+		admit_report(job->e, u);
 		update_report(u, &job->in.report, &job->out);
+		admit_decided(job, &job->out);
 		break;
 	case JOB_STATUS:
 		update_status(u, &job->in.status, &job->out);
@@ -245,6 +247,12 @@ void job_tell(const struct job *job, const struct outcome *out, const struct att
 	engine_count_protocol(e, job->u.device.protocol)->closed[out->closed.verdict]++;
 }
 
+static bool job_is_of_peer(const struct job *job)
+{
+	return job->kind == JOB_REPORT || job->kind == JOB_STATUS || job->kind == JOB_BLOCK ||
+	       job->kind == JOB_TALK;
+}
+
 /* The attempt that it has made. */
 static void job_log_new(const struct job *job)
 {
@@ -315,6 +323,8 @@ void job_adopt(struct job *job, const struct store_result *result)
 		dev_reset_served(d);
 	else if (d->u.has_attempt && d->served.high > d->u.attempt.served_high)
 		d->u.attempt.served_high = d->served.high;
+	if (job_is_of_peer(job))
+		admit_sign(job->e, d);
 	if (rebooted)
 		job_end_stale_sessions(job, last_report_ms);
 	if (job_deletes(job)) {
@@ -352,6 +362,8 @@ void job_finish(struct job *job, int err)
 	d->due_waits &= ~(1u << job->kind);
 	if (err && job_is_once(job))
 		sweep_again(job, err);
+	if (err && job->admitted)
+		admit_failed(job);
 	if (job->kind == JOB_OPERATOR)
 		job_answer_operator(job, err);
 	else if (job_is_talk(job))
@@ -396,12 +408,6 @@ void job_done(void *ctx, const struct store_result *result)
 	if (result->event_count && e->on_events)
 		e->on_events(e->on_events_ctx, result->first_event + result->event_count - 1);
 	job_finish(job, 0);
-}
-
-static bool job_is_of_peer(const struct job *job)
-{
-	return job->kind == JOB_REPORT || job->kind == JOB_STATUS || job->kind == JOB_BLOCK ||
-	       job->kind == JOB_TALK;
 }
 
 /* An act on where the device's target comes from: core is to judge by the new one. */

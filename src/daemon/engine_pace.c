@@ -158,6 +158,7 @@ static void refuse(struct engine *e, struct session *s, struct net_exchange x, i
 	net_reply(e->net, x, &reply);
 	e->stats.blocks_refused++;
 	s->dev->shed_ms = clock_read().wall_ms;
+	admit_sign(e, s->dev);
 }
 
 static bool hold(struct engine *e, struct session *s, const struct net_request *q,
@@ -245,6 +246,7 @@ bool pace_push(struct engine *e, struct dev *d, int64_t bytes)
 	    bucket_wait_us(half ? &e->pacer.pushed : &e->pacer.bucket, half ? half : c->image_rate,
 			   at_us)) {
 		d->shed_ms = clock_read().wall_ms;
+		admit_sign(e, d);
 		return false;
 	}
 	bucket_take(&lane->bucket, c->device_rate, bytes, at_us);

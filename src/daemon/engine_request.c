@@ -326,6 +326,7 @@ void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t len, i
 	d->served.bytes += len;
 	d->served.repeats += again;
 	d->served_dirty = true;
+	admit_sign(e, d);
 	if (offset + len > d->served.high)
 		d->served.high = offset + len;
 	if (d->flight)

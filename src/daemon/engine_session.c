@@ -95,7 +95,7 @@ static struct list *sleepers(struct engine *e, const char *id)
 static void ring_one(struct engine *e, struct dev *d, struct session *s)
 {
 	s->ring_due = false;
-	dev_ring_session(e, d, s);
+	(void)dev_ring_session(e, d, s);
 }
 
 void sessions_attach(struct engine *e, struct dev *d)
@@ -180,6 +180,16 @@ int session_wake(struct engine *e, struct session *s)
 	if (err == ERR_NOENT)
 		net_peer_close(e->net, s->peer);
 	return err;
+}
+
+bool session_asleep_id(const struct engine *e, uint64_t hash, char id[LIMIT_DEVICE_ID + 1])
+{
+	LIST_EACH(it, next, &e->asleep[hash % ENGINE_SLEEPERS])
+	{
+		if (session_id(LIST_ENTRY(it, struct session, link), id) && dev_hash(e, id) == hash)
+			return true;
+	}
+	return false;
 }
 
 /* ---- over a restart ---- */
@@ -292,7 +302,7 @@ void sessions_ring(struct engine *e, int64_t product, int64_t group)
 			struct dev *d = LIST_ENTRY(it, struct dev, link);
 			if (d->u.device.product == product &&
 			    (!group || d->u.device.group == group) && !list_empty(&d->sessions))
-				dev_ring(e, d);
+				(void)dev_ring(e, d);
 		}
 	}
 	for (size_t i = 0; i < ENGINE_SLEEPERS; i++) {

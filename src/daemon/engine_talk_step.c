@@ -57,7 +57,9 @@ static int decide(struct job *job, struct store_set *set, enum core_call call,
 		update_heard(u, &v->out);
 		break;
 	case CALL_REPORT:
+		admit_report(job->e, u);
 		update_report(u, &step->report, &v->out);
+		admit_decided(job, &v->out);
 		break;
 	case CALL_STATUS:
 		update_status(u, &step->status, &v->out);

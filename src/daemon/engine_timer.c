@@ -269,6 +269,7 @@ void engine_tick(struct engine *e)
 	sweeps_step(e);
 	rollouts_tick(e);
 	sessions_ring_step(e);
+	admit_step(e);
 	tick_talks(e, &now);
 	tick_due(e, &now);
 	tick_flush(e, &now, FLUSH_ROWS);

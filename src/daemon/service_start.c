@@ -51,6 +51,7 @@ struct engine_conf service_conf_engine(struct service *s)
 		.max_events = (uint64_t)s->conf.max_events,
 		.device_rate = s->conf.device_rate,
 		.image_rate = s->conf.image_rate,
+		.max_downloads = s->conf.max_downloads,
 	};
 }
 

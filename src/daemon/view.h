@@ -115,11 +115,15 @@ enum { VIEW_SENTENCE = 512 };
 void view_say(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "2026-11-23 01:47 UTC" */
 const char *view_when(int64_t wall_ms, char dst[32]);
+/* "45 s", "12 min", "3 h 5 min", "2 d 4 h" */
+const char *view_span(int64_t ms, char dst[32]);
 /* General advice with names for ID, NAME and PRODUCT, and commands begun with the program. */
 void view_say_advice(struct buf *b, const char *advice, const char *id, const char *product);
 /* The blocks that are news: of a held device neither waits nor that it needs no update. */
 uint32_t view_blocks(const struct engine_device *now);
 void view_say_clear(struct buf *b, enum block block, const struct engine_device *now);
+/* What holds up a device that waits for its turn to download. */
+void view_say_admission(struct buf *b, const struct engine_admission *a, int64_t now_ms);
 /* The facts of a block that is a rule's (core/plan_rules.h). */
 void view_say_rule(struct buf *b, enum block block, const struct engine_device *now);
 /* The same of its rollout, and what clears it. */

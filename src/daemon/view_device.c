@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/view.h"
 
+#include "core/state.h"
+
 const char view_plain_warning[] = "this server does not serve plain devices: set plain-devices = "
 				  "yes in postbootd.conf, or add it with a key";
 
-const char *const view_device_states[] = {"in-sync",  "updating", "waiting",   "held",
-					  "disabled", "new",	  "no-target", NULL};
+#define STATE_WORD(name, word) word,
+const char *const view_device_states[] = {DEVICE_STATE_LIST(STATE_WORD) NULL};
+#undef STATE_WORD
 
 const char *view_device_state(const struct engine_device *now)
 {
-	if (now->device.disabled_ms)
-		return "disabled";
-	if (now->has_attempt)
-		return "updating";
-	if (now->device.hold != HOLD_NONE)
-		return "held";
-	if (!now->device.has_report)
-		return "new";
-	if (!now->has_target)
-		return "no-target";
-	return now->plan.on_target ? "in-sync" : "waiting";
+	return device_state_name(
+		device_state(&now->device, now->has_attempt, now->has_target, now->plan.on_target));
 }
 
 static void put_operator(json_t **o, const struct engine_device *now)

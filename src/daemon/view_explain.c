@@ -18,7 +18,7 @@ struct story {
 };
 
 /* "45 s", "12 min", "3 h 5 min", "2 d 4 h" */
-static const char *span(int64_t ms, char dst[32])
+const char *view_span(int64_t ms, char dst[32])
 {
 	long long s = ms < 0 ? 0 : ms / 1000;
 
@@ -41,7 +41,7 @@ static const char *ago(const struct story *s, int64_t at_ms, char dst[48])
 		return "never";
 	if (s->now_ms - at_ms < 1000)
 		return "just now";
-	(void)snprintf(dst, 48, "%s ago", span(s->now_ms - at_ms, text));
+	(void)snprintf(dst, 48, "%s ago", view_span(s->now_ms - at_ms, text));
 	return dst;
 }
 
@@ -50,7 +50,7 @@ static void say_until(const struct story *s, struct buf *b, int64_t at_ms)
 {
 	char at[32], text[32];
 
-	view_say(b, "until %s (in %s)", view_when(at_ms, at), span(at_ms - s->now_ms, text));
+	view_say(b, "until %s (in %s)", view_when(at_ms, at), view_span(at_ms - s->now_ms, text));
 }
 
 /* ---- the summary ---- */
@@ -411,6 +411,9 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 	case BLOCK_NO_BASELINE:
 		if (s->d->has_report)
 			view_say(b, "it reports mode %s", report_mode_name(r->mode));
+		break;
+	case BLOCK_ADMISSION:
+		view_say_admission(b, &now->admission, s->now_ms);
 		break;
 	case BLOCK_NO_TARGET:
 	case BLOCK_IN_SYNC:

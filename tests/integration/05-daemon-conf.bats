@@ -130,6 +130,7 @@ teardown() {
 		max-sessions = 131072
 		image-rate = any
 		device-rate = any
+		max-downloads = any
 		keep-events = 90d
 		keep-attempts = 365d
 		max-events = 10000000

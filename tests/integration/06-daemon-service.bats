@@ -155,6 +155,7 @@ coaps://127.0.0.1' ]
 		max-sessions = 5
 		image-rate = 1M
 		device-rate = 2K
+		max-downloads = 100
 		keep-events = 30d
 		keep-attempts = forever
 		max-events = any
@@ -163,7 +164,7 @@ coaps://127.0.0.1' ]
 		s|^listen.*|listen = coaps://127.0.0.1:7|" "$D/a.conf"
 	printf '%s\n' 'plain-devices = yes' 'plain-anywhere = yes' >>"$D/a.conf"
 	kill -HUP "$PID"
-	await "$D/a.log" '^<6>reload=done taken=14 waiting_for_restart=5'
+	await "$D/a.log" '^<6>reload=done taken=15 waiting_for_restart=5'
 	# They hold at once; what waits for a restart does not.
 	api products -H 'Content-Type: application/json' -d '{"name":"blinky"}' >/dev/null
 	head -c 1025 /dev/urandom >"$D/image"
@@ -175,7 +176,7 @@ coaps://127.0.0.1' ]
 		"$TOP_SRCDIR/man/postbootd.conf.5" | sort >"$D/marked"
 	sed -n 's/^<6>reload key=\([a-z-]*\)$/\1/p' "$D/a.log" | sort >"$D/taken"
 	sed -n 's/^<4>reload key=\([a-z-]*\) .*/\1/p' "$D/a.log" | sort >"$D/left"
-	[ "$(wc -l <"$D/taken") $(wc -l <"$D/left")" = "14 5" ]
+	[ "$(wc -l <"$D/taken") $(wc -l <"$D/left")" = "15 5" ]
 	[ -z "$(comm -23 "$D/taken" "$D/marked")" ]
 	[ -z "$(comm -12 "$D/left" "$D/marked")" ]
 	# A second time nothing has changed but what waits.

@@ -54,7 +54,7 @@ static void do_expect_directive(struct scenario *s)
 {
 	static const char *const actions[] = {"none", "pending", "update"};
 	struct wire_msg msg;
-	struct directive v = {.next_check_in_s = -1};
+	struct directive v = {.retry_after_s = -1, .next_check_in_s = -1};
 
 	if (wire_cbor_decode((struct bytes){fake_reply.payload, fake_reply.len}, &msg)) {
 		fail(s, "no directive: %s", msg.fault.text);
@@ -70,6 +70,8 @@ static void do_expect_directive(struct scenario *s)
 			memcpy(v.version, n->bytes.ptr, n->bytes.len);
 		else if (n->key == 6)
 			v.flags = (unsigned)n->number;
+		else if (n->key == 7)
+			v.retry_after_s = (int64_t)n->number;
 		else if (n->key == 8)
 			v.next_check_in_s = (int64_t)n->number;
 		else if (n->key == 9)
@@ -87,6 +89,8 @@ static void do_expect_directive(struct scenario *s)
 	bool soon = v.next_check_in_s > 0 && v.next_check_in_s <= 60;
 	if (number_of("soon", soon) != soon)
 		fail(s, "next check-in is %lld", (long long)v.next_check_in_s);
+	if (number_of("later", v.retry_after_s > 0) != (v.retry_after_s > 0))
+		fail(s, "retry-after is %lld", (long long)v.retry_after_s);
 }
 
 static bool collect_event(void *ctx, const struct store_event_row *e)
@@ -293,6 +297,24 @@ static void do_expect_blocked(struct scenario *s)
 	expect_text(s, "blocked", got, want);
 }
 
+static void do_expect_downloads(struct scenario *s)
+{
+	struct engine_stats st;
+
+	engine_stats(s->engine, &st);
+	const struct value list[] = {
+		{"tokens", NULL, (int64_t)st.downloads_limit},
+		{"active", NULL, (int64_t)st.downloads},
+		{"waiting", NULL, (int64_t)st.downloads_waiting},
+		{"away", NULL, (int64_t)st.turned_away},
+		{"unnamed", NULL, (int64_t)st.turned_away_unnamed},
+		{"oldest_s", NULL, st.downloads_oldest_wait_ms / 1000},
+		{"known", NULL, s->engine->admitter.turn_count},
+	};
+	for (unsigned i = 1; i < word_total(); i++)
+		expect_value(s, list, sizeof(list) / sizeof(list[0]), word(i));
+}
+
 static void do_expect_session(struct scenario *s, bool rings)
 {
 	const struct net_peer *peer = session_peek(s, word(1));
@@ -359,6 +381,8 @@ bool run_expect(struct scenario *s, const char *verb)
 		do_expect_diagnoses(s);
 	else if (strcmp(verb, "EXPECT-BLOCKED") == 0)
 		do_expect_blocked(s);
+	else if (strcmp(verb, "EXPECT-DOWNLOADS") == 0)
+		do_expect_downloads(s);
 	else if (strcmp(verb, "EXPECT-ANSWERS") == 0)
 		do_expect_answers(s);
 	else if (strcmp(verb, "EXPECT-RINGS") == 0 || strcmp(verb, "EXPECT-CLOSED") == 0)
@@ -423,9 +447,21 @@ static bool sample_attempt(void *ctx, const struct attempt *a)
 	return sample->count < sizeof(sample->list) / sizeof(sample->list[0]);
 }
 
+/* No token without a download. */
+static void check_tokens(struct scenario *s)
+{
+	struct engine_stats st;
+
+	engine_stats(s->engine, &st);
+	if (st.downloads > st.open[ATTEMPT_OFFERED] + st.open[ATTEMPT_TRANSFERRING])
+		fail(s, "%llu tokens are taken", (unsigned long long)st.downloads);
+}
+
 void expect_invariants(struct scenario *s)
 {
 	static struct sample sample;
+
+	check_tokens(s);
 
 	sample.count = 0;
 	if (store_attempts(s->store, "", false, 0, 64, sample_attempt, &sample))

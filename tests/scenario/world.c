@@ -39,7 +39,8 @@ void world_start(struct scenario *s)
 				     .device_json = true,
 				     .plain_devices = true,
 				     .keep_events_ms = s->keep_events_s * 1000,
-				     .max_events = (uint64_t)s->keep_events_max};
+				     .max_events = (uint64_t)s->keep_events_max,
+				     .max_downloads = s->max_downloads};
 
 	(void)snprintf(path, sizeof(path), "%s/images", s->dir);
 	if (uv_loop_init(&s->loop) || images_new(&s->loop, path, IMAGE_MAX, &s->images))
@@ -353,6 +354,12 @@ bool run_world(struct scenario *s, const char *verb)
 		conf.device_rate = strtoll(word(1), NULL, 10);
 		conf.image_rate = strtoll(word(2), NULL, 10);
 		engine_conf_set(s->engine, &conf);
+	} else if (strcmp(verb, "DOWNLOADS") == 0) {
+		struct engine_conf conf = s->engine->conf;
+		conf.max_downloads = s->max_downloads = strtoll(word(1), NULL, 10);
+		engine_conf_set(s->engine, &conf);
+		if (value_of("places"))
+			s->engine->admitter.turn_max = (unsigned)number_of("places", 0);
 	} else if (strcmp(verb, "PACE") == 0) {
 		fake_wall_ms += strtoll(word(1), NULL, 10);
 		fake_now_ms += strtoll(word(1), NULL, 10);

@@ -207,6 +207,12 @@ static void test_limits(void **state)
 	assert_int_equal(parse("image-rate = 1G\ndevice-rate = 5000", &c), 0);
 	assert_int_equal(c.image_rate, 1 << 30);
 	assert_int_equal(c.device_rate, 5000);
+	assert_int_equal(parse("max-downloads = any", &c), 0);
+	assert_int_equal(c.max_downloads, 0);
+	assert_int_equal(parse("max-downloads = 1000000", &c), 0);
+	assert_int_equal(c.max_downloads, 1000000);
+	expect_error("max-downloads = 1000001", "f:1:17: max-downloads: must be at most 1000000");
+	expect_error("max-downloads = 0", "f:1:17: max-downloads: must be at least 1");
 	expect_error("device-rate = 2047", "f:1:15: device-rate: must be at least 2K");
 	expect_error("image-rate = 1025M", "f:1:14: image-rate: must be at most 1G");
 	expect_error("image-rate = none", "f:1:14: image-rate: needs a number");
@@ -463,7 +469,7 @@ static void test_copy_takes_each_key_that_reloads_and_no_other(void **state)
 		      "max-sessions = 5\n"
 		      "handshakes-per-second = 7\nconnection-id = no\nplain-devices = yes\n"
 		      "keep-events = 30d\nkeep-attempts = forever\nmax-events = any\n"
-		      "image-rate = 1M\ndevice-rate = 2K\n",
+		      "image-rate = 1M\ndevice-rate = 2K\nmax-downloads = 100\n",
 		      &b),
 		0);
 	for (unsigned i = 0; i < conf_key_count(); i++) {
