@@ -111,10 +111,11 @@ static const char policy_text[] =
 	"Policy keys and their values: postbootctl product show NAME. hardware=H is one, too:\n"
 	"only devices that report this hardware. Either - or _ joins\n"
 	"their words. Keys that end in -s are seconds; 90, 90s, 15m, 2h and 7d are understood.";
-static const char rollout_text[] =
-	"A wave is all that is reached with it: a number of devices or a share, \"gate\" before one\n"
-	"that waits for an operator. Settings (fail-percent=3, rate=60): postboot-rollout(7). It is\n"
-	"a draft until it is started.";
+static const char rollout_text[] = "A wave is all that is reached with it: a number of devices or "
+				   "a share, \"gate\" before one\n"
+				   "that waits for an operator. Settings (fail-percent=3, "
+				   "rate=60): postboot-rollout(7). It is\n"
+				   "a draft until it is started.";
 static const char ca_text[] =
 	"FILE has one or more certificates (PEM, ECDSA on P-256); - reads standard input. They "
 	"take\n"
@@ -168,7 +169,7 @@ const struct command commands[] = {
 	{"release", "remove", "PRODUCT VERSION [--if-rev N]", 2, 2,
 	 "delete a release that nothing uses", act_options, release_remove, NULL},
 
-	{"rollout", "add", "PRODUCT VERSION [--name N] [--waves W] [--filter F] [--start-at T] [KEY=VALUE...]", 2, ARGS_MAX,
+	{"rollout", "add", "PRODUCT VERSION [--name N] [--waves W] [--filter F] [--start-at T] [SETTING=N...]", 2, ARGS_MAX,
 	 "plan to bring a release to many devices", rollout_add_options, rollout_add, rollout_text},
 	{"rollout", "list", "PRODUCT", 1, 1,
 	 "rollouts of a product", NULL, rollout_list, NULL},

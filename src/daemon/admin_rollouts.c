@@ -173,7 +173,7 @@ static bool body_rollout(struct request *rq, struct rollout *r)
 	if (rollout_waves_parse(r, waves ? waves : "1%,10%,100%", &why))
 		return invalid(rq, "waves", why);
 	if (filter && !buf_copy_str(r->filter, sizeof(r->filter), filter))
-		return invalid(rq, "filter", "is longer than 512 bytes");
+		return invalid(rq, "filter", "is longer than 1023 bytes");
 	rollout_rules_init(&r->rules);
 	return body_rules(rq, &r->rules);
 }

@@ -442,8 +442,6 @@ const struct rollout *rollout_of(struct engine *e, int64_t id);
 /* As engine_count_moved(), which calls it. */
 void rollouts_moved(struct engine *e, const struct update *before, const struct update *after);
 void rollouts_tick(struct engine *e);
-/* Does its filter select this device of its product? */
-bool rollout_selects(struct engine *e, const struct rollout *r, const struct device *d);
 json_t *audit_rollout(struct engine *e, const struct rollout *r);
 
 int groups_load(struct engine *e) ERR_CHECK;

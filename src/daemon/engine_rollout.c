@@ -48,12 +48,17 @@ int live_add(struct engine *e, const struct rollout *r, struct live **ret_live)
 	struct live **grown =
 		reallocarray(e->rollouts, e->rollout_count + 1, sizeof(struct live *));
 	struct live *l = calloc(1, sizeof(*l));
+	char why[FILTER_WHY];
 
 	if (grown)
 		e->rollouts = grown;
 	if (!grown || !l) {
 		free(l);
 		return ERR_NOMEM;
+	}
+	if (rollout_filter(r->filter, &l->filter, why)) {
+		free(l);
+		return ERR_CORRUPT;
 	}
 	l->r = *r;
 	l->phase = r->enlisted ? LIVE_LOAD : LIVE_WALK;
@@ -292,7 +297,7 @@ int live_put_event(struct engine *e, struct store_set *set, const struct rollout
 	buf_put_str(&name, e->conf.event_prefix ? e->conf.event_prefix : "");
 	buf_put_str(&name, event_topic(EVENT_ROLLOUT_STATE));
 	const struct store_event ev = {.topic = buf_cstr(&name),
-				       .data = rollout_state_name(r->state),
+				       .data = "",
 				       .device = "",
 				       .json = text,
 				       .at_ms = clock_read().wall_ms};

@@ -10,6 +10,7 @@
 #ifndef DAEMON_ENGINE_ROLLOUT_H
 #define DAEMON_ENGINE_ROLLOUT_H
 
+#include "core/filter.h"
 #include "daemon/engine_internal.h"
 
 /* A member, in the order of the places. */
@@ -27,6 +28,7 @@ enum live_phase {
 
 struct live {
 	struct rollout r; /* as committed; stable address */
+	struct filter filter;
 	struct rollout_counts counts;
 	struct entry *list;
 	size_t count, cap;
@@ -57,6 +59,12 @@ int live_put_event(struct engine *e, struct store_set *set, const struct rollout
 /* engine_rollout_step.c */
 /* Something may be to be done; what commits goes on by itself. */
 void live_step(struct engine *e, struct live *l);
+
+/* engine_rollout_select.c: the filter of a rollout, which does not take all conditions; ret_why as
+ * filter_parse() has it. */
+int rollout_filter(const char *text, struct filter *ret, char ret_why[FILTER_WHY]) ERR_CHECK;
+bool rollout_selects(struct engine *e, const struct filter *f, const struct rollout *r,
+		     const struct device *d);
 
 /* engine_rollout_act.c: the next act that waits; false: there is none. */
 bool live_act(struct engine *e, struct live *l);

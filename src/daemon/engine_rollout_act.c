@@ -223,7 +223,13 @@ void engine_rollout_add(struct engine *e, const struct actor *by, const struct r
 			engine_done *done, void *ctx)
 {
 	const struct product *p = catalog_product(e, r->product);
+	struct filter filter;
+	char why[FILTER_WHY];
 
+	if (rollout_filter(r->filter, &filter, why)) {
+		act_answer(done, ctx, ERR_INVAL, why);
+		return;
+	}
 	if (!p || !catalog_release(e, r->release)) {
 		act_answer(done, ctx, ERR_NOENT, p ? "no such release" : "no such product");
 		return;

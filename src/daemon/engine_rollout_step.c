@@ -84,7 +84,7 @@ static bool walk_row(void *ctx, const struct device *d)
 	b->rows++;
 	(void)buf_copy_str(b->last, sizeof(b->last), d->id);
 	if (d->rollout == r->id || (other && rollout_is_open(&other->r)) ||
-	    !rollout_selects(b->e, r, d))
+	    !rollout_selects(b->e, &b->l->filter, r, d))
 		return true;
 	(void)buf_copy_str(b->list[b->count].id, sizeof(b->list[0].id), d->id);
 	b->list[b->count].place = rollout_place(r->seed, d->id);

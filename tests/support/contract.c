@@ -67,6 +67,7 @@ static json_t *words(void)
 #define ADD3(name, x, word) add_some(w, list, word);
 #define ADD_ALL(name, x, word) add(w, list, word);
 #define ADD_MORE(name, word, ...) add_some(w, list, word);
+#define ADD_WORD(name, word, help) add(w, list, word);
 #define ADD_REASON(name, number, word, soft, hold) add_some(w, list, word);
 #define ADD_DATA(name, topic, word) add(w, list, word);
 #define ADD_CONDITION(name, word, degrades) add(w, list, word);
@@ -93,6 +94,14 @@ static json_t *words(void)
 	DIAGNOSIS_LIST(ADD_MORE)
 	list = "TargetWhy";
 	TARGET_WHY_LIST(ADD2)
+	list = "RolloutState";
+	ROLLOUT_STATE_LIST(ADD_MORE)
+	list = "RolloutWait";
+	ROLLOUT_WAIT_LIST(ADD_MORE)
+	list = "RolloutWhy";
+	ROLLOUT_WHY_LIST(ADD_MORE)
+	list = "MemberResult";
+	MEMBER_LIST(ADD_WORD)
 	list = "ResetReason";
 	RESET_REASON_LIST(ADD_ALL)
 	list = "ReportMode";
@@ -155,6 +164,9 @@ static json_t *limits(void)
 		{"#/components/schemas/Device/properties/sessions/maximum", LIMIT_DEVICE_SESSIONS},
 		{"#/components/schemas/Products/properties/products/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/Releases/properties/releases/maxItems", LIMIT_PAGE},
+		{"#/components/schemas/RolloutName/maxLength", LIMIT_ROLLOUT_NAME},
+		{"#/components/schemas/Rollout/properties/wave_list/maxItems", LIMIT_ROLLOUT_WAVES},
+		{"#/components/schemas/Members/properties/devices/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/Devices/properties/devices/maxItems", LIMIT_DEVICE_ROWS},
 		{"#/components/schemas/Attempts/properties/attempts/maxItems", LIMIT_PAGE},
 	};
