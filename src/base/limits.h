@@ -114,4 +114,11 @@ enum {
 
 #define LIMIT_IMAGE_DEFAULT ((long long)64 * 1024 * 1024) /* bytes; configurable */
 
+/* what a release asks of devices */
+enum {
+	LIMIT_MUST_PASS = 4,	     /* releases that one must be reached through */
+	LIMIT_WAY = 16,		     /* those, theirs, and so on */
+	LIMIT_REQUIRED_HARDWARE = 8, /* that a release is for */
+};
+
 #endif

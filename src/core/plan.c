@@ -92,10 +92,12 @@ static uint32_t plan_device_blocks(const struct device *d, const struct product 
 
 /* Nothing to a device that is where it should be. */
 static const uint32_t plan_only_holds_up =
-	BIT(BLOCK_BACKOFF) | BIT(BLOCK_SPACE) | BIT(BLOCK_POWER) | BIT(BLOCK_DOWNGRADE);
+	BIT(BLOCK_BACKOFF) | BIT(BLOCK_SPACE) | BIT(BLOCK_POWER) | BIT(BLOCK_DOWNGRADE) |
+	BIT(BLOCK_BOOT_LOADER) | BIT(BLOCK_MUST_PASS) | BIT(BLOCK_ROLLBACK);
 
 struct plan plan_device(const struct device *d, const struct product *p,
-			const struct release *target, const struct attempt *open, int64_t now_ms)
+			const struct release *target, const struct attempt *open,
+			const struct plan_around *around, int64_t now_ms)
 {
 	const uint32_t its_own = BIT(BLOCK_UPDATES_DISABLED) | BIT(BLOCK_DEFERRED);
 	struct plan plan = {0};
@@ -106,6 +108,8 @@ struct plan plan_device(const struct device *d, const struct product *p,
 		plan.blocked |= BIT(BLOCK_NO_TARGET);
 	else if (d->has_report)
 		plan.blocked |= plan_against_target(d, p, target, &plan);
+	if (target && around && around->no_way)
+		plan.blocked |= BIT(BLOCK_MUST_PASS);
 	plan.blocked |= plan_device_blocks(d, p, now_ms, &plan);
 	if (open && (!target || open->release != target->id))
 		plan.blocked |= BIT(BLOCK_FINISHING);

@@ -33,6 +33,15 @@
 	  "a smaller image, a larger slot, or more free space on the device")                      \
 	X(BLOCK_POWER, "preflight-power", "the device's battery is too low for an update",         \
 	  "charge it, or: product set PRODUCT min-battery-percent=N")                              \
+	X(BLOCK_BOOT_LOADER, "boot-loader-mismatch",                                               \
+	  "the release asks for a boot loader that the device does not report",                    \
+	  "another boot loader on the device, or a release without --boot-loader")                 \
+	X(BLOCK_MUST_PASS, "must-pass-through",                                                    \
+	  "there is no way from what the device runs to the release",                              \
+	  "bring it to a version on the way: device lock ID VERSION")                              \
+	X(BLOCK_ROLLBACK, "anti-rollback",                                                         \
+	  "the image's security counter is below the one that the device reports",                 \
+	  "a release with a higher security counter")                                              \
 	X(BLOCK_DOWNGRADE, "downgrade",                                                            \
 	  "the release is not newer than what the device runs, and the product refuses that",      \
 	  "device lock ID VERSION, or: product set PRODUCT allow-downgrade=1")                     \
@@ -72,7 +81,8 @@ const char *block_clear(enum block b);
 	X(TARGET_LOCK, "lock")                                                                     \
 	X(TARGET_ROLLOUT, "rollout")                                                               \
 	X(TARGET_GROUP, "group")                                                                   \
-	X(TARGET_PRODUCT, "product")
+	X(TARGET_PRODUCT, "product")                                                               \
+	X(TARGET_STONE, "stepping-stone")
 
 enum target_why {
 #define TARGET_ENUM(name, word) name,
@@ -111,10 +121,16 @@ struct plan {
 	int64_t clear_at_ms;	   /* wall, when a timed block ends; 0: none */
 };
 
+/* What else is known around the device. */
+struct plan_around {
+	bool no_way; /* a release that must be passed through is gone */
+};
+
 /* `target` NULL: none. `open` NULL: no open attempt. Offline does not block (devices come to
- * us); it is shown. */
+ * us); it is shown. `around` NULL: nothing. */
 struct plan plan_device(const struct device *d, const struct product *p,
-			const struct release *target, const struct attempt *open, int64_t now_ms);
+			const struct release *target, const struct attempt *open,
+			const struct plan_around *around, int64_t now_ms);
 
 /* What the device's rollout adds to that; NULL: none. */
 void plan_rollout(struct plan *plan, const struct device *d, const struct rollout *r,

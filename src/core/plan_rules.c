@@ -29,6 +29,23 @@ static bool has_no_space(const struct device *d, const struct product *p,
 	return r->fs_free_bytes < target->size_bytes + p->policy.space_margin_bytes;
 }
 
+static uint32_t plan_required(const struct device *d, const struct release *target)
+{
+	const struct requires *q = &target->requires;
+	const struct report *r = &d->report;
+	uint32_t blocked = 0;
+
+	if (q->hardware[0] && !lines_have(q->hardware, r->hardware))
+		blocked |= BIT(BLOCK_HARDWARE);
+	if (q->boot_loader[0] && !boot_loader_at_least(r->boot_loader, q->boot_loader))
+		blocked |= BIT(BLOCK_BOOT_LOADER);
+	if (q->min_version[0] && !version_at_least(r->version, q->min_version))
+		blocked |= BIT(BLOCK_MUST_PASS);
+	if (q->has_security_counter && r->security_counter > q->security_counter)
+		blocked |= BIT(BLOCK_ROLLBACK);
+	return blocked;
+}
+
 uint32_t plan_fitness_blocks(const struct device *d, const struct product *p,
 			     const struct release *target)
 {
@@ -42,7 +59,7 @@ uint32_t plan_fitness_blocks(const struct device *d, const struct product *p,
 uint32_t plan_rule_blocks(const struct device *d, const struct product *p,
 			  const struct release *target)
 {
-	uint32_t blocked = plan_fitness_blocks(d, p, target);
+	uint32_t blocked = plan_fitness_blocks(d, p, target) | plan_required(d, target);
 
 	if (has_no_space(d, p, target))
 		blocked |= BIT(BLOCK_SPACE);

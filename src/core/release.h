@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "core/digest.h"
+#include "core/requires.h"
 
 /* Product policy: every setting is a whole number; times are in seconds. The names are the
  * SQL columns, the JSON keys and (with - for _) the words of `product set`.
@@ -91,6 +92,7 @@ struct release {
 	uint8_t sha256[DIGEST_SHA256];
 	unsigned running_count; /* what a device running it will report; `file` is always there */
 	struct digest running[LIMIT_DIGEST_KINDS];
+	struct requires requires;
 	bool no_digest;	 /* devices running it cannot report a digest */
 	bool no_confirm; /* devices running it cannot report a confirmation */
 	int64_t created_ms;

@@ -92,7 +92,10 @@ void update_member(struct update *u, enum member result, struct outcome *out)
 /* What a closed attempt comes to in its rollout; an uncharged close to nothing. */
 static void update_member_closed(struct update *u, const struct attempt *a, struct outcome *out)
 {
-	if (!a->rollout || a->rollout != u->device.rollout)
+	bool there = u->rollout && a->release == u->rollout->release; /* else at a stone */
+
+	if (!a->rollout || a->rollout != u->device.rollout ||
+	    (a->verdict == VERDICT_UPDATED && !there))
 		return;
 	if (a->via == VIA_EXTERNAL)
 		update_member(u, MEMBER_EXTERNAL, out);
@@ -118,6 +121,24 @@ void update_target(struct update *u, struct outcome *out)
 	d->defer_since_ms = 0;
 	d->want_fresh = false;
 	out->device_changed = true;
+}
+
+void update_aim(struct update *u)
+{
+	if (u->goal)
+		u->target =
+			way_next(&u->way, u->goal, &u->device, u->has_attempt ? &u->attempt : NULL);
+}
+
+struct plan update_plan(const struct update *u)
+{
+	const struct plan_around around = {.no_way = u->way.broken};
+
+	const struct attempt *open = u->has_attempt ? &u->attempt : NULL;
+	struct plan plan = plan_device(&u->device, u->product, u->target, open, &around, u->now_ms);
+
+	plan_rollout(&plan, &u->device, u->rollout, u->why, open);
+	return plan;
 }
 
 /* The next offer waits: base, doubled with each failure in a row, capped, jittered. */

@@ -15,6 +15,7 @@
 #include "core/diagnosis.h"
 #include "core/event.h"
 #include "core/plan.h"
+#include "core/way.h"
 
 /* In and out: the device and its open attempt. In: what is known around them. */
 struct update {
@@ -25,8 +26,10 @@ struct update {
 	const struct product *product;
 	const struct device_group *group; /* the device's, NULL: none */
 	const struct rollout *rollout;	  /* the same */
-	enum target_why why;		  /* where the target comes from */
-	const struct release *target;	  /* per plan_target(), NULL: none */
+	enum target_why why;		  /* where the goal comes from */
+	const struct release *goal;	  /* per plan_target(), NULL: none */
+	struct way way;			  /* to the goal */
+	const struct release *target;	  /* per update_aim(), NULL: none */
 	const struct release *release;	  /* of the open attempt; NULL without one */
 	const struct release *home;	  /* device.settled; NULL: none, or it was removed */
 	struct history attempt_history;	  /* of (device, the open attempt's image) */
@@ -75,6 +78,14 @@ struct outcome {
 	int err;		    /* answer to an operator: 0, ERR_BUSY, ... */
 	const char *why;	    /* words for err; static */
 };
+
+/* Sets u->target by the goal and the way to it: the goal, or a stone that comes before it; without
+ * a goal it stays. For whoever has filled the rest; core does it again when what the device runs
+ * has changed. */
+void update_aim(struct update *u);
+
+/* What plan_device() says of it now. */
+struct plan update_plan(const struct update *u);
 
 /* A boot report; out->directive is the answer. */
 void update_report(struct update *u, const struct report *r, struct outcome *out);

@@ -285,7 +285,7 @@ static void settle(struct update *u, bool changed, bool judged, struct outcome *
 	if (d->report.mode == MODE_UPDATER)
 		return;
 	if (on_its_target(u, changed)) {
-		if (u->why == TARGET_ROLLOUT && !judged)
+		if (u->why == TARGET_ROLLOUT && t == u->goal && !judged)
 			found_member(u, out);
 		if (d->failed_attempt && !judged) {
 			update_emit(out, EVENT_DEVICE_CONVERGED, ABOUT_DEVICE, d->failed_attempt);
@@ -445,15 +445,18 @@ void update_report(struct update *u, const struct report *r, struct outcome *out
 	update_contact(u, out);
 	if (fresh_boot)
 		update_emit(out, EVENT_DEVICE_BOOT, ABOUT_DEVICE, 0);
+	update_aim(u);
 	update_target(u, out);
 	bool judged = u->has_attempt;
 	if (judged)
 		judge_attempt(u, out);
+	if (out->has_closed) { /* on a stone, its next target is the one behind it */
+		update_aim(u);
+		update_target(u, out);
+	}
 	if (!u->has_attempt)
 		settle(u, changed, judged, out);
-	struct plan plan = plan_device(d, u->product, u->target,
-				       u->has_attempt ? &u->attempt : NULL, u->now_ms);
-	plan_rollout(&plan, d, u->rollout, u->why, u->has_attempt ? &u->attempt : NULL);
+	struct plan plan = update_plan(u);
 	admit_plan(&u->admission, &plan);
 	out->turned_away = plan.blocked & 1u << BLOCK_ADMISSION;
 	/* A failed attempt's end and the next one's start have a report between them. */

@@ -12,6 +12,42 @@
 #include "ctl/text.h"
 #include "ctl/view.h"
 
+static void view_words(const struct output *o, const char *label, const json_t *list)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+	{
+		view_label(o, i == 0 ? label : "");
+		out_text(o, json_string_value(v));
+		out_nl(o);
+	}
+}
+
+static void view_requires(const struct output *o, const json_t *q)
+{
+	const json_t *counter = json_object_get(q, "security_counter");
+
+	if (get_str(q, "min_version")[0]) {
+		view_label(o, "for devices");
+		out_printf(o, "that run %s or newer", get_str(q, "min_version"));
+		out_nl(o);
+	}
+	view_words(o, "comes after", json_object_get(q, "must_pass"));
+	view_words(o, "hardware", json_object_get(q, "hardware"));
+	if (get_str(q, "boot_loader")[0]) {
+		view_label(o, "boot loader");
+		out_printf(o, "%s or newer", get_str(q, "boot_loader"));
+		out_nl(o);
+	}
+	if (counter) {
+		view_label(o, "counter");
+		out_printf(o, "%lld", (long long)json_integer_value(counter));
+		out_nl(o);
+	}
+}
+
 static void view_release(const struct output *o, const json_t *r)
 {
 	const json_t *reports = json_object_get(r, "reports");
@@ -44,6 +80,7 @@ static void view_release(const struct output *o, const json_t *r)
 	}
 	if (json_is_object(json_object_get(r, "image")))
 		view_image(o, json_object_get(r, "image"));
+	view_requires(o, json_object_get(r, "requires"));
 	view_label(o, "target");
 	out_text(o, get_bool(r, "target") ? "yes, of its product" : "no");
 	out_nl(o);
@@ -113,6 +150,13 @@ static int upload(struct ctl *c, const struct args *a, struct url *u, FILE *f)
 	return CTL_DONE;
 }
 
+static void query_repeated(struct url *u, const struct args *a, const char *option, const char *key)
+{
+	for (unsigned i = 0; i < a->option_count; i++)
+		if (strcmp(a->option[i].row->name, option) == 0)
+			url_query(u, key, a->option[i].value);
+}
+
 int release_add(struct ctl *c, const struct args *a)
 {
 	const char *version = args_option(a, "version");
@@ -127,11 +171,13 @@ int release_add(struct ctl *c, const struct args *a)
 	url_segment(&u, a->pos[0]);
 	buf_put_str(&u.b, "/releases");
 	url_query(&u, "version", version);
-	for (unsigned i = 0; i < a->option_count; i++) {
-		if (strcmp(a->option[i].row->name, "running") == 0)
-			url_query(&u, "running", a->option[i].value);
-	}
+	query_repeated(&u, a, "running", "running");
 	url_query(&u, "reports", args_option(a, "reports"));
+	url_query(&u, "min_version", args_option(a, "min-version"));
+	query_repeated(&u, a, "must-pass", "must_pass");
+	query_repeated(&u, a, "hardware", "hardware");
+	url_query(&u, "boot_loader", args_option(a, "boot-loader"));
+	url_query(&u, "security_counter", args_option(a, "security-counter"));
 
 	f = strcmp(a->pos[1], "-") == 0 ? stdin : fopen(a->pos[1], "rb");
 	if (f == NULL)

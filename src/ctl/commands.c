@@ -19,6 +19,11 @@ static const struct option_row release_add_options[] = {
 	{"version", "V", "what a device running it reports as its version"},
 	{"running", "KIND:HEX", "a digest a device running it reports; may be repeated"},
 	{"reports", "LIST", "no-digest, no-confirm: what devices running it cannot report"},
+	{"min-version", "V", "only devices that run at least this version"},
+	{"must-pass", "V", "a release that devices have to run before it; may be repeated"},
+	{"hardware", "H", "only devices that report this hardware; may be repeated"},
+	{"boot-loader", "B", "only devices that report this boot loader, or a newer one"},
+	{"security-counter", "N", "of the image: devices with a higher one do not take it"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row device_add_options[] = {
@@ -158,7 +163,7 @@ const struct command commands[] = {
 	{"product", "ca", "NAME FILE|none [--if-rev N]", 2, 2,
 	 "who signs certificates of its devices", act_options, product_ca, ca_text},
 
-	{"release", "add", "PRODUCT FILE --version V [--running KIND:HEX]... [--reports LIST]", 2, 2,
+	{"release", "add", "PRODUCT FILE --version V [--running KIND:HEX]... [--reports LIST] [--min-version V] [--must-pass V]... [--hardware H]... [--boot-loader B] [--security-counter N]", 2, 2,
 	 "upload an image", release_add_options, release_add, release_text},
 	{"release", "list", "[PRODUCT]", 0, 1,
 	 "all releases", NULL, release_list, NULL},

@@ -65,6 +65,9 @@ static void versions(const struct output *o, const json_t *d)
 	view_label(o, "should run");
 	if (target == NULL)
 		out_text(o, "nothing in particular: neither a lock nor a product target");
+	else if (get_str(target, "goal")[0] != '\0')
+		out_printf(o, "%s  on the way to %s", get_str(target, "version"),
+			   get_str(target, "goal"));
 	else
 		out_printf(o, "%s  %s", get_str(target, "version"),
 			   strcmp(get_str(target, "why"), "lock") == 0

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "daemon/admin_args.h"
 #include "daemon/admin_match.h"
+#include "daemon/admin_requires.h"
 #include "daemon/admin_routes.h"
 #include "daemon/view.h"
 
@@ -260,7 +261,7 @@ void release_add_head(struct request *rq)
 	if (!find_product(rq, rq->name[0], &ru->product) ||
 	    !query_text(rq, "version", sizeof(version), version) ||
 	    !check_version(rq, "version", version) || !release_is_new(rq, &ru->product, version) ||
-	    !reports_arg(rq, &ru->release))
+	    !reports_arg(rq, &ru->release) || !requires_args(rq, version, &ru->release.requires))
 		return;
 	(void)MHD_get_connection_values(rq->connection, MHD_GET_ARGUMENT_KIND, running_arg, &args);
 	if (rq->response || !upload_body(rq, &expected))

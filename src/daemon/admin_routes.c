@@ -21,7 +21,8 @@ static const struct route routes[] = {
 
 	{"GET",    "/v1/releases", " after limit ", BODY_JSON, NULL, releases_list, false},
 	{"GET",    "/v1/products/*/releases", " after limit ", BODY_JSON, NULL, releases_list, false},
-	{"POST",   "/v1/products/*/releases", " version running reports ", BODY_IMAGE,
+	{"POST",   "/v1/products/*/releases", 
+	 " version running reports min_version must_pass hardware boot_loader security_counter ", BODY_IMAGE,
 	 release_add_head, release_add, false},
 	{"GET",    "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_get, false},
 	{"DELETE", "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_remove, true},

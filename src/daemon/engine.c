@@ -223,8 +223,13 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	if (u->device.group && !u->group)
 		return ERR_CORRUPT;
 	u->rollout = rollout_of(e, u->device.rollout);
-	u->target = catalog_release_now(
+	u->goal = catalog_release_now(
 		e, plan_target(&u->device, u->product, u->group, u->rollout, &u->why));
+	u->target = NULL;
+	u->way = (struct way){0};
+	if (u->goal)
+		way_find(u->goal, catalog_stone, e, &u->way);
+	update_aim(u);
 	u->release = u->has_attempt ? catalog_release_now(e, u->attempt.release) : NULL;
 	u->home = catalog_release(e, u->device.settled);
 	if (u->has_attempt && !u->release)
@@ -461,10 +466,16 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 		v->has_rollout = u.rollout != NULL;
 		if (u.rollout)
 			v->rollout = *u.rollout;
-		v->why = u.why;
+		v->goal_why = u.why;
+		v->why = u.target == u.goal ? v->goal_why : TARGET_STONE;
 		v->has_target = u.target != NULL;
 		if (u.target)
 			v->target = *u.target;
+		memset(v->goal, 0, sizeof(v->goal));
+		if (u.goal)
+			memcpy(v->goal, u.goal->version, sizeof(v->goal));
+		memcpy(v->missing, u.way.missing, sizeof(v->missing));
+		v->no_way = u.way.broken;
 		v->has_attempt = u.has_attempt;
 		v->diagnoses = (struct diagnoses){0};
 		if (u.has_attempt) {
@@ -473,10 +484,7 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 			diagnose(&u.attempt, &u.device, &u.product->policy, &u.attempt_history,
 				 &u.link, u.now_ms, &v->diagnoses);
 		}
-		v->plan = plan_device(&u.device, u.product, u.target,
-				      u.has_attempt ? &u.attempt : NULL, u.now_ms);
-		plan_rollout(&v->plan, &u.device, u.rollout, u.why,
-			     u.has_attempt ? &u.attempt : NULL);
+		v->plan = update_plan(&u);
 		admit_ask(e, &u);
 		admit_plan(&u.admission, &v->plan);
 		admit_view(e, &u, &v->admission);

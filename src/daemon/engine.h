@@ -167,6 +167,11 @@ struct engine_device {
 	bool has_target;
 	struct release target;
 	enum target_why why;
+	/* Where that leads to, or the target itself; "": none. */
+	char goal[LIMIT_VERSION + 1];
+	enum target_why goal_why;
+	bool no_way; /* a stone of the way is gone: missing, "": it has too many */
+	char missing[LIMIT_VERSION + 1];
 	bool has_attempt; /* the open one */
 	struct attempt attempt;
 	struct release release;	    /* of the open attempt */

@@ -230,11 +230,16 @@ void engine_release_add(struct engine *e, const struct actor *by, const struct r
 {
 	const struct product *p = catalog_product(e, r->product);
 	struct act *act;
+	char why[256];
 
 	if (!p || catalog_release_named(e, r->product, r->version)) {
 		act_answer(done, ctx, p ? ERR_EXIST : ERR_NOENT,
 			   p ? "the product has a release of this version already"
 			     : "no such product");
+		return;
+	}
+	if (catalog_no_way(e, p, r, why)) {
+		act_answer(done, ctx, ERR_INVAL, why);
 		return;
 	}
 	act = act_new(e, adopt_release, "release add", by, done, ctx);
@@ -307,6 +312,8 @@ void engine_release_remove(struct engine *e, const struct actor *by, const char 
 		(void)snprintf(use.by, sizeof(use.by),
 			       "a lock or an attempt that begins right now");
 	}
+	if (!use.used)
+		catalog_leads_through(e, r, &use);
 	if (use.used) {
 		(void)snprintf(why, sizeof(why), "release %s %s is in use: %s", product, version,
 			       use.by);

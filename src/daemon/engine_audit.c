@@ -54,6 +54,7 @@ json_t *audit_release(const struct release *r)
 		view_put(&o, "no_digest", json_true());
 	if (r->no_confirm)
 		view_put(&o, "no_confirm", json_true());
+	view_put_requires(&o, &r->requires);
 	return o;
 }
 

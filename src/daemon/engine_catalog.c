@@ -2,6 +2,7 @@
  *
  * The catalogue: products and releases, all in memory.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,44 @@ struct release *catalog_release_named(struct engine *e, int64_t product, const c
 		    strcmp(e->releases[i]->version, version) == 0)
 			return e->releases[i];
 	return NULL;
+}
+
+const struct release *catalog_stone(void *ctx, int64_t product, const char *version)
+{
+	struct release *r = catalog_release_named(ctx, product, version);
+
+	return r ? catalog_release_now(ctx, r->id) : NULL;
+}
+
+void catalog_leads_through(struct engine *e, const struct release *stone, struct store_use *ret)
+{
+	for (size_t i = 0; i < e->release_count; i++) {
+		const struct release *r = e->releases[i];
+		if (r->product != stone->product ||
+		    !lines_have(r->requires.must_pass, stone->version))
+			continue;
+		ret->used = true;
+		(void)snprintf(ret->by, sizeof(ret->by), "the way to release %s leads through it",
+			       r->version);
+		return;
+	}
+}
+
+bool catalog_no_way(struct engine *e, const struct product *p, const struct release *r,
+		    char why[256])
+{
+	struct way way;
+
+	way_find(r, catalog_stone, e, &way);
+	if (!way.broken)
+		return false;
+	if (way.missing[0])
+		(void)snprintf(why, 256, "must_pass: product %s has no release %s: add that first",
+			       p->name, way.missing);
+	else
+		(void)snprintf(why, 256, "must_pass: the way to it has more than %d releases",
+			       LIMIT_WAY);
+	return true;
 }
 
 int catalog_add_product(struct engine *e, const struct product *p)

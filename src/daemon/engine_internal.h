@@ -432,6 +432,13 @@ struct release *catalog_release(struct engine *e, int64_t id);
 /* The same, and whether its image can be read now. */
 struct release *catalog_release_now(struct engine *e, int64_t id);
 struct release *catalog_release_named(struct engine *e, int64_t product, const char *version);
+/* A way_release (core/way.h); ctx is the engine. */
+const struct release *catalog_stone(void *ctx, int64_t product, const char *version);
+/* Nothing leads to a new release as it stands: why says so. */
+bool catalog_no_way(struct engine *e, const struct product *p, const struct release *r,
+		    char why[256]);
+/* Whether the way to another release leads through this one. */
+void catalog_leads_through(struct engine *e, const struct release *stone, struct store_use *ret);
 
 /* engine_group.c: the catalogue's groups */
 /* engine_rollout*.c */

@@ -138,6 +138,35 @@ json_t *view_product(const struct product *p, const char *target)
 	return o;
 }
 
+static void put_lines(json_t **o, const char *key, const char *lines)
+{
+	char line[LIMIT_VERSION + 1];
+	json_t *list = json_array();
+
+	while (lines_next(&lines, line, sizeof(line)))
+		view_append(&list, view_text(line));
+	if (json_array_size(list))
+		view_put(o, key, list);
+	else
+		json_decref(list);
+}
+
+void view_put_requires(json_t **o, const struct requires *q)
+{
+	json_t *all = json_object();
+
+	view_put_text(&all, "min_version", q->min_version);
+	put_lines(&all, "must_pass", q->must_pass);
+	put_lines(&all, "hardware", q->hardware);
+	view_put_text(&all, "boot_loader", q->boot_loader);
+	if (q->has_security_counter)
+		view_put(&all, "security_counter", json_integer(q->security_counter));
+	if (json_object_size(all))
+		view_put(o, "requires", all);
+	else
+		json_decref(all);
+}
+
 json_t *view_release(const struct release *r, const char *product, bool target)
 {
 	json_t *o = json_object();
@@ -159,6 +188,7 @@ json_t *view_release(const struct release *r, const char *product, bool target)
 			view_append(&reports, json_string("no-confirm"));
 		view_put(&o, "reports", reports);
 	}
+	view_put_requires(&o, &r->requires);
 	view_put_time(&o, "created", r->created_ms);
 	view_put(&o, "target", json_boolean(target));
 	return o;

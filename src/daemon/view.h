@@ -37,6 +37,8 @@ void view_put_ca(json_t **o, const struct product *p);
 /* What its devices may speak, and its options for that. */
 void view_put_protocol(json_t **o, const struct product *p);
 
+/* What a release asks of devices; nothing if it asks nothing. */
+void view_put_requires(json_t **o, const struct requires *q);
 /* `product`: its name; `target`: whether the product targets it. */
 json_t *view_release(const struct release *r, const char *product, bool target);
 

@@ -22,7 +22,7 @@ static void put_operator(json_t **o, const struct engine_device *now)
 
 	view_put_time(o, "disabled", d->disabled_ms);
 	if (d->lock && now->has_target)
-		view_put_text(o, "lock", now->target.version);
+		view_put_text(o, "lock", now->goal);
 	if (d->force)
 		view_put(o, "force", json_true());
 	if (d->hold != HOLD_NONE) {
@@ -36,6 +36,8 @@ static void put_operator(json_t **o, const struct engine_device *now)
 		json_t *target = json_object();
 		view_put(&target, "version", view_text(now->target.version));
 		view_put(&target, "why", json_string(target_why_name(now->why)));
+		if (now->why == TARGET_STONE)
+			view_put_text(&target, "goal", now->goal);
 		view_put(o, "target", target);
 	}
 }

@@ -57,7 +57,10 @@ static void say_until(const struct story *s, struct buf *b, int64_t at_ms)
 
 static void say_target(const struct story *s, struct buf *b)
 {
-	if (s->now->why == TARGET_LOCK)
+	if (s->now->why == TARGET_STONE)
+		view_say(b, "the update to %s goes through %s; ", s->now->goal,
+			 s->now->target.version);
+	if (s->now->goal_why == TARGET_LOCK)
 		view_say(b, "an operator locked it to that");
 	else if (s->now->why == TARGET_ROLLOUT)
 		view_say(b, "rollout %s of product %s", s->now->rollout.name, s->now->product.name);
@@ -379,12 +382,12 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 			say_until(s, b, now->plan.clear_at_ms);
 		break;
 	case BLOCK_HARDWARE:
-		view_say(b, "the device says %s, the product says %s", r->hardware,
-			 now->product.hardware);
-		break;
 	case BLOCK_SPACE:
 	case BLOCK_POWER:
 	case BLOCK_DOWNGRADE:
+	case BLOCK_BOOT_LOADER:
+	case BLOCK_MUST_PASS:
+	case BLOCK_ROLLBACK:
 		view_say_rule(b, block, now);
 		break;
 	case BLOCK_ROLLOUT_PAUSED:

@@ -33,6 +33,48 @@ static void say_downgrade(struct buf *b, const struct engine_device *now)
 		view_say(b, "%s is older than %s, which it runs", target, runs);
 }
 
+/* "a, b or c" */
+static void say_one_of(struct buf *b, const char *list)
+{
+	char line[LIMIT_HARDWARE + 1];
+	unsigned left = lines_count(list);
+
+	while (lines_next(&list, line, sizeof(line))) {
+		left--;
+		view_say(b, "%s%s", line, left > 1 ? ", " : left ? " or " : "");
+	}
+}
+
+static const char *told(const char *text)
+{
+	return text[0] ? text : "nothing";
+}
+
+static void say_hardware(struct buf *b, const struct engine_device *now)
+{
+	const char *says = now->device.report.hardware;
+	const struct requires *q = &now->target.requires;
+
+	if (q->hardware[0] && !lines_have(q->hardware, says)) {
+		view_say(b, "the device says %s, the release is for ", told(says));
+		say_one_of(b, q->hardware);
+	} else {
+		view_say(b, "the device says %s, the product says %s", says, now->product.hardware);
+	}
+}
+
+static void say_no_way(struct buf *b, const struct engine_device *now)
+{
+	if (now->no_way && now->missing[0])
+		view_say(b, "release %s, which must come before %s, is gone", now->missing,
+			 now->goal);
+	else if (now->no_way)
+		view_say(b, "more than %d releases must come before %s", LIMIT_WAY, now->goal);
+	else
+		view_say(b, "%s asks for %s or newer, and the device runs %s", now->target.version,
+			 now->target.requires.min_version, now->device.report.version);
+}
+
 void view_say_rule(struct buf *b, enum block block, const struct engine_device *now)
 {
 	const struct report *r = &now->device.report;
@@ -45,4 +87,15 @@ void view_say_rule(struct buf *b, enum block block, const struct engine_device *
 			 (long long)now->product.policy.min_battery_percent);
 	else if (block == BLOCK_DOWNGRADE)
 		say_downgrade(b, now);
+	else if (block == BLOCK_HARDWARE)
+		say_hardware(b, now);
+	else if (block == BLOCK_BOOT_LOADER)
+		view_say(b, "%s asks for %s, and the device says %s", now->target.version,
+			 now->target.requires.boot_loader, told(r->boot_loader));
+	else if (block == BLOCK_MUST_PASS)
+		say_no_way(b, now);
+	else if (block == BLOCK_ROLLBACK)
+		view_say(b, "%s has security counter %lld, and the device has %lld",
+			 now->target.version, (long long)now->target.requires.security_counter,
+			 (long long)r->security_counter);
 }

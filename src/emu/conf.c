@@ -150,6 +150,16 @@ static int set_battery(struct emu_conf *conf, const char *value)
 	return err;
 }
 
+static int set_security_counter(struct emu_conf *conf, const char *value)
+{
+	uint32_t counter;
+	int err = set_u32(&counter, value, 0, UINT32_MAX);
+
+	if (!err)
+		conf->security_counter = counter;
+	return err;
+}
+
 static int set_local_port(struct emu_conf *conf, const char *value)
 {
 	uint32_t port;
@@ -331,6 +341,7 @@ static const struct conf_row conf_rows[] = {
 	{"--slot-size", "BYTES", set_slot_size, "largest image it can take (2097152)"},
 	{"--fs-blocks", "N", set_fs_blocks, "4 KiB blocks of its file system (64)"},
 	{"--battery", "PERCENT", set_battery, "battery level to report (on mains: not told)"},
+	{"--security-counter", "N", set_security_counter, "anti-rollback counter to report"},
 	{"--local-port", "N", set_local_port, "UDP port of its own, the same after each boot"},
 	{"--ack-timeout", "MS", set_ack_timeout, "CoAP ACK_TIMEOUT, 1000 or more (2000)"},
 	{"--max-retransmit", "N", set_max_retransmit, "CoAP MAX_RETRANSMIT (4)"},
@@ -539,6 +550,7 @@ enum emu_conf_result emu_conf_parse(int argc, char *const argv[], struct emu_con
 	ret_conf->slot_size = 2U << 20;
 	ret_conf->fs_blocks = EMU_FS_BLOCKS;
 	ret_conf->battery = -1;
+	ret_conf->security_counter = -1;
 	ret_conf->ack_timeout_ms = 2000;
 	ret_conf->max_retransmit = 4;
 	ret_conf->seed = 1;

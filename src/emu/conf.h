@@ -74,7 +74,8 @@ struct emu_conf {
 	uint32_t boot_ms;
 	uint32_t slot_size;
 	uint32_t fs_blocks;
-	int battery; /* -1: on mains */
+	int battery;		  /* -1: on mains */
+	int64_t security_counter; /* -1: not told */
 	uint16_t local_port;
 	uint32_t ack_timeout_ms;
 	uint16_t max_retransmit;

@@ -48,6 +48,8 @@ void emu_report_write(const struct emu_report *report, struct emu_msg *ret_msg)
 	emu_msg_uint(ret_msg, 16, 0); /* mode application */
 	emu_msg_uint(ret_msg, 17, report->capabilities);
 	emu_msg_uint(ret_msg, 18, report->uptime_s);
+	if (report->security_counter >= 0)
+		emu_msg_uint(ret_msg, 20, (uint64_t)report->security_counter);
 	emu_msg_uint(ret_msg, 19, 1); /* protocol version */
 }
 

@@ -73,8 +73,9 @@ struct emu_report {
 	uint64_t fs_free;
 	uint64_t fs_total;
 	uint64_t slot_size;
-	int battery;	      /* percent; negative: on mains, not told */
-	const char *hardware; /* NULL: not told */
+	int battery;		  /* percent; negative: on mains, not told */
+	int64_t security_counter; /* negative: not told */
+	const char *hardware;	  /* NULL: not told */
 	const char *boot_loader;
 	bool has_cached;
 	uint8_t cached[32];

@@ -32,6 +32,7 @@ static void report_build(struct emu_unit *unit, struct emu_report *report)
 		.fs_total = (uint64_t)unit->fs.blocks * EMU_FS_BLOCK,
 		.slot_size = unit->conf->slot_size,
 		.battery = unit->conf->battery,
+		.security_counter = unit->conf->security_counter,
 		.hardware = unit->conf->hardware[0] ? unit->conf->hardware : NULL,
 		.boot_loader = "postboot-emu 1",
 		.interval_s = unit->conf->interval_s,

@@ -74,6 +74,11 @@
 	X(sha256, PLAIN, sha256, )                                                                 \
 	X(no_digest, PLAIN, no_digest, )                                                           \
 	X(no_confirm, PLAIN, no_confirm, )                                                         \
+	X(min_version, PLAIN, requires.min_version, )                                              \
+	X(must_pass, PLAIN, requires.must_pass, )                                                  \
+	X(hardware, PLAIN, requires.hardware, )                                                    \
+	X(boot_loader, PLAIN, requires.boot_loader, )                                              \
+	X(security_counter, OPTION, requires.security_counter, requires.has_security_counter)      \
 	X(created_ms, PLAIN, created_ms, )
 
 /* struct digest */

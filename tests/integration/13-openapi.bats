@@ -69,6 +69,9 @@ teardown() {
 	product_add max-reverts=5 backoff-s=0
 	release_add 1.0.0
 	release_add 1.1.0 --running vendor-1:00112233
+	release_add 2.0.0 --hardware xenon
+	release_add 3.0.0 --must-pass 2.0.0 --min-version 2.0.0 --boot-loader "x 1" \
+		--security-counter 1
 	device_add good-1
 	device_add full-1
 	device_add open-1
@@ -83,6 +86,7 @@ teardown() {
 	wait_event 30 '.device == "full-1" and .data == "failed"'
 	wait_event 30 '.device == "open-1" and .data == "started"'
 	wait_event 60 '.device == "asked-1" and .data == "success"'
+	ctl device lock asked-1 3.0.0 # it stays before the stone
 	device_stop open-1
 	device_stop good-1
 	rm -rf "$LAB/good-1"

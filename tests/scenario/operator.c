@@ -84,6 +84,20 @@ static void image_stored(void *ctx, int err, const uint8_t sha256[DIGEST_SHA256]
 		memcpy(st->sha256, sha256, sizeof(st->sha256));
 }
 
+/* must-pass=V (again and again), min-version=V, counter=N */
+static void release_asks(struct requires *q, const char *arg)
+{
+	if (strncmp(arg, "must-pass=", 10) == 0 &&
+	    lines_add(q->must_pass, sizeof(q->must_pass), LIMIT_MUST_PASS, arg + 10))
+		abort();
+	if (strncmp(arg, "min-version=", 12) == 0)
+		(void)buf_copy_str(q->min_version, sizeof(q->min_version), arg + 12);
+	if (strncmp(arg, "counter=", 8) == 0) {
+		q->has_security_counter = true;
+		q->security_counter = strtoll(arg + 8, NULL, 0);
+	}
+}
+
 static void do_release(struct scenario *s)
 {
 	struct product *p = catalog_product_named(s->engine, word(1));
@@ -115,6 +129,7 @@ static void do_release(struct scenario *s)
 	for (unsigned i = 4; i < word_total(); i++) {
 		r.no_digest |= strcmp(word(i), "no-digest") == 0;
 		r.no_confirm |= strcmp(word(i), "no-confirm") == 0;
+		release_asks(&r.requires, word(i));
 	}
 	engine_release_add(s->engine, somebody(s), &r, act_done, s);
 	settle(s);

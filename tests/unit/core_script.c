@@ -42,7 +42,7 @@ bool world_diagnosed(enum diagnosis_kind kind)
 bool world_blocked(const struct world *w, enum block block)
 {
 	struct plan plan = plan_device(&w->u.device, w->u.product, w->u.target,
-				       w->u.has_attempt ? &w->u.attempt : NULL, w->u.now_ms);
+				       w->u.has_attempt ? &w->u.attempt : NULL, NULL, w->u.now_ms);
 
 	return plan.blocked & (1u << block);
 }

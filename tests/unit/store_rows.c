@@ -86,6 +86,13 @@ void rows_release(unsigned seed, int64_t product, struct release *ret)
 	}
 	FLAG(ret->no_digest, seed);
 	FLAG(ret->no_confirm, seed);
+	TEXT(ret->requires.min_version, seed);
+	TEXT(ret->requires.must_pass, seed);
+	TEXT(ret->requires.hardware, seed);
+	TEXT(ret->requires.boot_loader, seed);
+	ret->requires.has_security_counter = seed % 2;
+	if (!ret->requires.has_security_counter)
+	ret->requires.security_counter = 0;
 }
 
 static void fill_report(unsigned seed, struct report *r)

@@ -107,11 +107,11 @@ static void test_back_off_beyond_its_cap_does_not_hold(void **state)
 	p.policy.defer_max_s = 8000;
 	report_init(&d.report);
 	d.retry_at_ms = 901000; /* the cap and an eighth, for the jitter */
-	assert_true(plan_device(&d, &p, NULL, NULL, 0).blocked & 1u << BLOCK_BACKOFF);
+	assert_true(plan_device(&d, &p, NULL, NULL, NULL, 0).blocked & 1u << BLOCK_BACKOFF);
 	d.retry_at_ms = 901001;
-	assert_false(plan_device(&d, &p, NULL, NULL, 0).blocked & 1u << BLOCK_BACKOFF);
+	assert_false(plan_device(&d, &p, NULL, NULL, NULL, 0).blocked & 1u << BLOCK_BACKOFF);
 	d.defer_since_ms = 1;
-	assert_true(plan_device(&d, &p, NULL, NULL, 0).blocked & 1u << BLOCK_DEFERRED);
+	assert_true(plan_device(&d, &p, NULL, NULL, NULL, 0).blocked & 1u << BLOCK_DEFERRED);
 }
 
 int main(void)

@@ -40,7 +40,7 @@ static int setup(void **state)
 
 static struct plan plan_now(const struct attempt *open)
 {
-	return plan_device(&device, &product, &target, open, NOW);
+	return plan_device(&device, &product, &target, open, NULL, NOW);
 }
 
 static void assert_blocked(uint32_t want)
@@ -168,7 +168,7 @@ static void test_plan_no_report_and_no_target(void **state)
 {
 	(void)state;
 	device.has_report = false;
-	struct plan plan = plan_device(&device, &product, NULL, NULL, NOW);
+	struct plan plan = plan_device(&device, &product, NULL, NULL, NULL, NOW);
 	assert_int_equal(plan.blocked, 1u << BLOCK_NO_BASELINE | 1u << BLOCK_NO_TARGET);
 	assert_false(plan.offer);
 }

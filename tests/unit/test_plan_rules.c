@@ -33,7 +33,7 @@ static int setup(void **state)
 
 static void assert_blocked(uint32_t want)
 {
-	struct plan plan = plan_device(&device, &product, &target, NULL, NOW);
+	struct plan plan = plan_device(&device, &product, &target, NULL, NULL, NOW);
 
 	assert_int_equal(plan.blocked, want);
 	assert_int_equal(plan.offer, want == 0);

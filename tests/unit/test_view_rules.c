@@ -73,14 +73,52 @@ static void test_view_rules_downgrade(void **state)
 	assert_says("summary", "It will be offered the image");
 }
 
+static void test_view_rules_requirements(void **state)
+{
+	struct requires *q = &now.target.requires;
+
+	(void)state;
+	strcpy(q->hardware, "nrf9160\nnrf5340\nnrf91");
+	strcpy(q->boot_loader, "mcuboot 3");
+	strcpy(q->min_version, "1.0.5");
+	q->has_security_counter = true;
+	q->security_counter = 4;
+	assert_says("blocked_by",
+		    "the device says nrf52840, the release is for nrf9160, nrf5340 or nrf91");
+	assert_says("blocked_by", "1.1.0 asks for mcuboot 3, and the device says mcuboot 2.1");
+	assert_says("blocked_by", "1.1.0 asks for 1.0.5 or newer, and the device runs 1.0.0");
+	assert_says("blocked_by", "1.1.0 has security counter 4, and the device has 5");
+	now.device.report.boot_loader[0] = 0;
+	assert_says("blocked_by", "and the device says nothing");
+	now.no_way = true;
+	strcpy(now.missing, "1.0.9");
+	assert_says("blocked_by", "release 1.0.9, which must come before 1.1.0, is gone");
+	now.missing[0] = 0;
+	assert_says("blocked_by", "more than 16 releases must come before 1.1.0");
+	assert_says("next_steps", "postbootctl device lock dev-1 VERSION");
+}
+
+static void test_view_rules_stepping_stone(void **state)
+{
+	(void)state;
+	now.why = TARGET_STONE;
+	strcpy(now.goal, "2.0");
+	assert_says("summary",
+		    "it should run 1.1.0 (the update to 2.0 goes through 1.1.0; target of product");
+	assert_says("status", "\"why\": \"stepping-stone\", \"goal\": \"2.0\"");
+	now.goal_why = TARGET_LOCK;
+	now.device.lock = 9;
+	assert_says("summary", "goes through 1.1.0; an operator locked it to that)");
+	assert_says("status", "\"lock\": \"2.0\"");
+}
+
 #define T(name) cmocka_unit_test_setup(test_##name, setup)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(view_rules_battery),
-		T(view_rules_space),
-		T(view_rules_downgrade),
+		T(view_rules_battery),	    T(view_rules_space),	  T(view_rules_downgrade),
+		T(view_rules_requirements), T(view_rules_stepping_stone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,7 +155,9 @@ struct engine_device device_new(void)
 	struct engine_device now = {.product = product_full(),
 				    .has_target = true,
 				    .target = release_full(),
-				    .why = TARGET_PRODUCT};
+				    .why = TARGET_PRODUCT,
+				    .goal = "1.1.0",
+				    .goal_why = TARGET_PRODUCT};
 	struct device *d = &now.device;
 
 	strcpy(d->id, "dev-1");
@@ -163,7 +165,7 @@ struct engine_device device_new(void)
 	d->product = 1;
 	d->created_ms = T0 + 2000;
 	report_init(&d->report);
-	now.plan = plan_device(d, &now.product, &now.target, NULL, T0 + 90000);
+	now.plan = plan_device(d, &now.product, &now.target, NULL, NULL, T0 + 90000);
 	return now;
 }
 
@@ -211,6 +213,8 @@ struct engine_device device_full(void)
 
 void replan(struct engine_device *now)
 {
+	const struct plan_around around = {.no_way = now->no_way};
+
 	now->plan = plan_device(&now->device, &now->product, now->has_target ? &now->target : NULL,
-				now->has_attempt ? &now->attempt : NULL, T0 + 90000);
+				now->has_attempt ? &now->attempt : NULL, &around, T0 + 90000);
 }

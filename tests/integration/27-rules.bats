@@ -1,0 +1,111 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Which device may have which release, and when.
+
+load lib
+
+setup() {
+	bats_require_minimum_version 1.5.0 2>/dev/null || :
+	lab_open
+	server_start
+	product_add
+	release_add 1.0.0
+}
+
+teardown() {
+	lab_close
+}
+
+blocked() { # ID WORD
+	wait_device 20 "$1" ".blocked_by | map(.name) | index(\"$2\") != null"
+}
+
+explains() { # ID TEXT
+	[[ $(ctl -o json explain "$1") == *"$2"* ]]
+}
+
+@test "rules: a stepping stone on the way, over two updates" {
+	release_add 1.5.0
+	run -1 release_add 2.0.0 --must-pass 1.7.0
+	[[ $output == *"has no release 1.7.0: add that first"* ]]
+	release_add 2.0.0 --must-pass 1.5.0 --min-version 1.5.0
+	ctl -o json release show argon 2.0.0 |
+		jq -e '.requires == {"min_version": "1.5.0", "must_pass": ["1.5.0"]}'
+	run -1 ctl release remove argon 1.5.0
+	[[ $output == *"the way to release 2.0.0 leads through it"* ]]
+	ctl product target argon 2.0.0 >/dev/null
+	device_add argon-1
+	device_start argon-1 1.0.0 --fault updates-disabled
+	wait_device 20 argon-1 '.target == {"version": "1.5.0", "why": "stepping-stone", "goal": "2.0.0"}'
+	explains argon-1 "the update to 2.0.0 goes through 1.5.0"
+	[[ $(ctl device show argon-1) == *"1.5.0  on the way to 2.0.0"* ]]
+	ctl device force argon-1 >/dev/null
+	wait_device 40 argon-1 '.state == "in-sync" and .running.version == "2.0.0"'
+	cmp "$LAB/2.0.0.bin" "$LAB/argon-1/slot-active"
+	events | jq -se '[.[] | select(.topic == "spark/flash/status" and .data == "success") |
+		.version] == ["1.5.0", "2.0.0"]'
+}
+
+@test "rules: no image below the device's security counter, whoever wants it" {
+	release_add 1.1.0 --security-counter 3
+	release_add 1.2.0 --security-counter 4 --hardware argon --hardware xenon \
+		--boot-loader "postboot-emu 1"
+	ctl product target argon 1.1.0 >/dev/null
+	device_add argon-1
+	device_start argon-1 1.0.0 --security-counter 4
+	blocked argon-1 anti-rollback
+	explains argon-1 "1.1.0 has security counter 3, and the device has 4"
+	ctl device lock argon-1 1.1.0 >/dev/null
+	ctl device force argon-1 >/dev/null
+	blocked argon-1 anti-rollback
+	ctl device lock argon-1 1.2.0 >/dev/null
+	wait_device 30 argon-1 '.state == "in-sync" and .running.version == "1.2.0"'
+	[ "$(ctl -o json attempt list --device argon-1 | jq '.attempts | length')" -eq 1 ]
+}
+
+@test "rules: hardware and boot loader of a release" {
+	release_add 1.1.0 --hardware "rev b" --boot-loader "postboot-emu 1.1"
+	ctl product target argon 1.1.0 >/dev/null
+	device_add argon-1
+	device_start argon-1 1.0.0
+	blocked argon-1 hardware-mismatch
+	blocked argon-1 boot-loader-mismatch
+	explains argon-1 "1.1.0 asks for postboot-emu 1.1, and the device says postboot-emu 1"
+	[[ $(ctl release show argon 1.1.0) == *"rev b"*"postboot-emu 1.1 or newer"* ]]
+	run -1 release_add 1.2.0 --must-pass 1.2.0
+	[[ $output == *"1.2.0 is the release itself"* ]]
+	run -1 release_add 1.2.0 --must-pass 1.0.0 --must-pass 1.0.0
+	[[ $output == *"given twice"* ]]
+	run -1 release_add 1.2.0 --hardware 1 --hardware 2 --hardware 3 --hardware 4 --hardware 5 \
+		--hardware 6 --hardware 7 --hardware 8 --hardware 9
+	[[ $output == *"with 9 there are too many"* ]]
+	run -1 release_add 1.2.0 --security-counter -1
+	run -1 release_add 1.2.0 --must-pass 1 --must-pass 2 --must-pass 3 --must-pass 4 --must-pass 5
+	[[ $output == *"with 5 there are too many"* ]]
+}
+
+@test "rules: a low battery waits, and is charged" {
+	ctl product set argon min-battery-percent=50 >/dev/null
+	release_add 1.1.0
+	ctl product target argon 1.1.0 >/dev/null
+	device_add argon-1
+	device_start argon-1 1.0.0 --battery 20
+	blocked argon-1 preflight-power
+	explains argon-1 "it reports 20 %, and an update wants 50 %"
+	device_stop argon-1
+	device_start argon-1 1.0.0 --battery 90
+	wait_device 30 argon-1 '.state == "in-sync" and .running.version == "1.1.0"'
+}
+
+@test "rules: no downgrade but by a lock, which the audit log tells of" {
+	ctl product set argon allow-downgrade=0 >/dev/null
+	release_add 0.9.0
+	ctl product target argon 0.9.0 >/dev/null
+	device_add argon-1
+	device_start argon-1 1.0.0
+	blocked argon-1 downgrade
+	explains argon-1 "0.9.0 is older than 1.0.0, which it runs"
+	ctl device lock argon-1 0.9.0 >/dev/null
+	wait_device 30 argon-1 '.state == "in-sync" and .running.version == "0.9.0"'
+	ctl -o json audit list | jq -e '[.audit[] | select(.act == "device lock")] | length == 1'
+}
