@@ -83,7 +83,7 @@ enum {
 	LIMIT_DEVICE_QUEUE = 8,	   /* causes waiting for a device's commit */
 	LIMIT_DEVICE_SESSIONS = 8, /* of one identity; the oldest is closed for one more */
 
-	LIMIT_TURNS = 262144,	   /* devices that wait for a download or have one, remembered */
+	LIMIT_TURNS = 262144, /* devices that wait for a download or have one, remembered */
 	/* rollouts */
 	LIMIT_ROLLOUT_NAME = 64,  /* bytes */
 	LIMIT_ROLLOUT_WAVES = 16, /* of one rollout */

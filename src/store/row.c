@@ -240,7 +240,7 @@ int row_read_rollout(sqlite3_stmt *stmt, struct rollout *ret)
 int row_read_wave(sqlite3_stmt *stmt, struct wave *ret)
 {
 	struct wave w = {0};
-	int err = columns_read(stmt, 0, wave_columns, WAVE_COLUMN_COUNT, &w);
+	int err = columns_read(stmt, 1, wave_columns, WAVE_COLUMN_COUNT, &w);
 
 	if (!err)
 		*ret = w;

@@ -32,6 +32,7 @@ fleet_add() {
 		--psk-list "$LAB/$prefix.keys" --state "$LAB/$prefix" --hardware argon \
 		--version 1.0.0 --image "$LAB/1.0.0.bin" --interval 1 --boot-time 300 "$@" \
 		>"$LAB/$prefix.log" 2>&1 3>&- &
+	# shellcheck disable=SC2034 # lab_close uses it
 	DEVICE_PID[$prefix]=$!
 	until_true 60 fleet_there "$prefix" "$count"
 }
@@ -94,7 +95,7 @@ wave_members() {
 }
 
 @test "rollout: a bad release is halted in its first wave, and later waves never see it" {
-	fleet_add bad 20 --fault revert
+	fleet_add bad 20 --fault bootloader-reject
 	ctl rollout add argon 1.1.0 --waves 20%,100%
 	ctl rollout start argon 1.1.0
 	rollout_becomes 60 '.state == "halted" and .why == "failures"'
