@@ -236,6 +236,139 @@ int rollout_devices(struct ctl *c, const struct args *a)
 	return CTL_DONE;
 }
 
+/* ---- the dry run ---- */
+
+static void add_counts(json_t *sum, const json_t *page)
+{
+	static const char *const keys[] = {"selected", "elsewhere", "offers", "locked"};
+	json_t *all = json_object_get(sum, "blocked"), *value;
+	const char *word;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		(void)json_object_set_new(
+			sum, keys[i], json_integer(get_int(sum, keys[i]) + get_int(page, keys[i])));
+	json_object_foreach(json_object_get(page, "blocked"), word, value)
+	{
+		(void)json_object_set_new(
+			all, word, json_integer(get_int(all, word) + json_integer_value(value)));
+	}
+}
+
+/* All pages of it; NULL after a message. */
+static json_t *plan_pages(struct ctl *c, const struct args *a)
+{
+	json_t *sum = json_pack("{s:{}}", "blocked");
+	char after[160] = "";
+
+	for (;;) {
+		struct url u;
+		rollout_url(&u, a->pos[0], a->pos[1]);
+		url_segment(&u, "plan");
+		url_query(&u, "limit", "200");
+		if (after[0])
+			url_query(&u, "after", after);
+		json_t *page = ctl_get(c, &u);
+		if (page == NULL) {
+			json_decref(sum);
+			return NULL;
+		}
+		add_counts(sum, page);
+		(void)snprintf(after, sizeof(after), "%s", get_str(page, "next"));
+		json_decref(page);
+		if (!after[0])
+			return sum;
+	}
+}
+
+static json_t *plan_forecast(struct ctl *c, const struct args *a, const json_t *plan)
+{
+	int64_t members = get_int(plan, "selected") - get_int(plan, "elsewhere");
+	char text[32];
+	struct url u;
+
+	rollout_url(&u, a->pos[0], a->pos[1]);
+	url_segment(&u, "forecast");
+	(void)snprintf(text, sizeof(text), "%" PRId64, members);
+	url_query(&u, "members", text);
+	(void)snprintf(text, sizeof(text), "%" PRId64, get_int(plan, "offers"));
+	url_query(&u, "offers", text);
+	return ctl_get(c, &u);
+}
+
+static void view_plan(const struct output *o, const json_t *plan)
+{
+	static const char *const waves[] = {"WAVE",  "MEMBERS",	 "OFFERED",
+					    "BYTES", "AT LEAST", NULL};
+	static const char *const links[] = {"LINK", "ASSUMED BIT/S", "A DEVICE'S DOWNLOAD", NULL};
+	const json_t *forecast = json_object_get(plan, "forecast");
+	struct table t;
+	const char *word;
+	json_t *value;
+	size_t i;
+	char text[TEXT_SHORT];
+
+	out_printf(o,
+		   "%" PRId64 " devices are selected; %" PRId64
+		   " would be offered the release now.",
+		   get_int(plan, "selected"), get_int(plan, "offers"));
+	out_nl(o);
+	if (get_int(plan, "elsewhere") + get_int(plan, "locked") > 0) {
+		out_printf(o,
+			   "In another rollout: %" PRId64 "; locked or for development: %" PRId64
+			   ".",
+			   get_int(plan, "elsewhere"), get_int(plan, "locked"));
+		out_nl(o);
+	}
+	json_object_foreach(json_object_get(plan, "blocked"), word, value)
+	{
+		out_text(o, "  ");
+		out_cell(o, STYLE_PLAIN, word, 24);
+		out_printf(o, "%12" PRId64, (int64_t)json_integer_value(value));
+		out_nl(o);
+	}
+	out_heading(o, "Waves");
+	table_init(&t, waves);
+	json_array_foreach(json_object_get(forecast, "waves"), i, value)
+	{
+		number_cell(&t, (int64_t)i + 1);
+		number_cell(&t, get_int(value, "members"));
+		number_cell(&t, get_int(value, "offers"));
+		number_cell(&t, get_int(value, "bytes"));
+		table_cell(&t, STYLE_PLAIN, text_span(get_int(value, "seconds") * 1000, text));
+	}
+	table_print(&t, o, "");
+	out_printf(o, "In all: %" PRId64 " bytes, at least %s.", get_int(forecast, "bytes"),
+		   text_span(get_int(forecast, "seconds") * 1000, text));
+	out_nl(o);
+	out_heading(o, "Airtime");
+	table_init(&t, links);
+	json_array_foreach(json_object_get(forecast, "airtime"), i, value)
+	{
+		table_cell(&t, STYLE_PLAIN, get_str(value, "link"));
+		number_cell(&t, get_int(value, "assumed_bits_per_second"));
+		table_cell(&t, STYLE_PLAIN, text_span(get_int(value, "seconds") * 1000, text));
+	}
+	table_print(&t, o, "");
+}
+
+int rollout_plan(struct ctl *c, const struct args *a)
+{
+	json_t *plan = plan_pages(c, a);
+	json_t *forecast = plan ? plan_forecast(c, a, plan) : NULL;
+
+	if (forecast == NULL) {
+		json_decref(plan);
+		return CTL_FAILED;
+	}
+	(void)json_object_set_new(plan, "forecast", forecast);
+	if (c->out.json)
+		out_json(&c->out, plan);
+	else
+		view_plan(&c->out, plan);
+	json_decref(plan);
+	return CTL_DONE;
+}
+
 /* ---- one ---- */
 
 static void time_line(const struct output *o, const json_t *r, const char *key)

@@ -23,6 +23,7 @@ int release_remove(struct ctl *c, const struct args *a);
 int rollout_add(struct ctl *c, const struct args *a);
 int rollout_list(struct ctl *c, const struct args *a);
 int rollout_show(struct ctl *c, const struct args *a);
+int rollout_plan(struct ctl *c, const struct args *a);
 int rollout_devices(struct ctl *c, const struct args *a);
 int rollout_act(struct ctl *c, const struct args *a); /* the verb is the act */
 int rollout_remove(struct ctl *c, const struct args *a);

@@ -192,7 +192,8 @@ struct engine {
 	size_t group_count;
 	struct live **rollouts; /* the same (engine_rollout.h) */
 	size_t rollout_count;
-	size_t rollout_turn;	   /* who is looked at next */
+	size_t rollout_turn; /* who is looked at next */
+	uv_timer_t rollout_timer;
 	struct release **releases; /* by rising id; stable addresses */
 	size_t release_count;
 
@@ -448,7 +449,9 @@ void rollouts_free(struct engine *e);
 const struct rollout *rollout_of(struct engine *e, int64_t id);
 /* As engine_count_moved(), which calls it. */
 void rollouts_moved(struct engine *e, const struct update *before, const struct update *after);
+/* Each tick, and a turn of it in between while there is more to do. */
 void rollouts_tick(struct engine *e);
+void rollouts_turn(struct engine *e);
 json_t *audit_rollout(struct engine *e, const struct rollout *r);
 
 int groups_load(struct engine *e) ERR_CHECK;

@@ -11,8 +11,9 @@
 enum {
 	WALK_ROWS = 100, /* devices looked at in one step */
 	LOAD_ROWS = 500, /* members read in one step */
-	TELL_ROWS = 50,	 /* devices told in one step */
-	TURN_MS = 3,	 /* of one tick */
+	TELL_ROWS = 100, /* devices told in one tick */
+	TURN_MS = 3,	 /* of one turn of the loop */
+	AGAIN_MS = 2,	 /* until the next one, while members are being found or read */
 	JOIN_MS = 60000, /* between two looks for those who join */
 };
 
@@ -338,16 +339,40 @@ void live_step(struct engine *e, struct live *l)
 		walk_rows(e, l);
 }
 
-void rollouts_tick(struct engine *e)
+/* More that needs no commit to go on. */
+static bool has_more(const struct live *l)
+{
+	return !l->busy && (l->phase == LIVE_LOAD || l->joining ||
+			    (l->phase == LIVE_WALK && l->r.state == ROLLOUT_RUNNING));
+}
+
+static void again(uv_timer_t *timer)
+{
+	rollouts_turn(timer->data);
+}
+
+void rollouts_turn(struct engine *e)
 {
 	int64_t began_ms = clock_read().now_ms;
+	bool more = false;
 
 	for (size_t i = 0; i < e->rollout_count && !paused(e); i++) {
 		struct live *l = e->rollouts[e->rollout_turn++ % e->rollout_count];
 		live_step(e, l);
-		if (l->tell_from < l->tell_to)
-			tell_rows(e, l);
-		if (clock_read().now_ms - began_ms >= TURN_MS)
-			break; /* the others have the next turns */
+		more = more || has_more(l);
+		if (clock_read().now_ms - began_ms >= TURN_MS) {
+			more = true; /* the others have the next turns */
+			break;
+		}
 	}
+	if (more && !paused(e))
+		(void)uv_timer_start(&e->rollout_timer, again, AGAIN_MS, 0);
+}
+
+void rollouts_tick(struct engine *e)
+{
+	rollouts_turn(e);
+	for (size_t i = 0; i < e->rollout_count && !paused(e); i++)
+		if (e->rollouts[i]->tell_from < e->rollouts[i]->tell_to)
+			tell_rows(e, e->rollouts[i]);
 }

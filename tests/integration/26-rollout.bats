@@ -159,6 +159,54 @@ wave_members() {
 		and .results.updated + .results.converged == 12'
 }
 
+@test "rollout: a dry run tells whom it would reach, who is refused, and what it costs" {
+	fleet_add good 4
+	device_add argon-1
+	device_add argon-2
+	ctl device hold good-00001
+	ctl device lock good-00002 1.0.0
+	ctl rollout add argon 1.1.0 --waves 50%,100% rate=60 soak-s=60
+	ctl -o json rollout plan argon 1.1.0 >"$LAB/plan"
+	jq -e '.selected == 6 and .offers == 2 and .locked == 1 and .elsewhere == 0
+		and .blocked.held == 1 and .blocked["no-baseline"] == 2' "$LAB/plan"
+	jq -e --argjson size "$IMAGE_BYTES" '.forecast | .bytes == 2 * $size
+		and [.waves[].members] == [3, 3] and .seconds == 2 * 62
+		and ([.airtime[].link] | index("nb-iot") != null)' "$LAB/plan"
+	ctl rollout plan argon 1.1.0 | grep -x '6 devices are selected; 2 would be offered the release now.'
+	rollout_is '.state == "draft" and .members == 0'
+	[ "$(ctl -o json attempt list --open | jq '.attempts | length')" -eq 0 ]
+}
+
+# The examples of postboot-rollout(7), with what they wait for between them.
+@test "rollout: the examples of its page work" {
+	ctl product add bare >/dev/null
+	while read -r line; do
+		echo "$line"
+		[[ $line != *" next "* ]] || rollout_becomes 20 '.state == "done" or .wait == "gate"'
+		[[ $line != *" next "* ]] || rollout_is '.wait == "gate"' || continue
+		eval "${line/postbootctl/ctl}"
+	done < <(awk '/^\.Bd -literal/ { inside = 1; next } /^\.Ed/ { inside = 0 } inside' \
+		"$TOP_SRCDIR/man/postboot-rollout.7" | sed -e ':a' -e '/\\e$/N; s/\\e\n//; ta' |
+		sed 's/group=lab/online=yes/')
+	ctl -o json rollout list argon | jq -e '[.rollouts[].name] | sort == ["1.1.0", "lab"]'
+}
+
+@test "man: every setting of postboot-rollout(7) has its default and its range" {
+	sed -n '/^\.Sh SETTINGS/,/^\.Sh EXAMPLES/s/^\.It Cm \([a-z_]*\) No (\([0-9]*\) to \(.*\), default \([0-9]*\))$/\1 \4 \2 \3/p' \
+		"$TOP_SRCDIR/man/postboot-rollout.7" | sed 's/a year$/31622400/' >"$LAB/settings"
+	ctl rollout add argon 1.1.0
+	ctl -o json rollout show argon 1.1.0 | jq -r '.settings | to_entries[] | "\(.key) \(.value)"' |
+		sort >"$LAB/true"
+	diff "$LAB/true" <(cut -d ' ' -f 1,2 "$LAB/settings" | sort)
+	while read -r name _ least most; do
+		ctl rollout add argon 1.1.0 --name "a-$name" "$name=$least" >/dev/null
+		ctl rollout add argon 1.1.0 --name "b-$name" "$name=$most" >/dev/null
+		run ctl rollout add argon 1.1.0 --name "c-$name" "$name=$((most + 1))"
+		[ "$status" -ne 0 ]
+		[[ $output == *"must be a whole number from $least to $most"* ]]
+	done <"$LAB/settings"
+}
+
 @test "rollout: what is wrong is told, with the command's name" {
 	for bad in "--waves 50%" "--waves 10%,5%,100%" "--filter nonsense=1" "--filter state=held" \
 		"rate=-1" "nonsense=1" "--start-at yesterday"; do

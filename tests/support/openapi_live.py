@@ -332,6 +332,10 @@ def drive_rollouts(server):
     r = base + "/r%251"
     want(200, "GET", r)
     want(304, "GET", r, None, If_None_Match=server.headers["etag"])
+    page = want(200, "GET", r + "/plan?limit=1")
+    want(200, "GET", f"{r}/plan?after={urllib.parse.quote(page['next'])}")
+    want(200, "GET", r + "/forecast?members=100&offers=90")
+    want(400, "GET", r + "/forecast?members=1&offers=2")
     for act in ("approve", "pause", "resume", "next", "finish"):
         want(409, "POST", f"{r}/{act}")
     want(403, "POST", base + "/1/approve")  # its author
