@@ -11,6 +11,7 @@ enum {
 	LIMIT_DEVICE_ID = 64,	  /* bytes, without NUL */
 	LIMIT_PRODUCT_NAME = 64,  /* bytes */
 	LIMIT_GROUP_NAME = 64,	  /* bytes */
+	LIMIT_GROUPS = 1000,	  /* groups of all products */
 	LIMIT_TAG = 32,		  /* bytes */
 	LIMIT_TAGS = 16,	  /* tags of a device */
 	LIMIT_FILTER_VALUE = 64,  /* bytes of one condition's value */

@@ -193,6 +193,10 @@ int device_add(struct ctl *c, const struct args *a)
 	body = json_pack("{s:s,s:s}", "id", a->pos[0], "product", product);
 	if (body == NULL)
 		return ctl_fail(c, "the id or the product is not text");
+	if (args_option(a, "group") != NULL)
+		(void)json_object_set_new(body, "group", json_string(args_option(a, "group")));
+	if (args_option(a, "development") != NULL)
+		(void)json_object_set_new(body, "development", json_true());
 	int code = key_body(c, a, "plain", body);
 	if (code != CTL_DONE) {
 		json_decref(body);
@@ -212,12 +216,16 @@ static void note(const json_t *d, char dst[120])
 	const char *why =
 		strcmp(get_str(d, "state"), "waiting") == 0 ? get_str(blocked, "name") : "";
 	bool lock = get_str(d, "lock")[0] != '\0', force = get_bool(d, "force");
+	bool development = get_bool(d, "development");
 	const char *protocol = get_str(d, "protocol");
 	int used = 0;
 
 	if (protocol[0] != '\0' && strcmp(protocol, "native") != 0)
 		used = snprintf(dst, 120, "%.15s%s", protocol,
-				lock || force || hold[0] || why[0] ? ", " : "");
+				development || lock || force || hold[0] || why[0] ? ", " : "");
+	if (development)
+		used += snprintf(dst + used, 120 - (size_t)used, "development%s",
+				 lock || force || hold[0] || why[0] ? ", " : "");
 	(void)snprintf(dst + used, 120 - (size_t)used, "%s%s%s%s%s%.64s", lock ? "locked" : "",
 		       lock && force ? ", " : "", force ? "forced" : "",
 		       (lock || force) && (hold[0] || why[0]) ? ", " : "", hold[0] ? "held: " : "",
@@ -372,11 +380,32 @@ int device_lock(struct ctl *c, const struct args *a)
 		      done);
 }
 
+int device_group(struct ctl *c, const struct args *a)
+{
+	bool none = strcmp(a->pos[1], "none") == 0;
+	struct url u;
+	char done[120];
+
+	url_device(&u, a->pos[0]);
+	url_segment(&u, "group");
+	if (none)
+		(void)snprintf(done, sizeof(done), "is in no group");
+	else
+		(void)snprintf(done, sizeof(done), "is in group %.64s", a->pos[1]);
+	return finish(
+		c,
+		ctl_call(c, "POST", &u,
+			 json_pack("{s:o}", "group", none ? json_null() : json_string(a->pos[1]))),
+		done, done);
+}
+
 int device_act(struct ctl *c, const struct args *a)
 {
 	static const struct {
 		const char *verb, *done, *idle;
 	} acts[] = {
+		{"development", "is a development device", "was a development device already"},
+		{"production", "is no longer a development device", "was no development device"},
 		{"unlock", "is no longer locked", "was not locked"},
 		{"force", "is forced", "is forced"},
 		{"unforce", "is no longer forced", "was not forced"},

@@ -28,10 +28,18 @@ int rollout_devices(struct ctl *c, const struct args *a);
 int rollout_act(struct ctl *c, const struct args *a); /* the verb is the act */
 int rollout_remove(struct ctl *c, const struct args *a);
 
+int group_add(struct ctl *c, const struct args *a);
+int group_list(struct ctl *c, const struct args *a);
+int group_show(struct ctl *c, const struct args *a);
+int group_set(struct ctl *c, const struct args *a);
+int group_target(struct ctl *c, const struct args *a);
+int group_remove(struct ctl *c, const struct args *a);
+
 int device_add(struct ctl *c, const struct args *a);
 int device_list(struct ctl *c, const struct args *a);
 int device_show(struct ctl *c, const struct args *a);
 int device_key(struct ctl *c, const struct args *a);
+int device_group(struct ctl *c, const struct args *a);
 int device_lock(struct ctl *c, const struct args *a);
 int device_act(struct ctl *c, const struct args *a); /* the verb is the act */
 int device_remove(struct ctl *c, const struct args *a);

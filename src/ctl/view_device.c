@@ -47,6 +47,7 @@ static void versions(const struct output *o, const json_t *d)
 		     *target = json_object_get(d, "target");
 	const json_t *confirmed = json_object_get(running, "confirmed");
 	const char *version = get_str(running, "version"), *digest = get_str(running, "digest");
+	const char *why = get_str(target, "why");
 
 	view_label(o, "runs");
 	if (running == NULL) {
@@ -64,15 +65,16 @@ static void versions(const struct output *o, const json_t *d)
 	out_nl(o);
 	view_label(o, "should run");
 	if (target == NULL)
-		out_text(o, "nothing in particular: neither a lock nor a product target");
+		out_text(o, get_bool(d, "development")
+				    ? "nothing in particular: a development device without a lock"
+				    : "nothing in particular: neither a lock nor a product target");
 	else if (get_str(target, "goal")[0] != '\0')
 		out_printf(o, "%s  on the way to %s", get_str(target, "version"),
 			   get_str(target, "goal"));
+	else if (strcmp(why, "lock") == 0)
+		out_printf(o, "%s  because it is locked to it", get_str(target, "version"));
 	else
-		out_printf(o, "%s  %s", get_str(target, "version"),
-			   strcmp(get_str(target, "why"), "lock") == 0
-				   ? "because it is locked to it"
-				   : "because it is the product's target");
+		out_printf(o, "%s  because it is the %s's target", get_str(target, "version"), why);
 	out_nl(o);
 }
 
@@ -83,6 +85,20 @@ static void revision(const struct output *o, const json_t *d)
 	view_label(o, "revision");
 	out_printf(o, "%" PRId64, get_int(d, "rev"));
 	out_nl(o);
+}
+
+static void place(const struct output *o, const json_t *d)
+{
+	if (get_str(d, "group")[0] != '\0') {
+		view_label(o, "group");
+		out_text(o, get_str(d, "group"));
+		out_nl(o);
+	}
+	if (get_bool(d, "development")) {
+		view_label(o, "development");
+		out_text(o, "only a lock reaches it");
+		out_nl(o);
+	}
 }
 
 static void operator_acts(const struct output *o, const json_t *d)
@@ -258,6 +274,7 @@ void view_device(const struct output *o, const json_t *d)
 	out_nl(o);
 	out_nl(o);
 	versions(o, d);
+	place(o, d);
 	revision(o, d);
 	operator_acts(o, d);
 	contact(o, d);

@@ -189,9 +189,11 @@ void devices_add(struct request *rq)
 	struct psk psk = {0};
 
 	report_init(&d.report);
-	if (!body_keys(rq, rq->json, "", " id product psk psk_generate certificate plain ") ||
+	if (!body_keys(rq, rq->json, "",
+		       " id product group development psk psk_generate certificate plain ") ||
 	    !body_text(rq, "id", true, &id) || !check_name(rq, "id", id, LIMIT_DEVICE_ID) ||
 	    !body_text(rq, "product", true, &product) || !find_product(rq, product, &p) ||
+	    !body_group(rq, &p, &d.group) || !body_flag(rq, "development", &d.development) ||
 	    !device_is_new(rq, id))
 		return;
 	(void)buf_copy_str(d.id, sizeof(d.id), id);

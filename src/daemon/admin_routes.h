@@ -27,6 +27,8 @@ route_fn rollouts_list, rollouts_add, rollout_get, rollout_remove, rollout_membe
 route_fn rollout_plan_get, rollout_forecast_get;
 route_fn rollout_approve, rollout_start, rollout_pause, rollout_resume, rollout_next_wave;
 route_fn rollout_finish, rollout_abort;
+route_fn groups_list, groups_add, group_get, group_patch, group_remove, group_target;
+route_fn device_group, device_development, device_production;
 route_fn attempts_list, attempt_get, attempt_cancel;
 route_fn events_get;
 route_fn backup_make;
@@ -40,6 +42,8 @@ void release_upload_free(struct release_upload *up);  /* NULL is fine */
 /* Answers with the row named by rq, as it is now; `status` 201 adds its Location. */
 void reply_device(struct request *rq, unsigned status, const char *id);
 void reply_attempt(struct request *rq, uint64_t id);
+/* "group" of the body, by name, in the product: its id, 0 if none is given. */
+bool body_group(struct request *rq, const struct product *p, int64_t *ret_group);
 /* A name as one segment of a path. dst: 3 bytes for each of the name's, and 1. */
 char *percent_encode(const char *name, char *dst, size_t cap);
 /* The diagnoses of an attempt, open or closed; none if they cannot be read. */

@@ -94,6 +94,20 @@ void engine_product_ca(struct engine *e, const struct actor *by, const char *pro
 /* version "": no target. */
 void engine_product_target(struct engine *e, const struct actor *by, const char *product,
 			   const char *version, engine_done *done, void *ctx);
+struct group_name {
+	const char *product, *group;
+};
+/* version "": no target of its own. */
+void engine_group_add(struct engine *e, const struct actor *by, const struct group_name *which,
+		      const char *version, engine_done *done, void *ctx);
+/* Takes the name of `to`. */
+void engine_group_set(struct engine *e, const struct actor *by, const struct group_name *which,
+		      const struct device_group *to, engine_done *done, void *ctx);
+void engine_group_target(struct engine *e, const struct actor *by, const struct group_name *which,
+			 const char *version, engine_done *done, void *ctx);
+/* ERR_BUSY while devices are in it. */
+void engine_group_remove(struct engine *e, const struct actor *by, const struct group_name *which,
+			 engine_done *done, void *ctx);
 /* The image file is in `images` already. ERR_EXIST if the label is taken. */
 void engine_release_add(struct engine *e, const struct actor *by, const struct release *r,
 			engine_done *done, void *ctx);
@@ -128,6 +142,11 @@ void engine_device_act(struct engine *e, const struct actor *by, const char *id,
 /* version "": unlock. */
 void engine_device_lock(struct engine *e, const struct actor *by, const char *id,
 			const char *version, engine_done *done, void *ctx);
+/* name "": out of its group. */
+void engine_device_group(struct engine *e, const struct actor *by, const char *id, const char *name,
+			 engine_done *done, void *ctx);
+void engine_device_development(struct engine *e, const struct actor *by, const char *id, bool on,
+			       engine_done *done, void *ctx);
 /* A verified attempt is cancelled at the gate: done at once, closed later. */
 void engine_attempt_cancel(struct engine *e, const struct actor *by, uint64_t attempt,
 			   engine_done *done, void *ctx);
@@ -213,6 +232,15 @@ int engine_rollout_forecast(struct engine *e, const char *product, const char *n
 			    struct rollout_forecast *ret) ERR_CHECK;
 /* In a fixed order; false beyond the last. */
 bool engine_rollout_at(struct engine *e, size_t index, struct engine_rollout *ret);
+
+struct engine_group {
+	struct device_group group;
+	uint64_t devices; /* in it */
+};
+/* In a fixed order (of their ids); NULL beyond the last. */
+const struct engine_group *engine_group_at(const struct engine *e, size_t index);
+const struct engine_group *engine_group_named(struct engine *e, const char *product,
+					      const char *name);
 
 /* When the keys were set, by slot; 0: there is none. */
 int engine_device_keys(struct engine *e, const char *id, int64_t ret_set_ms[KEY_SLOTS]) ERR_CHECK;

@@ -44,6 +44,10 @@ void act_submit(struct act *act, act_put *put, const void *what, json_t *before,
 void act_submit_change(struct act *act, act_put *put, const void *what, json_t *before,
 		       json_t *after);
 
+/* Submits the job; `arg` is that of update_operator(). */
+void act_on_device(struct engine *e, const struct actor *by, const char *id, enum operator_act act,
+		   int64_t arg, engine_done *done, void *ctx);
+
 void act_answer(engine_done *done, void *ctx, int err, const char *why);
 void act_answer_unchanged(engine_done *done, void *ctx);
 extern const char act_stale_why[];

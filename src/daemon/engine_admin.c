@@ -65,6 +65,7 @@ static int adopt_device(struct act *act, const struct store_result *result)
 {
 	(void)result;
 	act->e->stats.devices++;
+	group_count_moved(act->e, 0, act->group.id);
 	engine_count_protocol(act->e, "")->devices++;
 	return 0;
 }
@@ -336,8 +337,11 @@ void engine_device_add(struct engine *e, const struct actor *by, const struct de
 	const char *why = NULL;
 	int err = 0;
 
-	if (!catalog_product(e, d->product)) {
-		act_answer(done, ctx, ERR_NOENT, "no such product");
+	const struct device_group *g = group_of(e, d->group);
+
+	if (!catalog_product(e, d->product) || (d->group && (!g || g->product != d->product))) {
+		act_answer(done, ctx, ERR_NOENT,
+			   d->group ? "the product has no such group" : "no such product");
 		return;
 	}
 	put.device.rev = 0;
@@ -352,6 +356,7 @@ void engine_device_add(struct engine *e, const struct actor *by, const struct de
 	}
 	act = act_new(e, adopt_device, "device add", by, done, ctx);
 	if (act) {
+		act->group.id = d->group;
 		act_object(act, d->id, "");
 		act_submit(act, put_device, &put, json_null(), audit_device(e, &put.device, NULL));
 	}
@@ -409,6 +414,12 @@ static void device_act(struct engine *e, const struct actor *by, const char *id,
 	if (job_submit(job))
 		act_answer(done, ctx, ERR_BUSY,
 			   "too many requests for this device wait; try again");
+}
+
+void act_on_device(struct engine *e, const struct actor *by, const char *id, enum operator_act act,
+		   int64_t arg, engine_done *done, void *ctx)
+{
+	device_act(e, by, id, act, arg, 0, done, ctx);
 }
 
 void engine_device_remove(struct engine *e, const struct actor *by, const char *id,

@@ -67,6 +67,7 @@ void engine_count_moved(struct engine *e, const struct update *before, const str
 		(uint64_t)(after && is_held(&after->device)) - (uint64_t)is_held(&before->device);
 	st->disabled += (uint64_t)(after && after->device.disabled_ms) -
 			(uint64_t)(before->device.disabled_ms != 0);
+	group_count_moved(e, before->device.group, after ? after->device.group : 0);
 	if (before->has_attempt)
 		st->open[before->attempt.state]--;
 	if (after && after->has_attempt)

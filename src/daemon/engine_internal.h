@@ -188,7 +188,7 @@ struct engine {
 
 	struct product **products; /* stable addresses */
 	size_t product_count;
-	struct device_group **groups; /* by rising id; stable addresses */
+	struct engine_group **groups; /* by rising id; stable addresses */
 	size_t group_count;
 	struct live **rollouts; /* the same (engine_rollout.h) */
 	size_t rollout_count;
@@ -404,6 +404,7 @@ int64_t pace_share_now(const struct engine *e);
  * about, never a key; new references, NULL without memory. */
 json_t *audit_product(struct engine *e, const struct product *p);
 json_t *audit_release(const struct release *r);
+json_t *audit_group(struct engine *e, const struct device_group *g);
 json_t *audit_device(struct engine *e, const struct device *d, const struct attempt *open);
 json_t *audit_attempt(const struct attempt *a);
 /* Removes from both what is equal; true if something is left. */
@@ -461,6 +462,8 @@ void group_drop(struct engine *e, int64_t id);
 /* NULL: there is none, as for id 0. */
 struct device_group *group_of(struct engine *e, int64_t id);
 struct device_group *group_named(struct engine *e, int64_t product, const char *name);
+/* A device has come into one and left another; 0: none. */
+void group_count_moved(struct engine *e, int64_t from, int64_t to);
 
 /* engine_timer.c */
 int timer_start(struct engine *e) ERR_CHECK;

@@ -167,6 +167,19 @@ void view_put_requires(json_t **o, const struct requires *q)
 		json_decref(all);
 }
 
+json_t *view_group(const struct engine_group *g, const char *product, const char *target)
+{
+	json_t *o = json_object();
+
+	view_put_text(&o, "product", product);
+	view_put_text(&o, "name", g->group.name);
+	view_put_text(&o, "target", target);
+	view_put(&o, "devices", json_integer((json_int_t)g->devices));
+	view_put(&o, "rev", json_integer(g->group.rev));
+	view_put_time(&o, "created", g->group.created_ms);
+	return o;
+}
+
 json_t *view_release(const struct release *r, const char *product, bool target)
 {
 	json_t *o = json_object();

@@ -108,6 +108,7 @@ struct view_facts {
 };
 void view_facts_tell(void *facts, const char *name, const char *value);
 /* "in-sync", "updating", "waiting", "held", "new" or "no-target" */
+json_t *view_group(const struct engine_group *g, const char *product, const char *target);
 const char *view_device_state(const struct engine_device *now);
 extern const char *const view_device_states[]; /* all of them; ends with NULL */
 extern const char *const view_capabilities[];  /* the same */

@@ -66,8 +66,9 @@ static size_t say_name(struct buf *b, const char *at, const char *id, const char
 static bool is_command(const char *at)
 {
 	return starts_with(at, "device force ") || starts_with(at, "device unhold ") ||
-	       starts_with(at, "device lock ") || starts_with(at, "device enable ") ||
-	       starts_with(at, "product target ") || starts_with(at, "product set ");
+	       starts_with(at, "device lock ") || starts_with(at, "device production ") ||
+	       starts_with(at, "device enable ") || starts_with(at, "product target ") ||
+	       starts_with(at, "product set ");
 }
 
 void view_say_advice(struct buf *b, const char *advice, const char *id, const char *product)
@@ -108,6 +109,9 @@ void view_say_clear(struct buf *b, enum block block, const struct engine_device 
 		view_say(b, "wait until %s", view_when(now->plan.clear_at_ms, when));
 	else if (block == BLOCK_ROLLOUT_PAUSED || block == BLOCK_WAVE)
 		view_say_rollout_clear(b, block, now);
+	else if (block == BLOCK_NO_TARGET && d->development)
+		view_say_advice(b, "device lock ID VERSION, or device production ID", d->id,
+				now->product.name);
 	else
 		view_say_advice(b, block_clear(block), d->id, now->product.name);
 	if ((forcible & 1u << block) && d->hold == HOLD_NONE && !d->force)

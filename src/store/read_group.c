@@ -30,3 +30,14 @@ int store_devices_in_group(struct store *s, int64_t group, const char *after_id,
 	reading_int(&q, limit);
 	return reading_devices(&q, row, ctx);
 }
+
+int store_group_counts(struct store *s, store_group_count *row, void *ctx)
+{
+	struct reading q = reading_new(s, STMT_GROUP_COUNTS);
+	int found;
+
+	while ((found = reading_step(&q)) > 0)
+		row(ctx, sqlite3_column_int64(q.stmt, 0),
+		    (uint64_t)sqlite3_column_int64(q.stmt, 1));
+	return reading_end(&q, found < 0 ? found : 0);
+}

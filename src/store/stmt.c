@@ -211,6 +211,10 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"SELECT protocol, COUNT(*) FROM device INDEXED BY device_by_protocol "
 		"GROUP BY protocol"),
 
+	READ(STMT_GROUP_COUNTS, /* the same, of an index */
+		"SELECT group_id, COUNT(*) FROM device INDEXED BY device_by_group "
+		"WHERE group_id IS NOT NULL GROUP BY group_id"),
+
 	READ(STMT_PRODUCTS, PRODUCT_SELECT "WHERE name > ? ORDER BY name LIMIT ?"),
 	READ(STMT_GROUPS, GROUP_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),
 	READ(STMT_ROLLOUTS, ROLLOUT_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),

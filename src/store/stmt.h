@@ -87,6 +87,7 @@ enum stmt_id {
 	STMT_COUNTS,
 	STMT_OPEN_STATES,
 	STMT_PROTOCOLS,
+	STMT_GROUP_COUNTS,
 	/* reading many */
 	STMT_PRODUCTS,
 	STMT_GROUPS,

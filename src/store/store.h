@@ -362,6 +362,9 @@ int store_counts(struct store *s, struct store_counts *ret) ERR_CHECK;
 /* Devices by protocol, "" those of which it is not known; looks at all of them. */
 typedef void store_protocol_row(void *ctx, const char *protocol, uint64_t devices);
 int store_protocols(struct store *s, store_protocol_row *row, void *ctx) ERR_CHECK;
+/* Devices by group; looks at all that are in one. */
+typedef void store_group_count(void *ctx, int64_t group, uint64_t devices);
+int store_group_counts(struct store *s, store_group_count *row, void *ctx) ERR_CHECK;
 /* Open attempts by state; looks at all of them. */
 int store_open_states(struct store *s, uint64_t ret_counts[ATTEMPT_STATE_COUNT]) ERR_CHECK;
 

@@ -190,7 +190,10 @@ static int write_device(struct db *db, const struct device *d)
 		err = row_bind_device_fixed(stmt, 3, d, &next);
 	if (!err)
 		err = row_bind_device(stmt, next, d, packed, &next);
-	return err ? err : db_run(db, STMT_DEVICE_INSERT, NULL);
+	if (err)
+		return err;
+	err = db_run(db, STMT_DEVICE_INSERT, NULL);
+	return refers(db, STMT_DEVICE_INSERT, err, ERR_CONFLICT, "what it refers to is gone");
 }
 
 static int write_device_delete(struct db *db, const struct op_device_delete *op)

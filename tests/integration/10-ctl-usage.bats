@@ -89,7 +89,7 @@ usage_error() { # WORD... : exit 2, nothing on stdout, the usage on stderr
 	awk 'length > 80 { print; wide = 1 } END { exit wide }' "$BATS_TEST_TMPDIR/help"
 	# an option and its value, and a choice, stay together
 	run "$POSTBOOTCTL" help device add
-	[ "${lines[0]}" = "usage: postbootctl device add ID --product P" ]
+	[ "${lines[0]}" = "usage: postbootctl device add ID --product P [--group G] [--development]" ]
 	[ "${lines[1]}" = "        [--psk-file F | --psk-generate [--psk-out F] | --certificate | --plain]" ]
 }
 

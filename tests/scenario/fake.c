@@ -7,6 +7,8 @@
 #include "base/clock.h"
 
 struct fake_reply fake_reply;
+void (*fake_on_reply)(struct net_exchange exchange, const struct net_reply *reply);
+bool (*fake_on_ring)(struct net_peer *peer);
 int64_t fake_wall_ms = 1700000000000;
 int64_t fake_now_ms = 1000000;
 
@@ -24,9 +26,12 @@ char *clock_format(int64_t wall_ms, char dst[25])
 void net_reply(struct net *net, struct net_exchange exchange, const struct net_reply *reply)
 {
 	(void)net;
-	(void)exchange;
 	if (fake_reply.muted)
 		return;
+	if (fake_on_reply) {
+		fake_on_reply(exchange, reply);
+		return;
+	}
 	size_t used = strlen(fake_reply.codes);
 	(void)snprintf(fake_reply.codes + used, sizeof(fake_reply.codes) - used, "%s%u.%02u",
 		       used ? " " : "", (unsigned)reply->code >> 5, (unsigned)reply->code & 31u);
@@ -47,7 +52,7 @@ unsigned net_notify(struct net *net, struct net_peer *peer, uint32_t tag,
 	(void)tag;
 	(void)reply;
 	peer->rings++;
-	return 1;
+	return !fake_on_ring || fake_on_ring(peer);
 }
 
 unsigned net_block_szx(const struct net_peer *peer, const struct net_request *request)

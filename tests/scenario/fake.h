@@ -39,6 +39,9 @@ struct fake_reply {
 };
 
 extern struct fake_reply fake_reply;
+/* NULL, or told of each answer, and of each ring: whether the peer listens. */
+extern void (*fake_on_reply)(struct net_exchange exchange, const struct net_reply *reply);
+extern bool (*fake_on_ring)(struct net_peer *peer);
 extern int64_t fake_wall_ms; /* both clocks; they may be set apart */
 extern int64_t fake_now_ms;
 

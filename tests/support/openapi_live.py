@@ -312,6 +312,31 @@ def drive_products(server):
     want(200, "PUT", "/v1/products/p%251/target", {"version": None})
     want(404, "PUT", "/v1/products/p%251/target", {"version": "9"})
     want(204, "DELETE", add + "/2")
+    groups = "/v1/products/p%251/groups"
+    want(201, "POST", groups, {"name": "g%1", "version": "1"})
+    want(201, "POST", groups, {"name": "g2", "version": None})
+    want(409, "POST", groups, {"name": "g2"})
+    for bad in ({}, {"name": "none"}, {"name": "a b"}, {"name": "x", "version": 1}, {"x": 1}):
+        want(400, "POST", groups, bad)
+    want(404, "POST", groups, {"name": "g3", "version": "9"})
+    want(409, "DELETE", add + "/1")
+    group = groups + "/g%251"
+    want(200, "GET", group)
+    want(304, "GET", group, None, If_None_Match=server.headers["etag"])
+    want(200, "GET", groups)
+    page = want(200, "GET", "/v1/groups?limit=1")
+    want(200, "GET", f"/v1/groups?after={page['next']}")
+    want(200, "GET", f"{groups}?after={page['next']}&limit=1")
+    for method, path, body in (("PATCH", group, {"name": "g3"}), ("DELETE", group, None),
+                               ("PUT", group + "/target", {"version": None})):
+        want(412, method, path, body, If_Match='"9999-0"')
+    want(409, "PATCH", group, {"name": "g2"})
+    want(200, "PATCH", group, {"name": "g3"})
+    want(200, "PATCH", groups + "/g3", {"name": "g%1"})
+    want(404, "PUT", group + "/target", {"version": "9"})
+    want(200, "PUT", group + "/target", {"version": None})
+    want(200, "PUT", group + "/target", {"version": "1"})
+    want(204, "DELETE", groups + "/g2")
 
 
 def drive_rollouts(server):
@@ -377,6 +402,8 @@ def drive_tags(server, ids):
         "/v1/products/p%251/releases/t": [("DELETE", "", None)],
         f"/v1/devices/{ids[0]}": [("POST", "/unlock", None), ("POST", "/force", None),
                                   ("POST", "/unforce", None), ("POST", "/hold", None),
+                                  ("POST", "/group", {"group": None}),
+                                  ("POST", "/development", None), ("POST", "/production", None),
                                   ("POST", "/unhold", None), ("DELETE", "", None),
                                   ("POST", "/disable", None), ("POST", "/enable", None),
                                   ("POST", "/certificate", None),
@@ -421,7 +448,12 @@ def drive_devices(server, ids):
     want(409, "POST", "/v1/devices", {"id": "d4", "product": "p%1", "psk": "0A" * 16})
     want(404, "POST", "/v1/devices", {"id": "d4", "product": "none", "plain": True})
     want(400, "POST", "/v1/devices", {"id": "d4", "product": "p%1"})
+    want(201, "POST", "/v1/devices", {"id": "dg", "product": "p%1", "plain": True, "group": "g%1", "development": True})
+    want(404, "POST", "/v1/devices", {"id": "d4", "product": "p%1", "plain": True, "group": "none"})
+    want(409, "DELETE", "/v1/products/p%251/groups/g%251")
     one = "/v1/devices/d%251"
+    want(404, "POST", one + "/group", {"group": "g9"})
+    want(400, "POST", one + "/group", {"group": 1})
     want(200, "POST", one + "/key", {"psk_generate": True})
     want(200, "POST", one + "/key", {"psk": "0b" * 16})
     want(409, "POST", one + "/key", {"psk": "0a" * 16})
@@ -432,8 +464,10 @@ def drive_devices(server, ids):
     want(200, "DELETE", one + "/key")
     want(409, "DELETE", "/v1/devices/d3/key")
     for act in ("lock", "force", "hold", "hold", "unhold", "unhold", "unforce", "unforce", "unlock", "unlock",
-                "disable", "disable", "enable", "enable", "certificate", "certificate"):
-        want(200, "POST", f"{one}/{act}", {"version": "1"} if act == "lock" else None)
+                "disable", "disable", "enable", "enable", "certificate", "certificate",
+                "group", "group", "development", "development", "production", "production"):
+        body = {"version": "1"} if act == "lock" else {"group": "g%1"} if act == "group" else None
+        want(200, "POST", f"{one}/{act}", body)
         want(200, "GET", one)
         want(200, "GET", one + "/explain")
         want(200, "GET", "/v1/devices?product=p%251")
@@ -535,6 +569,7 @@ def drive_events(server, ids):
 NOT_DRIVEN = {"403": None, "503": None, "507": None}  # 403: tests/integration has viewers
 # A device's queue that is full; rows that change between two steps of one act.
 NOT_DRIVEN["409"] = {
+    "setGroupTarget", "moveDevice", "developDevice", "produceDevice",
     "changeProduct", "setTarget", "removeDevice", "lockDevice", "unlockDevice", "forceDevice",
     "unforceDevice", "holdDevice", "unholdDevice", "disableDevice", "enableDevice",
     "certifyDevice", "makeBackup",

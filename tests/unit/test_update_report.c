@@ -268,6 +268,56 @@ static void test_report_without_digest_is_a_standard_success(void **state)
 	assert_int_equal(world_out.closed.grade, GRADE_STANDARD);
 }
 
+static void test_report_in_a_crowd_spreads_the_next_check_in_over_the_interval(void **state)
+{
+	BEGIN;
+	int64_t least = INT64_MAX, most = 0;
+
+	world_go(&w, ATTEMPT_APPLYING);
+	world_boot(&w, IMAGE_TARGET);
+	assert_verdict(VERDICT_UPDATED);
+	policy()->check_in_s = 1000;
+	for (int i = 0; i < 2000; i++) {
+		w.u.crowd = i >= 1000;
+		world_again(&w, IMAGE_TARGET);
+		int64_t s = world_out.directive.next_check_in_s;
+		if (!w.u.crowd) {
+			assert_in_range(s, 900, 1100);
+			continue;
+		}
+		assert_in_range(s, 1, 1100);
+		least = s < least ? s : least;
+		most = s > most ? s : most;
+	}
+	assert_in_range(least, 1, 50);
+	assert_in_range(most, 1050, 1100);
+	policy()->check_in_s = 30; /* so short that it does not matter */
+	world_again(&w, IMAGE_TARGET);
+	assert_in_range(world_out.directive.next_check_in_s, 27, 33);
+}
+
+static void test_report_without_a_token_is_told_when_to_come_and_nothing_else(void **state)
+{
+	BEGIN;
+	w.u.admission = (struct admission){.full = true, .again_s = 77};
+	world_boot(&w, IMAGE_BASE);
+	assert_false(w.u.has_attempt);
+	assert_true(world_out.turned_away);
+	assert_int_equal(world_out.directive.action, DIRECTIVE_NONE);
+	assert_int_equal(world_out.directive.retry_after_s, 77);
+	assert_int_equal(w.u.device.backoff_count, 0);
+	assert_int_equal(w.u.device.retry_at_ms, 0);
+	assert_false(w.u.device.pending_told);
+	world_again(&w, IMAGE_BASE); /* again, and not even a row has to be written for it */
+	assert_true(world_out.turned_away);
+	assert_false(world_out.device_changed);
+	assert_int_equal(world_out.event_count, 0);
+	w.u.admission = (struct admission){0};
+	world_again(&w, IMAGE_BASE);
+	assert_true(w.u.has_attempt);
+	assert_false(world_out.turned_away);
+}
+
 static void test_report_digest_withheld_after_the_update_is_unproven(void **state)
 {
 	BEGIN;
@@ -428,6 +478,8 @@ int main(void)
 		T(count_that_fell_is_weak),
 		T(count_that_fell_before_applying_is_forgotten),
 		T(without_digest_is_a_standard_success),
+		T(in_a_crowd_spreads_the_next_check_in_over_the_interval),
+		T(without_a_token_is_told_when_to_come_and_nothing_else),
 		T(digest_withheld_after_the_update_is_unproven),
 		T(digest_of_unknown_kind_is_neither_mismatch_nor_proof),
 		T(unconfirmed_waits_and_then_is_not_confirmed),

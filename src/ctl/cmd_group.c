@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/commands.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/table.h"
+#include "ctl/view.h"
+
+static void url_groups(struct url *u, const char *product)
+{
+	url_init(u, "/v1/products");
+	url_segment(u, product);
+	url_segment(u, "groups");
+}
+
+static void url_group(struct url *u, const struct args *a)
+{
+	url_groups(u, a->pos[0]);
+	url_segment(u, a->pos[1]);
+}
+
+static int finish(struct ctl *c, json_t *g, const char *done)
+{
+	if (g == NULL)
+		return CTL_FAILED;
+	if (c->out.json) {
+		out_json(&c->out, g);
+	} else {
+		const char *target = get_str(g, "target");
+
+		out_printf(&c->out, "Group %s of product %s %s; target %s.", get_str(g, "name"),
+			   get_str(g, "product"), done, target[0] ? target : "the product's");
+		out_nl(&c->out);
+	}
+	json_decref(g);
+	return CTL_DONE;
+}
+
+int group_add(struct ctl *c, const struct args *a)
+{
+	const char *target = args_option(a, "target");
+	json_t *body = json_pack("{s:s}", "name", a->pos[1]);
+	struct url u;
+
+	if (body == NULL)
+		return ctl_fail(c, "the name is not text");
+	if (target != NULL)
+		(void)json_object_set_new(body, "version", json_string(target));
+	url_groups(&u, a->pos[0]);
+	return finish(c, ctl_call(c, "POST", &u, body), "created");
+}
+
+int group_set(struct ctl *c, const struct args *a)
+{
+	static const char key[] = "name=";
+	size_t len = strlen(key);
+	struct url u;
+
+	if (strncmp(a->pos[2], key, len) != 0)
+		return ctl_usage(c, "\"%s\" is not name=NEW", a->pos[2]);
+	url_group(&u, a);
+	return finish(c, ctl_call(c, "PATCH", &u, json_pack("{s:s}", "name", a->pos[2] + len)),
+		      "changed");
+}
+
+int group_target(struct ctl *c, const struct args *a)
+{
+	bool none = strcmp(a->pos[2], "none") == 0;
+	struct url u;
+
+	url_group(&u, a);
+	url_segment(&u, "target");
+	return finish(c,
+		      ctl_call(c, "PUT", &u,
+			       json_pack("{s:o}", "version",
+					 none ? json_null() : json_string(a->pos[2]))),
+		      "changed");
+}
+
+int group_remove(struct ctl *c, const struct args *a)
+{
+	struct url u;
+	json_t *g;
+
+	url_group(&u, a);
+	g = ctl_call(c, "DELETE", &u, NULL);
+	if (g == NULL)
+		return CTL_FAILED;
+	json_decref(g);
+	if (c->out.json) {
+		g = json_pack("{s:b,s:s,s:s}", "removed", 1, "product", a->pos[0], "group",
+			      a->pos[1]);
+		out_json(&c->out, g);
+		json_decref(g);
+	} else {
+		out_printf(&c->out, "Group %s of product %s removed.", a->pos[1], a->pos[0]);
+		out_nl(&c->out);
+	}
+	return CTL_DONE;
+}
+
+static void view_group(const struct output *o, const json_t *g)
+{
+	const char *target = get_str(g, "target");
+	int64_t created = get_time(g, "created");
+	char when[32], ago[64];
+
+	out_style(o, STYLE_BOLD);
+	out_printf(o, "Group %s of product %s", get_str(g, "name"), get_str(g, "product"));
+	out_style(o, STYLE_PLAIN);
+	out_nl(o);
+	view_label(o, "target");
+	out_text(o, target[0] ? target : "none of its own: that of the product");
+	out_nl(o);
+	view_label(o, "devices");
+	out_printf(o, "%" PRId64, get_int(g, "devices"));
+	out_nl(o);
+	view_label(o, "created");
+	out_printf(o, "%s, %s", out_when(created, when), out_ago(o, created, ago));
+	out_nl(o);
+	view_label(o, "revision");
+	out_printf(o, "%" PRId64, get_int(g, "rev"));
+	out_nl(o);
+}
+
+int group_show(struct ctl *c, const struct args *a)
+{
+	struct url u;
+	json_t *g;
+
+	url_group(&u, a);
+	g = ctl_get(c, &u);
+	if (g == NULL)
+		return CTL_FAILED;
+	if (c->out.json)
+		out_json(&c->out, g);
+	else
+		view_group(&c->out, g);
+	json_decref(g);
+	return CTL_DONE;
+}
+
+int group_list(struct ctl *c, const struct args *a)
+{
+	static const char *const heads[] = {"PRODUCT", "GROUP",	  "TARGET",
+					    "DEVICES", "CREATED", NULL};
+	struct table t;
+	struct url u;
+	json_t *list, *g;
+	size_t i;
+	char ago[64], count[24];
+
+	if (a->count > 0)
+		url_groups(&u, a->pos[0]);
+	else
+		url_init(&u, "/v1/groups");
+	list = ctl_list(c, &u, "groups", "after", 0);
+	if (list == NULL)
+		return CTL_FAILED;
+	if (c->out.json) {
+		out_json(&c->out, list);
+		json_decref(list);
+		return CTL_DONE;
+	}
+	table_init(&t, heads);
+	json_array_foreach(json_object_get(list, "groups"), i, g)
+	{
+		const char *target = get_str(g, "target");
+
+		(void)snprintf(count, sizeof(count), "%" PRId64, get_int(g, "devices"));
+		table_cell(&t, STYLE_PLAIN, get_str(g, "product"));
+		table_cell(&t, STYLE_BOLD, get_str(g, "name"));
+		table_cell(&t, target[0] ? STYLE_PLAIN : STYLE_DIM,
+			   target[0] ? target : "the product's");
+		table_cell(&t, STYLE_PLAIN, count);
+		table_cell(&t, STYLE_DIM, out_ago(&c->out, get_time(g, "created"), ago));
+	}
+	table_print(&t, &c->out, "No groups yet: postbootctl group add PRODUCT GROUP");
+	json_decref(list);
+	return CTL_DONE;
+}
