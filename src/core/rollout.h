@@ -220,7 +220,7 @@ int64_t rollout_wave_size(const struct rollout *r, unsigned wave, int64_t member
 /* Thousandths of a device a minute, at a time; 0: a wave at once. */
 int64_t rollout_rate(const struct rollout *r, int64_t now_ms);
 
-/* An operator's act. ERR_BUSY: not in this state, ERR_DENIED: not by him; ret_why says so. `c` for
+/* An operator's act. ERR_BUSY: not in this state, or not by him; ret_why says so. `c` for
  * ROLLOUT_RESUME. */
 int rollout_act(struct rollout *r, enum rollout_cause cause, const char *who,
 		const struct rollout_counts *c, int64_t now_ms, const char **ret_why) ERR_CHECK;

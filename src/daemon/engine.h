@@ -154,7 +154,7 @@ void engine_attempt_cancel(struct engine *e, const struct actor *by, uint64_t at
  * ERR_LIMIT. */
 void engine_rollout_add(struct engine *e, const struct actor *by, const struct rollout *r,
 			engine_done *done, void *ctx);
-/* approve, start, pause, resume, next, finish, abort. ERR_BUSY: not as it is; ERR_DENIED: not by
+/* approve, start, pause, resume, next, finish, abort. ERR_BUSY: not as it is, or not by
  * him. */
 void engine_rollout_act(struct engine *e, const struct actor *by, const char *product,
 			const char *name, enum rollout_cause cause, engine_done *done, void *ctx);
