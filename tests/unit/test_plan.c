@@ -156,7 +156,8 @@ static void test_plan_a_change_concerns_whom_nothing_else_goes_before(void **sta
 		device.lock = rows[i].lock;
 		product.target = rows[i].product;
 		device.development = rows[i].development;
-		assert_true(plan_target_concerns(&device, &product, &group, NULL, TARGET_LOCK) == true);
+		assert_true(plan_target_concerns(&device, &product, &group, NULL, TARGET_LOCK) ==
+			    true);
 		assert_true(plan_target_concerns(&device, &product, &group, NULL, TARGET_GROUP) ==
 			    rows[i].by_group);
 		assert_true(plan_target_concerns(&device, &product, &group, NULL, TARGET_PRODUCT) ==
