@@ -67,6 +67,7 @@ packages='
 	openssl
 	gnutls-bin
 	sqlite3
+	tzdata
 	nxt-firmware
 	shellcheck
 	mandoc

@@ -5,6 +5,19 @@
 ALTER TABLE product ADD COLUMN allow_downgrade INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE product ADD COLUMN min_battery_percent INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE product ADD COLUMN need_file_space INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE product ADD COLUMN window_download INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE product ADD COLUMN window_apply INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE product ADD COLUMN force_after_s INTEGER NOT NULL DEFAULT 0;
+
+-- Maintenance windows as they were given (src/core/schedule.h), and where: a time zone's name or a
+-- POSIX TZ rule.
+ALTER TABLE product ADD COLUMN windows TEXT NOT NULL DEFAULT '';
+ALTER TABLE product ADD COLUMN time_zone TEXT NOT NULL DEFAULT '';
+ALTER TABLE device_group ADD COLUMN windows TEXT NOT NULL DEFAULT '';
+ALTER TABLE device_group ADD COLUMN time_zone TEXT NOT NULL DEFAULT '';
+ALTER TABLE device ADD COLUMN time_zone TEXT NOT NULL DEFAULT '';
+-- Since when a device is told that its target waits for it; 0: it is not.
+ALTER TABLE device ADD COLUMN pending_ms INTEGER NOT NULL DEFAULT 0;
 
 -- What a release asks of a device (struct requires); lists have an entry a line. No references: a
 -- release that others lead through is not removed.

@@ -12,6 +12,8 @@ enum {
 	LIMIT_PRODUCT_NAME = 64,  /* bytes */
 	LIMIT_GROUP_NAME = 64,	  /* bytes */
 	LIMIT_GROUPS = 1000,	  /* groups of all products */
+	LIMIT_QUERY_NAME = 64,	  /* bytes of the name of a saved query */
+	LIMIT_QUERIES = 1000,	  /* saved queries */
 	LIMIT_TAG = 32,		  /* bytes */
 	LIMIT_TAGS = 16,	  /* tags of a device */
 	LIMIT_FILTER_VALUE = 64,  /* bytes of one condition's value */
@@ -25,6 +27,7 @@ enum {
 	LIMIT_DIGEST_KINDS = 4,	  /* running digests of a release */
 	LIMIT_IMAGE_TEXT = 47,	  /* bytes of a name that an image has for itself */
 	LIMIT_IMAGE_DETAIL = 255, /* bytes of what else is told of an image */
+	LIMIT_KEY_ID = 16,	  /* hex digits that name a key of a product */
 	LIMIT_IMAGE_DIGESTS = 2,  /* digests of an image that devices report */
 	LIMIT_BOOT_ID_MIN = 8,	  /* bytes */
 	LIMIT_BOOT_ID = 16,	  /* bytes */
@@ -92,8 +95,24 @@ enum {
 	LIMIT_ROLLOUTS = 1024,	  /* of all products, those that are over included */
 	LIMIT_ROLLOUTS_OPEN = 32, /* of them, that are neither drafts nor over */
 
+	LIMIT_OUTCOMES = 512, /* releases and groups whose ends are counted apart */
+
 	/* store */
 	LIMIT_RETIRE = 500, /* rows of a kind that one step of retention looks at */
+
+	/* webhooks (core/hook.h) */
+	LIMIT_HOOKS = 16,
+	LIMIT_HOOK_NAME = 64,	    /* bytes */
+	LIMIT_HOOK_URL = 512,	    /* bytes */
+	LIMIT_HOOK_TOPICS = 512,    /* bytes of all words of its filter */
+	LIMIT_HOOK_PRODUCTS = 1024, /* the same of products */
+	LIMIT_HOOK_SECRET_MIN = 24, /* bytes of what it signs with */
+	LIMIT_HOOK_SECRET = 64,	    /* bytes, as LIMIT_PSK */
+	LIMIT_HOOK_BATCH = 100,	    /* events in one message */
+	LIMIT_HOOK_BODY = 262144,   /* bytes of a message, but for one event that is larger */
+	LIMIT_HOOK_ANSWER = 16384,  /* bytes of an answer, its head included */
+	LIMIT_HOOK_ERROR = 160,	    /* bytes of what went wrong */
+	LIMIT_HOOK_DEAD = 1000,	    /* messages of one hook that are put aside */
 
 	/* admin */
 	LIMIT_ACTOR = 32,	  /* bytes of a user's name; longer ones go by their number */
@@ -102,15 +121,20 @@ enum {
 	LIMIT_IF_MATCH = 8,	  /* entity tags of one If-Match or If-None-Match */
 	LIMIT_ADMIN_BODY = 65536, /* bytes of a JSON request */
 	LIMIT_ADMIN_CONNECTIONS = 256,
-	LIMIT_ADMIN_PER_USER = 192,   /* of them, so that others have some, too */
-	LIMIT_ADMIN_PER_PROCESS = 64, /* of them */
-	LIMIT_PAGE = 1000,	      /* rows of one answer */
-	LIMIT_DEVICE_ROWS = 200,      /* the same of devices: each row costs several reads */
-	LIMIT_UPLOADS = 8,	      /* images coming in at once */
-	LIMIT_UPLOADS_PER_USER = 6,   /* of them, so that others can upload, too */
-	LIMIT_IMAGES_OPEN = 16,	      /* image files kept open for reading */
-	LIMIT_IMAGE_STRETCHES = 64,   /* pieces of 64 KiB of images kept in memory */
-	LIMIT_IMAGES_BAD = 32,	      /* images that cannot be read, remembered */
+	LIMIT_ADMIN_PER_USER = 192,    /* of them, so that others have some, too */
+	LIMIT_ADMIN_PER_PROCESS = 64,  /* of them */
+	LIMIT_PAGE = 1000,	       /* rows of one answer */
+	LIMIT_DEVICE_ROWS = 200,       /* the same of devices: each row costs several reads */
+	LIMIT_IMPORT_ROWS = 200000,    /* devices of one import */
+	LIMIT_IMPORT_BYTES = 67108864, /* of its text */
+	LIMIT_IMPORT_LINE = 4096,      /* bytes of a line */
+	LIMIT_IMPORT_ERRORS = 100,     /* wrong lines that are told; the others are counted */
+	LIMIT_IMPORT_PART = 64,	       /* devices in one transaction */
+	LIMIT_UPLOADS = 8,	       /* images coming in at once */
+	LIMIT_UPLOADS_PER_USER = 6,    /* of them, so that others can upload, too */
+	LIMIT_IMAGES_OPEN = 16,	       /* image files kept open for reading */
+	LIMIT_IMAGE_STRETCHES = 64,    /* pieces of 64 KiB of images kept in memory */
+	LIMIT_IMAGES_BAD = 32,	       /* images that cannot be read, remembered */
 };
 
 #define LIMIT_IMAGE_DEFAULT ((long long)64 * 1024 * 1024) /* bytes; configurable */
@@ -120,6 +144,10 @@ enum {
 	LIMIT_MUST_PASS = 4,	     /* releases that one must be reached through */
 	LIMIT_WAY = 16,		     /* those, theirs, and so on */
 	LIMIT_REQUIRED_HARDWARE = 8, /* that a release is for */
+	LIMIT_WINDOWS = 8,	     /* maintenance windows of a product or a group */
+	LIMIT_WINDOWS_TEXT = 255,    /* bytes of their text */
+	LIMIT_ZONE = 63,	     /* bytes of a time zone's name or rule */
+	LIMIT_ZONES = 1024,	     /* names whose rules are remembered */
 };
 
 #endif

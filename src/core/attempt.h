@@ -53,6 +53,7 @@
 	X(CAUSE_DEADLINE_CONFIRM, "deadline-not-confirmed")                                        \
 	X(CAUSE_DEADLINE_CANCELLED, "deadline-cancelled")                                          \
 	X(CAUSE_DEADLINE_NO_IMAGE, "deadline-image-unavailable")                                   \
+	X(CAUSE_DEADLINE_GATE, "deadline-gate-closed")                                             \
 	X(CAUSE_CANCEL, "cancel")                                                                  \
 	X(CAUSE_SUPERSEDE, "target-changed")                                                       \
 	X(CAUSE_REMOVE, "device-removed")                                                          \

@@ -89,6 +89,7 @@ struct device {
 	int64_t group;	     /* id, of its product, 0: none */
 	bool development;    /* only a lock reaches it */
 	bool force;	     /* override "updates disabled", repeated at every check-in */
+	char time_zone[LIMIT_ZONE + 1]; /* where it stands; "": as its group or product */
 	enum hold hold;
 	int64_t held_ms;
 	uint64_t fail_mark; /* attempts numbered up to this one no longer count (unhold) */
@@ -119,7 +120,8 @@ struct device {
 	bool want_fresh;	 /* the next offer discards a cached image */
 	bool pending_told;	 /* updates/pending is true for its user */
 	uint32_t backoff_count;
-	int64_t retry_at_ms;	/* wall; 0: now */
+	int64_t retry_at_ms; /* wall; 0: now */
+	int64_t pending_ms;  /* wall; since when it is told that its target waits for it, 0: not */
 	int64_t defer_since_ms; /* wall of the first soft refusal in a row, 0: none */
 	uint32_t base_changes;	/* in a row */
 

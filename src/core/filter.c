@@ -258,7 +258,7 @@ static unsigned term_cost(const struct filter_term *t)
 
 bool filter_fits(const struct filter *f, const struct device *d, const struct filter_asks *asks)
 {
-	for (unsigned cost = 0; cost <= 2; cost++) {
+	for (unsigned cost = 0; cost <= (asks->tag ? 2 : 1); cost++) {
 		for (unsigned i = 0; i < f->count; i++) {
 			const struct filter_term *t = &f->terms[i];
 

@@ -73,6 +73,7 @@ struct filter_asks {
 	const char *(*product)(void *ctx, int64_t product); /* its name */
 	const char *(*group)(void *ctx, int64_t group);	    /* its name; never asked for 0 */
 	enum device_state (*state)(void *ctx, const struct device *d);
+	/* NULL: conditions on tags are left out */
 	bool (*tag)(void *ctx, const struct device *d, const char *tag);
 	void *ctx;
 };

@@ -15,8 +15,10 @@ struct device_group {
 	int64_t id;  /* 0 until stored */
 	int64_t rev; /* rises with every stored change */
 	int64_t product;
-	char name[LIMIT_GROUP_NAME + 1]; /* name_valid(); unique in its product */
-	int64_t target;			 /* release id, 0: the product's */
+	char name[LIMIT_GROUP_NAME + 1];      /* name_valid(); unique in its product */
+	int64_t target;			      /* release id, 0: the product's */
+	char windows[LIMIT_WINDOWS_TEXT + 1]; /* "": the product's */
+	char time_zone[LIMIT_ZONE + 1];	      /* "": the product's */
 	int64_t created_ms;
 };
 

@@ -57,8 +57,6 @@ struct image_facts {
 	char hardware[LIMIT_HARDWARE + 1];   /* chip or board it is built for, "": does not say */
 	char project[LIMIT_IMAGE_TEXT + 1];  /* its name, "": none */
 	char detail[LIMIT_IMAGE_DETAIL + 1]; /* what else there is to say, for people */
-	unsigned digest_count;		     /* of those that devices report */
-	struct digest digest[LIMIT_IMAGE_DIGESTS];
 };
 
 const char *image_format_name(enum image_format format);

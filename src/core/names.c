@@ -8,6 +8,7 @@
 #include "core/diagnosis.h"
 #include "core/event.h"
 #include "core/filter.h"
+#include "core/hook.h"
 #include "core/plan.h"
 #include "core/rollout.h"
 
@@ -50,6 +51,9 @@ static int word_find(const char *const *words, size_t count, const char *name)
 #define TOPIC(name, topic, data) topic,
 #define DATA(name, topic, data) data,
 
+static const char *const hook_state_words[] = {HOOK_STATE_LIST(W2)};
+static const char *const hook_why_words[] = {HOOK_WHY_LIST(W_HOLD)};
+static const char *const hook_why_helps[] = {HOOK_WHY_LIST(H_HOLD)};
 static const char *const state_words[] = {ATTEMPT_STATE_LIST(W2)};
 static const char *const cause_words[] = {CAUSE_LIST(W2)};
 static const char *const verdict_words[] = {VERDICT_LIST(W_VERDICT)};
@@ -83,6 +87,9 @@ static const char *const filter_helps[] = {FILTER_LIST(NEXT_FOUR)};
 static const char *const event_topics[] = {EVENT_LIST(TOPIC)};
 static const char *const event_datas[] = {EVENT_LIST(DATA)};
 
+NAME_OF(hook_state_name, enum hook_state, hook_state_words)
+NAME_OF(hook_why_name, enum hook_why, hook_why_words)
+NAME_OF(hook_why_help, enum hook_why, hook_why_helps)
 NAME_OF(attempt_state_name, enum attempt_state, state_words)
 NAME_OF(cause_name, enum cause, cause_words)
 NAME_OF(verdict_name, enum verdict, verdict_words)
@@ -115,6 +122,8 @@ NAME_OF(filter_key_help, enum filter_key, filter_helps)
 NAME_OF(event_topic, enum event_kind, event_topics)
 NAME_OF(event_data, enum event_kind, event_datas)
 
+FROM_NAME(hook_state_from_name, enum hook_state, hook_state_words)
+FROM_NAME(hook_why_from_name, enum hook_why, hook_why_words)
 FROM_NAME(attempt_state_from_name, enum attempt_state, state_words)
 FROM_NAME(verdict_from_name, enum verdict, verdict_words)
 FROM_NAME(grade_from_name, enum grade, grade_words)

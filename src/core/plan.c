@@ -55,6 +55,8 @@ static uint32_t plan_against_target(const struct device *d, const struct product
 	blocked |= plan_rule_blocks(d, p, target);
 	if (target->unavailable && !m.on_target)
 		blocked |= BIT(BLOCK_IMAGE);
+	if (target->state != RELEASE_ACTIVE && !m.on_target)
+		blocked |= BIT(BLOCK_RELEASE);
 	return blocked;
 }
 
@@ -75,11 +77,22 @@ static uint32_t plan_device_blocks(const struct device *d, const struct product 
 
 	if (!d->online)
 		blocked |= BIT(BLOCK_OFFLINE);
-	if (d->report.updates_enabled == 0 && d->has_report && !d->force)
+	if (d->report.updates_enabled == 0 && d->has_report && !plan->force)
 		blocked |= BIT(BLOCK_UPDATES_DISABLED);
 	if (plan_waits(d, &p->policy, now_ms)) {
 		blocked |= d->defer_since_ms ? BIT(BLOCK_DEFERRED) : BIT(BLOCK_BACKOFF);
 		plan->clear_at_ms = d->retry_at_ms;
+	}
+	if ((blocked & (BIT(BLOCK_DEFERRED) | BIT(BLOCK_UPDATES_DISABLED))) &&
+	    p->policy.force_after_s && d->pending_ms) {
+		int64_t force_ms = d->pending_ms + p->policy.force_after_s * 1000;
+		if (now_ms < force_ms) {
+			if (!plan->clear_at_ms || plan->clear_at_ms > force_ms)
+				plan->clear_at_ms = force_ms;
+		} else if (d->defer_since_ms < force_ms) { /* it had its time */
+			blocked &= ~BIT(BLOCK_DEFERRED);
+			plan->clear_at_ms = 0;
+		}
 	}
 	if (d->hold != HOLD_NONE)
 		blocked |= BIT(BLOCK_HELD);
@@ -90,17 +103,32 @@ static uint32_t plan_device_blocks(const struct device *d, const struct product 
 	return blocked;
 }
 
+/* Before an offer by the download's rule; while an image waits for the gate, by the gate's. */
+static uint32_t plan_window(const struct device *d, const struct product *p,
+			    const struct attempt *open, const struct plan_around *around,
+			    int64_t now_ms, struct plan *plan)
+{
+	bool asked = open ? p->policy.window_apply && open->state <= ATTEMPT_VERIFIED
+			  : p->policy.window_download;
+	int64_t opens_ms = 0;
+
+	if (!asked || plan->force || !plan_is_closed(around, d->retry_at_ms, now_ms, &opens_ms))
+		return 0;
+	plan->clear_at_ms = opens_ms;
+	return BIT(BLOCK_WINDOW);
+}
+
 /* Nothing to a device that is where it should be. */
 static const uint32_t plan_only_holds_up =
 	BIT(BLOCK_BACKOFF) | BIT(BLOCK_SPACE) | BIT(BLOCK_POWER) | BIT(BLOCK_DOWNGRADE) |
-	BIT(BLOCK_BOOT_LOADER) | BIT(BLOCK_MUST_PASS) | BIT(BLOCK_ROLLBACK);
+	BIT(BLOCK_WINDOW) | BIT(BLOCK_BOOT_LOADER) | BIT(BLOCK_MUST_PASS) | BIT(BLOCK_ROLLBACK);
 
 struct plan plan_device(const struct device *d, const struct product *p,
 			const struct release *target, const struct attempt *open,
 			const struct plan_around *around, int64_t now_ms)
 {
 	const uint32_t its_own = BIT(BLOCK_UPDATES_DISABLED) | BIT(BLOCK_DEFERRED);
-	struct plan plan = {0};
+	struct plan plan = {.force = plan_is_forced(d, p, now_ms)};
 
 	if (!d->has_report)
 		plan.blocked |= BIT(BLOCK_NO_BASELINE);
@@ -111,6 +139,7 @@ struct plan plan_device(const struct device *d, const struct product *p,
 	if (target && around && around->no_way)
 		plan.blocked |= BIT(BLOCK_MUST_PASS);
 	plan.blocked |= plan_device_blocks(d, p, now_ms, &plan);
+	plan.blocked |= plan_window(d, p, open, around, now_ms, &plan);
 	if (open && (!target || open->release != target->id))
 		plan.blocked |= BIT(BLOCK_FINISHING);
 	if (plan.blocked & BIT(BLOCK_IN_SYNC)) {
@@ -121,7 +150,6 @@ struct plan plan_device(const struct device *d, const struct product *p,
 	uint32_t real = plan.blocked & ~BIT(BLOCK_OFFLINE);
 	plan.offer = target && !open && real == 0;
 	plan.pending = target && !open && (real & its_own) && (real & ~its_own) == 0;
-	plan.force = d->force;
 	plan.fresh = d->want_fresh && (d->report.capabilities & CAP_FRESH);
 	plan.resume = !plan.fresh && (d->report.capabilities & CAP_RESUME);
 	return plan;

@@ -9,6 +9,7 @@
 #include "core/attempt.h"
 #include "core/group.h"
 #include "core/rollout.h"
+#include "core/schedule.h"
 
 /* X(name, word, what it means, what clears it) */
 #define BLOCK_LIST(X)                                                                              \
@@ -42,11 +43,15 @@
 	X(BLOCK_ROLLBACK, "anti-rollback",                                                         \
 	  "the image's security counter is below the one that the device reports",                 \
 	  "a release with a higher security counter")                                              \
+	X(BLOCK_WINDOW, "outside-window", "no maintenance window of the device is open",           \
+	  "wait until the time shown, or: device force ID")                                        \
 	X(BLOCK_DOWNGRADE, "downgrade",                                                            \
 	  "the release is not newer than what the device runs, and the product refuses that",      \
 	  "device lock ID VERSION, or: product set PRODUCT allow-downgrade=1")                     \
 	X(BLOCK_IMAGE, "image-unavailable", "the server cannot read its copy of the image",        \
 	  "put the image file back, or upload the same bytes again; see postbootctl status")       \
+	X(BLOCK_RELEASE, "release-quarantined", "the release is not offered any more",             \
+	  "another target, or, if it is good after all: release activate PRODUCT VERSION")         \
 	X(BLOCK_BACKOFF, "retry-backoff", "the last attempt failed; the next one waits",           \
 	  "wait until the time shown")                                                             \
 	X(BLOCK_HELD, "held", "the device is held", "device unhold ID, once the cause is removed") \
@@ -91,6 +96,13 @@ enum target_why {
 };
 const char *target_why_name(enum target_why w);
 
+/* The text of the windows that hold for a device: its group's if there are any, else the
+ * product's; "": none. */
+const char *plan_windows(const struct product *p, const struct device_group *group);
+/* Where the device stands: its own time zone, else its group's, else its product's; "": UTC. */
+const char *plan_zone(const struct device *d, const struct product *p,
+		      const struct device_group *group);
+
 /* The release id a device should run: lock > a rollout that has reached it > group target >
  * product target (TRUTH 2); 0 if none. Only a lock reaches a development device. `g`, `r`: the
  * device's, NULL: none. */
@@ -124,7 +136,15 @@ struct plan {
 /* What else is known around the device. */
 struct plan_around {
 	bool no_way; /* a release that must be passed through is gone */
+	/* When it may be updated, by which clock; NULL: always. */
+	const struct schedule *schedule;
+	const struct zone *zone;
 };
+
+/* What keeps an image that is there from being applied now; 1 << enum block each, and until when
+ * (wall, 0: nobody knows). */
+uint32_t plan_gate(const struct device *d, const struct product *p, const struct release *target,
+		   const struct plan_around *around, int64_t now_ms, int64_t *ret_clear_ms);
 
 /* `target` NULL: none. `open` NULL: no open attempt. Offline does not block (devices come to
  * us); it is shown. `around` NULL: nothing. */

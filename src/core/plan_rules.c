@@ -56,6 +56,54 @@ uint32_t plan_fitness_blocks(const struct device *d, const struct product *p,
 		       : 0;
 }
 
+bool plan_is_forced(const struct device *d, const struct product *p, int64_t now_ms)
+{
+	return d->force || (p->policy.force_after_s && d->pending_ms &&
+			    now_ms - d->pending_ms >= p->policy.force_after_s * 1000);
+}
+
+/* Whole seconds: a window opens at one. */
+static int64_t seconds_up(int64_t ms)
+{
+	return ms / 1000 + (ms % 1000 > 0);
+}
+
+bool plan_is_closed(const struct plan_around *around, int64_t from_ms, int64_t now_ms,
+		    int64_t *ret_opens_ms)
+{
+	if (!around || !around->schedule || !around->schedule->count ||
+	    schedule_is_open(around->schedule, around->zone, now_ms / 1000))
+		return false;
+	*ret_opens_ms = 1000 * schedule_opens(around->schedule, around->zone,
+					      seconds_up(from_ms > now_ms ? from_ms : now_ms));
+	return true;
+}
+
+uint32_t plan_gate(const struct device *d, const struct product *p, const struct release *target,
+		   const struct plan_around *around, int64_t now_ms, int64_t *ret_clear_ms)
+{
+	uint32_t blocked = plan_fitness_blocks(d, p, target);
+
+	*ret_clear_ms = 0;
+	if (p->policy.window_apply && !plan_is_forced(d, p, now_ms) &&
+	    plan_is_closed(around, now_ms, now_ms, ret_clear_ms))
+		blocked |= BIT(BLOCK_WINDOW);
+	return blocked;
+}
+
+const char *plan_windows(const struct product *p, const struct device_group *group)
+{
+	return group && group->windows[0] ? group->windows : p->windows;
+}
+
+const char *plan_zone(const struct device *d, const struct product *p,
+		      const struct device_group *group)
+{
+	if (d->time_zone[0])
+		return d->time_zone;
+	return group && group->time_zone[0] ? group->time_zone : p->time_zone;
+}
+
 uint32_t plan_rule_blocks(const struct device *d, const struct product *p,
 			  const struct release *target)
 {

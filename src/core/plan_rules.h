@@ -15,6 +15,14 @@
 uint32_t plan_rule_blocks(const struct device *d, const struct product *p,
 			  const struct release *target);
 
+/* The device may be made to update now, whatever it or a window says: an operator forces it, or
+ * product policy does as it has waited for so long. */
+bool plan_is_forced(const struct device *d, const struct product *p, int64_t now_ms);
+
+/* Outside its windows; ret_opens_ms is set then: from from_ms on. */
+bool plan_is_closed(const struct plan_around *around, int64_t from_ms, int64_t now_ms,
+		    int64_t *ret_opens_ms);
+
 /* Those of them that may end by themselves, asked again before the hand-over. */
 uint32_t plan_fitness_blocks(const struct device *d, const struct product *p,
 			     const struct release *target);

@@ -35,6 +35,30 @@ int policy_set(struct policy *p, const struct policy_row *row, int64_t value)
 	return 0;
 }
 
+const char *release_state_name(enum release_state state)
+{
+#define RELEASE_STATE_WORD(name, word) word,
+	static const char *const words[] = {RELEASE_STATE_LIST(RELEASE_STATE_WORD)};
+#undef RELEASE_STATE_WORD
+
+	return (size_t)state < sizeof(words) / sizeof(words[0]) ? words[state] : "unknown";
+}
+
+bool release_state_follows(enum release_state from, enum release_state to)
+{
+	switch (to) {
+	case RELEASE_ACTIVE:
+		return from == RELEASE_DRAFT || from == RELEASE_QUARANTINED;
+	case RELEASE_QUARANTINED:
+		return from == RELEASE_ACTIVE;
+	case RELEASE_WITHDRAWN:
+		return from != RELEASE_WITHDRAWN;
+	case RELEASE_DRAFT:
+		break;
+	}
+	return false;
+}
+
 static bool name_same(const char *a, const char *b)
 {
 	for (; *a && *b; a++, b++)

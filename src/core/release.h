@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "core/digest.h"
+#include "core/image.h"
 #include "core/requires.h"
 
 /* Product policy: every setting is a whole number; times are in seconds. The names are the
@@ -39,7 +40,10 @@
 	X(block_bytes, 16, 1024, 1024, "block size suggested to devices")                          \
 	X(allow_downgrade, 0, 1, 1, "0: nothing but a lock brings a device to an older release")   \
 	X(min_battery_percent, 0, 100, 0, "less battery than this: no update")                     \
-	X(need_file_space, 0, 1, 0, "1: the device's file system must have room for the image")
+	X(need_file_space, 0, 1, 0, "1: the device's file system must have room for the image")    \
+	X(window_download, 0, 1, 1, "1: downloads begin only in maintenance windows")              \
+	X(window_apply, 0, 1, 1, "1: images are applied only in maintenance windows")              \
+	X(force_after_s, 0, POLICY_YEAR_S, 0, "forced after the device was told so long; 0: never")
 
 struct policy {
 #define POLICY_FIELD(field, min, max, def, help) int64_t field;
@@ -73,8 +77,10 @@ struct product {
 	int64_t id; /* 0 until stored */
 	int64_t rev;
 	char name[LIMIT_PRODUCT_NAME + 1];
-	char hardware[LIMIT_HARDWARE + 1]; /* "": any */
-	int64_t target;			   /* release id, 0: none */
+	char hardware[LIMIT_HARDWARE + 1];    /* "": any */
+	char windows[LIMIT_WINDOWS_TEXT + 1]; /* schedule_parse(); "": always */
+	char time_zone[LIMIT_ZONE + 1];	      /* a name or a POSIX TZ rule; "": UTC */
+	int64_t target;			      /* release id, 0: none */
 	struct policy policy;
 	int64_t created_ms;
 	uint32_t ca_count; /* CAs that sign certificates of its devices; their text is not kept here
@@ -84,8 +90,28 @@ struct product {
 	char protocol_options[LIMIT_TALK_OPTIONS + 1]; /* lines of name=value */
 };
 
+/* Only an active release may become a target; one that is neither active nor a draft has been one
+ * and is offered no more. X(name, word) */
+#define RELEASE_STATE_LIST(X)                                                                      \
+	X(RELEASE_ACTIVE, "active")                                                                \
+	X(RELEASE_DRAFT, "draft")                                                                  \
+	X(RELEASE_QUARANTINED, "quarantined")                                                      \
+	X(RELEASE_WITHDRAWN, "withdrawn")
+
+enum release_state {
+#define RELEASE_STATE_ENUM(name, word) name,
+	RELEASE_STATE_LIST(RELEASE_STATE_ENUM)
+#undef RELEASE_STATE_ENUM
+};
+const char *release_state_name(enum release_state state);
+/* May a release go from one to the other? A draft is activated or withdrawn, an active one
+ * quarantined or withdrawn, a quarantined one activated again or withdrawn; withdrawn is the end.
+ */
+bool release_state_follows(enum release_state from, enum release_state to);
+
 struct release {
 	int64_t id; /* 0 until stored */
+	int64_t rev;
 	int64_t product;
 	char version[LIMIT_VERSION + 1];
 	int64_t size_bytes;
@@ -96,7 +122,12 @@ struct release {
 	bool no_digest;	 /* devices running it cannot report a digest */
 	bool no_confirm; /* devices running it cannot report a confirmation */
 	int64_t created_ms;
-	bool unavailable; /* our copy of the image cannot be read at present; never stored */
+	enum release_state state;
+	int64_t state_ms;		  /* since when; 0: from the beginning */
+	struct image_facts image;	  /* what it says of itself */
+	char signed_by[LIMIT_KEY_ID + 1]; /* id of the product's key that signed it, "": none */
+	bool label_anyway; /* its label differs from what it says, and was meant to */
+	bool unavailable;  /* our copy of the image cannot be read at present; never stored */
 };
 
 /* Names and version labels: 1..max bytes of printable ASCII without spaces, quotes, slashes

@@ -139,6 +139,7 @@ struct status {
 	int64_t received_bytes; /* -1 not told */
 	int64_t start_offset;	/* -1 not told; > 0: resumed or cached */
 	int64_t defer_until_s;	/* -1 not told; seconds from now */
+	bool under_way;		/* applying: it does so already, and nobody can hold it up */
 };
 
 void status_init(struct status *s);

@@ -62,6 +62,10 @@ void update_hold(struct update *u, enum hold why, struct outcome *out)
 
 void update_pending(struct update *u, const struct plan *plan, struct outcome *out)
 {
+	if (plan->pending && u->device.pending_ms == 0) {
+		u->device.pending_ms = u->now_ms;
+		out->device_changed = true;
+	}
 	if (plan->pending == u->device.pending_told)
 		return;
 	u->device.pending_told = plan->pending;
@@ -105,6 +109,19 @@ static void update_member_closed(struct update *u, const struct attempt *a, stru
 		update_member(u, attempt_came_back(a) ? MEMBER_REVERTED : MEMBER_FAILED, out);
 }
 
+/* A release that is not active any more: an attempt that may not apply it yet ends, as if an
+ * operator had cancelled it; the gate refuses one that is `verified`. */
+static void update_quarantine(struct update *u, struct outcome *out)
+{
+	struct attempt *a = &u->attempt;
+
+	if (!u->has_attempt || !u->release || u->release->state == RELEASE_ACTIVE ||
+	    a->cancel_requested || !attempt_step(a->state, CAUSE_CANCEL).known)
+		return;
+	a->cancel_requested = true;
+	update_cause(u, CAUSE_CANCEL, out);
+}
+
 void update_target(struct update *u, struct outcome *out)
 {
 	struct device *d = &u->device;
@@ -112,6 +129,7 @@ void update_target(struct update *u, struct outcome *out)
 
 	if (u->has_attempt && (u->attempt.release != target || update_is_halted(u)))
 		update_cause(u, CAUSE_SUPERSEDE, out); /* absent from `verified` on */
+	update_quarantine(u, out);
 	if (d->planned == target)
 		return;
 	d->planned = target;
@@ -119,6 +137,7 @@ void update_target(struct update *u, struct outcome *out)
 	d->backoff_count = 0;
 	d->retry_at_ms = 0;
 	d->defer_since_ms = 0;
+	d->pending_ms = 0;
 	d->want_fresh = false;
 	out->device_changed = true;
 }
@@ -130,9 +149,22 @@ void update_aim(struct update *u)
 			way_next(&u->way, u->goal, &u->device, u->has_attempt ? &u->attempt : NULL);
 }
 
+static struct plan_around update_around(const struct update *u)
+{
+	return (struct plan_around){
+		.no_way = u->way.broken, .schedule = &u->schedule, .zone = &u->zone};
+}
+
+uint32_t update_gate(const struct update *u, int64_t *ret_clear_ms)
+{
+	const struct plan_around around = update_around(u);
+
+	return plan_gate(&u->device, u->product, u->release, &around, u->now_ms, ret_clear_ms);
+}
+
 struct plan update_plan(const struct update *u)
 {
-	const struct plan_around around = {.no_way = u->way.broken};
+	const struct plan_around around = update_around(u);
 
 	const struct attempt *open = u->has_attempt ? &u->attempt : NULL;
 	struct plan plan = plan_device(&u->device, u->product, u->target, open, &around, u->now_ms);
@@ -192,6 +224,7 @@ static void update_succeeded(struct device *d, const struct attempt *a)
 	d->backoff_count = 0;
 	d->retry_at_ms = 0;
 	d->defer_since_ms = 0;
+	d->pending_ms = 0;
 	d->base_changes = 0;
 }
 
@@ -200,6 +233,8 @@ static void update_deferred(struct update *u, int64_t defer_s)
 {
 	if (u->device.defer_since_ms == 0)
 		u->device.defer_since_ms = u->now_ms;
+	if (u->device.pending_ms == 0)
+		u->device.pending_ms = u->now_ms;
 	update_back_off(u, defer_s);
 }
 
@@ -374,6 +409,20 @@ void update_block(struct update *u, int64_t offset, int64_t len, bool repeat, st
 		attempt_rung(a, RUNG_TRANSFERRED, u->now_ms);
 }
 
+/* It was told to keep the image until the gate opens: from then on it has its time. At the total
+ * limit the attempt ends, and that is not its fault either. */
+static bool update_waits_for_us(struct update *u)
+{
+	struct attempt *a = &u->attempt;
+	int64_t clear_ms;
+
+	if (!a->heard || !update_gate(u, &clear_ms))
+		return false;
+	attempt_wait_until(a,
+			   (clear_ms ? clear_ms : u->now_ms) + u->product->policy.stall_s * 1000);
+	return true;
+}
+
 void update_deadline(struct update *u, struct outcome *out)
 {
 	struct attempt *a = &u->attempt;
@@ -402,6 +451,12 @@ void update_deadline(struct update *u, struct outcome *out)
 		out->attempt_changed = true;
 		if (u->now_ms < attempt_deadline_ms(a))
 			return;
+	}
+	if (a->state == ATTEMPT_VERIFIED && !a->cancel_requested && update_waits_for_us(u)) {
+		out->attempt_changed = true;
+		if (u->now_ms >= attempt_deadline_ms(a))
+			update_cause(u, CAUSE_DEADLINE_GATE, out);
+		return;
 	}
 	if (a->cancel_requested && a->state == ATTEMPT_VERIFIED)
 		update_cause(u, CAUSE_DEADLINE_CANCELLED, out);
@@ -493,5 +548,7 @@ void update_clock_step(struct update *u, int64_t step_ms, struct outcome *out)
 		d->retry_at_ms += step_ms;
 	if (d->defer_since_ms)
 		d->defer_since_ms += step_ms;
+	if (d->pending_ms)
+		d->pending_ms += step_ms;
 	out->device_changed = true;
 }

@@ -29,6 +29,8 @@ struct update {
 	enum target_why why;		  /* where the goal comes from */
 	const struct release *goal;	  /* per plan_target(), NULL: none */
 	struct way way;			  /* to the goal */
+	struct schedule schedule;	  /* plan_windows() */
+	struct zone zone;		  /* plan_zone() */
 	const struct release *target;	  /* per update_aim(), NULL: none */
 	const struct release *release;	  /* of the open attempt; NULL without one */
 	const struct release *home;	  /* device.settled; NULL: none, or it was removed */
@@ -75,8 +77,11 @@ struct outcome {
 
 	struct directive directive; /* answer to a report */
 	bool accepted;		    /* answer to a status: 2.04, else 4.09 */
-	int err;		    /* answer to an operator: 0, ERR_BUSY, ... */
-	const char *why;	    /* words for err; static */
+	/* Not accepted, but to be asked again after so many seconds: 5.03, and the image is kept.
+	 * 0: 4.09. */
+	int64_t later_s;
+	int err;	 /* answer to an operator: 0, ERR_BUSY, ... */
+	const char *why; /* words for err; static */
 };
 
 /* Sets u->target by the goal and the way to it: the goal, or a stone that comes before it; without
@@ -130,6 +135,7 @@ enum operator_act {
 	OPERATOR_REMOVE, /* the caller deletes the device in the same transaction */
 	OPERATOR_RESTORED,
 	OPERATOR_KEY, /* of its keys, which are the caller's; core knows nothing of it */
+	OPERATOR_TAG, /* of its tags: the same */
 };
 /* out->err and out->why tell a refusal. For OPERATOR_LOCK, _GROUP and _DEVELOPMENT the caller has
  * looked up the new target already. */

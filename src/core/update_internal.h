@@ -17,6 +17,11 @@ void update_contact(struct update *u, struct outcome *out);
 /* Looks the cause up for the open attempt and carries it out; closes it if the table says so. */
 void update_cause(struct update *u, enum cause cause, struct outcome *out);
 
+/* What plan_gate() says of the open attempt. */
+uint32_t update_gate(const struct update *u, int64_t *ret_clear_ms);
+/* In how many seconds to ask again at a gate that is closed until then. */
+int64_t update_gate_s(const struct update *u, int64_t clear_ms);
+
 /* Puts the device on hold (once: the first reason stays) and says so. */
 void update_hold(struct update *u, enum hold why, struct outcome *out);
 

@@ -11,6 +11,7 @@
 
 enum {
 	CHECK_IN_SOON_S = 60,
+	WINDOW_SPREAD_S = 300,
 	BOOT_CLOCK_SLACK_MS = 2000,
 	CROWD_INTERVAL_S = 60, /* a shorter one is not spread in a crowd */
 };
@@ -356,6 +357,8 @@ static void offer(struct update *u, const struct plan *plan, struct outcome *out
 	memcpy(a->sha256, t->sha256, sizeof(a->sha256));
 	memcpy(a->base_version, d->report.version, sizeof(a->base_version));
 	attempt_rung(a, RUNG_OFFERED, u->now_ms);
+	if (plan->force && !d->force)
+		d->defer_since_ms = 0; /* what it puts off now, it puts off anew */
 	u->has_attempt = true;
 	u->release = t;
 	d->attempt = a->id;
@@ -370,6 +373,7 @@ static int64_t next_check_in_s(const struct update *u)
 	const struct policy *p = &u->product->policy;
 	const struct attempt *a = &u->attempt;
 	int64_t interval_s = p->check_in_s > 0 ? p->check_in_s : device_interval_s(&u->device);
+	int64_t clear_ms;
 
 	if (u->has_attempt && a->state == ATTEMPT_PROBATION &&
 	    !((a->required & ~a->evidence) & ~(unsigned)EV_STABLE)) {
@@ -379,6 +383,8 @@ static int64_t next_check_in_s(const struct update *u)
 			p->probation_s - (up_s >= 0 ? up_s : (u->now_ms - a->target_ms) / 1000);
 		return left_s < 1 ? 1 : left_s;
 	}
+	if (u->has_attempt && a->state == ATTEMPT_VERIFIED && update_gate(u, &clear_ms))
+		return update_gate_s(u, clear_ms);
 	if (u->has_attempt && a->state >= ATTEMPT_VERIFIED)
 		return CHECK_IN_SOON_S;
 	if (u->crowd && interval_s >= CROWD_INTERVAL_S)
@@ -392,6 +398,16 @@ static void directive_release(struct directive *v, const char *version, int64_t 
 	memcpy(v->version, version, sizeof(v->version));
 	v->size_bytes = size_bytes;
 	memcpy(v->file_sha256, sha256, sizeof(v->file_sha256));
+}
+
+/* A window opens for many at once: they come one after the other. */
+static int64_t spread_s(const struct update *u, const struct plan *plan)
+{
+	int64_t most_s = (plan->clear_at_ms - u->now_ms) / 10000;
+
+	if (most_s > WINDOW_SPREAD_S)
+		most_s = WINDOW_SPREAD_S;
+	return most_s > 0 ? (int64_t)((u->random >> 40) % (uint64_t)most_s) : 0;
 }
 
 static void answer(struct update *u, const struct plan *plan, struct outcome *out)
@@ -409,7 +425,7 @@ static void answer(struct update *u, const struct plan *plan, struct outcome *ou
 		v->attempt = a->id;
 		directive_release(v, a->version, a->size_bytes, a->sha256);
 		v->flags = (a->fresh ? DIRECTIVE_FRESH : 0u) |
-			   (u->device.force ? DIRECTIVE_FORCE : 0u) |
+			   (plan->force ? DIRECTIVE_FORCE : 0u) |
 			   (!a->fresh && (a->capabilities & CAP_RESUME) ? DIRECTIVE_RESUME : 0u);
 		v->block_bytes = (unsigned)p->block_bytes;
 		if (a->capabilities & CAP_WINDOW)
@@ -423,7 +439,8 @@ static void answer(struct update *u, const struct plan *plan, struct outcome *ou
 	if (out->turned_away)
 		v->retry_after_s = u->admission.again_s;
 	else if (!u->has_attempt && plan->clear_at_ms > u->now_ms)
-		v->retry_after_s = (plan->clear_at_ms - u->now_ms + 999) / 1000;
+		v->retry_after_s = (plan->clear_at_ms - u->now_ms + 999) / 1000 +
+				   (plan->blocked & 1u << BLOCK_WINDOW ? spread_s(u, plan) : 0);
 }
 
 void update_report(struct update *u, const struct report *r, struct outcome *out)

@@ -7,6 +7,8 @@
 #include "core/update.h"
 #include "core/update_internal.h"
 
+enum { GATE_MOST_S = 3600, GATE_UNKNOWN_S = 600 };
+
 /* ---- status ---- */
 
 /* The reason as the attempt keeps it. */
@@ -147,6 +149,42 @@ static void status_accept(struct update *u, const struct status *s, struct outco
 		out->accepted = u->has_attempt && a->state == ATTEMPT_APPLYING;
 }
 
+/* An hour at most: windows and policies change. Of what nobody can foretell (a battery), the device
+ * tells in a report of its own. */
+int64_t update_gate_s(const struct update *u, int64_t clear_ms)
+{
+	int64_t wait_s = clear_ms ? (clear_ms - u->now_ms + 999) / 1000 : GATE_UNKNOWN_S;
+
+	if (wait_s > GATE_MOST_S)
+		wait_s = GATE_MOST_S;
+	return wait_s > 1 ? wait_s : 1;
+}
+
+/* TRUTH 4: the gate is where windows and power checks act. The image is kept, so it counts as
+ * verified; the number is not used up, as the same status comes again. */
+static bool gate_is_closed(struct update *u, const struct status *s, struct outcome *out)
+{
+	struct status verified = *s;
+	struct attempt *a = &u->attempt;
+	int64_t clear_ms;
+
+	if (s->state != STATUS_APPLYING || s->under_way || a->state > ATTEMPT_VERIFIED ||
+	    a->cancel_requested || !u->release || !update_gate(u, &clear_ms))
+		return false;
+	verified.state = STATUS_VERIFIED;
+	verified.has_seq = false;
+	status_accept(u, &verified, out);
+	out->accepted = false;
+	if (!u->has_attempt)
+		return true;
+	out->later_s = update_gate_s(u, clear_ms);
+	a->heard = true; /* it has asked, whatever the deadline finds later */
+	attempt_wait_until(a,
+			   (clear_ms ? clear_ms : u->now_ms) + u->product->policy.stall_s * 1000);
+	out->attempt_changed = true;
+	return true;
+}
+
 void update_status(struct update *u, const struct status *s, struct outcome *out)
 {
 	struct attempt *a = &u->attempt;
@@ -167,7 +205,8 @@ void update_status(struct update *u, const struct status *s, struct outcome *out
 		out->accepted = s->state != STATUS_APPLYING || a->state == ATTEMPT_APPLYING;
 		return;
 	}
-	status_accept(u, s, out);
+	if (!gate_is_closed(u, s, out))
+		status_accept(u, s, out);
 }
 
 /* ---- operator ---- */
@@ -323,6 +362,7 @@ void update_operator(struct update *u, enum operator_act act, int64_t arg, struc
 		enable(u, out);
 		break;
 	case OPERATOR_KEY:
+	case OPERATOR_TAG:
 		break;
 	case OPERATOR_REMOVE:
 	case OPERATOR_RESTORED:

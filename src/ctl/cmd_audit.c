@@ -150,8 +150,7 @@ int audit_list(struct ctl *c, const struct args *a)
 
 /* ---- verify ---- */
 
-/* "42:9f86...", as the journal has it. */
-static bool known_parse(const char *text, int64_t *ret_seq, const char **ret_hash)
+bool audit_known_parse(const char *text, int64_t *ret_seq, const char **ret_hash)
 {
 	const char *colon = strchr(text, ':');
 	char number[24] = "";
@@ -194,13 +193,20 @@ static int known_check(struct ctl *c, int64_t seq, const char *hash)
 int audit_verify(struct ctl *c, const struct args *a)
 {
 	const char *known = args_option(a, "known"), *hash = NULL;
+	const char *file = args_option(a, "file"), *head = args_option(a, "head");
 	int64_t seq = 0;
 	int code = CTL_DONE;
 	struct url u;
 	json_t *v;
 
-	if (known != NULL && !known_parse(known, &seq, &hash))
+	if (known != NULL && !audit_known_parse(known, &seq, &hash))
 		return ctl_usage(c, "--known wants NUMBER:HASH, 64 small hex digits");
+	if (file != NULL && known != NULL)
+		return ctl_usage(c, "--known asks the server; with --file say --head");
+	if (file != NULL)
+		return audit_verify_file(c, file, head);
+	if (head != NULL)
+		return ctl_usage(c, "--head goes with --file");
 	url_init(&u, "/v1/audit/verify");
 	v = ctl_get(c, &u);
 	if (v == NULL)

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "ctl/table.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
 
@@ -208,84 +207,6 @@ int device_add(struct ctl *c, const struct args *a)
 	return key_call(c, &u, body, &act);
 }
 
-/* What an operator should know at a glance. */
-static void note(const json_t *d, char dst[120])
-{
-	const char *hold = get_str(json_object_get(d, "hold"), "reason");
-	const json_t *blocked = json_array_get(json_object_get(d, "blocked_by"), 0);
-	const char *why =
-		strcmp(get_str(d, "state"), "waiting") == 0 ? get_str(blocked, "name") : "";
-	bool lock = get_str(d, "lock")[0] != '\0', force = get_bool(d, "force");
-	bool development = get_bool(d, "development");
-	const char *protocol = get_str(d, "protocol");
-	int used = 0;
-
-	if (protocol[0] != '\0' && strcmp(protocol, "native") != 0)
-		used = snprintf(dst, 120, "%.15s%s", protocol,
-				development || lock || force || hold[0] || why[0] ? ", " : "");
-	if (development)
-		used += snprintf(dst + used, 120 - (size_t)used, "development%s",
-				 lock || force || hold[0] || why[0] ? ", " : "");
-	(void)snprintf(dst + used, 120 - (size_t)used, "%s%s%s%s%s%.64s", lock ? "locked" : "",
-		       lock && force ? ", " : "", force ? "forced" : "",
-		       (lock || force) && (hold[0] || why[0]) ? ", " : "", hold[0] ? "held: " : "",
-		       hold[0] ? hold : why);
-}
-
-int device_list(struct ctl *c, const struct args *a)
-{
-	static const char *const heads[] = {"DEVICE", "PRODUCT", "STATE", "RUNS",
-					    "TARGET", "SEEN",	 "NOTE",  NULL};
-	struct table t;
-	struct url u;
-	json_t *list, *d;
-	size_t i;
-
-	if (args_option(a, "online") != NULL && args_option(a, "offline") != NULL)
-		return ctl_usage(c, "--online and --offline exclude each other");
-	url_init(&u, "/v1/devices");
-	url_query(&u, "product", args_option(a, "product"));
-	url_query(&u, "state", args_option(a, "state"));
-	url_query(&u, "hold", args_option(a, "hold"));
-	url_query(&u, "online",
-		  args_option(a, "online")    ? "1"
-		  : args_option(a, "offline") ? "0"
-					      : NULL);
-	url_query(&u, "version", args_option(a, "version"));
-	url_query(&u, "drifted", args_option(a, "drifted") ? "1" : NULL);
-	list = ctl_list(c, &u, "devices", "after", 0);
-	if (list == NULL)
-		return CTL_FAILED;
-	if (c->out.json) {
-		out_json(&c->out, list);
-		json_decref(list);
-		return CTL_DONE;
-	}
-	table_init(&t, heads);
-	json_array_foreach(json_object_get(list, "devices"), i, d)
-	{
-		const char *state = get_str(d, "state");
-		int64_t seen = get_time(d, "seen");
-		char ago[64], text[120];
-
-		note(d, text);
-		table_cell(&t, STYLE_BOLD, get_str(d, "id"));
-		table_cell(&t, STYLE_PLAIN, get_str(d, "product"));
-		table_cell(&t, style_device(state), state);
-		table_cell(&t, STYLE_PLAIN, get_str(json_object_get(d, "running"), "version"));
-		table_cell(&t, STYLE_PLAIN, get_str(json_object_get(d, "target"), "version"));
-		table_cell(&t, get_bool(d, "online") ? STYLE_PLAIN : STYLE_DIM,
-			   seen > 0 ? out_ago(&c->out, seen, ago) : "never");
-		table_cell(&t, STYLE_PLAIN, text);
-	}
-	table_print(&t, &c->out,
-		    a->option_count > 0
-			    ? "No device fits."
-			    : "No devices yet: postbootctl device add ID --product P ...");
-	json_decref(list);
-	return CTL_DONE;
-}
-
 int device_show(struct ctl *c, const struct args *a)
 {
 	struct url u;
@@ -397,6 +318,22 @@ int device_group(struct ctl *c, const struct args *a)
 		ctl_call(c, "POST", &u,
 			 json_pack("{s:o}", "group", none ? json_null() : json_string(a->pos[1]))),
 		done, done);
+}
+
+int device_tag(struct ctl *c, const struct args *a)
+{
+	bool on = strcmp(c->command->verb, "tag") == 0;
+	json_t *tags = json_array();
+	struct url u;
+	json_t *d;
+
+	for (unsigned i = 1; i < a->count; i++)
+		(void)json_array_append_new(tags, json_string(a->pos[i]));
+	url_device(&u, a->pos[0]);
+	url_segment(&u, c->command->verb);
+	d = ctl_call(c, "POST", &u, json_pack("{s:o}", "tags", tags));
+	return finish(c, d, on ? "is tagged" : "is no longer tagged so",
+		      on ? "had these tags already" : "had none of these tags");
 }
 
 int device_act(struct ctl *c, const struct args *a)

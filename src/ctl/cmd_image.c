@@ -97,7 +97,7 @@ static int inspect(struct ctl *c, const char *name, int fd, uint64_t size)
 
 	if (err)
 		return ctl_fail(c, "%s: %s", name, err_text(err));
-	json_t *image = image_json(&im.facts);
+	json_t *image = image_json(&im.facts, im.digest, im.digest_count);
 	if (image == NULL)
 		return ctl_fail(c, "%s", err_text(ERR_NOMEM));
 	(void)json_object_set_new(image, "size", json_integer((json_int_t)size));

@@ -31,7 +31,8 @@ static int policy_take(const struct ctl *c, const char *word, json_t *body, json
 		*p = '_';
 	if (json_object_get(body, key) != NULL || json_object_get(policy, key) != NULL)
 		return ctl_usage(c, "%.*s is given twice", (int)len, word);
-	if (strcmp(key, "hardware") == 0) {
+	if (strcmp(key, "hardware") == 0 || strcmp(key, "windows") == 0 ||
+	    strcmp(key, "time_zone") == 0) {
 		(void)json_object_set_new(body, key, json_string(eq + 1));
 		return CTL_DONE;
 	}
@@ -127,6 +128,12 @@ static void view_product(const struct output *o, const json_t *p)
 	view_label(o, "hardware");
 	out_text(o, hardware[0] ? hardware : "any");
 	out_nl(o);
+	if (get_str(p, "windows")[0] != '\0') {
+		view_label(o, "windows");
+		out_printf(o, "%s, by the clock of %s", get_str(p, "windows"),
+			   get_str(p, "time_zone")[0] ? get_str(p, "time_zone") : "UTC");
+		out_nl(o);
+	}
 	if (json_object_get(p, "ca") != NULL) {
 		const json_t *ca = json_object_get(p, "ca");
 

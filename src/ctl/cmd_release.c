@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ctl/bar.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
@@ -78,6 +79,14 @@ static void view_release(const struct output *o, const json_t *r)
 		out_text(o, json_is_string(v) ? json_string_value(v) : "");
 		out_nl(o);
 	}
+	view_label(o, "state");
+	out_text(o, get_str(r, "state"));
+	out_nl(o);
+	if (get_bool(r, "label_anyway")) {
+		view_label(o, "label");
+		out_text(o, "not what the image says, and meant so");
+		out_nl(o);
+	}
 	if (json_is_object(json_object_get(r, "image")))
 		view_image(o, json_object_get(r, "image"));
 	view_requires(o, json_object_get(r, "requires"));
@@ -87,33 +96,6 @@ static void view_release(const struct output *o, const json_t *r)
 	view_label(o, "created");
 	out_printf(o, "%s, %s", out_when(created, when), out_ago(o, created, ago));
 	out_nl(o);
-}
-
-/* The bar stands on stderr while stdout waits for the result. */
-struct bar {
-	const char *name;
-	int shown; /* percent or MiB, so that it is drawn only when it changes */
-	bool utf8;
-};
-
-static void bar_draw(int64_t done, int64_t total, void *arg)
-{
-	enum { WIDTH = 32 };
-	struct bar *b = arg;
-	int percent = total > 0 ? (int)(done * 100 / total) : (int)(done >> 20);
-	int full = total > 0 ? percent * WIDTH / 100 : 0;
-
-	if (percent == b->shown)
-		return;
-	b->shown = percent;
-	if (total <= 0) {
-		fprintf(stderr, "\r\033[K%s  %d MiB", b->name, percent);
-		return;
-	}
-	fprintf(stderr, "\r\033[K%s  ", b->name);
-	for (int i = 0; i < WIDTH; i++)
-		fputs(i < full ? (b->utf8 ? "█" : "#") : (b->utf8 ? "░" : "."), stderr);
-	fprintf(stderr, " %3d %%", percent);
 }
 
 static int upload(struct ctl *c, const struct args *a, struct url *u, FILE *f)
@@ -173,6 +155,8 @@ int release_add(struct ctl *c, const struct args *a)
 	url_query(&u, "version", version);
 	query_repeated(&u, a, "running", "running");
 	url_query(&u, "reports", args_option(a, "reports"));
+	url_query(&u, "draft", args_option(a, "draft") ? "1" : NULL);
+	url_query(&u, "label_anyway", args_option(a, "label-anyway") ? "1" : NULL);
 	url_query(&u, "min_version", args_option(a, "min-version"));
 	query_repeated(&u, a, "must-pass", "must_pass");
 	query_repeated(&u, a, "hardware", "hardware");
@@ -216,6 +200,27 @@ int release_show(struct ctl *c, const struct args *a)
 	return CTL_DONE;
 }
 
+int release_state(struct ctl *c, const struct args *a)
+{
+	struct url u;
+
+	url_release(&u, a);
+	buf_put_str(&u.b, "/");
+	buf_put_str(&u.b, c->command->verb);
+	json_t *r = ctl_call(c, "POST", &u, NULL);
+	if (r == NULL)
+		return CTL_FAILED;
+	if (c->out.json) {
+		out_json(&c->out, r);
+	} else {
+		out_printf(&c->out, "Release %s of product %s is %s.", a->pos[1], a->pos[0],
+			   get_str(r, "state"));
+		out_nl(&c->out);
+	}
+	json_decref(r);
+	return CTL_DONE;
+}
+
 int release_remove(struct ctl *c, const struct args *a)
 {
 	struct url u;
@@ -240,8 +245,8 @@ int release_remove(struct ctl *c, const struct args *a)
 
 int release_list(struct ctl *c, const struct args *a)
 {
-	static const char *const heads[] = {"PRODUCT", "VERSION", "SIZE", "SHA256",
-					    "TARGET",  "CREATED", NULL};
+	static const char *const heads[] = {"PRODUCT", "VERSION", "SIZE",    "SHA256",
+					    "STATE",   "TARGET",  "CREATED", NULL};
 	struct table t;
 	struct url u;
 	json_t *list, *r;
@@ -271,6 +276,7 @@ int release_list(struct ctl *c, const struct args *a)
 		table_cell(&t, STYLE_BOLD, get_str(r, "version"));
 		table_cell(&t, STYLE_PLAIN, text_count(get_int(r, "size"), size));
 		table_cell(&t, STYLE_DIM, sha);
+		table_cell(&t, STYLE_PLAIN, get_str(r, "state"));
 		table_cell(&t, STYLE_PLAIN, get_bool(r, "target") ? "yes" : "");
 		table_cell(&t, STYLE_DIM, out_ago(&c->out, get_time(r, "created"), ago));
 	}

@@ -19,6 +19,8 @@ static const struct option_row release_add_options[] = {
 	{"version", "V", "what a device running it reports as its version"},
 	{"running", "KIND:HEX", "a digest a device running it reports; may be repeated"},
 	{"reports", "LIST", "no-digest, no-confirm: what devices running it cannot report"},
+	{"draft", NULL, "not active yet: no target until release activate"},
+	{"label-anyway", NULL, "even if the image says that it is another version"},
 	{"min-version", "V", "only devices that run at least this version"},
 	{"must-pass", "V", "a release that devices have to run before it; may be repeated"},
 	{"hardware", "H", "only devices that report this hardware; may be repeated"},
@@ -56,15 +58,42 @@ static const struct option_row device_key_options[] = {
 	{"drop-next", NULL, "take the next key away: the current one stays"},
 	{NULL, NULL, NULL},
 };
+/* What device list and device export choose by. */
+/* clang-format off */
+#define DEVICE_FILTER_OPTIONS \
+	{"product", "P", "only devices of this product"}, \
+	{"group", "G", "only devices in a group of this name; none: in no group"}, \
+	{"tag", "T", "only devices with this tag"}, \
+	{"development", NULL, "only development devices"}, \
+	{"query", "Q", "only devices that fit this saved query"}, \
+	{"state", "S", "only in this state: held, disabled, waiting, updating, in-sync, new, no-target"}, \
+	{"hold", "R", "only held for this reason; any: for whatever"}, \
+	{"online", NULL, "only devices that are online"}, \
+	{"offline", NULL, "only devices that are not"}, \
+	{"version", "V", "only devices that run this version, as they say"}, \
+	{"drifted", NULL, "only devices that left their release by themselves"}
+/* clang-format on */
+
 static const struct option_row device_list_options[] = {
-	{"product", "P", "only devices of this product"},
-	{"state", "S",
-	 "only in this state: held, disabled, waiting, updating, in-sync, new, no-target"},
-	{"hold", "R", "only held for this reason; any: for whatever"},
-	{"online", NULL, "only devices that are online"},
-	{"offline", NULL, "only devices that are not"},
-	{"version", "V", "only devices that run this version, as they say"},
-	{"drifted", NULL, "only devices that left their release by themselves"},
+	DEVICE_FILTER_OPTIONS,
+	{"sort", "KEY", "by id, product, state, seen, version or target; -KEY: the other way [id]"},
+	{"watch", NULL, "look again each second, until Ctrl-C"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row device_history_options[] = {
+	{"limit", "N", "the newest N attempts [20]"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row device_import_options[] = {
+	{"product", "P", "the product of those that name none"},
+	{"psk-out", "F", "draw keys for devices without one, and write them to this new file"},
+	{"skip-existing", NULL, "leave devices alone that are there already"},
+	{"dry-run", NULL, "only look whether all of it is right"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row device_export_options[] = {
+	DEVICE_FILTER_OPTIONS,
+	{"format", "F", "csv or jsonl [csv]"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row attempt_list_options[] = {
@@ -115,11 +144,51 @@ static const struct option_row audit_list_options[] = {
 };
 static const struct option_row audit_verify_options[] = {
 	{"known", "N:HASH", "row N must have this hash, as the journal has it"},
+	{"file", "F", "verify an export, without a server; - reads standard input"},
+	{"head", "N:HASH", "of --file: row N is there and has this hash"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row audit_export_options[] = {
+	{"since", "T", "rows from then on: 2026-11-22T23:51:07Z, or 24h"},
+	{"until", "T", "rows before this time"},
+	{"object", "X", "only of this device, product, \"PRODUCT VERSION\" or attempt"},
 	{NULL, NULL, NULL},
 };
 
+#define HOOK_OPTIONS                                                                               \
+	{"topic", "T", "only topics that begin so: flash, device/boot; may be repeated; all"},     \
+		{"product", "P", "only events of this product; may be repeated; all"},             \
+		{"batch", "N", "up to N events in one message [1]"},                               \
+	{                                                                                          \
+		"secret-file", "F", "what its messages are signed with: a line; - reads stdin"     \
+	}
+static const struct option_row hook_add_options[] = {
+	HOOK_OPTIONS,
+	{"after", "N", "begin after this event; 0: with the oldest [now]"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row hook_set_options[] = {
+	{"url", "URL", "where its messages go"},
+	HOOK_OPTIONS,
+	{"new-secret", NULL, "let the server draw a secret, and show it once"},
+	{"if-rev", "N", "only if its revision is still N, as show told it"},
+	{NULL, NULL, NULL},
+};
+static const char hook_text[] =
+	"Events are posted to the URL (http or https) as CloudEvents, each at least once and in\n"
+	"their order; postboot-hooks(7) tells how a receiver checks their signature. Without\n"
+	"--secret-file the server draws a secret, and shows it once.";
+static const char dead_text[] =
+	"A message that its receiver refused too often was put aside, so that others could follow.";
+
+static const char filter_text[] =
+	"FILTER is KEY=VALUE or KEY!=VALUE, up to 16 of them; all must hold. The keys: product, "
+	"group, "
+	"tag, development, state, hold, online, version, drifted, locked, hardware, protocol.";
 static const char policy_text[] =
-	"Policy keys and their values: postbootctl product show NAME. hardware=H is one, too:\n"
+	"Policy keys and their values: postbootctl product show NAME. windows=\"Mon-Fri "
+	"01:00-05:00\"\n"
+	"and time-zone=Europe/Berlin say when devices may be updated. hardware=H is one, too:\n"
 	"only devices that report this hardware. Either - or _ joins\n"
 	"their words. Keys that end in -s are seconds; 90, 90s, 15m, 2h and 7d are understood.";
 static const char rollout_text[] = "A wave is all that is reached with it: a number of devices or "
@@ -147,8 +216,22 @@ static const char watch_text[] =
 	"fails. With -o json: one line for each change.";
 static const char verify_text[] =
 	"Exit status 1 if a row was changed, taken out or put in; the first such row is named.";
+static const char audit_export_text[] =
+	"JSON lines to standard output; the last line says how far the log goes. The whole log, "
+	"or\n"
+	"a stretch of it, proves by itself that nothing in it was changed, taken out or moved; "
+	"with\n"
+	"--object only each row by itself. See audit verify --file and postboot-api(7).";
 static const char follow_text[] =
 	"Goes on after a lost connection where it stopped. With -o json: one event a line.";
+
+static const char import_text[] =
+	"FILE is CSV with the names of its columns in the first line, or JSON lines; - reads\n"
+	"standard input. Columns: id, product, psk (hex digits or base64; empty: drawn, see\n"
+	"--psk-out), certificate, plain, lock (a version), hold. If anything is wrong, all of it "
+	"is\n"
+	"told, and nothing is imported.";
+static const char export_text[] = "To standard output. Keys of devices are never in it.";
 
 static const char backup_text[] =
 	"FILE appears when it is whole, with mode 0600: it holds keys of devices. - writes to\n"
@@ -169,7 +252,7 @@ const struct command commands[] = {
 	{"product", "ca", "NAME FILE|none [--if-rev N]", 2, 2,
 	 "who signs certificates of its devices", act_options, product_ca, ca_text},
 
-	{"release", "add", "PRODUCT FILE --version V [--running KIND:HEX]... [--reports LIST] [--min-version V] [--must-pass V]... [--hardware H]... [--boot-loader B] [--security-counter N]", 2, 2,
+	{"release", "add", "PRODUCT FILE --version V [--running KIND:HEX]... [--reports LIST] [--min-version V] [--must-pass V]... [--hardware H]... [--boot-loader B] [--security-counter N] [--draft] [--label-anyway]", 2, 2,
 	 "upload an image", release_add_options, release_add, release_text},
 	{"release", "list", "[PRODUCT]", 0, 1,
 	 "all releases", NULL, release_list, NULL},
@@ -177,6 +260,12 @@ const struct command commands[] = {
 	 "one release", NULL, release_show, NULL},
 	{"release", "inspect", "FILE", 1, 1,
 	 "what an image says of itself, without the server", NULL, release_inspect, NULL},
+	{"release", "activate", "PRODUCT VERSION [--if-rev N]", 2, 2,
+	 "a draft, or a quarantined one that is good after all", act_options, release_state, NULL},
+	{"release", "quarantine", "PRODUCT VERSION [--if-rev N]", 2, 2,
+	 "offer it to nobody, and end its attempts", act_options, release_state, NULL},
+	{"release", "withdraw", "PRODUCT VERSION [--if-rev N]", 2, 2,
+	 "the same for good", act_options, release_state, NULL},
 	{"release", "remove", "PRODUCT VERSION [--if-rev N]", 2, 2,
 	 "delete a release that nothing uses", act_options, release_remove, NULL},
 
@@ -222,16 +311,26 @@ const struct command commands[] = {
 
 	{"device", "add", "ID --product P [--group G] [--development] [--psk-file F | --psk-generate [--psk-out F] | --certificate | --plain]", 1, 1,
 	 "create a device", device_add_options, device_add, key_text},
-	{"device", "list", "[--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted]", 0, 0,
-	 "all devices", device_list_options, device_list, NULL},
+	{"device", "list", "[FILTER...] [--query Q] [--group G] [--tag T] [--development] [--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted] [--sort KEY] [--watch]", 0, ARGS_MAX,
+	 "all devices", device_list_options, device_list, filter_text},
+	{"device", "import", "FILE [--product P] [--psk-out F] [--skip-existing] [--dry-run]", 1, 1,
+	 "add many devices, all or none of them", device_import_options, device_import, import_text},
+	{"device", "export", "[FILTER...] [--query Q] [--group G] [--tag T] [--development] [--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted] [--format F]", 0, ARGS_MAX,
+	 "devices as a file for import, without their keys", device_export_options, device_export, export_text},
 	{"device", "show", "ID", 1, 1,
 	 "what it runs, what it should run, its last attempt", NULL, device_show, NULL},
 	{"device", "key", "ID --psk-file F | --psk-generate [--psk-out F] [--now] | --drop-next", 1, 1,
 	 "give it its next key", device_key_options, device_key, next_text},
 	{"device", "certificate", "ID [--if-rev N]", 1, 1,
 	 "from now on it has a certificate in the place of its key", act_options, device_act, certificate_text},
+	{"device", "history", "ID [--limit N]", 1, 1,
+	 "its attempts, told as a story", device_history_options, device_history, NULL},
 	{"device", "group", "ID GROUP|none [--if-rev N]", 2, 2,
 	 "the group of its product it is in", act_options, device_group, NULL},
+	{"device", "tag", "ID TAG... [--if-rev N]", 2, ARGS_MAX,
+	 "words on it, to find it by", act_options, device_tag, NULL},
+	{"device", "untag", "ID TAG... [--if-rev N]", 2, ARGS_MAX,
+	 "take words from it", act_options, device_tag, NULL},
 	{"device", "development", "ID [--if-rev N]", 1, 1,
 	 "from now on only a lock reaches it", act_options, device_act, NULL},
 	{"device", "production", "ID [--if-rev N]", 1, 1,
@@ -255,6 +354,15 @@ const struct command commands[] = {
 	{"device", "remove", "ID [--if-rev N]", 1, 1,
 	 "delete a device; its open attempt is cancelled", act_options, device_remove, NULL},
 
+	{"query", "save", "NAME FILTER... [--if-rev N]", 2, ARGS_MAX,
+	 "a filter of devices under a name", act_options, query_save, filter_text},
+	{"query", "list", "", 0, 0,
+	 "all saved queries", NULL, query_list, NULL},
+	{"query", "show", "QUERY", 1, 1,
+	 "one saved query", NULL, query_show, NULL},
+	{"query", "remove", "QUERY [--if-rev N]", 1, 1,
+	 "delete it", act_options, query_remove, NULL},
+
 	{"attempt", "list", "[--device ID] [--product P [--release V]] [--verdict W] [--charged] [--open] [--since T] [--until T] [--limit N]", 0, 0,
 	 "attempts, newest first", attempt_list_options, attempt_list, NULL},
 	{"attempt", "show", "ATTEMPT", 1, 1,
@@ -269,10 +377,35 @@ const struct command commands[] = {
 	{"event", "follow", "[--after N] [--device ID] [--attempt A] [--topic T]...", 0, 0,
 	 "what happens, as it happens", event_follow_options, event_follow, follow_text},
 
+	{"hook", "add", "NAME URL [--topic T]... [--product P]... [--batch N] [--secret-file F] [--after N]", 2, 2,
+	 "send events to a web server", hook_add_options, hook_add, hook_text},
+	{"hook", "list", "", 0, 0,
+	 "all hooks, and how they do", NULL, hook_list, NULL},
+	{"hook", "show", "NAME", 1, 1,
+	 "one hook", NULL, hook_show, NULL},
+	{"hook", "set", "NAME [--url URL] [--topic T]... [--product P]... [--batch N] [--secret-file F | --new-secret] [--if-rev N]", 1, 1,
+	 "change a hook", hook_set_options, hook_set, NULL},
+	{"hook", "test", "NAME", 1, 1,
+	 "send it a ping now", NULL, hook_test, NULL},
+	{"hook", "pause", "NAME [--if-rev N]", 1, 1,
+	 "send it nothing until resume", act_options, hook_state, NULL},
+	{"hook", "resume", "NAME [--if-rev N]", 1, 1,
+	 "go on where it stood, at once", act_options, hook_state, NULL},
+	{"hook", "remove", "NAME [--if-rev N]", 1, 1,
+	 "delete a hook, and what was put aside of it", act_options, hook_remove, NULL},
+	{"hook", "dead", "NAME", 1, 1,
+	 "messages that were put aside", NULL, hook_dead, dead_text},
+	{"hook", "retry", "NAME ID|all", 2, 2,
+	 "send what was put aside once more", NULL, hook_retry, NULL},
+	{"hook", "drop", "NAME ID|all", 2, 2,
+	 "forget what was put aside", NULL, hook_drop, NULL},
+
 	{"audit", "list", "[--object X] [--limit N]", 0, 0,
 	 "who did what, and when", audit_list_options, audit_list, NULL},
-	{"audit", "verify", "[--known N:HASH]", 0, 0,
-	 "is the log as it was written?", audit_verify_options, audit_verify, verify_text},
+	{"audit", "verify", "[--known N:HASH | --file F [--head N:HASH]]", 0, 0,
+	 "is the log, or its export, as it was written?", audit_verify_options, audit_verify, verify_text},
+	{"audit", "export", "[--since T] [--until T] [--object X]", 0, 0,
+	 "the log with its hashes, for an auditor", audit_export_options, audit_export, audit_export_text},
 
 	{"explain", NULL, "DEVICE", 1, 1,
 	 "in plain words: why is this device not updated, what to do", NULL, device_explain, NULL},
@@ -284,6 +417,9 @@ const struct command commands[] = {
 	 "versions of this program and of the server", NULL, show_version, NULL},
 	{"help", NULL, "[NOUN [VERB]]", 0, 2,
 	 "this text, or that of a noun or command", NULL, show_help, NULL},
+	/* Without help it is nobody's but the completion's. */
+	{"complete", NULL, "NOUN [PREFIX [PRODUCT]]", 1, 3,
+	 NULL, NULL, complete_names, NULL},
 	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 /* clang-format on */

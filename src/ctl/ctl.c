@@ -192,7 +192,7 @@ static int unknown_word(struct ctl *c, const char *noun, const char *word)
 					: strcmp(noun, cmd->noun) == 0 ? cmd->verb
 								       : NULL;
 
-		if (candidate != NULL)
+		if (candidate != NULL && cmd->help != NULL)
 			words[n++] = candidate;
 	}
 	near = near_word(word, words);

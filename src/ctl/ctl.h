@@ -27,7 +27,7 @@ struct command {
 	const char *noun, *verb; /* verb NULL: the noun alone is the command */
 	const char *words;	 /* its arguments, as usage shows them */
 	unsigned min, max;	 /* how many of them */
-	const char *help;	 /* one line */
+	const char *help;	 /* one line; NULL: it is not told of */
 	const struct option_row *options;
 	int (*run)(struct ctl *c, const struct args *a);
 	const char *more; /* paragraphs for --help, or NULL */

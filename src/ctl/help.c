@@ -90,6 +90,8 @@ void help_overview(FILE *f)
 	      "The operator's tool of Postboot, the update server that believes only a reboot.\n",
 	      f);
 	for (const struct command *cmd = commands; cmd->noun != NULL; cmd++) {
+		if (cmd->help == NULL)
+			continue;
 		if (strcmp(cmd->noun, noun) != 0 && (cmd->verb != NULL || noun[0] != '\0'))
 			fputs(cmd->verb != NULL || command_find(noun, NULL) == NULL ? "\n" : "", f);
 		noun = cmd->noun;
@@ -119,7 +121,8 @@ void help_command(FILE *f, const struct command *cmd)
 {
 	fputs("usage: postbootctl ", f);
 	help_words(f, strlen("usage: postbootctl ") + head_print(f, cmd, 0), cmd->words);
-	fprintf(f, "\n  %s\n", cmd->help);
+	if (cmd->help != NULL)
+		fprintf(f, "\n  %s\n", cmd->help);
 	if (cmd->options != NULL && cmd->options->name != NULL)
 		fputc('\n', f);
 	for (const struct option_row *o = cmd->options; o != NULL && o->name != NULL; o++) {

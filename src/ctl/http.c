@@ -390,6 +390,44 @@ int http_upload(struct http *h, const char *path, FILE *file, int64_t size,
 	return err;
 }
 
+int http_post(struct http *h, const char *path, const char *type, const char *text, size_t len,
+	      http_progress_fn progress, void *arg, json_t **ret)
+{
+	struct curl_slist *headers = NULL;
+	char content[80];
+	int err;
+
+	begin(h, path);
+	(void)snprintf(content, sizeof(content), "Content-Type: %s", type);
+	headers = curl_slist_append(headers, "Accept: application/json");
+	headers = curl_slist_append(headers, content);
+	headers = curl_slist_append(headers, "Expect: 100-continue"); /* as http_upload() */
+	(void)curl_easy_setopt(h->curl, CURLOPT_EXPECT_100_TIMEOUT_MS, ANSWER_S * 1000L);
+	(void)curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
+	(void)curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
+	(void)curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, text);
+	(void)curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	(void)curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_TIME, (long)COPY_S);
+	if (progress != NULL) {
+		h->progress = progress;
+		h->progress_arg = arg;
+		h->size = (int64_t)len;
+		(void)curl_easy_setopt(h->curl, CURLOPT_NOPROGRESS, 0L);
+		(void)curl_easy_setopt(h->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+		(void)curl_easy_setopt(h->curl, CURLOPT_XFERINFODATA, h);
+	}
+	err = perform(h);
+	if (err == 0)
+		err = parse(h, ret);
+	curl_slist_free_all(headers);
+	return err;
+}
+
+json_t *http_problem(const struct http *h)
+{
+	return h->status >= 400 && h->got_len > 0 ? json_loadb(h->got, h->got_len, 0, NULL) : NULL;
+}
+
 int http_stream(struct http *h, const char *path, http_object_fn fn, void *arg)
 {
 	struct curl_slist *headers = NULL;

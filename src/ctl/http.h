@@ -35,6 +35,10 @@ typedef void (*http_progress_fn)(int64_t done, int64_t total, void *arg);
 int http_upload(struct http *h, const char *path, FILE *file, int64_t size,
 		http_progress_fn progress, void *arg, json_t **ret) ERR_CHECK;
 
+/* POST of a text of the media type; the answer may take long. */
+int http_post(struct http *h, const char *path, const char *type, const char *text, size_t len,
+	      http_progress_fn progress, void *arg, json_t **ret) ERR_CHECK;
+
 /* POST without a body; what comes is written to `fd`, its first `cap` bytes to `first`, too. */
 int http_download(struct http *h, const char *path, int fd, char *first, size_t cap,
 		  int64_t *ret_bytes) ERR_CHECK;
@@ -49,5 +53,7 @@ int http_stream(struct http *h, const char *path, http_object_fn fn, void *arg) 
 long http_status(const struct http *h);
 const char *http_code(const struct http *h);
 const char *http_error(const struct http *h);
+/* The problem (RFC 9457) that the last request was refused with, a new reference; NULL: none. */
+json_t *http_problem(const struct http *h);
 
 #endif

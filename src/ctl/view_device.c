@@ -94,6 +94,18 @@ static void place(const struct output *o, const json_t *d)
 		out_text(o, get_str(d, "group"));
 		out_nl(o);
 	}
+	if (json_array_size(json_object_get(d, "tags")) > 0) {
+		size_t i;
+		json_t *tag;
+
+		view_label(o, "tags");
+		json_array_foreach(json_object_get(d, "tags"), i, tag)
+		{
+			out_printf(o, "%s%s", i > 0 ? ", " : "",
+				   json_is_string(tag) ? json_string_value(tag) : "");
+		}
+		out_nl(o);
+	}
 	if (get_bool(d, "development")) {
 		view_label(o, "development");
 		out_text(o, "only a lock reaches it");

@@ -96,6 +96,9 @@ static void details(const struct output *o, const json_t *e, char dst[DETAILS_MA
 	else if (topic_is(topic, "device/drift"))
 		(void)snprintf(dst, DETAILS_MAX, "runs %.64s, expected %.64s", runs,
 			       get_str(e, "expected"));
+	else if (topic_is(topic, "release/quarantined"))
+		out_printf(o, "release %s of product %s is %s", get_str(e, "version"),
+			   get_str(e, "product"), get_str(e, "state"));
 	else if (topic_is(topic, "store/restored"))
 		(void)snprintf(dst, DETAILS_MAX, "new stream, before %.64s",
 			       get_str(e, "stream_before"));

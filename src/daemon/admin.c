@@ -219,14 +219,15 @@ static void loop_start(struct admin *a)
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(a->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	uint64_t every = a->conf.keep_alive_ms ? a->conf.keep_alive_ms : KEEP_ALIVE_MS;
 
-	a->poll.data = a->timer.data = a->keep_alive.data = a->step.data = a->soon.data =
-		a->drain.data = a;
+	a->poll.data = a->timer.data = a->keep_alive.data = a->step.data = a->import.data =
+		a->soon.data = a->drain.data = a;
 	(void)uv_timer_init(a->conf.loop, &a->timer);
 	(void)uv_timer_init(a->conf.loop, &a->keep_alive);
 	(void)uv_idle_init(a->conf.loop, &a->step);
+	(void)uv_idle_init(a->conf.loop, &a->import);
 	(void)uv_idle_init(a->conf.loop, &a->soon);
 	(void)uv_timer_init(a->conf.loop, &a->drain);
-	a->handles = 5;
+	a->handles = 6;
 	(void)uv_timer_start(&a->keep_alive, keep_alive_due, every, every);
 	if (uv_poll_init(a->conf.loop, &a->poll, info->epoll_fd) == 0) {
 		a->handles++;
@@ -355,7 +356,7 @@ static void admin_end(struct admin *a)
 {
 	a->stopping = true;
 	if (!a->conf.main)
-		engine_on_events(a->conf.engine, NULL, NULL);
+		engine_on_events(a->conf.engine, NULL, a);
 	sleepers_answer(a);
 	/* libmicrohttpd does not stop over sleeping connections. */
 	LIST_EACH(it, next, &a->requests)
@@ -368,6 +369,7 @@ static void admin_end(struct admin *a)
 	uv_close((uv_handle_t *)&a->timer, handle_closed);
 	uv_close((uv_handle_t *)&a->keep_alive, handle_closed);
 	uv_close((uv_handle_t *)&a->step, handle_closed);
+	uv_close((uv_handle_t *)&a->import, handle_closed);
 	uv_close((uv_handle_t *)&a->soon, handle_closed);
 	uv_close((uv_handle_t *)&a->drain, handle_closed);
 }

@@ -22,6 +22,7 @@
 
 struct admin;
 struct health;
+struct hooks;
 
 enum { ADMIN_STATUSES = 500 };
 
@@ -30,6 +31,7 @@ struct admin_conf {
 	struct engine *engine;
 	struct store *store;
 	struct images *images;
+	struct hooks *hooks;	     /* NULL: none can be had */
 	const struct net *net;	     /* for the numbers of /v1/status; NULL: none */
 	const struct health *health; /* NULL: always fine */
 	struct admin *main; /* NULL; else this one serves only /metrics and /v1/health, of `main`,

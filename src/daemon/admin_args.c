@@ -108,7 +108,7 @@ bool query_check(struct request *rq)
 bool query_text(struct request *rq, const char *key, size_t cap, char *ret_value)
 {
 	const char *raw = MHD_lookup_connection_value(rq->connection, MHD_GET_ARGUMENT_KIND, key);
-	char text[1024];
+	char text[3 * LIMIT_FILTER_TEXT + 1]; /* all of it escaped */
 
 	ret_value[0] = 0;
 	if (!raw)

@@ -50,6 +50,8 @@ static bool device_rows(struct request *rq, const char *id, struct device_rows *
 	d->view.plain_unserved = d->now.device.plain && !rq->admin->conf.plain_devices;
 	if (!read_ok(rq, engine_device_keys(rq->admin->conf.engine, id, d->view.key_set_ms)))
 		return false;
+	if (!read_ok(rq, store_tags(rq->admin->conf.store, id, &d->view.tags)))
+		return false;
 	if (!d->now.device.last_attempt)
 		return true;
 	int err = store_attempt(rq->admin->conf.store, d->now.device.last_attempt, &d->last);

@@ -32,16 +32,6 @@ static bool query_refuse(struct request *rq, const char *key, const char *text, 
 	return false;
 }
 
-static bool query_state(struct request *rq, char *dst, size_t cap)
-{
-	if (!query_text(rq, "state", cap, dst))
-		return false;
-	for (const char *const *word = view_device_states; *word; word++)
-		if (!dst[0] || strcmp(*word, dst) == 0)
-			return true;
-	return query_refuse(rq, "state", dst, "the state of a device");
-}
-
 bool time_parse(const char *text, int64_t *ret_ms)
 {
 	struct tm tm = {0};
@@ -94,77 +84,67 @@ static bool query_version(struct request *rq, const char *key, char dst[LIMIT_VE
 /* ---- devices ---- */
 
 struct device_find {
-	struct product product; /* id 0: any */
-	char state[16];		/* "": any */
-	bool held;		/* for whatever reason, or: */
-	enum hold hold;		/* HOLD_NONE: any */
-	uint64_t online, drifted;
-	char version[LIMIT_VERSION + 1];
+	struct engine *engine;
+	struct filter filter;
 	char (*ids)[LIMIT_DEVICE_ID + 1];
 	unsigned count, limit, looked;
 	char last[LIMIT_DEVICE_ID + 1]; /* the last one looked at */
 };
 
-static bool device_fits(const struct device_find *f, const struct device *d)
-{
-	return (!f->held || d->hold != HOLD_NONE) && (f->hold == HOLD_NONE || d->hold == f->hold) &&
-	       (f->online == ANY || d->online == (f->online == 1)) &&
-	       (f->drifted == ANY || d->drifted == (f->drifted == 1)) &&
-	       (!f->version[0] || (d->has_report && strcmp(d->report.version, f->version) == 0));
-}
-
+/* But for tags: the store is busy with this row. */
 static bool device_row(void *ctx, const struct device *d)
 {
 	struct device_find *f = ctx;
 
 	f->looked++;
 	(void)buf_copy_str(f->last, sizeof(f->last), d->id);
-	if (device_fits(f, d))
+	if (engine_filter_row(f->engine, &f->filter, d))
 		(void)buf_copy_str(f->ids[f->count++], sizeof(f->ids[0]), d->id);
 	return f->count < f->limit;
 }
 
-static bool query_hold(struct request *rq, struct device_find *f)
+static int device_json(struct request *rq, const struct device_find *f, const char *id,
+		       json_t **list)
 {
-	char text[32];
+	struct store_tags tags;
+	struct engine_device now;
+	bool fits = true;
+	int err = engine_filter_tags(f->engine, &f->filter, id, &fits);
 
-	if (!query_text(rq, "hold", sizeof(text), text))
-		return false;
-	f->held = strcmp(text, "any") == 0;
-	if (!text[0] || f->held)
-		return true;
-	if (hold_from_name(text, &f->hold) || f->hold == HOLD_NONE)
-		return query_refuse(rq, "hold", text, "a reason to hold a device, nor any");
-	return true;
+	if (!err && fits)
+		err = store_tags(rq->admin->conf.store, id, &tags);
+	if (err || !fits || engine_device(f->engine, id, &now))
+		return err;
+	json_t *row = view_device_row(&now);
+	view_put_tags(&row, &tags);
+	view_append(list, row);
+	return 0;
 }
 
 static void reply_devices(struct request *rq, const struct device_find *f)
 {
 	json_t *o = json_object();
 	json_t *list = json_array();
-	struct engine_device now;
+	int err = 0;
 
-	for (unsigned i = 0; i < f->count; i++)
-		if (engine_device(rq->admin->conf.engine, f->ids[i], &now) == 0 &&
-		    (!f->state[0] || strcmp(view_device_state(&now), f->state) == 0))
-			view_append(&list, view_device_row(&now));
-	explicit_bzero(&now, sizeof(now));
+	for (unsigned i = 0; i < f->count && !err; i++)
+		err = device_json(rq, f, f->ids[i], &list);
 	view_put(&o, "devices", list);
 	if (f->count == f->limit || f->looked == LIMIT_PAGE)
 		view_put(&o, "next", json_string(f->last));
-	reply_json(rq, 200, o);
+	if (read_ok(rq, err))
+		reply_json(rq, 200, o);
+	else
+		json_decref(o);
 }
 
 void devices_list(struct request *rq)
 {
-	struct device_find f = {.hold = HOLD_NONE};
+	struct device_find f = {.engine = rq->admin->conf.engine};
 	char after[LIMIT_DEVICE_ID + 1];
 	uint64_t limit;
 
-	if (!query_text(rq, "after", sizeof(after), after) || !query_product(rq, &f.product) ||
-	    !query_state(rq, f.state, sizeof(f.state)) || !query_hold(rq, &f) ||
-	    !query_either(rq, "online", &f.online) || !query_either(rq, "drifted", &f.drifted) ||
-	    !query_version(rq, "version", f.version) ||
+	if (!query_text(rq, "after", sizeof(after), after) || !query_filter(rq, &f.filter) ||
 	    !query_number(rq, "limit", 1, LIMIT_PAGE, 100, &limit) ||
 	    !body_keys(rq, rq->json, "", ""))
 		return;
@@ -174,8 +154,7 @@ void devices_list(struct request *rq)
 		reply_error(rq, ERR_NOMEM, "out of memory");
 		return;
 	}
-	if (read_ok(rq, store_devices(rq->admin->conf.store, f.product.id, after, LIMIT_PAGE,
-				      device_row, &f)))
+	if (read_ok(rq, engine_filter_walk(f.engine, &f.filter, after, LIMIT_PAGE, device_row, &f)))
 		reply_devices(rq, &f);
 	free(f.ids);
 }

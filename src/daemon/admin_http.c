@@ -37,6 +37,7 @@ static void request_unref(struct request *rq)
 	release_upload_free(rq->upload);
 	follower_free(rq->follower);
 	backup_free(rq->backup);
+	import_upload_free(rq->import);
 	verification_free(rq->verification);
 	if (rq->response)
 		MHD_destroy_response(rq->response);
@@ -168,6 +169,11 @@ void reply_json(struct request *rq, unsigned status, json_t *json)
 	reply_text(rq, status, json, "application/json");
 }
 
+void reply_problem_json(struct request *rq, unsigned status, json_t *problem)
+{
+	reply_text(rq, status, problem, "application/problem+json");
+}
+
 void reply_empty(struct request *rq, unsigned status)
 {
 	reply_response(rq, status,
@@ -291,6 +297,12 @@ static enum MHD_Result request_body(struct request *rq, const char *ptr, size_t 
 		return body_drain(rq, len);
 	if (rq->route->body == BODY_JSON) {
 		body_take(rq, ptr, *len);
+		*len = 0;
+		return MHD_YES;
+	}
+	if (rq->route->body == BODY_LINES) {
+		import_upload_write(rq, ptr, *len);
+		conns_image_came(rq->connection, *len, false);
 		*len = 0;
 		return MHD_YES;
 	}
@@ -423,7 +435,8 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
 			reply_problem(rq, 503, "stopping", "the server is stopping");
 		else
 			request_head(rq, url, method);
-		conns_at(connection, rq->upload && !rq->response ? CONN_IMAGE : CONN_BODY);
+		conns_at(connection,
+			 (rq->upload || rq->import) && !rq->response ? CONN_IMAGE : CONN_BODY);
 		return rq->response && !body_is_small(rq) ? request_answer(rq) : MHD_YES;
 	}
 	if (*upload_data_size)
@@ -454,5 +467,6 @@ void request_completed(void *cls, struct MHD_Connection *connection, void **con_
 	if (rq->upload)
 		release_upload_abort(rq->upload);
 	backup_stop(rq->backup);
+	import_upload_abort(rq->import);
 	request_unref(rq);
 }

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "daemon/admin.h"
 #include "daemon/admin_conns.h"
+#include "daemon/hook_message.h"
 
 enum {
 	LIMIT_ADMIN_PATH = 2048,    /* bytes of a path */
@@ -26,13 +27,15 @@ struct admin {
 	struct MHD_Daemon *mhd;
 	struct conns conns;
 	uv_poll_t poll;
-	uv_timer_t timer;      /* libmicrohttpd's */
-	uv_idle_t soon;	       /* the same, due at once */
-	uv_timer_t keep_alive; /* the event stream's */
-	uv_idle_t step;	       /* verifications of the audit log go on, once a turn */
-	struct list verifying; /* these */
-	uv_timer_t drain;      /* the end of patience in admin_stop() */
-	unsigned handles;      /* open ones of these */
+	uv_timer_t timer;		 /* libmicrohttpd's */
+	uv_idle_t soon;			 /* the same, due at once */
+	uv_timer_t keep_alive;		 /* the event stream's */
+	uv_idle_t step;			 /* verifications of the audit log go on, once a turn */
+	struct list verifying;		 /* these */
+	uv_idle_t import;		 /* the same of an import of devices */
+	struct import_upload *importing; /* the one there is; NULL: none */
+	uv_timer_t drain;		 /* the end of patience in admin_stop() */
+	unsigned handles;		 /* open ones of these */
 	bool polls;
 	struct list requests; /* all */
 	bool again;	      /* libmicrohttpd has work that its epoll descriptor does not show */
@@ -48,7 +51,7 @@ struct admin {
 struct request;
 typedef void route_fn(struct request *rq);
 
-enum route_body { BODY_JSON, BODY_IMAGE };
+enum route_body { BODY_JSON, BODY_IMAGE, BODY_LINES };
 struct route {
 	const char *method;
 	const char *path;  /* "/v1/products/ * /target", a star (without spaces) is a name */
@@ -63,6 +66,7 @@ struct route {
 struct follower;
 struct release_upload;
 struct backup;
+struct import_upload;
 struct verification;
 
 struct request {
@@ -93,11 +97,13 @@ struct request {
 	route_fn *after; /* builds the answer once the engine has done its part */
 	union {
 		uint64_t attempt;
-		char psk_hex[2 * LIMIT_PSK + 1]; /* shown once */
+		char psk_hex[2 * LIMIT_PSK + 1];	/* shown once */
+		char hook_secret[HOOK_SECRET_TEXT + 1]; /* likewise */
 	};
 	struct release_upload *upload;
 	struct follower *follower;
 	struct backup *backup;
+	struct import_upload *import;
 	struct verification *verification;
 };
 
@@ -110,6 +116,8 @@ void reply_response(struct request *rq, unsigned status, struct MHD_Response *re
 /* RFC 9457; the detail is a sentence. */
 void reply_problem(struct request *rq, unsigned status, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* A problem with more in it than that; takes it. */
+void reply_problem_json(struct request *rq, unsigned status, json_t *problem);
 /* The same with the status and the code of an error. */
 void reply_error(struct request *rq, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

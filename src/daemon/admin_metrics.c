@@ -9,13 +9,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "core/attempt.h"
 #include "daemon/admin_args.h"
 #include "daemon/admin_routes.h"
+#include "daemon/hooks.h"
 #include "daemon/metrics.h"
 #include "daemon/monitor.h"
 
-enum { PAGE_MAX = 64 * 1024 };
+enum { PAGE_MAX = 512 * 1024 /* of LIMIT_OUTCOMES most */ };
 
 #define COUNTER METRICS_COUNTER
 #define GAUGE METRICS_GAUGE
@@ -93,6 +95,28 @@ static void put_fleet(struct metrics *m, const struct engine_stats *es)
 	metrics_family(m, COUNTER, "postboot_shed_total",
 		       "Requests refused with 5.03 because too much waited.");
 	metrics_count(m, "reason", "device-queue", es->shed);
+}
+
+/* Names are those of operators; never a device's. */
+static void put_outcomes(struct metrics *m, const struct engine *e, const struct engine_stats *es)
+{
+	struct engine_outcome o;
+
+	metrics_family(m, COUNTER, "postboot_outcomes_total",
+		       "Attempts closed since the start, by product, release, group and verdict.");
+	for (unsigned i = 0; engine_outcome_at(e, i, &o); i++) {
+		for (int v = 0; o.closed && v < VERDICT_COUNT; v++) {
+			const char *const pairs[] = {
+				"product", o.product, "release", o.release,
+				"group",   o.group,   "verdict", verdict_name((enum verdict)v),
+				NULL};
+			if (o.closed[v])
+				metrics_labels(m, pairs, o.closed[v]);
+		}
+	}
+	metrics_family(m, METRICS_HISTOGRAM, "postboot_update_seconds",
+		       "Time from an offer to a proved update.");
+	metrics_histogram_s(m, engine_confirm_s, ENGINE_CONFIRMS, es->confirms, es->confirms_sum_s);
 }
 
 /* Label values are names of ours. */
@@ -327,6 +351,81 @@ static void put_events(struct metrics *m, struct admin *a, const struct admin_st
 		    "Events that the slowest of them has not been sent.", as->follower_lag);
 }
 
+/* ---- webhooks ---- */
+
+static uint64_t hook_lag(const struct hook_view *v)
+{
+	return v->lag;
+}
+
+static uint64_t hook_dead_count(const struct hook_view *v)
+{
+	return v->dead;
+}
+
+static uint64_t hook_delivered(const struct hook_view *v)
+{
+	return v->place.delivered;
+}
+
+static uint64_t hook_missed(const struct hook_view *v)
+{
+	return v->place.missed;
+}
+
+static uint64_t hook_failing(const struct hook_view *v)
+{
+	int64_t since = v->place.failing_ms, now = clock_read().wall_ms;
+
+	return since && now > since ? (uint64_t)((now - since) / 1000) : 0;
+}
+
+static void put_hook_family(struct metrics *m, const struct hooks *hooks, enum metrics_type type,
+			    const char *name, const char *help,
+			    uint64_t (*of)(const struct hook_view *v))
+{
+	struct hook_view v;
+
+	metrics_family(m, type, name, help);
+	for (unsigned i = 0; hooks_at(hooks, i, &v); i++)
+		metrics_count(m, "hook", v.hook.name, of(&v));
+}
+
+static void put_hook_states(struct metrics *m, const struct hooks *hooks)
+{
+	struct hook_view v;
+
+	metrics_family(m, GAUGE, "postboot_hook_state", "1 of the state of each webhook.");
+	for (unsigned i = 0; hooks_at(hooks, i, &v); i++)
+		metrics_count2(m, "hook", v.hook.name, "state", hook_state_name(v.hook.state), 1);
+}
+
+static void put_hooks(struct metrics *m, const struct hooks *hooks)
+{
+	struct hooks_stats st;
+
+	if (!hooks)
+		return;
+	hooks_stats(hooks, &st);
+	put_hook_states(m, hooks);
+	put_hook_family(m, hooks, GAUGE, "postboot_hook_lag",
+			"Events that a webhook has not looked at.", hook_lag);
+	put_hook_family(m, hooks, GAUGE, "postboot_hook_failing_seconds",
+			"For how long its receiver has taken nothing; 0: it works.", hook_failing);
+	put_hook_family(m, hooks, GAUGE, "postboot_hook_put_aside",
+			"Messages of a webhook that are put aside.", hook_dead_count);
+	put_hook_family(m, hooks, COUNTER, "postboot_hook_delivered_total",
+			"Events of a webhook that were taken, ever.", hook_delivered);
+	put_hook_family(m, hooks, COUNTER, "postboot_hook_missed_total",
+			"Events deleted before a webhook had sent them, ever.", hook_missed);
+	metrics_family(m, COUNTER, "postboot_hook_messages_total",
+		       "Messages of webhooks since the start, by what came of them.");
+	metrics_count(m, "result", "taken", st.taken);
+	metrics_count(m, "result", "refused", st.refused);
+	metrics_count(m, "result", "later", st.later);
+	metrics_count(m, "result", "gone", st.ended);
+}
+
 /* ---- the admin API, and health ---- */
 
 static void put_admin(struct metrics *m, const struct admin_stats *as)
@@ -364,12 +463,14 @@ static void put_all(struct metrics *m, struct admin *a)
 	put_process(m, a);
 	put_health(m, health_of(a));
 	put_fleet(m, &es);
+	put_outcomes(m, a->conf.engine, &es);
 	put_protocols(m, &es);
 	put_downloads(m, &es);
 	put_images(m, a, &es);
 	put_net(m, a, &es);
 	put_store(m, a);
 	put_events(m, a, &as);
+	put_hooks(m, a->conf.hooks);
 	put_admin(m, &as);
 	metrics_end(m);
 }

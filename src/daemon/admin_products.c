@@ -10,6 +10,7 @@
 #include "daemon/admin_args.h"
 #include "daemon/admin_match.h"
 #include "daemon/admin_routes.h"
+#include "daemon/admin_windows.h"
 #include "daemon/view.h"
 
 char *percent_encode(const char *name, char *dst, size_t cap)
@@ -117,7 +118,7 @@ static void product_changed(struct request *rq)
 	reply_product(rq, 200, rq->name[0]);
 }
 
-/* "hardware", "policy" and the protocol of the body over what the product has. */
+/* "hardware", the windows, "policy" and the protocol of the body over what the product has. */
 static bool product_fields(struct request *rq, struct product *p)
 {
 	const char *hardware;
@@ -128,7 +129,8 @@ static bool product_fields(struct request *rq, struct product *p)
 		return false;
 	if (hardware)
 		(void)buf_copy_str(p->hardware, sizeof(p->hardware), hardware);
-	return body_policy(rq, &p->policy) && body_protocol(rq, p);
+	return body_windows(rq, p->windows, p->time_zone) && body_policy(rq, &p->policy) &&
+	       body_protocol(rq, p);
 }
 
 void products_add(struct request *rq)
@@ -137,7 +139,9 @@ void products_add(struct request *rq)
 	const char *name;
 
 	policy_init(&p.policy);
-	if (!body_keys(rq, rq->json, "", " name hardware policy protocol protocol_options ") ||
+	if (!body_keys(rq, rq->json, "",
+		       " name hardware windows time_zone policy "
+		       "protocol protocol_options ") ||
 	    !body_text(rq, "name", true, &name) ||
 	    !check_name(rq, "name", name, LIMIT_PRODUCT_NAME) || !product_fields(rq, &p))
 		return;
@@ -157,7 +161,9 @@ void product_patch(struct request *rq)
 {
 	struct product p;
 
-	if (!body_keys(rq, rq->json, "", " hardware policy protocol protocol_options ") ||
+	if (!body_keys(rq, rq->json, "",
+		       " hardware windows time_zone policy "
+		       "protocol protocol_options ") ||
 	    !find_product(rq, rq->name[0], &p) || !product_fields(rq, &p))
 		return;
 	rq->after = rq->show = product_changed;

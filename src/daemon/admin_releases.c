@@ -8,9 +8,11 @@
 
 #include "base/clock.h"
 #include "daemon/admin_args.h"
+#include "daemon/admin_lint.h"
 #include "daemon/admin_match.h"
 #include "daemon/admin_requires.h"
 #include "daemon/admin_routes.h"
+#include "daemon/images_inspect.h"
 #include "daemon/view.h"
 
 /* ---- GET ---- */
@@ -24,7 +26,7 @@ static void reply_release(struct request *rq, unsigned status, const struct prod
 
 	if (!find_release(rq, p, version, &r))
 		return;
-	reply_row(rq, status, r.id, view_release(&r, p->name, p->target == r.id), NULL);
+	reply_row(rq, status, r.rev, view_release(&r, p->name, p->target == r.id), NULL);
 	if (status != 201)
 		return;
 	(void)snprintf(location, sizeof(location), "/v1/products/%s/releases/%s",
@@ -116,12 +118,53 @@ void release_remove(struct request *rq)
 			      rq);
 }
 
+/* ---- POST: another state ---- */
+
+static void release_changed(struct request *rq)
+{
+	struct product p;
+
+	if (find_product(rq, rq->name[0], &p))
+		reply_release(rq, 200, &p, rq->name[1]);
+}
+
+static void release_state(struct request *rq, enum release_state state)
+{
+	struct product p;
+	struct release r;
+
+	if (!body_keys(rq, rq->json, "", "") || !find_product(rq, rq->name[0], &p) ||
+	    !find_release(rq, &p, rq->name[1], &r))
+		return;
+	rq->after = release_changed;
+	rq->show = release_get;
+	request_owed(rq);
+	engine_release_state(rq->admin->conf.engine, &rq->actor, p.name, rq->name[1], state,
+			     request_done, rq);
+}
+
+void release_activate(struct request *rq)
+{
+	release_state(rq, RELEASE_ACTIVE);
+}
+
+void release_quarantine(struct request *rq)
+{
+	release_state(rq, RELEASE_QUARANTINED);
+}
+
+void release_withdraw(struct request *rq)
+{
+	release_state(rq, RELEASE_WITHDRAWN);
+}
+
 /* ---- POST: the head ---- */
 
 struct release_upload {
 	struct images_upload *up; /* NULL once it is taken or given up */
 	struct product product;
 	struct release release;
+	bool label_anyway;
 	struct digest file; /* what the operator says it is; len 0: nothing */
 };
 
@@ -252,6 +295,7 @@ void release_add_head(struct request *rq)
 	struct running_args args = {rq, ru};
 	char version[LIMIT_VERSION + 2];
 	int64_t expected;
+	bool draft = false;
 
 	rq->upload = ru;
 	if (!ru) {
@@ -261,8 +305,11 @@ void release_add_head(struct request *rq)
 	if (!find_product(rq, rq->name[0], &ru->product) ||
 	    !query_text(rq, "version", sizeof(version), version) ||
 	    !check_version(rq, "version", version) || !release_is_new(rq, &ru->product, version) ||
-	    !reports_arg(rq, &ru->release) || !requires_args(rq, version, &ru->release.requires))
+	    !reports_arg(rq, &ru->release) || !requires_args(rq, version, &ru->release.requires) ||
+	    !query_flag(rq, "draft", &draft) || !query_flag(rq, "label_anyway", &ru->label_anyway))
 		return;
+	if (draft)
+		ru->release.state = RELEASE_DRAFT;
 	(void)MHD_get_connection_values(rq->connection, MHD_GET_ARGUMENT_KIND, running_arg, &args);
 	if (rq->response || !upload_body(rq, &expected))
 		return;
@@ -370,6 +417,25 @@ static int upload_release(struct release_upload *ru, const uint8_t sha256[DIGEST
 	return 0;
 }
 
+static void upload_looked(void *ctx, int err, const struct image *im)
+{
+	struct request *rq = ctx;
+	struct release_upload *ru = rq->upload;
+
+	if (err && rq->connection)
+		reply_upload_error(rq, err);
+	if (!err && rq->connection &&
+	    lint_release(rq, &ru->product, im, ru->label_anyway, &ru->release)) {
+		/* The debt passes from the pool to the engine. */
+		engine_release_add(rq->admin->conf.engine, &rq->actor, &ru->release, release_done,
+				   rq);
+		return;
+	}
+	upload_unpin(rq, false);
+	request_resume(rq);
+	(void)request_paid(rq);
+}
+
 static void upload_done(void *ctx, int err, const uint8_t sha256[DIGEST_SHA256], int64_t size_bytes)
 {
 	struct request *rq = ctx;
@@ -383,11 +449,12 @@ static void upload_done(void *ctx, int err, const uint8_t sha256[DIGEST_SHA256],
 		if (rq->connection)
 			reply_problem(rq, 400, "invalid",
 				      "running: the image's SHA-256 is not the given file:HEX");
-	} else {
-		/* The debt passes from the pool to the engine. */
-		engine_release_add(rq->admin->conf.engine, &rq->actor, &ru->release, release_done,
-				   rq);
+	} else if (images_inspect(rq->admin->conf.images, sha256, size_bytes, upload_looked, rq) ==
+		   0) {
 		return;
+	} else {
+		upload_unpin(rq, false);
+		reply_error(rq, ERR_NOMEM, "out of memory");
 	}
 	request_resume(rq);
 	(void)request_paid(rq);

@@ -22,10 +22,15 @@ static const struct route routes[] = {
 	{"GET",    "/v1/releases", " after limit ", BODY_JSON, NULL, releases_list, false},
 	{"GET",    "/v1/products/*/releases", " after limit ", BODY_JSON, NULL, releases_list, false},
 	{"POST",   "/v1/products/*/releases", 
-	 " version running reports min_version must_pass hardware boot_loader security_counter ", BODY_IMAGE,
+	 " version running reports min_version must_pass hardware boot_loader security_counter"
+	 " draft label_anyway ", BODY_IMAGE,
 	 release_add_head, release_add, false},
 	{"GET",    "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_get, false},
 	{"DELETE", "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_remove, true},
+	{"POST",   "/v1/products/*/releases/*/activate", "", BODY_JSON, NULL, release_activate, true},
+	{"POST",   "/v1/products/*/releases/*/quarantine", "", BODY_JSON, NULL, release_quarantine,
+	 true},
+	{"POST",   "/v1/products/*/releases/*/withdraw", "", BODY_JSON, NULL, release_withdraw, true},
 
 	{"GET",    "/v1/products/*/rollouts", "", BODY_JSON, NULL, rollouts_list, false},
 	{"POST",   "/v1/products/*/rollouts", "", BODY_JSON, NULL, rollouts_add, false},
@@ -53,7 +58,8 @@ static const struct route routes[] = {
 	{"DELETE", "/v1/products/*/groups/*", "", BODY_JSON, NULL, group_remove, true},
 	{"PUT",    "/v1/products/*/groups/*/target", "", BODY_JSON, NULL, group_target, true},
 
-	{"GET",    "/v1/devices", " product state hold online version drifted after limit ",
+	{"GET",    "/v1/devices", " product group tag development state hold online version drifted"
+	 " locked hardware protocol filter query after limit ",
 	 BODY_JSON, NULL, devices_list, false},
 	{"POST",   "/v1/devices", "", BODY_JSON, NULL, devices_add, false},
 	{"GET",    "/v1/devices/*", "", BODY_JSON, NULL, device_get, false},
@@ -65,6 +71,8 @@ static const struct route routes[] = {
 	{"POST",   "/v1/devices/*/lock", "", BODY_JSON, NULL, device_lock, true},
 	{"POST",   "/v1/devices/*/unlock", "", BODY_JSON, NULL, device_unlock, true},
 	{"POST",   "/v1/devices/*/group", "", BODY_JSON, NULL, device_group, true},
+	{"POST",   "/v1/devices/*/tag", "", BODY_JSON, NULL, device_tag, true},
+	{"POST",   "/v1/devices/*/untag", "", BODY_JSON, NULL, device_untag, true},
 	{"POST",   "/v1/devices/*/development", "", BODY_JSON, NULL, device_development, true},
 	{"POST",   "/v1/devices/*/production", "", BODY_JSON, NULL, device_production, true},
 	{"POST",   "/v1/devices/*/force", "", BODY_JSON, NULL, device_force, true},
@@ -74,6 +82,14 @@ static const struct route routes[] = {
 	{"POST",   "/v1/devices/*/disable", "", BODY_JSON, NULL, device_disable, true},
 	{"POST",   "/v1/devices/*/enable", "", BODY_JSON, NULL, device_enable, true},
 
+	{"POST",   "/v1/imports", " dry_run skip_existing ", BODY_LINES, devices_import_head,
+	 devices_import, false},
+
+	{"GET",    "/v1/queries", " after limit ", BODY_JSON, NULL, queries_list, false},
+	{"GET",    "/v1/queries/*", "", BODY_JSON, NULL, query_get, false},
+	{"PUT",    "/v1/queries/*", "", BODY_JSON, NULL, query_put, true},
+	{"DELETE", "/v1/queries/*", "", BODY_JSON, NULL, query_remove, true},
+
 	{"GET",    "/v1/attempts",
 	 " device product release verdict charged since until open before limit ", BODY_JSON, NULL,
 	 attempts_list, false},
@@ -82,6 +98,19 @@ static const struct route routes[] = {
 
 	{"GET",    "/v1/events", " after device topic attempt format follow limit ", BODY_JSON,
 	 NULL, events_get, false},
+
+	{"GET",    "/v1/hooks", "", BODY_JSON, NULL, hooks_list, false},
+	{"POST",   "/v1/hooks", "", BODY_JSON, NULL, hooks_post, false},
+	{"GET",    "/v1/hooks/*", "", BODY_JSON, NULL, hook_get, false},
+	{"PATCH",  "/v1/hooks/*", "", BODY_JSON, NULL, hook_patch, true},
+	{"DELETE", "/v1/hooks/*", "", BODY_JSON, NULL, hook_delete, true},
+	{"POST",   "/v1/hooks/*/pause", "", BODY_JSON, NULL, hook_pause, true},
+	{"POST",   "/v1/hooks/*/resume", "", BODY_JSON, NULL, hook_resume, true},
+	{"POST",   "/v1/hooks/*/test", "", BODY_JSON, NULL, hook_test, false},
+	{"GET",    "/v1/hooks/*/dead", " after limit ", BODY_JSON, NULL, hook_dead, false},
+	{"POST",   "/v1/hooks/*/retry", "", BODY_JSON, NULL, hook_dead_retry, true},
+	{"DELETE", "/v1/hooks/*/dead", "", BODY_JSON, NULL, hook_dead_drop, true},
+	{"DELETE", "/v1/hooks/*/dead/*", "", BODY_JSON, NULL, hook_dead_drop, true},
 
 	{"GET",    "/v1/audit", " after before object limit ", BODY_JSON, NULL, audit_list, false},
 	{"GET",    "/v1/audit/verify", "", BODY_JSON, NULL, audit_verify, false},

@@ -89,6 +89,16 @@ static const struct conf_key keys[] = {
 	 "Attempts closed longer ago go; a number with s, m, h or d, or forever."},
 	{"max-events", CONF_TYPE_MAX, AT(max_events), "10000000", 1000, 1000000000000, true,
 	 "Of more events the oldest go; a number, or any."},
+	{"hook-ca-file", CONF_TYPE_PATH, AT(hook_ca_file), "", 0, CONF_PATH_MAX, true,
+	 "PEM file of the CAs that webhooks' receivers are believed by; empty: the system's."},
+	{"hook-timeout", CONF_TYPE_DURATION, AT(hook_timeout_ms), "10s", SECOND, 60 * SECOND, true,
+	 "A webhook's receiver answers within it; a number with s, m, h or d."},
+	{"hook-retry-max", CONF_TYPE_DURATION, AT(hook_retry_max_ms), "5m", SECOND, DAY, true,
+	 "Longest pause between two tries of a webhook; a number with s, m, h or d."},
+	{"hook-tries", CONF_TYPE_COUNT, AT(hook_tries), "10", 1, 1000, true,
+	 "A message that a webhook's receiver refused so often is put aside."},
+	{"hook-give-up", CONF_TYPE_DURATION, AT(hook_give_up_ms), "3d", SECOND, 365 * DAY, true,
+	 "A webhook whose receiver takes nothing for so long is disabled; with s, m, h or d."},
 };
 /* clang-format on */
 

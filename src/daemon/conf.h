@@ -76,6 +76,8 @@ struct conf {
 	int64_t max_downloads;			  /* at the same time; 0: any number */
 	int64_t keep_events_ms, keep_attempts_ms; /* 0: for ever */
 	int64_t max_events;			  /* 0: any number */
+	char hook_ca_file[CONF_PATH_MAX + 1];	  /* "": the system's */
+	int64_t hook_timeout_ms, hook_retry_max_ms, hook_tries, hook_give_up_ms;
 };
 
 struct conf_text {

@@ -4,12 +4,14 @@
  */
 #include "daemon/engine.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "daemon/engine_import_inner.h"
 #include "daemon/engine_internal.h"
 
 uint64_t engine_random(void)
@@ -212,6 +214,29 @@ static int dev_history(struct engine *e, struct dev *d, const struct update *u)
 	return err;
 }
 
+bool engine_knows_zone(struct engine *e, const char *name)
+{
+	struct zone zone;
+
+	return !zones_find(&e->zones, name, &zone);
+}
+
+/* Text that was checked when it was set; a zone whose file has gone since is UTC. */
+static void dev_windows(struct engine *e, struct update *u)
+{
+	const char *windows = plan_windows(u->product, u->group);
+	char fault[64];
+
+	u->schedule = (struct schedule){0};
+	u->zone = (struct zone){0};
+	if (!windows[0])
+		return;
+	if (schedule_parse(windows, &u->schedule, fault))
+		return;
+	if (zones_find(&e->zones, plan_zone(&u->device, u->product, u->group), &u->zone))
+		u->zone = (struct zone){0};
+}
+
 int dev_context(struct engine *e, struct dev *d, struct update *u)
 {
 	int err;
@@ -230,6 +255,7 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	if (u->goal)
 		way_find(u->goal, catalog_stone, e, &u->way);
 	update_aim(u);
+	dev_windows(e, u);
 	u->release = u->has_attempt ? catalog_release_now(e, u->attempt.release) : NULL;
 	u->home = catalog_release(e, u->device.settled);
 	if (u->has_attempt && !u->release)
@@ -354,6 +380,7 @@ void engine_free(struct engine *e)
 	if (!e)
 		return;
 	sweeps_free(e);
+	import_free(e->import);
 	for (size_t i = 0; i < ENGINE_BUCKETS; i++) {
 		LIST_EACH(it, next, &e->buckets[i])
 		{
@@ -363,6 +390,7 @@ void engine_free(struct engine *e)
 	admit_done(e);
 	slab_done(&e->session_slab);
 	catalog_free(e);
+	zones_free(&e->zones);
 	free(e->well_known);
 	free(e);
 }
@@ -412,6 +440,8 @@ int engine_start(struct engine *e)
 {
 	int err = keep_restored(e);
 
+	if (!err)
+		err = import_resume(e);
 	return err ? err : timer_start(e);
 }
 
@@ -424,8 +454,18 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
 
 void engine_on_events(struct engine *e, void (*fn)(void *ctx, uint64_t head), void *ctx)
 {
-	e->on_events = fn;
-	e->on_events_ctx = ctx;
+	unsigned at = ENGINE_LISTENERS;
+
+	for (unsigned i = ENGINE_LISTENERS; i-- > 0;)
+		if (!e->on_events[i].fn)
+			at = i;
+	for (unsigned i = 0; i < ENGINE_LISTENERS; i++)
+		if (e->on_events[i].fn && e->on_events[i].ctx == ctx)
+			at = i;
+	if (at == ENGINE_LISTENERS)
+		return; /* NULL for one that never was there, and no free place */
+	e->on_events[at].fn = fn;
+	e->on_events[at].ctx = ctx;
 }
 
 void engine_on_ca(struct engine *e, void (*fn)(void *ctx), void *ctx)

@@ -50,7 +50,8 @@ void engine_set_net(struct engine *e, struct net *net);
 int engine_start(struct engine *e) ERR_CHECK;
 void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx);
 
-/* Called after every commit that wrote events, with the newest sequence. */
+/* Called after every commit that wrote events, with the newest sequence. One for each ctx, of two
+ * at most; NULL takes it out. */
 void engine_on_events(struct engine *e, void (*fn)(void *ctx, uint64_t head), void *ctx);
 
 /* Called after every commit that changed the CAs of a product. */
@@ -85,7 +86,10 @@ typedef void engine_done(void *ctx, const struct engine_result *result);
  * returns (refusals). What is changed has a row in the audit log, in the same transaction. */
 void engine_product_add(struct engine *e, const struct actor *by, const struct product *p,
 			engine_done *done, void *ctx);
-/* Replaces hardware and policy of the product with p->name; rev 0 in `p` means "whatever". */
+/* A time zone's name or rule. */
+bool engine_knows_zone(struct engine *e, const char *name);
+/* Replaces hardware, windows and policy of the product with p->name; rev 0 in `p` means "whatever".
+ */
 void engine_product_set(struct engine *e, const struct actor *by, const struct product *p,
 			engine_done *done, void *ctx);
 /* The CAs that sign certificates of its devices: `count` of them, checked; "", 0: none. */
@@ -109,6 +113,10 @@ void engine_group_target(struct engine *e, const struct actor *by, const struct 
 void engine_group_remove(struct engine *e, const struct actor *by, const struct group_name *which,
 			 engine_done *done, void *ctx);
 /* The image file is in `images` already. ERR_EXIST if the label is taken. */
+/* To another state; ERR_BUSY: not from the one it is in. */
+void engine_release_state(struct engine *e, const struct actor *by, const char *product,
+			  const char *version, enum release_state state, engine_done *done,
+			  void *ctx);
 void engine_release_add(struct engine *e, const struct actor *by, const struct release *r,
 			engine_done *done, void *ctx);
 /* ERR_BUSY while a target, lock or open attempt uses it; removes the image file if it was
@@ -147,6 +155,9 @@ void engine_device_group(struct engine *e, const struct actor *by, const char *i
 			 engine_done *done, void *ctx);
 void engine_device_development(struct engine *e, const struct actor *by, const char *id, bool on,
 			       engine_done *done, void *ctx);
+/* They come, or go; more than LIMIT_TAGS in the end: ERR_BUSY. */
+void engine_device_tag(struct engine *e, const struct actor *by, const char *id, bool on,
+		       const struct store_tags *tags, engine_done *done, void *ctx);
 /* A verified attempt is cancelled at the gate: done at once, closed later. */
 void engine_attempt_cancel(struct engine *e, const struct actor *by, uint64_t attempt,
 			   engine_done *done, void *ctx);
@@ -258,7 +269,13 @@ struct engine_protocol {
 	uint64_t closed[VERDICT_COUNT];
 };
 
+/* Upper bounds of the times to a proved update that are counted. */
+enum { ENGINE_CONFIRMS = 12 };
+extern const unsigned engine_confirm_s[ENGINE_CONFIRMS];
+
 struct engine_stats {
+	uint64_t confirms[ENGINE_CONFIRMS + 1]; /* updates by what they took; last: longer */
+	uint64_t confirms_sum_s;
 	struct engine_protocol protocols[ENGINE_PROTOCOLS];
 	unsigned protocol_count;
 	uint64_t reports, statuses, blocks, bytes, causes_absent, shed;
@@ -282,6 +299,13 @@ struct engine_stats {
 	int64_t clock_step_at; /* monotonic, 0: never */
 };
 void engine_stats(const struct engine *e, struct engine_stats *ret_stats);
+/* How attempts of a release ended, of the devices of a group ("": of none), since the start. Index
+ * from 0 on; false beyond the last. `closed` NULL: nothing there. Borrowed. */
+struct engine_outcome {
+	const char *product, *release, *group;
+	const uint64_t *closed; /* by verdict */
+};
+bool engine_outcome_at(const struct engine *e, unsigned index, struct engine_outcome *ret);
 /* Releases of the catalogue, in a fixed order; NULL beyond the last. */
 const struct release *engine_release_at(const struct engine *e, size_t index);
 

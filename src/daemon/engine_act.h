@@ -51,6 +51,8 @@ void act_on_device(struct engine *e, const struct actor *by, const char *id, enu
 void act_answer(engine_done *done, void *ctx, int err, const char *why);
 void act_answer_unchanged(engine_done *done, void *ctx);
 extern const char act_stale_why[];
+/* True, and answered: it is not active, so it cannot become a target. NULL: none. */
+bool release_refuses(const struct release *r, engine_done *done, void *ctx);
 /* What an error of the store means, in a sentence. */
 const char *act_store_why(int err);
 

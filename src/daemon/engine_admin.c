@@ -166,7 +166,11 @@ void engine_product_set(struct engine *e, const struct actor *by, const struct p
 	act->product.policy = p->policy;
 	memcpy(act->product.protocol, p->protocol, sizeof(p->protocol));
 	memcpy(act->product.protocol_options, p->protocol_options, sizeof(p->protocol_options));
-	act->rings = strcmp(old->protocol_options, p->protocol_options) != 0;
+	memcpy(act->product.windows, p->windows, sizeof(p->windows));
+	memcpy(act->product.time_zone, p->time_zone, sizeof(p->time_zone));
+	act->rings = strcmp(old->protocol_options, p->protocol_options) != 0 ||
+		     strcmp(old->windows, p->windows) != 0 ||
+		     strcmp(old->time_zone, p->time_zone) != 0;
 	product_submit(act, old, put_product, &act->product);
 }
 
@@ -217,6 +221,8 @@ void engine_product_target(struct engine *e, const struct actor *by, const char 
 		act_answer(done, ctx, ERR_STALE, act_stale_why);
 		return;
 	}
+	if (release_refuses(r, done, ctx))
+		return;
 	act = act_new(e, adopt_target, "product target", by, done, ctx);
 	if (!act)
 		return;
@@ -248,6 +254,7 @@ void engine_release_add(struct engine *e, const struct actor *by, const struct r
 		return;
 	act->release = *r;
 	act->release.id = 0;
+	act->release.rev = 1;
 	act->release.created_ms = clock_read().wall_ms;
 	act_object(act, p->name, r->version);
 	act_submit(act, put_release, &act->release, json_null(), audit_release(&act->release));
@@ -299,8 +306,12 @@ void engine_release_remove(struct engine *e, const struct actor *by, const char 
 		act_answer(done, ctx, ERR_NOENT, p ? "no such release" : "no such product");
 		return;
 	}
-	if (!actor_matches(by, r->id)) {
+	if (!actor_matches(by, r->rev)) {
 		act_answer(done, ctx, ERR_STALE, act_stale_why);
+		return;
+	}
+	if (import_bars(e)) {
+		act_answer(done, ctx, ERR_BUSY, import_bars(e));
 		return;
 	}
 	int err = store_release_use(e->conf.store, r->id, &use);
@@ -344,6 +355,10 @@ void engine_device_add(struct engine *e, const struct actor *by, const struct de
 			   d->group ? "the product has no such group" : "no such product");
 		return;
 	}
+	if (import_bars(e)) {
+		act_answer(done, ctx, ERR_BUSY, import_bars(e));
+		return;
+	}
 	put.device.rev = 0;
 	put.device.created_ms = clock_read().wall_ms;
 	put.has_key = psk != NULL;
@@ -382,7 +397,8 @@ void job_answer_operator(struct job *job, int err)
 		return;
 	}
 	enum operator_act act = job->in.op.act;
-	if (!err && act != OPERATOR_REMOVE && act != OPERATOR_KEY && act != OPERATOR_DISABLE)
+	if (!err && act != OPERATOR_REMOVE && act != OPERATOR_KEY && act != OPERATOR_TAG &&
+	    act != OPERATOR_DISABLE)
 		(void)dev_ring(job->e, job->dev);
 	act_answer(job->in.op.done, job->in.op.ctx, err, why);
 }
@@ -469,6 +485,8 @@ void engine_device_lock(struct engine *e, const struct actor *by, const char *id
 			   "the device's product has no release of this version");
 		return;
 	}
+	if (release_refuses(r, done, ctx))
+		return;
 	device_act(e, by, id, OPERATOR_LOCK, r ? r->id : 0, 0, done, ctx);
 }
 

@@ -29,6 +29,8 @@ json_t *audit_product(struct engine *e, const struct product *p)
 	json_t *policy = json_object();
 
 	view_put_text(&o, "hardware", p->hardware);
+	view_put_text(&o, "windows", p->windows);
+	view_put_text(&o, "time_zone", p->time_zone);
 	if (target)
 		view_put_text(&o, "target", target->version);
 	for (size_t i = 0; i < POLICY_COUNT; i++)
@@ -50,6 +52,13 @@ json_t *audit_release(const struct release *r)
 	for (unsigned i = 0; i < r->running_count; i++)
 		view_append(&running, view_digest(&r->running[i]));
 	view_put(&o, "running", running);
+	view_put(&o, "state", json_string(release_state_name(r->state)));
+	if (r->image.version[0])
+		view_put_text(&o, "image_version", r->image.version);
+	if (r->label_anyway)
+		view_put(&o, "label_anyway", json_true());
+	if (r->signed_by[0])
+		view_put_text(&o, "signed_by", r->signed_by);
 	if (r->no_digest)
 		view_put(&o, "no_digest", json_true());
 	if (r->no_confirm)
@@ -166,6 +175,39 @@ void audit_log(const struct actor *by, const char *act, const char *object,
 		 act, object, by->name, by->uid, by->pid, result->audit.seq, buf_cstr(&b));
 }
 
+/* ---- events of no device ---- */
+
+int engine_event_put(struct engine *e, struct store_set *set, enum event_kind kind, json_t *payload)
+{
+	char *text = payload ? json_dumps(payload, JSON_COMPACT) : NULL;
+	char topic[128];
+	struct buf name = buf_writer(topic, sizeof(topic));
+
+	json_decref(payload);
+	if (!text)
+		return ERR_NOMEM;
+	buf_put_str(&name, engine_event_prefix(e));
+	buf_put_str(&name, event_topic(kind));
+	const struct store_event ev = {.topic = buf_cstr(&name),
+				       .data = event_data(kind),
+				       .device = "",
+				       .json = text,
+				       .at_ms = clock_read().wall_ms};
+	store_set_event(set, &ev);
+	free(text);
+	return 0;
+}
+
+void engine_events_told(struct engine *e, const struct store_result *result)
+{
+	if (!result->event_count)
+		return;
+	for (unsigned i = 0; i < ENGINE_LISTENERS; i++)
+		if (e->on_events[i].fn)
+			e->on_events[i].fn(e->on_events[i].ctx,
+					   result->first_event + result->event_count - 1);
+}
+
 /* ---- acts on one device ---- */
 
 static const char *job_act(const struct job *job)
@@ -193,6 +235,8 @@ static const char *job_act(const struct job *job)
 		return "device enable";
 	case OPERATOR_REMOVE:
 		return "device remove";
+	case OPERATOR_TAG:
+		return engine_tag_act(job);
 	case OPERATOR_KEY:
 		return engine_key_act(job);
 	case OPERATOR_TARGET_CHANGED:
@@ -218,6 +262,8 @@ static json_t *job_before(const struct job *job)
 		return audit_attempt(&u->attempt);
 	if (job->in.op.act == OPERATOR_KEY)
 		return engine_key_facts(job, false);
+	if (job->in.op.act == OPERATOR_TAG)
+		return engine_tag_facts(job, false);
 	return audit_device(job->e, &u->device, u->has_attempt ? &u->attempt : NULL);
 }
 
@@ -229,6 +275,8 @@ static json_t *job_after(const struct job *job)
 		return json_null();
 	if (job->in.op.act == OPERATOR_KEY)
 		return engine_key_facts(job, true);
+	if (job->in.op.act == OPERATOR_TAG)
+		return engine_tag_facts(job, true);
 	if (job->in.op.act == OPERATOR_CANCEL)
 		return audit_attempt(job->out.has_closed ? &job->out.closed : &u->attempt);
 	return audit_device(job->e, &u->device, u->has_attempt ? &u->attempt : NULL);

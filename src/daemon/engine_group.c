@@ -237,6 +237,8 @@ static bool version_of(struct engine *e, int64_t product, const char *version, i
 		act_answer(done, ctx, ERR_NOENT, "the product has no release of this version");
 		return false;
 	}
+	if (release_refuses(r, done, ctx))
+		return false;
 	*ret = r ? r->id : 0;
 	return true;
 }

@@ -21,8 +21,10 @@
 #include "core/pace.h"
 #include "core/window.h"
 #include "daemon/engine.h"
+#include "daemon/engine_audit.h"
 #include "daemon/key_fails.h"
 #include "daemon/key_tries.h"
+#include "daemon/zones.h"
 #include "proto/native.h"
 #include "proto/talk.h"
 
@@ -32,6 +34,7 @@ enum {
 	ENGINE_SLEEPERS = 8192, /* lists of sessions that sleep */
 	ENGINE_TURNS = 8192,	/* lists of devices that wait for a download, or have one */
 	DESIRED_TAG = 1,
+	ENGINE_LISTENERS = 2,  /* to events: the admin API, webhooks */
 	STORE_RETRY_MS = 1000, /* what we do by ourselves waits so long after a failed commit */
 	STORE_GAP_MS = 5000,   /* a fault of the store shorter than this moves no deadline */
 };
@@ -219,17 +222,26 @@ struct engine {
 	int64_t retire_at_ms, retire_age_ms; /* monotonic */
 	bool retire_waits;		     /* a step of retention is on its way */
 	uint64_t retired;		     /* rows, since the last look began */
-	void (*on_events)(void *ctx, uint64_t head);
-	void *on_events_ctx;
+	struct import *import; /* of devices, under way (engine_import.h); NULL: none */
+	bool import_step_due;  /* by the tick: nobody waits for it */
+	struct {
+		void (*fn)(void *ctx, uint64_t head); /* NULL: a free place */
+		void *ctx;
+	} on_events[ENGINE_LISTENERS];
 	void (*on_ca)(void *ctx);
 	void *on_ca_ctx;
 	struct engine_stats stats;
+	struct outcome_cell {
+		int64_t release, group; /* 0: a free cell; of no group */
+		uint64_t closed[VERDICT_COUNT];
+	} outcomes[LIMIT_OUTCOMES];
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 	uint64_t secret[2]; /* seeds the device hash */
 	char *well_known;
 	struct key_tries tries;
 	struct key_fails key_fails;
+	struct zones zones;
 };
 
 /* engine.c */
@@ -286,6 +298,9 @@ int engine_count_load(struct engine *e) ERR_CHECK;
 struct engine_protocol *engine_count_protocol(struct engine *e, const char *name);
 /* A commit made `after` of `before`; NULL: the device was removed. */
 void engine_count_moved(struct engine *e, const struct update *before, const struct update *after);
+
+/* engine_outcome.c */
+void engine_outcome_count(struct engine *e, const struct attempt *closed, int64_t group);
 
 /* engine_store.c */
 /* Timers pause for a moment. `id` is for the log. */
@@ -407,16 +422,6 @@ json_t *audit_release(const struct release *r);
 json_t *audit_group(struct engine *e, const struct device_group *g);
 json_t *audit_device(struct engine *e, const struct device *d, const struct attempt *open);
 json_t *audit_attempt(const struct attempt *a);
-/* Removes from both what is equal; true if something is left. */
-bool audit_differ(json_t *before, json_t *after);
-/* Takes the facts; json_null(): there was, is nothing. */
-int audit_put(struct store_set *set, const struct actor *by, const char *act, const char *object,
-	      json_t *before, json_t *after) ERR_CHECK;
-/* The journal keeps the head of the log, too: once it is committed. */
-void audit_log(const struct actor *by, const char *act, const char *object,
-	       const struct store_result *result);
-/* Is this the row that he has seen? */
-bool actor_matches(const struct actor *by, int64_t rev);
 /* The same for an act on one device. */
 bool audit_job_changes(const struct job *job);
 int audit_job_put(const struct job *job, struct store_set *set) ERR_CHECK;
@@ -486,11 +491,25 @@ void keep_step(struct engine *e, const struct clock *now);
 /* The clock was set, or we have just started: ages are not believed for a while. */
 void keep_clock_set(struct engine *e);
 
+/* engine_proof.c */
+/* The row of the audit log for an attempt that was closed as a success; nothing for others. */
+int proof_put(const struct job *job, struct store_set *set) ERR_CHECK;
+
+/* engine_import.c */
+/* One that was decided before we stopped is done, rubbish of one that was not goes. Waits for its
+ * commits. */
+int import_resume(struct engine *e) ERR_CHECK;
+void import_tick(struct engine *e, int64_t now_ms);
+/* Why what it has checked may not be changed now; NULL: it may. */
+const char *import_bars(const struct engine *e);
+
 /* engine_sweep.c: walks over many devices in steps that never hold the loop, running a job of
  * the kind on each that is concerned. */
 /* JOB_OPERATOR: all devices of a product (group 0), or of one of its groups, whose target has
  * changed. */
 void sweep_target(struct engine *e, int64_t product, int64_t group);
+/* Open attempts to it. */
+void sweep_release(struct engine *e, int64_t release);
 /* JOB_OUTAGE, JOB_CLOCK_STEP: all devices with an open attempt. */
 void sweep_outage(struct engine *e, enum job_kind kind, int64_t gap_ms);
 /* A job of a sweep has failed: it comes again. */
@@ -508,6 +527,12 @@ int engine_proof_still(struct engine *e, struct dev *d, const struct session *s)
 /* A new session: may the device have it? Logs why not, where it has said who it is; false if its
  * key was withdrawn meanwhile. */
 bool engine_proved(struct engine *e, struct dev *d, struct session *s);
+/* engine_tag.c: the same of a job with OPERATOR_TAG as below with OPERATOR_KEY */
+void engine_tag_decide(struct job *job);
+void engine_tag_store(const struct job *job, struct store_set *set);
+json_t *engine_tag_facts(const struct job *job, bool after);
+const char *engine_tag_act(const struct job *job);
+
 /* Of a job with OPERATOR_KEY: what it comes to, its rows, and who had which keys since when. */
 void engine_key_decide(struct job *job);
 void engine_key_store(const struct job *job, struct store_set *set);

@@ -58,6 +58,8 @@ static void job_decide(struct job *job)
 						    .why = "the attempt is closed already"};
 		else if (job->in.op.act == OPERATOR_KEY)
 			engine_key_decide(job);
+		else if (job->in.op.act == OPERATOR_TAG)
+			engine_tag_decide(job);
 		else
 			update_operator(u, job->in.op.act, job->in.op.arg, &job->out);
 		break;
@@ -162,7 +164,7 @@ int job_put(struct job *job, struct store_set *set)
 	}
 	for (unsigned i = 0; i < out->event_count && !err; i++)
 		err = job_put_event(job, set, i);
-	return err;
+	return err ? err : proof_put(job, set);
 }
 
 /* What it spoke before is of no use any more. */
@@ -197,6 +199,8 @@ static int job_store(struct job *job)
 	}
 	if (job_is_act(job) && job->in.op.act == OPERATOR_KEY && !err)
 		engine_key_store(job, set);
+	if (job_is_act(job) && job->in.op.act == OPERATOR_TAG && !err)
+		engine_tag_store(job, set);
 	if (job_is_act(job) && !err)
 		err = audit_job_put(job, set);
 	if (err) {
@@ -245,6 +249,7 @@ void job_tell(const struct job *job, const struct outcome *out, const struct att
 		return;
 	e->stats.closed[out->closed.verdict]++;
 	engine_count_protocol(e, job->u.device.protocol)->closed[out->closed.verdict]++;
+	engine_outcome_count(e, &out->closed, job->u.device.group);
 }
 
 static bool job_is_of_peer(const struct job *job)
@@ -405,8 +410,7 @@ void job_done(void *ctx, const struct store_result *result)
 	if (job_is_act(job))
 		audit_job_log(job, result);
 	job_adopt(job, result);
-	if (result->event_count && e->on_events)
-		e->on_events(e->on_events_ctx, result->first_event + result->event_count - 1);
+	engine_events_told(e, result);
 	job_finish(job, 0);
 }
 
@@ -420,8 +424,10 @@ static int job_aim(struct job *job)
 		return 0;
 	if (job->in.op.act == OPERATOR_LOCK) {
 		d->lock = arg;
-		if (arg && !catalog_release(job->e, arg))
-			job->out.why = "the release was removed meanwhile";
+		const struct release *r = arg ? catalog_release(job->e, arg) : NULL;
+		if (arg && (!r || r->state != RELEASE_ACTIVE))
+			job->out.why = r ? "the release is not active any more"
+					 : "the release was removed meanwhile";
 	} else if (job->in.op.act == OPERATOR_GROUP) {
 		d->group = arg;
 		if (arg && !group_of(job->e, arg))

@@ -407,6 +407,9 @@ static int key_decide(struct engine *e, const char *id, struct key_change *k, co
 				     : KEY_CURRENT;
 	int64_t set_ms = clock_read().wall_ms;
 
+	*ret_why = import_bars(e);
+	if (*ret_why)
+		return ERR_BUSY;
 	for (unsigned i = 0; i < k->before.count; i++)
 		if (set_ms <= k->before.list[i].set_ms)
 			set_ms = k->before.list[i].set_ms + 1;

@@ -59,6 +59,16 @@ static void reply_directive(struct job *job)
 	net_reply(job->e->net, job->exchange, &reply);
 }
 
+static void reply_later(struct engine *e, struct net_exchange x, int64_t later_s)
+{
+	static const char text[] = "not now: keep the image, and ask again";
+	struct net_reply reply = NET_REPLY(NET_CODE(5, 3));
+
+	reply.payload = (struct bytes){(const uint8_t *)text, sizeof(text) - 1};
+	reply.max_age_s = later_s;
+	net_reply(e->net, x, &reply);
+}
+
 void job_answer(struct job *job, int err)
 {
 	struct engine *e = job->e;
@@ -73,6 +83,8 @@ void job_answer(struct job *job, int err)
 		reply_directive(job);
 	else if (job->out.accepted)
 		net_reply(e->net, job->exchange, &NET_REPLY(NET_CODE(2, 4)));
+	else if (job->out.later_s)
+		reply_later(e, job->exchange, job->out.later_s);
 	else
 		reply_text(e, job->exchange, NET_CODE(4, 9),
 			   "not open for this device: drop image and directive, then report");
@@ -142,10 +154,23 @@ static bool plain_may_come(const struct dev *d)
 	return d->u.device.plain && !d->u.device.disabled_ms && !d->removed;
 }
 
-/* ?ep=ID on plain coap, for devices that were added with --plain. `talks`: for an agent, to whom
- * it may have been told before. */
+static void reply_nobody(struct engine *e, const struct net_request *q, struct net_exchange x,
+			 const struct talk_proto *proto)
+{
+	uint8_t code =
+		proto && proto->nobody ? proto->nobody(q->method, q->path, q->path_count) : 0;
+
+	if (code)
+		reply_text(e, x, code, "not known here any more");
+	else
+		reply_text(e, x, NET_CODE(4, 0), "plain coap needs ?ep=ID");
+}
+
+/* ?ep=ID on plain coap, for devices that were added with --plain. `proto`: for its agent, to whom
+ * it may have been told before; NULL: native. */
 static struct session *session_plain(struct engine *e, struct net_peer *peer,
-				     const struct net_request *q, struct net_exchange x, bool talks)
+				     const struct net_request *q, struct net_exchange x,
+				     const struct talk_proto *proto)
 {
 	struct session *s = net_peer_user(peer);
 	struct bytes ep = {0};
@@ -155,9 +180,13 @@ static struct session *session_plain(struct engine *e, struct net_peer *peer,
 	for (unsigned i = 0; i < q->query_count; i++)
 		if (q->query[i].len > 3 && memcmp(q->query[i].ptr, "ep=", 3) == 0)
 			ep = (struct bytes){q->query[i].ptr + 3, q->query[i].len - 3};
-	if (ep.len == 0 && s && s->talks && talks && plain_may_come(s->dev))
+	if (ep.len == 0 && s && s->talks && proto && plain_may_come(s->dev))
 		return s;
-	if (ep.len == 0 || ep.len > LIMIT_DEVICE_ID || memchr(ep.ptr, 0, ep.len)) {
+	if (ep.len == 0) {
+		reply_nobody(e, q, x, proto);
+		return NULL;
+	}
+	if (ep.len > LIMIT_DEVICE_ID || memchr(ep.ptr, 0, ep.len)) {
 		reply_text(e, x, NET_CODE(4, 0), "plain coap needs ?ep=ID");
 		return NULL;
 	}
@@ -498,10 +527,10 @@ static bool may_speak(struct engine *e, struct session *s, const char *protocol,
 
 static struct session *request_session(struct engine *e, struct net_peer *peer,
 				       const struct net_request *q, struct net_exchange x,
-				       bool talks)
+				       const struct talk_proto *proto)
 {
 	struct session *s =
-		net_peer_secure(peer) ? net_peer_user(peer) : session_plain(e, peer, q, x, talks);
+		net_peer_secure(peer) ? net_peer_user(peer) : session_plain(e, peer, q, x, proto);
 
 	if (!s) {
 		if (net_peer_secure(peer))
@@ -537,7 +566,7 @@ void engine_request(void *ctx, struct net_peer *peer, const struct net_request *
 		reply_text(e, x, NET_CODE(4, 5), "method not allowed here");
 		return;
 	}
-	struct session *s = request_session(e, peer, q, x, proto != NULL);
+	struct session *s = request_session(e, peer, q, x, proto);
 	if (!s)
 		return;
 	struct clock now = engine_heard(e);

@@ -74,9 +74,7 @@ static void job_committed(void *ctx, const struct store_result *result)
 			adopt_removed(job);
 		else
 			live_adopt(e, job->l, &job->r);
-		if (result->event_count && e->on_events)
-			e->on_events(e->on_events_ctx,
-				     result->first_event + result->event_count - 1);
+		engine_events_told(e, result);
 	}
 	struct live *l = job->l;
 	finish(job, err, err ? act_store_why(err) : NULL);

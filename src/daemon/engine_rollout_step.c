@@ -36,8 +36,8 @@ static void step_done(void *ctx, const struct store_result *result)
 		engine_store_failed(e, "(rollout)", result->err);
 	else
 		live_adopt(e, l, &s->r);
-	if (!result->err && result->event_count && e->on_events)
-		e->on_events(e->on_events_ctx, result->first_event + result->event_count - 1);
+	if (!result->err)
+		engine_events_told(e, result);
 	free(s);
 	if (!result->err)
 		live_step(e, l);

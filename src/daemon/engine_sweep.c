@@ -11,9 +11,11 @@ enum { SWEEP_ROWS = 200 /* looked at per tick and sweep */ };
 
 struct sweep {
 	struct list link;
-	enum job_kind kind; /* JOB_OPERATOR: the target has changed ... */
+	enum job_kind kind; /* JOB_TALK_TIMER: our clock was set back, and agents wait by it;
+			     * JOB_OPERATOR: the target has changed ... */
 	int64_t product;    /* ... of this product, ... */
 	int64_t group;	    /* ... or, if not 0, of this group */
+	int64_t release;    /* or, if not 0, a release is not active any more: its attempts */
 	int64_t gap_ms;
 	char after[LIMIT_DEVICE_ID + 1];
 	uint64_t before_number; /* open attempts, newest first */
@@ -22,6 +24,7 @@ struct sweep {
 
 struct names {
 	struct engine *e;
+	int64_t release;	/* only attempts to this one; 0: all */
 	enum target_why source; /* of the target that has changed */
 	unsigned count, rows;
 	char id[SWEEP_ROWS][LIMIT_DEVICE_ID + 1];
@@ -59,9 +62,19 @@ void sweep_target(struct engine *e, int64_t product, int64_t group)
 	s->group = group;
 }
 
+void sweep_release(struct engine *e, int64_t release)
+{
+	struct sweep *s = sweep_new(e, JOB_OPERATOR, 0);
+
+	if (s)
+		s->release = release;
+}
+
 void sweep_outage(struct engine *e, enum job_kind kind, int64_t gap_ms)
 {
 	(void)sweep_new(e, kind, gap_ms);
+	if (kind == JOB_CLOCK_STEP && gap_ms < 0)
+		(void)sweep_new(e, JOB_TALK_TIMER, gap_ms);
 }
 
 static void owe(struct engine *e, struct dev *d, enum job_kind kind, int64_t gap_ms)
@@ -82,13 +95,15 @@ void sweep_again(const struct job *job, int err)
 
 void sweep_job(struct engine *e, struct dev *d, enum job_kind kind, int64_t gap_ms)
 {
-	struct job *job = kind == JOB_TALK ? talk_ring_job(e, d) : job_new(e, d, kind);
+	struct job *job = kind == JOB_TALK	   ? talk_ring_job(e, d)
+			  : kind == JOB_TALK_TIMER ? talk_timer_job(e, d)
+						   : job_new(e, d, kind);
 
 	if (!job)
 		return;
 	if (kind == JOB_OPERATOR)
 		job->in.op.act = OPERATOR_TARGET_CHANGED;
-	else if (kind != JOB_TALK)
+	else if (kind != JOB_TALK && kind != JOB_TALK_TIMER)
 		job->in.gap_ms = gap_ms;
 	if (job_submit(job))
 		owe(e, d, kind, gap_ms); /* its queue is full, so it is still held */
@@ -117,7 +132,18 @@ static bool attempt_open(void *ctx, const struct attempt *a)
 
 	n->rows++;
 	n->last_number = a->number;
-	names_add(n, a->device);
+	if (!n->release || n->release == a->release)
+		names_add(n, a->device);
+	return true;
+}
+
+static bool talk_waits(void *ctx, const char *device)
+{
+	struct names *n = ctx;
+
+	n->rows++;
+	(void)buf_copy_str(n->last, sizeof(n->last), device);
+	names_add(n, device);
 	return true;
 }
 
@@ -129,14 +155,18 @@ static bool sweep_rows(struct engine *e, struct sweep *s)
 
 	if (n) {
 		n->e = e;
+		n->release = s->release;
 		n->source = s->group ? TARGET_GROUP : TARGET_PRODUCT;
 	}
 	if (!err && s->kind == JOB_OPERATOR && s->group)
 		err = store_devices_in_group(e->conf.store, s->group, s->after, SWEEP_ROWS,
 					     device_concerned, n);
-	else if (!err && s->kind == JOB_OPERATOR)
+	else if (!err && s->kind == JOB_OPERATOR && !s->release)
 		err = store_devices(e->conf.store, s->product, s->after, SWEEP_ROWS,
 				    device_concerned, n);
+	else if (!err && s->kind == JOB_TALK_TIMER)
+		err = store_talks_ahead(e->conf.store, s->after, e->last_tick.wall_ms, SWEEP_ROWS,
+					talk_waits, n);
 	else if (!err)
 		err = store_attempts(e->conf.store, "", true, s->before_number, SWEEP_ROWS,
 				     attempt_open, n);
@@ -204,7 +234,7 @@ bool sweeps_move_deadlines(const struct engine *e)
 	LIST_EACH(it, next, &e->sweeps)
 	{
 		const struct sweep *s = LIST_ENTRY(it, struct sweep, link);
-		if (s->kind != JOB_OPERATOR && !s->only)
+		if (s->kind != JOB_OPERATOR && s->kind != JOB_TALK_TIMER && !s->only)
 			return true;
 	}
 	return false;

@@ -106,6 +106,8 @@ static void talk_begin(struct job *job, struct talk_in *in, char options[TALK_OP
 		.request = t->event == TALK_REQUEST ? &t->request : NULL,
 		.answer = t->event == TALK_ANSWER || t->event == TALK_NOTIFIED ? &t->answer : NULL,
 		.asking = (s && s->asked) || talk_answer_waits(job->dev)};
+	if (job->u.device.has_report && strcmp(job->u.device.protocol, t->next->proto->name) == 0)
+		in->known = &job->u.device.report;
 	if (s)
 		(void)net_peer_local(s->peer, in->local);
 }
@@ -117,6 +119,7 @@ static void talk_now(const struct job *job, struct talk_in *in)
 	in->random = engine_random();
 	in->attempt = u->has_attempt ? u->attempt.id : 0;
 	in->attempt_applying = u->has_attempt && u->attempt.state >= ATTEMPT_APPLYING;
+	in->attempt_served = u->has_attempt ? u->attempt.served_bytes : 0;
 }
 
 static int talk_steps(struct job *job, struct store_set *set, struct talk_in *in,
@@ -141,6 +144,7 @@ static int talk_steps(struct job *job, struct store_set *set, struct talk_in *in
 		in->event = out->has_report ? TALK_DIRECTIVE : TALK_ACCEPTED;
 		in->directive = &job->out.directive;
 		in->accepted = job->out.accepted;
+		in->later_s = job->out.later_s;
 		if (out->has_report)
 			job->e->stats.reports++;
 		else

@@ -266,6 +266,7 @@ void engine_tick(struct engine *e)
 	look_at_silence(e, now.now_ms);
 	if (engine_store_look(e, &now))
 		return; /* nobody is judged by what we cannot take down */
+	import_tick(e, now.now_ms);
 	sweeps_step(e);
 	rollouts_tick(e);
 	sessions_ring_step(e);

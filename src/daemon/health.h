@@ -30,7 +30,8 @@
 	X(HEALTH_SHEDDING, "shedding", false)                                                      \
 	X(HEALTH_KEYS_IN_CLEAR, "keys-in-clear", false)                                            \
 	X(HEALTH_CERTIFICATE, "certificate", false)                                                \
-	X(HEALTH_REVOCATIONS, "revocations", false)
+	X(HEALTH_REVOCATIONS, "revocations", false)                                                \
+	X(HEALTH_HOOK, "hook", false)
 
 enum health_id {
 #define HEALTH_ENUM(name, word, degrades) name,

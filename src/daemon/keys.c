@@ -37,7 +37,7 @@ static struct bytes about(const struct store_key *row, uint8_t dst[LIMIT_DEVICE_
 {
 	struct buf b = buf_writer(dst, LIMIT_DEVICE_ID + 16);
 
-	buf_put_str(&b, "device key");
+	buf_put_str(&b, row->hook ? "hook secret" : "device key");
 	buf_put_u8(&b, 0);
 	buf_put_str(&b, row->device);
 	buf_put_u8(&b, 0);

@@ -45,6 +45,45 @@ void metrics_count2(struct metrics *m, const char *label, const char *word, cons
 	say(m, "%s{%s=\"%s\",%s=\"%s\"} %" PRIu64 "\n", m->name, label, word, label2, word2, value);
 }
 
+static void put_escaped(struct metrics *m, const char *word)
+{
+	for (; *word; word++) {
+		if (*word == '"' || *word == '\\')
+			buf_put_u8(&m->out, '\\');
+		buf_put_u8(&m->out, (uint8_t)*word);
+	}
+}
+
+void metrics_labels(struct metrics *m, const char *const *pairs, uint64_t value)
+{
+	const char *before = "{";
+
+	buf_put_str(&m->out, m->name);
+	for (; *pairs; pairs += 2) {
+		buf_put_str(&m->out, before);
+		buf_put_str(&m->out, pairs[0]);
+		buf_put_str(&m->out, "=\"");
+		put_escaped(m, pairs[1]);
+		buf_put_str(&m->out, "\"");
+		before = ",";
+	}
+	say(m, "} %" PRIu64 "\n", value);
+}
+
+void metrics_histogram_s(struct metrics *m, const unsigned *bounds_s, unsigned bounds,
+			 const uint64_t *counts, uint64_t sum_s)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < bounds; i++) {
+		sum += counts[i];
+		say(m, "%s_bucket{le=\"%u\"} %" PRIu64 "\n", m->name, bounds_s[i], sum);
+	}
+	sum += counts[bounds];
+	say(m, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", m->name, sum);
+	say(m, "%s_sum %" PRIu64 "\n%s_count %" PRIu64 "\n", m->name, sum_s, m->name, sum);
+}
+
 void metrics_seconds(struct metrics *m, double value)
 {
 	say(m, "%s %.3f\n", m->name, value);

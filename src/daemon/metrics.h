@@ -22,6 +22,11 @@ void metrics_family(struct metrics *m, enum metrics_type type, const char *name,
 void metrics_count(struct metrics *m, const char *label, const char *word, uint64_t value);
 void metrics_count2(struct metrics *m, const char *label, const char *word, const char *label2,
 		    const char *word2, uint64_t value);
+/* With pairs of a label and its word, up to a NULL; the words are escaped. */
+void metrics_labels(struct metrics *m, const char *const *pairs, uint64_t value);
+/* As below, with bounds in whole seconds. */
+void metrics_histogram_s(struct metrics *m, const unsigned *bounds_s, unsigned bounds,
+			 const uint64_t *counts, uint64_t sum_s);
 void metrics_seconds(struct metrics *m, double value);
 /* A family with one sample. */
 void metrics_one(struct metrics *m, enum metrics_type type, const char *name, const char *help,

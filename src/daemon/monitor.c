@@ -328,6 +328,8 @@ void monitor_look(struct monitor *m)
 	machine_look(m, now_ms);
 	if (m->conf.certs)
 		certs_look(m->conf.certs, clock_read().wall_ms);
+	if (m->conf.hooks)
+		hooks_look(m->conf.hooks, m->conf.health);
 }
 
 /* Faults of the database refuse commands at once; the rest may wait for its turn. */

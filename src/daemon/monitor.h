@@ -12,6 +12,7 @@
 #include "daemon/certs.h"
 #include "daemon/engine.h"
 #include "daemon/health.h"
+#include "daemon/hooks.h"
 
 struct monitor;
 
@@ -23,6 +24,7 @@ struct monitor_conf {
 	struct engine *engine;
 	const struct net *net;	   /* NULL: none */
 	struct certs *certs;	   /* NULL: none */
+	struct hooks *hooks;	   /* NULL: none */
 	const struct admin *admin; /* NULL: none */
 	const char *state_dir;
 };

@@ -67,7 +67,7 @@ static void admin_stopped(void *ctx)
 		engine_stopped(s);
 }
 
-static void metrics_stopped(void *ctx)
+static void hooks_stopped(void *ctx)
 {
 	struct service *s = ctx;
 
@@ -75,6 +75,17 @@ static void metrics_stopped(void *ctx)
 		admin_stop(s->admin, admin_stopped, s);
 	else
 		admin_stopped(s);
+}
+
+/* Whoever waits for a ping is answered while the admin API still runs. */
+static void metrics_stopped(void *ctx)
+{
+	struct service *s = ctx;
+
+	if (s->hooks)
+		hooks_stop(s->hooks, hooks_stopped, s);
+	else
+		hooks_stopped(s);
 }
 
 static void stop(struct service *s)
@@ -91,6 +102,7 @@ static void release(struct service *s)
 {
 	admin_free(s->metrics);
 	admin_free(s->admin);
+	hooks_free(s->hooks);
 	net_free(s->net);
 	engine_free(s->engine);
 	images_free(s->images);
@@ -123,11 +135,13 @@ static void conf_apply(struct service *s)
 {
 	struct net_conf net = service_conf_net(s);
 	struct engine_conf engine = service_conf_engine(s);
+	struct hooks_conf hooks = service_conf_hooks(s);
 
 	log_set_level(s->conf.log_level);
 	images_limit_set(s->images, s->conf.image_limit_bytes);
 	engine_conf_set(s->engine, &engine);
 	net_limits_set(s->net, &net);
+	hooks_conf_set(s->hooks, &hooks);
 }
 
 /* The group is looked up anew even if its name is the same: its number may have changed. False: the

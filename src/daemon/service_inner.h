@@ -12,6 +12,7 @@
 #include "daemon/conf.h"
 #include "daemon/engine.h"
 #include "daemon/health.h"
+#include "daemon/hooks.h"
 #include "daemon/images.h"
 #include "daemon/listen.h"
 #include "daemon/monitor.h"
@@ -43,6 +44,7 @@ struct service {
 	struct admin *admin;
 	struct admin *metrics; /* the TCP address; NULL: none */
 	struct monitor *monitor;
+	struct hooks *hooks;
 	struct health health;
 
 	struct listen listen;
@@ -54,6 +56,7 @@ struct service {
 int service_failed(int err, const char *what, const char *at, const char *todo);
 struct net_conf service_conf_net(const struct service *s);
 struct engine_conf service_conf_engine(struct service *s);
+struct hooks_conf service_conf_hooks(struct service *s);
 
 /* All rooms, in the order of need. A failure has been logged; what is up is up. */
 int service_start(struct service *s) ERR_CHECK;

@@ -55,6 +55,23 @@ struct engine_conf service_conf_engine(struct service *s)
 	};
 }
 
+struct hooks_conf service_conf_hooks(struct service *s)
+{
+	struct hooks_conf c = {
+		.loop = &s->loop,
+		.store = s->store,
+		.engine = s->engine,
+		.keys = s->keys,
+		.http = {.version = PACKAGE_VERSION, .timeout_ms = s->conf.hook_timeout_ms},
+		.rules = {.retry_max_ms = s->conf.hook_retry_max_ms,
+			  .tries = (uint32_t)s->conf.hook_tries,
+			  .give_up_ms = s->conf.hook_give_up_ms},
+	};
+
+	(void)buf_copy_str(c.http.ca_file, sizeof(c.http.ca_file), s->conf.hook_ca_file);
+	return c;
+}
+
 /* ---- the beginning, step by step; each logs its own failure ---- */
 
 /* On the store's thread. */
@@ -174,6 +191,14 @@ static int socket_folder(const char *path)
 	return statedir_folder(folder, 0755, "admin-socket");
 }
 
+static int start_hooks(struct service *s)
+{
+	struct hooks_conf conf = service_conf_hooks(s);
+	int err = hooks_new(&conf, &s->hooks);
+
+	return err ? service_failed(err, "hooks", s->database, "see the line before") : 0;
+}
+
 static int start_admin(struct service *s)
 {
 	struct store_info info;
@@ -184,6 +209,7 @@ static int start_admin(struct service *s)
 		.engine = s->engine,
 		.store = s->store,
 		.images = s->images,
+		.hooks = s->hooks,
 		.net = s->net,
 		.health = &s->health,
 		.database = s->database,
@@ -261,6 +287,7 @@ static int start_monitor(struct service *s)
 		.engine = s->engine,
 		.net = s->net,
 		.certs = &s->certs,
+		.hooks = s->hooks,
 		.admin = s->admin,
 		.state_dir = s->conf.state_dir,
 	};
@@ -282,6 +309,8 @@ int service_start(struct service *s)
 		err = start_engine(s);
 	if (!err)
 		err = start_net(s);
+	if (!err)
+		err = start_hooks(s);
 	if (!err)
 		err = start_admin(s);
 	if (!err)

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "core/hook.h"
+#include "wire/image_json.h"
 
 /* ---- parts ---- */
 
@@ -125,6 +127,8 @@ json_t *view_product(const struct product *p, const char *target)
 
 	view_put_text(&o, "name", p->name);
 	view_put_text(&o, "hardware", p->hardware);
+	view_put_text(&o, "windows", p->windows);
+	view_put_text(&o, "time_zone", p->time_zone);
 	view_put_text(&o, "target", target);
 #define PUT_POLICY(field, min, max, def, help)                                                     \
 	view_put(&policy, #field, json_integer(p->policy.field));
@@ -135,6 +139,27 @@ json_t *view_product(const struct product *p, const char *target)
 	view_put_protocol(&o, p);
 	view_put(&o, "rev", json_integer(p->rev));
 	view_put_time(&o, "created", p->created_ms);
+	return o;
+}
+
+void view_put_tags(json_t **o, const struct store_tags *tags)
+{
+	json_t *list = tags->count ? json_array() : NULL;
+
+	for (unsigned i = 0; i < tags->count; i++)
+		view_append(&list, json_string(tags->list[i]));
+	if (tags->count)
+		view_put(o, "tags", list);
+}
+
+json_t *view_query(const struct store_query *q)
+{
+	json_t *o = json_object();
+
+	view_put_text(&o, "name", q->name);
+	view_put(&o, "filter", json_string(q->filter));
+	view_put(&o, "rev", json_integer(q->rev));
+	view_put_time(&o, "created", q->created_ms);
 	return o;
 }
 
@@ -203,6 +228,15 @@ json_t *view_release(const struct release *r, const char *product, bool target)
 	}
 	view_put_requires(&o, &r->requires);
 	view_put_time(&o, "created", r->created_ms);
+	view_put(&o, "state", json_string(release_state_name(r->state)));
+	if (r->state_ms)
+		view_put_time(&o, "state_since", r->state_ms);
+	view_put(&o, "rev", json_integer(r->rev));
+	view_put(&o, "image", image_json(&r->image, NULL, 0));
+	if (r->signed_by[0])
+		view_put_text(&o, "signed_by", r->signed_by);
+	if (r->label_anyway)
+		view_put(&o, "label_anyway", json_true());
 	view_put(&o, "target", json_boolean(target));
 	return o;
 }
@@ -325,6 +359,22 @@ static void put_same(json_t **o, const char *key, const json_t *event, const cha
 		view_put(o, key, json_incref(value));
 }
 
+/* "spark/flash/status" is of type io.postboot.flash.status, whatever the prefix. */
+static json_t *cloud_type(const json_t *event)
+{
+	const char *topic = json_string_value(json_object_get(event, "topic"));
+	char type[160];
+	struct buf b = buf_writer(type, sizeof(type));
+
+	buf_put_str(&b, "io.postboot.");
+	buf_put_str(&b, hook_topic_bare(topic ? topic : ""));
+	(void)buf_cstr(&b);
+	for (char *at = type; *at; at++)
+		if (*at == '/')
+			*at = '.';
+	return json_string(type);
+}
+
 json_t *view_cloudevent(const char *stream, json_t *event)
 {
 	json_t *o = event ? json_object() : NULL;
@@ -332,7 +382,7 @@ json_t *view_cloudevent(const char *stream, json_t *event)
 	view_put(&o, "specversion", json_string("1.0"));
 	put_same(&o, "id", event, "cursor");
 	view_put(&o, "source", json_sprintf("/postboot/%s", stream));
-	put_same(&o, "type", event, "topic");
+	view_put(&o, "type", o ? cloud_type(event) : NULL);
 	put_same(&o, "subject", event, "device");
 	put_same(&o, "time", event, "time");
 	view_put(&o, "datacontenttype", json_string("application/json"));

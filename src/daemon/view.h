@@ -65,7 +65,8 @@ struct view_device {
 	bool has_last;
 	const struct attempt *last; /* the last closed attempt, if has_last */
 	const struct diagnoses *last_diagnoses;
-	struct history history;	       /* of the last attempt's image, since the last unhold */
+	struct history history; /* of the last attempt's image, since the last unhold */
+	struct store_tags tags;
 	int64_t key_set_ms[KEY_SLOTS]; /* 0: it has none there */
 	bool plain_unserved;	       /* it is a plain device, and plain devices are not served */
 	const json_t *facts, *notes;   /* of its talk; NULL: none */
@@ -77,6 +78,11 @@ json_t *view_device_row(const struct engine_device *now);
 
 /* Why a device is not updated, what likely went wrong and what to do, in plain words. */
 json_t *view_explain(const struct view_device *v, int64_t now_ms);
+
+/* A webhook, without its secret; a message of one that was put aside. */
+struct hook_view;
+json_t *view_hook(const struct hook_view *v);
+json_t *view_dead(const struct store_dead *d);
 
 json_t *view_health(const struct health *h);
 
@@ -108,6 +114,8 @@ struct view_facts {
 };
 void view_facts_tell(void *facts, const char *name, const char *value);
 /* "in-sync", "updating", "waiting", "held", "new" or "no-target" */
+void view_put_tags(json_t **o, const struct store_tags *tags); /* if there are any */
+json_t *view_query(const struct store_query *q);
 json_t *view_group(const struct engine_group *g, const char *product, const char *target);
 const char *view_device_state(const struct engine_device *now);
 extern const char *const view_device_states[]; /* all of them; ends with NULL */

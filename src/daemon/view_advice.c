@@ -100,8 +100,8 @@ uint32_t view_blocks(const struct engine_device *now)
 void view_say_clear(struct buf *b, enum block block, const struct engine_device *now)
 {
 	const uint32_t forcible = 1u << BLOCK_UPDATES_DISABLED | 1u << BLOCK_DEFERRED |
-				  1u << BLOCK_BACKOFF | 1u << BLOCK_DRIFTED;
-	bool wait = block == BLOCK_DEFERRED || block == BLOCK_BACKOFF;
+				  1u << BLOCK_BACKOFF | 1u << BLOCK_DRIFTED | 1u << BLOCK_WINDOW;
+	bool wait = block == BLOCK_DEFERRED || block == BLOCK_BACKOFF || block == BLOCK_WINDOW;
 	const struct device *d = &now->device;
 	char when[32];
 

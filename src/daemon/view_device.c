@@ -222,6 +222,7 @@ json_t *view_device(const struct view_device *v)
 
 	if (v->facts && json_object_size(v->facts))
 		view_put(&o, "protocol_facts", json_deep_copy(v->facts));
+	view_put_tags(&o, &v->tags);
 	put_keys(&o, v->key_set_ms);
 	if (now->has_attempt)
 		view_put(&o, "attempt",

@@ -122,6 +122,18 @@ static void say_percent(const struct attempt *a, struct buf *b)
 		 a->size_bytes ? (long long)(have * 100 / a->size_bytes) : 0);
 }
 
+/* The image is there, and is not to be applied yet. */
+static void say_gate(const struct story *s, struct buf *b)
+{
+	view_say(b, "it has verified the image, and keeps it: ");
+	if (!(s->now->plan.blocked & 1u << BLOCK_WINDOW)) {
+		view_say(b, "%s", block_means(BLOCK_POWER));
+		return;
+	}
+	view_say(b, "no maintenance window is open ");
+	say_until(s, b, s->now->plan.clear_at_ms);
+}
+
 static void say_attempt(const struct story *s, struct buf *b)
 {
 	const struct attempt *a = &s->now->attempt;
@@ -136,8 +148,11 @@ static void say_attempt(const struct story *s, struct buf *b)
 		say_percent(a, b);
 		break;
 	case ATTEMPT_VERIFIED:
-		view_say(b, "it verified the image %s and has not asked to apply it yet",
-			 ago(s, a->state_ms, text));
+		if (s->now->plan.blocked & (1u << BLOCK_WINDOW | 1u << BLOCK_POWER))
+			say_gate(s, b);
+		else
+			view_say(b, "it verified the image %s and has not asked to apply it yet",
+				 ago(s, a->state_ms, text));
 		break;
 	case ATTEMPT_APPLYING:
 		view_say(b, "it was allowed to apply the image %s and has not come back yet",
@@ -181,7 +196,8 @@ static void say_hold(const struct story *s, struct buf *b)
 static const uint32_t told_elsewhere = 1u << BLOCK_NO_TARGET | 1u << BLOCK_NO_BASELINE |
 				       1u << BLOCK_IN_SYNC | 1u << BLOCK_HELD |
 				       1u << BLOCK_OFFLINE | 1u << BLOCK_DISABLED;
-static const uint32_t waits_for_time = 1u << BLOCK_BACKOFF | 1u << BLOCK_DEFERRED;
+static const uint32_t waits_for_time =
+	1u << BLOCK_BACKOFF | 1u << BLOCK_DEFERRED | 1u << BLOCK_WINDOW;
 
 static void say_wait(const struct story *s, enum block block, struct buf *b)
 {
@@ -192,8 +208,9 @@ static void say_wait(const struct story *s, enum block block, struct buf *b)
 		return;
 	}
 	view_say(b, "%s ",
-		 block == BLOCK_BACKOFF ? "the last attempt failed, and the next one waits"
-					: "the device has put the update off");
+		 block == BLOCK_BACKOFF	 ? "the last attempt failed, and the next one waits"
+		 : block == BLOCK_WINDOW ? "no maintenance window is open"
+					 : "the device has put the update off");
 	say_until(s, b, plan->clear_at_ms);
 }
 
@@ -388,11 +405,16 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 	case BLOCK_BOOT_LOADER:
 	case BLOCK_MUST_PASS:
 	case BLOCK_ROLLBACK:
+	case BLOCK_WINDOW:
 		view_say_rule(b, block, now);
 		break;
 	case BLOCK_ROLLOUT_PAUSED:
 	case BLOCK_WAVE:
 		view_say_rollout(b, block, now);
+		break;
+	case BLOCK_RELEASE:
+		view_say(b, "release %s is %s", now->target.version,
+			 release_state_name(now->target.state));
 		break;
 	case BLOCK_IMAGE:
 		view_say(b, "of release %s", now->target.version);

@@ -123,6 +123,29 @@ static void timer(struct lwm2m_step_ctx *c)
 		t->ask.deaf = false; /* try it */
 }
 
+/* Our clock was set back: no wait becomes longer by that. How long ago it heard the device is not
+ * known any more; one in queue mode is asked after its next word. */
+static void clock_back(struct lwm2m_step_ctx *c)
+{
+	struct lwm2m_talk *t = c->t;
+	int64_t now_ms = c->in->now_ms;
+
+	if (t->heard_ms > now_ms) {
+		t->heard_ms = now_ms - c->opt.listen_s * 1000;
+		t->boots.moment_ms = MOMENT_LOST;
+	}
+	if (t->ask.sent_ms > now_ms)
+		t->ask.sent_ms = now_ms;
+	if (t->ask.retry_ms > now_ms + (int64_t)RETRY_MAX_S * 1000)
+		t->ask.retry_ms = now_ms;
+	if (t->fw.wrote_ms > now_ms)
+		t->fw.wrote_ms = now_ms;
+	if (t->told.firmware_ms > now_ms)
+		t->told.firmware_ms = 0;
+	if (t->check_ms > now_ms && t->check_set_ms > now_ms)
+		t->check_ms = now_ms;
+}
+
 static void check(struct lwm2m_step_ctx *c)
 {
 	struct lwm2m_talk *t = c->t;
@@ -213,6 +236,8 @@ static void lwm2m_step(void *talk, const struct talk_in *in, struct talk_out *ou
 			lwm2m_forget_named(&c.t->told, (enum lwm2m_named)i);
 	if (in->event != TALK_ANSWER && in->event != TALK_DIRECTIVE && in->event != TALK_ACCEPTED)
 		lost(&c);
+	clock_back(&c);
+	window(&c);
 	if (c.t->resume && c.t->reg.registered)
 		lwm2m_round(&c, true);
 	c.t->resume = false;
@@ -263,6 +288,7 @@ const struct talk_proto talk_lwm2m = {
 	.option_count = LWM2M_OPTIONS,
 	.size = sizeof(struct lwm2m_talk),
 	.owns = lwm2m_owns,
+	.nobody = lwm2m_nobody,
 	.options_check = lwm2m_options_check,
 	.init = lwm2m_init,
 	.load = lwm2m_load,

@@ -87,6 +87,8 @@ enum { FRESH_UPTIME = 1, FRESH_COUNT = 2, FRESH_CLOCK = 4, FRESH_VERSION = 8, FR
 /* How a boot was seen, weakest first. */
 enum lwm2m_proof { PROOF_NONE, PROOF_REGISTERED, PROOF_CLOCK, PROOF_UPTIME, PROOF_COUNT };
 
+enum { MOMENT_LOST = -1 };
+
 struct lwm2m_boots {
 	uint8_t id[LIMIT_BOOT_ID_MIN];
 	bool known;			 /* id is one */
@@ -94,6 +96,7 @@ struct lwm2m_boots {
 	enum lwm2m_proof proof;		 /* of the newest boot */
 	int64_t count;			 /* the device's own, -1: unknown */
 	int64_t moment_ms;		 /* when it began, by an uptime: not after; 0: unknown */
+					 /* MOMENT_LOST: our clock was set back since */
 	int64_t uptime_s;		 /* as told last in it, -1: unknown */
 	int64_t clock_s;		 /* the device's clock, -1: unknown */
 	char version[LIMIT_VERSION + 1]; /* as reported in it */
@@ -205,6 +208,7 @@ struct lwm2m_talk {
 	uint8_t named;		   /* resources that the product names, 1 << enum lwm2m_named */
 	bool resume;		   /* loaded: everything is to be read again */
 	int64_t check_ms;	   /* when to look again, 0: when it speaks */
+	int64_t check_set_ms;	   /* when that was decided */
 	int64_t poll_s;		   /* the present pause between two looks */
 };
 
@@ -221,6 +225,7 @@ struct lwm2m_step_ctx {
 
 void lwm2m_request(struct lwm2m_step_ctx *c);
 bool lwm2m_owns(uint8_t method, const struct bytes *path, unsigned path_count);
+uint8_t lwm2m_nobody(uint8_t method, const struct bytes *path, unsigned path_count);
 
 /* ---- reads ---- */
 

@@ -31,8 +31,10 @@ void lwm2m_check_in(struct lwm2m_step_ctx *c, int64_t seconds)
 	struct lwm2m_talk *t = c->t;
 	int64_t at_ms = c->in->now_ms + seconds * 1000;
 
-	if (t->check_ms <= c->in->now_ms || at_ms < t->check_ms)
+	if (t->check_ms <= c->in->now_ms || at_ms < t->check_ms) {
 		t->check_ms = at_ms;
+		t->check_set_ms = c->in->now_ms;
+	}
 }
 
 void lwm2m_poll_soon(struct lwm2m_step_ctx *c)

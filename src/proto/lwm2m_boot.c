@@ -45,6 +45,11 @@ static enum shown by_count(const struct lwm2m_talk *t)
 	return t->told.boot_count == t->boots.count ? SHOWS_SAME : SHOWS_NEW;
 }
 
+static bool same_label(const struct lwm2m_talk *t)
+{
+	return strcmp(t->told.version, t->boots.version) == 0;
+}
+
 /* An uptime that has fallen shows a boot. One that has risen shows one if it began later than the
  * boot we know, and a registration came between: without one, it was our clock that jumped. */
 static enum shown by_uptime(const struct lwm2m_step_ctx *c)
@@ -57,6 +62,8 @@ static enum shown by_uptime(const struct lwm2m_step_ctx *c)
 		return SHOWS_NOTHING;
 	if (b->uptime_s >= 0 && t->told.uptime_s < b->uptime_s)
 		return SHOWS_NEW;
+	if (b->moment_ms == MOMENT_LOST) /* how long ago anything was is not known */
+		return b->registered && !same_label(t) ? SHOWS_NOTHING : SHOWS_SAME;
 	if (b->moment_ms) {
 		int64_t slack_ms = UPTIME_SLACK_MS + (c->in->now_ms - b->moment_ms) / UPTIME_DRIFT;
 		return b->registered && began_ms > b->moment_ms + slack_ms ? SHOWS_NEW : SHOWS_SAME;
@@ -81,11 +88,10 @@ static enum shown by_clock(const struct lwm2m_talk *t)
 static bool by_registration(const struct lwm2m_talk *t)
 {
 	const struct lwm2m_firmware *fw = &t->fw;
-	bool same_label = strcmp(t->told.version, t->boots.version) == 0;
 
 	if (!t->boots.registered)
 		return false;
-	if (!same_label)
+	if (!same_label(t))
 		return true; /* no image changes without a reboot */
 	if (!fw->execute_ms || fw->registration == t->reg.count || t->told.state < 0)
 		return false;
@@ -152,9 +158,29 @@ static void learn_boot(struct lwm2m_step_ctx *c)
 	memcpy(t->boots.version, t->told.version, sizeof(t->boots.version));
 }
 
-/* The first boot is whatever it is. */
-static enum lwm2m_proof first_proof(const struct lwm2m_talk *t)
+/* A talk that was lost: the boot is the one that core knows, until something shows another one. */
+static void recall_boot(struct lwm2m_step_ctx *c)
 {
+	struct lwm2m_boots *b = &c->t->boots;
+	const struct report *known = c->in->known;
+
+	if (b->known || !known || known->boot.len != sizeof(b->id))
+		return;
+	memcpy(b->id, known->boot.bytes, sizeof(b->id));
+	b->known = true;
+	b->proof = known->boot.inferred ? PROOF_REGISTERED : PROOF_CLOCK;
+	b->count = known->boot.has_count ? (int64_t)known->boot.count : -1;
+	memcpy(b->version, known->version, sizeof(b->version));
+}
+
+/* The first boot is whatever it is. Where the gate was passed in the name of another protocol,
+ * there is nothing that a counter or an uptime could be held against. */
+static enum lwm2m_proof first_proof(const struct lwm2m_step_ctx *c)
+{
+	const struct lwm2m_talk *t = c->t;
+
+	if (c->in->attempt_applying)
+		return PROOF_REGISTERED;
 	if (t->told.fresh & FRESH_COUNT)
 		return PROOF_COUNT;
 	return t->told.fresh & FRESH_UPTIME ? PROOF_UPTIME : PROOF_REGISTERED;
@@ -227,7 +253,7 @@ bool lwm2m_about_to_restart(const struct lwm2m_step_ctx *c)
 	const struct lwm2m_talk *t = c->t;
 
 	return (t->fw.step == FW_EXECUTE || t->fw.step == FW_EXECUTED) && t->fw.execute_ms &&
-	       !t->boots.registered &&
+	       !t->boots.registered && c->in->now_ms >= t->fw.execute_ms &&
 	       c->in->now_ms - t->fw.execute_ms < (int64_t)ABOUT_TO_S * 1000;
 }
 
@@ -246,7 +272,8 @@ void lwm2m_report(struct lwm2m_step_ctx *c)
 			lwm2m_drive(c);
 		return;
 	}
-	proof = t->boots.known ? new_boot(c) : first_proof(t);
+	recall_boot(c);
+	proof = t->boots.known ? new_boot(c) : first_proof(c);
 	if (proof == PROOF_NONE && lwm2m_about_to_restart(c)) {
 		lwm2m_drive(c);
 		return;

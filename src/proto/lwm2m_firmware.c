@@ -17,6 +17,7 @@ enum {
 };
 enum {
 	RESULT_SUCCESS = 1,
+	RESULT_CONNECTION_LOST = 4,
 	RESULT_INVALID_URI = 7,
 	RESULT_UNSUPPORTED_PROTOCOL = 9,
 	DELIVERY_PULL = 0,
@@ -201,10 +202,23 @@ static void drive_write(struct lwm2m_step_ctx *c)
 /* The gate is asked for where Execute can follow at once. */
 static void gate(struct lwm2m_step_ctx *c)
 {
-	if (c->t->told.state == STATE_UPDATING || lwm2m_listens(c))
-		lwm2m_say(c, STATUS_APPLYING, REASON_NONE, 0, NULL);
-	else
+	bool under_way = c->t->told.state == STATE_UPDATING;
+
+	if (!under_way && !lwm2m_listens(c)) {
 		lwm2m_poll(c);
+		return;
+	}
+	lwm2m_say(c, STATUS_APPLYING, REASON_NONE, 0, NULL);
+	c->out->status.under_way = under_way;
+}
+
+/* Connection lost before the first block: the device does not get to where the URI points. */
+static bool uri_leads_nowhere(const struct lwm2m_step_ctx *c)
+{
+	int64_t result = c->t->told.result;
+
+	return result == RESULT_INVALID_URI || result == RESULT_UNSUPPORTED_PROTOCOL ||
+	       (result == RESULT_CONNECTION_LOST && c->in->attempt_served == 0);
 }
 
 static void drive_lost(struct lwm2m_step_ctx *c)
@@ -215,8 +229,7 @@ static void drive_lost(struct lwm2m_step_ctx *c)
 
 	if (result > RESULT_SUCCESS &&
 	    (result != fw->stale_result || since_ms >= (int64_t)STALE_S * 1000)) {
-		if ((result == RESULT_INVALID_URI || result == RESULT_UNSUPPORTED_PROTOCOL) &&
-		    falls_back(c)) {
+		if (uri_leads_nowhere(c) && falls_back(c)) {
 			fw->step = FW_WRITE;
 			drive_write(c);
 		} else {
@@ -438,8 +451,9 @@ static void begin(struct lwm2m_step_ctx *c, const struct directive *d)
 				      .last = last};
 	memcpy(fw->digest16, d->file_sha256, sizeof(fw->digest16));
 	c->t->poll_s = 0;
-	if (c->in->attempt_applying) { /* of which nothing was kept here */
-		fw->step = FW_EXECUTED;
+	if (c->in->attempt_applying) { /* of which nothing was kept here; perhaps Execute got lost
+					*/
+		fw->step = FW_EXECUTE;
 		fw->execute_ms = c->in->now_ms;
 	}
 }
@@ -505,6 +519,11 @@ void lwm2m_accepted(struct lwm2m_step_ctx *c)
 		/* It is over; what comes next, the next report is told. */
 		t->fw.step = FW_IDLE;
 		lwm2m_report(c);
+		return;
+	}
+	if (!c->in->accepted && c->in->later_s) {
+		t->fw.told_verified = true;
+		lwm2m_check_in(c, c->in->later_s);
 		return;
 	}
 	if (!c->in->accepted) {

@@ -404,6 +404,9 @@ static void fall_back(struct lwm2m_step_ctx *c, enum lwm2m_item item, bool whole
 	struct lwm2m_reads *r = &c->t->reads;
 
 	r->tried |= (uint8_t)(1u << format_index(r->format));
+	if (c->t->reg.version == 10) /* SenML came with 1.1: some say nothing if it is asked for */
+		r->tried |= (uint8_t)(1u << format_index(LWM2M_SENML_CBOR) |
+				      1u << format_index(LWM2M_SENML_JSON));
 	for (unsigned i = 0; whole && i < FORMATS; i++)
 		if (!(r->tried & 1u << i)) {
 			r->format = formats[i];
@@ -490,8 +493,10 @@ void lwm2m_read_answer(struct lwm2m_step_ctx *c, enum lwm2m_item item,
 		r->todo &= ~ITEM(item);
 		if (instance)
 			learn_format(r, answer->content_format);
-	} else if (instance && !(item == ITEM_FIRMWARE && answer->code == CODE_NOT_FOUND)) {
-		fall_back(c, item, answer->err == 0);
+	} else if (instance && (answer->code != CODE_NOT_FOUND || item != ITEM_FIRMWARE ||
+				c->t->reg.has_firmware)) {
+		/* 4.04 of what it says it has: not as a whole, and in no format */
+		fall_back(c, item, answer->err == 0 && answer->code != CODE_NOT_FOUND);
 	} else {
 		forget_item(c, item);
 		r->todo &= ~ITEM(item);

@@ -41,6 +41,13 @@ bool lwm2m_owns(uint8_t method, const struct bytes *path, unsigned path_count)
 	return path_count >= 1 && (is(path[0], "rd") || is(path[0], "bs") || is(path[0], "dp"));
 }
 
+/* An update, a good-bye or a Send names no device: 4.04, and it registers again (6.2.2). */
+uint8_t lwm2m_nobody(uint8_t method, const struct bytes *path, unsigned path_count)
+{
+	(void)method;
+	return path_count > 1 || is(path[0], "dp") ? CODE_NOT_FOUND : 0;
+}
+
 static void reply(struct lwm2m_step_ctx *c, uint8_t code, const char *why)
 {
 	struct talk_reply *r = &c->out->reply;

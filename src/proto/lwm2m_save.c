@@ -3,18 +3,22 @@
  * A talk as bytes: a version, then each member in turn, big-endian. What must not get lost comes
  * first; times of contact behind it. What was under way is not kept, but what has been tried is:
  * after a restart everything is read again.
+ *
+ * An upgrade must not lose a talk: what a version has added stands behind `if (c->version >= N)`,
+ * and stays as lwm2m_init() leaves it where an older one is read.
  */
 #include <string.h>
 
 #include "proto/lwm2m_agent.h"
 
-enum { SAVED_VERSION = 2 };
+enum { SAVED_OLDEST = 2, SAVED_VERSION = 3 };
 #define NUMBER_MAX (INT64_C(1) << 53)
 
 /* One description for both directions: writes where `out`, else reads. */
 struct codec {
 	struct buf *b;
 	bool out;
+	uint8_t version;
 };
 
 /* Times, counts and ids: all of them fit 53 bits, and can be subtracted from each other. */
@@ -188,13 +192,16 @@ static void c_told(const struct codec *c, struct lwm2m_told *t)
 	c_int(c, &t->error_code);
 }
 
+static void c_version(struct codec *c)
+{
+	c->version = SAVED_VERSION;
+	c_u8(c, &c->version);
+	if ((c->version < SAVED_OLDEST || c->version > SAVED_VERSION) && !c->b->err)
+		c->b->err = ERR_VERSION;
+}
+
 static void c_lasting(const struct codec *c, struct lwm2m_talk *t)
 {
-	uint8_t version = SAVED_VERSION;
-
-	c_u8(c, &version);
-	if (version != SAVED_VERSION && !c->b->err)
-		c->b->err = ERR_VERSION;
 	c_registration(c, &t->reg);
 	c_boots(c, &t->boots);
 	c_firmware(c, &t->fw);
@@ -232,6 +239,8 @@ static void c_passing(const struct codec *c, struct lwm2m_talk *t)
 	c_int(c, &t->heard_ms);
 	c_int(c, &t->window_ms);
 	c_int(c, &t->check_ms);
+	if (c->version >= 3)
+		c_int(c, &t->check_set_ms);
 	c_int(c, &t->poll_s);
 	c_u8(c, &t->named);
 }
@@ -239,16 +248,19 @@ static void c_passing(const struct codec *c, struct lwm2m_talk *t)
 int lwm2m_save_lasting(const struct lwm2m_talk *t, struct buf *out)
 {
 	struct lwm2m_talk copy = *t;
+	struct codec c = {.b = out, .out = true};
 
-	c_lasting(&(struct codec){out, true}, &copy);
+	c_version(&c);
+	c_lasting(&c, &copy);
 	return out->err;
 }
 
 int lwm2m_save(const void *talk, struct buf *out)
 {
 	struct lwm2m_talk copy = *(const struct lwm2m_talk *)talk;
-	const struct codec c = {out, true};
+	struct codec c = {.b = out, .out = true};
 
+	c_version(&c);
 	c_lasting(&c, &copy);
 	c_passing(&c, &copy);
 	return out->err;
@@ -271,9 +283,10 @@ int lwm2m_load(void *talk, struct bytes saved)
 {
 	struct lwm2m_talk t;
 	struct buf b = buf_reader(saved.ptr, saved.len);
-	const struct codec c = {&b, false};
+	struct codec c = {.b = &b};
 
 	lwm2m_init(&t);
+	c_version(&c);
 	c_lasting(&c, &t);
 	c_passing(&c, &t);
 	if (b.err == ERR_VERSION)

@@ -80,11 +80,16 @@ struct talk_in {
 	const struct talk_request *request;
 	const struct talk_answer *answer;
 	const struct directive *directive;
-	bool asking;   /* a request of ours is out, and its answer will come as TALK_ANSWER; false
-			* after a restart, and where the device's session has gone */
-	bool accepted; /* 2.04 of a native device's status; false: 4.09 */
+	bool asking;	 /* a request of ours is out, and its answer will come as TALK_ANSWER; false
+			  * after a restart, and where the device's session has gone */
+	bool accepted;	 /* 2.04 of a native device's status; false: 4.09 */
+	int64_t later_s; /* not accepted, but to be said again after that, and the image is kept */
 	uint64_t attempt; /* the open one, as committed or decided in this transaction; 0: none */
-	bool attempt_applying; /* and its gate was passed */
+	bool attempt_applying;	/* and its gate was passed */
+	int64_t attempt_served; /* bytes of its image that the device has been given */
+	/* The newest report in the device's name that was accepted; NULL: there is none, or not by
+	 * this protocol. So a talk that was lost knows which boot the device was in. */
+	const struct report *known;
 };
 
 /* A request of ours. One is outstanding: a new one takes the place of the old, whose answer is
@@ -148,6 +153,9 @@ struct talk_proto {
 
 	/* Whether a request is for this protocol. */
 	bool (*owns)(uint8_t method, const struct bytes *path, unsigned path_count);
+	/* On plain coap a request that does not say who sends it may be of a device that we knew
+	 * before our restart: what tells it to begin anew. As on the wire; 0, or NULL: 4.00. */
+	uint8_t (*nobody)(uint8_t method, const struct bytes *path, unsigned path_count);
 	/* A product's options: "name=value" separated by newlines. ERR_INVAL and words for people.
 	 */
 	int (*options_check)(struct bytes options, char fault[TALK_FAULT]);

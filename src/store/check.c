@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "core/attempt.h"
+#include "store/columns.h"
 #include "store/migrate.h"
 #include "store/row.h"
 
@@ -92,6 +93,13 @@ static const struct question questions[] = {
 	 "AND e.attempt = a.id AND (e.topic LIKE '%attempt/closed' OR "
 	 "(e.topic LIKE '%flash/status' AND e.data <> 'started')))",
 	 "it is closed and no event tells so"},
+
+	/* webhooks */
+	{"SELECT 'hook ' || name FROM hook WHERE position > "
+	 "COALESCE((SELECT value FROM meta WHERE key = 'head'), 0)",
+	 "it is past the newest event"},
+	{"SELECT 'hook ' || h.name FROM hook h WHERE h.state <> 'disabled' AND h.why <> 'none'",
+	 "it is not disabled and has a reason for it"},
 
 	/* attempts */
 	{"SELECT " ATTEMPT_PLACE " FROM attempt a WHERE " OPEN_ATTEMPT
@@ -392,8 +400,10 @@ static int rows(struct check *c)
 
 static int look(struct check *c)
 {
-	const char *releases = "SELECT id, product, version, size_bytes, sha256, no_digest, "
-			       "no_confirm, created_ms FROM release ORDER BY id";
+#define RELEASE_COLUMN_NAME(column, how, field, arg) ", " #column
+	const char *releases = "SELECT id" RELEASE_COLUMNS(RELEASE_COLUMN_NAME) " FROM release "
+										"ORDER BY id";
+#undef RELEASE_COLUMN_NAME
 	long long version = 0;
 	int err = integrity(c);
 

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "core/attempt.h"
 #include "core/diagnosis.h"
+#include "core/hook.h"
 #include "core/rollout.h"
 #include "store/key.h"
 
@@ -37,6 +38,11 @@ WORDS(rollout_why, ROLLOUT_WHY_LIST, WORD_SECOND)
 WORDS(member, MEMBER_LIST, WORD_SECOND)
 WORDS(key_slot, KEY_SLOT_LIST, WORD_SECOND)
 WORDS(key_form, KEY_FORM_LIST, WORD_SECOND)
+WORDS(hook_state, HOOK_STATE_LIST, WORD_SECOND)
+WORDS(hook_why, HOOK_WHY_LIST, WORD_SECOND)
+WORDS(release_state, RELEASE_STATE_LIST, WORD_SECOND)
+WORDS(image_format, IMAGE_FORMAT_LIST, WORD_SECOND)
+WORDS(signature, IMAGE_SIGNATURE_LIST, WORD_SECOND)
 
 enum { BITS_TEXT = 128 }; /* all words of a set of bits fit; a test binds them all */
 

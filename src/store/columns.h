@@ -12,6 +12,8 @@
 #define PRODUCT_COLUMNS(X)                                                                         \
 	X(name, PLAIN, name, )                                                                     \
 	X(hardware, PLAIN, hardware, )                                                             \
+	X(windows, PLAIN, windows, )                                                               \
+	X(time_zone, PLAIN, time_zone, )                                                           \
 	X(target, REF, target, )                                                                   \
 	X(created_ms, PLAIN, created_ms, )                                                         \
 	X(ca_count, PLAIN, ca_count, )                                                             \
@@ -24,6 +26,8 @@
 	X(product, PLAIN, product, )                                                               \
 	X(name, PLAIN, name, )                                                                     \
 	X(target, REF, target, )                                                                   \
+	X(windows, PLAIN, windows, )                                                               \
+	X(time_zone, PLAIN, time_zone, )                                                           \
 	X(created_ms, PLAIN, created_ms, )
 
 /* struct rollout, without id, rev, its settings (ROLLOUT_RULE_LIST) and waves */
@@ -74,6 +78,20 @@
 	X(sha256, PLAIN, sha256, )                                                                 \
 	X(no_digest, PLAIN, no_digest, )                                                           \
 	X(no_confirm, PLAIN, no_confirm, )                                                         \
+	X(rev, PLAIN, rev, )                                                                       \
+	X(state, WORD, state, release_state)                                                       \
+	X(state_ms, PLAIN, state_ms, )                                                             \
+	X(image_format, WORD, image.format, image_format)                                          \
+	X(image_encrypted, PLAIN, image.encrypted, )                                               \
+	X(image_signatures, BITS, image.signatures, signature)                                     \
+	X(image_counter, PLAIN, image.security_counter, )                                          \
+	X(image_slot_bytes, PLAIN, image.slot_bytes, )                                             \
+	X(image_version, PLAIN, image.version, )                                                   \
+	X(image_hardware, PLAIN, image.hardware, )                                                 \
+	X(image_project, PLAIN, image.project, )                                                   \
+	X(image_detail, PLAIN, image.detail, )                                                     \
+	X(signed_by, PLAIN, signed_by, )                                                           \
+	X(label_anyway, PLAIN, label_anyway, )                                                     \
 	X(min_version, PLAIN, requires.min_version, )                                              \
 	X(must_pass, PLAIN, requires.must_pass, )                                                  \
 	X(hardware, PLAIN, requires.hardware, )                                                    \
@@ -112,6 +130,7 @@
 	X(lock, REF, lock, )                                                                       \
 	X(development, PLAIN, development, )                                                       \
 	X(force, PLAIN, force, )                                                                   \
+	X(time_zone, PLAIN, time_zone, )                                                           \
 	X(hold, WORD, hold, hold)                                                                  \
 	X(held_ms, PLAIN, held_ms, )                                                               \
 	X(fail_mark, PLAIN, fail_mark, )                                                           \
@@ -166,6 +185,7 @@
 	X(backoff_count, PLAIN, backoff_count, )                                                   \
 	X(retry_at_ms, PLAIN, retry_at_ms, )                                                       \
 	X(defer_since_ms, PLAIN, defer_since_ms, )                                                 \
+	X(pending_ms, PLAIN, pending_ms, )                                                         \
 	X(base_changes, PLAIN, base_changes, )                                                     \
 	X(rollout_about, PLAIN, rollout_about, )                                                   \
 	X(rollout_result, WORD, rollout_result, member)                                            \
@@ -239,6 +259,34 @@
 	X(unclean, PLAIN, unclean, )                                                               \
 	X(boot_id_constant, PLAIN, boot_id_constant, )
 
+/* struct hook, without id and rev */
+#define HOOK_COLUMNS(X)                                                                            \
+	X(name, PLAIN, name, )                                                                     \
+	X(url, PLAIN, url, )                                                                       \
+	X(topics, PLAIN, topics, )                                                                 \
+	X(products, PLAIN, products, )                                                             \
+	X(batch, PLAIN, batch, )                                                                   \
+	X(state, WORD, state, hook_state)                                                          \
+	X(why, WORD, why, hook_why)                                                                \
+	X(created_ms, PLAIN, created_ms, )
+
+/* struct hook_place */
+#define PLACE_COLUMNS(X)                                                                           \
+	X(position, PLAIN, position, )                                                             \
+	X(tries, PLAIN, tries, )                                                                   \
+	X(failures, PLAIN, failures, )                                                             \
+	X(retry_ms, PLAIN, retry_ms, )                                                             \
+	X(failing_ms, PLAIN, failing_ms, )                                                         \
+	X(taken_ms, PLAIN, taken_ms, )                                                             \
+	X(delivered, PLAIN, delivered, )                                                           \
+	X(missed, PLAIN, missed, )                                                                 \
+	X(error, PLAIN, error, )
+
+/* struct store_key, of a webhook */
+#define SECRET_COLUMNS(X)                                                                          \
+	X(secret_form, WORD, form, key_form)                                                       \
+	X(secret, SIZED, value, value_len)
+
 /* clang-format on */
 
 #define COLUMN_ONE(column, how, field, arg) +1
@@ -250,6 +298,9 @@ enum {
 	RELEASE_COLUMN_COUNT = 0 RELEASE_COLUMNS(COLUMN_ONE),
 	DIGEST_COLUMN_COUNT = 0 DIGEST_COLUMNS(COLUMN_ONE),
 	KEY_COLUMN_COUNT = 0 KEY_COLUMNS(COLUMN_ONE),
+	HOOK_COLUMN_COUNT = 0 HOOK_COLUMNS(COLUMN_ONE),
+	PLACE_COLUMN_COUNT = 0 PLACE_COLUMNS(COLUMN_ONE),
+	SECRET_COLUMN_COUNT = 0 SECRET_COLUMNS(COLUMN_ONE),
 	DEVICE_FIXED_COUNT = 0 DEVICE_FIXED(COLUMN_ONE),
 	DEVICE_COLUMN_COUNT = 0 DEVICE_COLUMNS(COLUMN_ONE),
 	ATTEMPT_FIXED_COUNT = 0 ATTEMPT_FIXED(COLUMN_ONE),

@@ -6,6 +6,7 @@
 #ifndef STORE_KEY_H
 #define STORE_KEY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/limits.h"
@@ -31,9 +32,11 @@ enum key_form {
 #undef KEY_FORM_ENUM
 };
 
-/* `mac` is the same for the same key whatever the device and the slot: no two rows have it. */
+/* Of a webhook's secret only hook, device (its name), form and value mean something.
+ * `mac` is the same for the same key whatever the device and the slot: no two rows have it. */
 struct store_key {
 	char device[LIMIT_DEVICE_ID + 1];
+	bool hook; /* it is the secret of the webhook of that name */
 	enum key_slot slot;
 	enum key_form form;
 	uint8_t value_len, value[LIMIT_PSK_SEALED];

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/columns.h"
 #include "store/migrate.h"
 #include "store/private.h"
 #include "store/row.h"
@@ -99,6 +100,44 @@ static int next_key(struct db *db, struct store_key *k)
 	return found;
 }
 
+/* The secrets of webhooks, likewise; 1, 0 or an error. */
+static int next_secret(struct db *db, struct store_key *k)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_HOOK_SECRET_AFTER];
+
+	if (sqlite3_bind_text(stmt, 1, k->device, -1, SQLITE_TRANSIENT))
+		return ERR_NOMEM;
+	int found = db_step(db, STMT_HOOK_SECRET_AFTER);
+	if (found > 0) {
+		int err = row_read_secret(stmt, k);
+		if (err)
+			found = db_note(db, STMT_HOOK_SECRET_AFTER, err,
+					"a row that cannot be read");
+	}
+	db_reset(db, STMT_HOOK_SECRET_AFTER);
+	return found;
+}
+
+static int rewrap_secrets(struct db *db, store_key_fn *fn, void *ctx, uint64_t *count)
+{
+	struct store_key k = {.device = ""};
+	int found, err = 0;
+
+	while (!err && (found = next_secret(db, &k)) != 0) {
+		err = found < 0 ? found : fn(ctx, &k);
+		if (!err)
+			err = row_bind_secret(db->stmt[STMT_HOOK_SECRET_PUT], 1, &k);
+		if (!err && sqlite3_bind_text(db->stmt[STMT_HOOK_SECRET_PUT],
+					      1 + SECRET_COLUMN_COUNT, k.device, -1, SQLITE_STATIC))
+			err = ERR_NOMEM;
+		if (!err)
+			err = db_run(db, STMT_HOOK_SECRET_PUT, NULL);
+		++*count;
+	}
+	explicit_bzero(&k, sizeof(k));
+	return err;
+}
+
 static int rewrap_all(struct db *db, store_key_fn *fn, void *ctx, const struct store_seal *seal,
 		      uint64_t *ret_count)
 {
@@ -115,6 +154,8 @@ static int rewrap_all(struct db *db, store_key_fn *fn, void *ctx, const struct s
 		count++;
 	}
 	explicit_bzero(&k, sizeof(k));
+	if (!err)
+		err = rewrap_secrets(db, fn, ctx, &count);
 	if (!err)
 		err = meta_put(db, meta_seal, seal->bytes, seal->len);
 	if (!err)

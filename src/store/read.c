@@ -209,17 +209,34 @@ int store_talk(struct store *s, const char *device, uint8_t *dst, size_t cap, si
 	return reading_end(&q, err);
 }
 
+static int each_talk(struct reading *q, store_talk_row *row, void *ctx)
+{
+	int found;
+
+	while ((found = reading_step(q)) > 0)
+		if (!row(ctx, reading_column(q, 0)))
+			break;
+	return reading_end(q, found < 0 ? found : 0);
+}
+
 int store_talks_due(struct store *s, int64_t now_ms, unsigned limit, store_talk_row *row, void *ctx)
 {
 	struct reading q = reading_new(s, STMT_TALKS_DUE);
-	int found;
 
 	reading_int(&q, now_ms);
 	reading_int(&q, limit);
-	while ((found = reading_step(&q)) > 0)
-		if (!row(ctx, reading_column(&q, 0)))
-			break;
-	return reading_end(&q, found < 0 ? found : 0);
+	return each_talk(&q, row, ctx);
+}
+
+int store_talks_ahead(struct store *s, const char *after, int64_t now_ms, unsigned limit,
+		      store_talk_row *row, void *ctx)
+{
+	struct reading q = reading_new(s, STMT_TALKS_AHEAD);
+
+	reading_str(&q, after);
+	reading_int(&q, now_ms);
+	reading_int(&q, limit);
+	return each_talk(&q, row, ctx);
 }
 
 int store_keys(struct store *s, const char *device, struct store_key ret[KEY_SLOTS],

@@ -13,6 +13,8 @@
 #define RELEASE_ROW(column, how, field, arg) COLUMN(struct release, column, how, field, arg)
 #define DIGEST_ROW(column, how, field, arg) COLUMN(struct digest, column, how, field, arg)
 #define KEY_ROW(column, how, field, arg) COLUMN(struct store_key, column, how, field, arg)
+#define HOOK_ROW(column, how, field, arg) COLUMN(struct hook, column, how, field, arg)
+#define PLACE_ROW(column, how, field, arg) COLUMN(struct hook_place, column, how, field, arg)
 #define DEVICE_ROW(column, how, field, arg) COLUMN(struct device, column, how, field, arg)
 #define ATTEMPT_ROW(column, how, field, arg) COLUMN(struct attempt, column, how, field, arg)
 
@@ -23,6 +25,9 @@ static const struct column group_columns[] = {GROUP_COLUMNS(GROUP_ROW)};
 static const struct column release_columns[] = {RELEASE_COLUMNS(RELEASE_ROW)};
 static const struct column digest_columns[] = {DIGEST_COLUMNS(DIGEST_ROW)};
 static const struct column key_columns[] = {KEY_COLUMNS(KEY_ROW)};
+static const struct column hook_columns[] = {HOOK_COLUMNS(HOOK_ROW)};
+static const struct column place_columns[] = {PLACE_COLUMNS(PLACE_ROW)};
+static const struct column secret_columns[] = {SECRET_COLUMNS(KEY_ROW)};
 static const struct column device_fixed[] = {DEVICE_FIXED(DEVICE_ROW)};
 static const struct column device_columns[] = {DEVICE_COLUMNS(DEVICE_ROW)};
 static const struct column attempt_fixed[] = {ATTEMPT_FIXED(ATTEMPT_ROW)};
@@ -144,6 +149,29 @@ int row_bind_digest(sqlite3_stmt *stmt, int first, const struct digest *d)
 int row_bind_key(sqlite3_stmt *stmt, const struct store_key *k)
 {
 	return columns_bind(stmt, 1, key_columns, KEY_COLUMN_COUNT, k);
+}
+
+int row_bind_hook(sqlite3_stmt *stmt, const struct hook *h, int *ret_next)
+{
+	int err = columns_bind(stmt, 1, hook_columns, HOOK_COLUMN_COUNT, h);
+
+	if (!err)
+		*ret_next = 1 + HOOK_COLUMN_COUNT;
+	return err;
+}
+
+int row_bind_place(sqlite3_stmt *stmt, int first, const struct hook_place *p, int *ret_next)
+{
+	int err = columns_bind(stmt, first, place_columns, PLACE_COLUMN_COUNT, p);
+
+	if (!err)
+		*ret_next = first + PLACE_COLUMN_COUNT;
+	return err;
+}
+
+int row_bind_secret(sqlite3_stmt *stmt, int first, const struct store_key *k)
+{
+	return columns_bind(stmt, first, secret_columns, SECRET_COLUMN_COUNT, k);
 }
 
 int row_bind_device_fixed(sqlite3_stmt *stmt, int first, const struct device *d, int *ret_next)
@@ -272,6 +300,43 @@ int row_read_key(sqlite3_stmt *stmt, struct store_key *ret)
 	struct store_key k = {0};
 	int err = columns_read(stmt, 0, key_columns, KEY_COLUMN_COUNT, &k);
 
+	if (!err)
+		*ret = k;
+	explicit_bzero(&k, sizeof(k));
+	return err;
+}
+
+int row_read_hook(sqlite3_stmt *stmt, struct store_hook *ret)
+{
+	enum {
+		PLACE = 2 + HOOK_COLUMN_COUNT,
+		SECRET = PLACE + PLACE_COLUMN_COUNT,
+	};
+	struct store_hook h = {
+		.hook = {.id = sqlite3_column_int64(stmt, 0), .rev = sqlite3_column_int64(stmt, 1)},
+		.secret = {.hook = true}};
+	int err = columns_read(stmt, 2, hook_columns, HOOK_COLUMN_COUNT, &h.hook);
+
+	if (!err)
+		err = columns_read(stmt, PLACE, place_columns, PLACE_COLUMN_COUNT, &h.place);
+	if (!err)
+		err = columns_read(stmt, SECRET, secret_columns, SECRET_COLUMN_COUNT, &h.secret);
+	if (!err) {
+		(void)buf_copy_str(h.secret.device, sizeof(h.secret.device), h.hook.name);
+		*ret = h;
+	}
+	explicit_bzero(&h.secret, sizeof(h.secret));
+	return err;
+}
+
+int row_read_secret(sqlite3_stmt *stmt, struct store_key *ret)
+{
+	const char *name = (const char *)sqlite3_column_text(stmt, 0);
+	struct store_key k = {.hook = true};
+	int err = columns_read(stmt, 1, secret_columns, SECRET_COLUMN_COUNT, &k);
+
+	if (!err && (!name || !buf_copy_str(k.device, sizeof(k.device), name)))
+		err = ERR_CORRUPT;
 	if (!err)
 		*ret = k;
 	explicit_bzero(&k, sizeof(k));

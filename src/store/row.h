@@ -13,6 +13,7 @@
 #include "core/group.h"
 #include "core/rollout.h"
 #include "store/column.h"
+#include "store/hook.h"
 #include "store/key.h"
 
 enum {
@@ -33,6 +34,11 @@ int row_bind_device_fixed(sqlite3_stmt *stmt, int first, const struct device *d,
 int row_bind_device(sqlite3_stmt *stmt, int first, const struct device *d,
 		    uint8_t packed[ROW_BOOTS_MAX], int *ret_next) ERR_CHECK;
 int row_bind_key(sqlite3_stmt *stmt, const struct store_key *k) ERR_CHECK;
+int row_bind_hook(sqlite3_stmt *stmt, const struct hook *h, int *ret_next) ERR_CHECK;
+int row_bind_place(sqlite3_stmt *stmt, int first, const struct hook_place *p,
+		   int *ret_next) ERR_CHECK;
+/* Its form and value. */
+int row_bind_secret(sqlite3_stmt *stmt, int first, const struct store_key *k) ERR_CHECK;
 int row_bind_attempt_fixed(sqlite3_stmt *stmt, const struct attempt *a, int *ret_next) ERR_CHECK;
 int row_bind_attempt(sqlite3_stmt *stmt, int first, const struct attempt *a,
 		     int *ret_next) ERR_CHECK;
@@ -45,6 +51,9 @@ int row_read_release(sqlite3_stmt *stmt, struct release *ret) ERR_CHECK; /* with
 int row_read_digest(sqlite3_stmt *stmt, struct digest *ret) ERR_CHECK;
 int row_read_device(sqlite3_stmt *stmt, struct device *ret) ERR_CHECK;
 int row_read_key(sqlite3_stmt *stmt, struct store_key *ret) ERR_CHECK;
+int row_read_hook(sqlite3_stmt *stmt, struct store_hook *ret) ERR_CHECK;
+/* A name and the secret of it. */
+int row_read_secret(sqlite3_stmt *stmt, struct store_key *ret) ERR_CHECK;
 int row_read_attempt(sqlite3_stmt *stmt, struct attempt *ret) ERR_CHECK;
 int row_read_diagnosis(sqlite3_stmt *stmt, struct diagnosis *ret) ERR_CHECK;
 

@@ -112,6 +112,11 @@ void store_set_release(struct store_set *set, const struct release *r)
 	add_copy(set, OP_RELEASE, r, sizeof(*r));
 }
 
+void store_set_release_state(struct store_set *set, const struct release *r)
+{
+	add_copy(set, OP_RELEASE_STATE, r, sizeof(*r));
+}
+
 void store_set_release_delete(struct store_set *set, int64_t release)
 {
 	add_copy(set, OP_RELEASE_DELETE, &release, sizeof(release));
@@ -223,6 +228,17 @@ void store_set_audit(struct store_set *set, const struct store_audit *a)
 	copy->after = put(&end, a->after);
 }
 
+void store_set_import(struct store_set *set, int64_t part, const char *rows)
+{
+	size_t size = strlen(rows) + 1;
+	struct op_import *op = add(set, OP_IMPORT, sizeof(*op) + size);
+
+	if (!op)
+		return;
+	op->part = part;
+	op->rows = memcpy(op + 1, rows, size);
+}
+
 void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 		    int64_t offline_at_ms)
 {
@@ -258,6 +274,26 @@ void store_set_member(struct store_set *set, const char *device, int64_t rollout
 	add_copy(set, OP_MEMBER, &op, sizeof(op));
 }
 
+void store_set_tag(struct store_set *set, const char *device, const char *tag, bool on)
+{
+	struct op_tag op = {.on = on};
+
+	copy_id(set, op.device, device);
+	if (!buf_copy_str(op.tag, sizeof(op.tag), tag) && !set->err)
+		set->err = ERR_LIMIT;
+	add_copy(set, OP_TAG, &op, sizeof(op));
+}
+
+void store_set_query(struct store_set *set, const struct store_query *q)
+{
+	add_copy(set, OP_QUERY, q, sizeof(*q));
+}
+
+void store_set_query_delete(struct store_set *set, const struct store_query *q)
+{
+	add_copy(set, OP_QUERY_DELETE, q, sizeof(*q));
+}
+
 void store_set_talk(struct store_set *set, const char *device, struct bytes talk, int64_t at_ms)
 {
 	if (talk.len > LIMIT_TALK_SAVED && !set->err)
@@ -284,4 +320,80 @@ void store_set_retire(struct store_set *set, const struct store_retire *what)
 void store_set_restored(struct store_set *set, enum store_restored step)
 {
 	add_copy(set, OP_RESTORED, &step, sizeof(step));
+}
+
+/* ---- webhooks ---- */
+
+void store_set_hook(struct store_set *set, const struct hook *h, const struct hook_place *place,
+		    const struct store_key *secret)
+{
+	struct op_hook *op;
+
+	if (h->rev == 0)
+		count_insert(set);
+	op = add(set, OP_HOOK, sizeof(*op));
+	if (!op)
+		return;
+	*op = (struct op_hook){.hook = *h, .has_place = place, .has_secret = secret};
+	if (place)
+		op->place = *place;
+	if (secret)
+		op->secret = *secret;
+}
+
+void store_set_hook_delete(struct store_set *set, int64_t hook, int64_t rev)
+{
+	const struct op_hook op = {.hook = {.id = hook, .rev = rev}};
+
+	add_copy(set, OP_HOOK_DELETE, &op, sizeof(op));
+}
+
+void store_set_hook_place(struct store_set *set, int64_t hook, const struct hook_place *place)
+{
+	const struct op_hook op = {.hook = {.id = hook}, .place = *place};
+
+	add_copy(set, OP_HOOK_PLACE, &op, sizeof(op));
+}
+
+void store_set_dead(struct store_set *set, const struct store_dead *d)
+{
+	size_t size = sizeof(*d) + strlen(d->cursor) + strlen(d->topic) + strlen(d->device) +
+		      strlen(d->error) + strlen(d->body) + 5;
+	struct store_dead *copy;
+
+	count_insert(set);
+	copy = add(set, OP_DEAD, size);
+	if (!copy)
+		return;
+	char *end = (char *)(copy + 1);
+	*copy = *d;
+	copy->cursor = put(&end, d->cursor);
+	copy->topic = put(&end, d->topic);
+	copy->device = put(&end, d->device);
+	copy->error = put(&end, d->error);
+	copy->body = put(&end, d->body);
+}
+
+static void dead_op(struct store_set *set, enum op_kind kind, int64_t hook, int64_t id,
+		    const char *error)
+{
+	struct op_dead op = {.hook = hook, .id = id};
+
+	(void)buf_copy_str(op.error, sizeof(op.error), error);
+	add_copy(set, kind, &op, sizeof(op));
+}
+
+void store_set_dead_due(struct store_set *set, int64_t hook, int64_t id)
+{
+	dead_op(set, OP_DEAD_DUE, hook, id, "");
+}
+
+void store_set_dead_failed(struct store_set *set, int64_t hook, int64_t id, const char *error)
+{
+	dead_op(set, OP_DEAD_FAILED, hook, id, error);
+}
+
+void store_set_dead_delete(struct store_set *set, int64_t hook, int64_t id)
+{
+	dead_op(set, OP_DEAD_DELETE, hook, id, "");
 }

@@ -17,6 +17,7 @@ enum op_kind {
 	OP_MEMBER,	   /* struct op_member */
 	OP_GROUP_DELETE,   /* struct device_group */
 	OP_RELEASE,	   /* struct release */
+	OP_RELEASE_STATE,  /* struct release */
 	OP_RELEASE_DELETE, /* int64_t */
 	OP_DEVICE,	   /* struct device */
 	OP_DEVICE_DELETE,  /* struct op_device_delete */
@@ -28,11 +29,22 @@ enum op_kind {
 	OP_SEEN,	   /* struct op_seen */
 	OP_PROTOCOL,	   /* struct op_protocol */
 	OP_DEVICE_GROUP,   /* struct op_device_group */
+	OP_TAG,		   /* struct op_tag */
+	OP_QUERY,	   /* struct store_query */
+	OP_QUERY_DELETE,   /* struct store_query */
 	OP_TALK,	   /* struct op_talk, its bytes behind it */
 	OP_ALIVE,	   /* int64_t */
 	OP_RETIRE,	   /* struct store_retire */
 	OP_RESTORED,	   /* enum store_restored */
 	OP_AUDIT,	   /* struct store_audit, its strings behind it */
+	OP_HOOK,	   /* struct op_hook */
+	OP_HOOK_DELETE,	   /* struct op_hook, its id and rev */
+	OP_HOOK_PLACE,	   /* struct op_hook, its id and place */
+	OP_DEAD,	   /* struct store_dead, its strings behind it */
+	OP_DEAD_DUE,	   /* struct op_dead */
+	OP_DEAD_FAILED,
+	OP_DEAD_DELETE,
+	OP_IMPORT, /* struct op_import, its text behind it */
 };
 
 struct op {
@@ -77,11 +89,34 @@ struct op_member {
 	int64_t rollout, place;
 };
 
+struct op_tag {
+	char device[LIMIT_DEVICE_ID + 1];
+	char tag[LIMIT_TAG + 1];
+	bool on; /* else it goes */
+};
+
 struct op_talk {
 	char device[LIMIT_DEVICE_ID + 1];
 	int64_t at_ms;
 	size_t len; /* 0: none any more */
 	const uint8_t *bytes;
+};
+
+struct op_hook {
+	struct hook hook;
+	bool has_place, has_secret;
+	struct hook_place place;
+	struct store_key secret;
+};
+
+struct op_dead {
+	int64_t hook, id; /* id 0: all of the hook */
+	char error[LIMIT_HOOK_ERROR + 1];
+};
+
+struct op_import {
+	int64_t part;
+	const char *rows; /* "": it goes */
 };
 
 struct store_set {

@@ -23,6 +23,7 @@
 #define ROLLOUT_SELECT                                                                             \
 	"SELECT id, rev" ROLLOUT_COLUMNS(NAME) ROLLOUT_RULE_LIST(RULE_NAME) " FROM rollout "
 #define GROUP_SELECT "SELECT id, rev" GROUP_COLUMNS(NAME) " FROM device_group "
+#define QUERY_SELECT "SELECT name, filter, created_ms, rev FROM saved_query "
 #define RELEASE_SELECT "SELECT id" RELEASE_COLUMNS(NAME) " FROM release "
 #define KEY_SELECT "SELECT device, slot, form, value, mac, set_ms FROM device_key "
 #define DEVICE_SELECT                                                                              \
@@ -32,6 +33,10 @@
 #define EVENT_SELECT "SELECT seq, at_ms, topic, data, device, attempt, json FROM event "
 
 #define AUDIT_SELECT "SELECT seq, at_ms, who, act, object, before, after, hash FROM audit "
+
+#define DEAD_SELECT                                                                                \
+	"SELECT id, hook, seq, cursor, topic, device, at_ms, tries, error, due, body "             \
+	"FROM hook_dead "
 
 #define WRITE(id, text) [id] = {.name = #id, .sql = (text), .writes = true}
 #define READ(id, text) [id] = {.name = #id, .sql = (text)}
@@ -83,6 +88,8 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"VALUES (?, ?" WAVE_COLUMNS(HOLE) ")"),
 	WRITE(STMT_MEMBER, "UPDATE device SET rollout = ?, rollout_place = ? WHERE id = ?"),
 
+	WRITE(STMT_RELEASE_STATE,
+		"UPDATE release SET rev = rev + 1, state = ?, state_ms = ? WHERE id = ? AND rev = ?"),
 	WRITE(STMT_RELEASE_INSERT,
 		"INSERT INTO release (id" RELEASE_COLUMNS(NAME) ") "
 		"VALUES (NULL" RELEASE_COLUMNS(HOLE) ")"),
@@ -108,6 +115,15 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_DEVICE_SEEN, "UPDATE device SET seen_ms = ?, offline_at_ms = ? WHERE id = ?"),
 	WRITE(STMT_DEVICE_PROTOCOL, "UPDATE device SET protocol = ? WHERE id = ?"),
 	WRITE(STMT_DEVICE_GROUP, "UPDATE device SET group_id = ? WHERE id = ?"),
+	WRITE(STMT_TAG_PUT,
+		"INSERT INTO device_tag (device, tag) VALUES (?, ?) "
+		"ON CONFLICT (device, tag) DO NOTHING"),
+	WRITE(STMT_TAG_DELETE, "DELETE FROM device_tag WHERE device = ? AND tag = ?"),
+	WRITE(STMT_QUERY_INSERT,
+		"INSERT INTO saved_query (name, filter, created_ms, rev) VALUES (?, ?, ?, 1)"),
+	WRITE(STMT_QUERY_UPDATE,
+		"UPDATE saved_query SET rev = rev + 1, filter = ? WHERE name = ? AND rev = ?"),
+	WRITE(STMT_QUERY_DELETE, "DELETE FROM saved_query WHERE name = ? AND rev = ?"),
 	WRITE(STMT_TALK_PUT,
 		"INSERT INTO device_talk (device, at_ms, talk) VALUES (?, ?, ?) "
 		"ON CONFLICT (device) DO UPDATE SET at_ms = excluded.at_ms, talk = excluded.talk"),
@@ -138,6 +154,28 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"INSERT INTO event (seq, at_ms, topic, data, device, attempt, json) "
 		"VALUES (?, ?, ?, ?, ?, ?, ?)"),
 
+	WRITE(STMT_HOOK_INSERT,
+		"INSERT INTO hook (rev" HOOK_COLUMNS(NAME) PLACE_COLUMNS(NAME)
+		", secret_form, secret) "
+		"VALUES (1" HOOK_COLUMNS(HOLE) PLACE_COLUMNS(HOLE) ", ?, ?)"),
+	WRITE(STMT_HOOK_UPDATE,
+		"UPDATE hook SET rev = rev + 1" HOOK_COLUMNS(ASSIGN) " WHERE id = ? AND rev = ?"),
+	WRITE(STMT_HOOK_PLACE, "UPDATE hook SET id = id" PLACE_COLUMNS(ASSIGN) " WHERE id = ?"),
+	WRITE(STMT_HOOK_DELETE, "DELETE FROM hook WHERE id = ? AND rev = ?"),
+	WRITE(STMT_HOOK_SECRET_AFTER,
+		"SELECT name, secret_form, secret FROM hook WHERE name > ? ORDER BY name LIMIT 1"),
+	WRITE(STMT_HOOK_SECRET_PUT, "UPDATE hook SET secret_form = ?, secret = ? WHERE name = ?"),
+	WRITE(STMT_DEAD_INSERT,
+		"INSERT INTO hook_dead (hook, seq, cursor, topic, device, at_ms, tries, error, due, "
+		"body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)"),
+	WRITE(STMT_DEAD_DUE, "UPDATE hook_dead SET due = 1 WHERE hook = ? AND id = ?"),
+	WRITE(STMT_DEAD_DUE_ALL, "UPDATE hook_dead SET due = 1 WHERE hook = ?"),
+	WRITE(STMT_DEAD_FAILED,
+		"UPDATE hook_dead SET due = 0, tries = tries + 1, error = ? "
+		"WHERE hook = ? AND id = ?"),
+	WRITE(STMT_DEAD_DELETE, "DELETE FROM hook_dead WHERE hook = ? AND id = ?"),
+	WRITE(STMT_DEAD_DELETE_ALL, "DELETE FROM hook_dead WHERE hook = ?"),
+
 	WRITE(STMT_OLD_EVENTS, "SELECT seq, at_ms FROM event WHERE seq > 0 ORDER BY seq LIMIT ?"),
 	WRITE(STMT_OLD_EVENTS_DELETE, "DELETE FROM event WHERE seq <= ?"),
 	WRITE(STMT_OLD_ATTEMPTS, /* and whether its device still needs it */
@@ -153,11 +191,18 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"INSERT INTO audit (seq, at_ms, who, act, object, before, after, hash) "
 		"VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
 
+	WRITE(STMT_IMPORT_PUT, "INSERT INTO import_part (part, rows) VALUES (?, ?)"),
+	WRITE(STMT_IMPORT_DELETE, "DELETE FROM import_part WHERE part = ?"),
+
 	READ(STMT_META, "SELECT value FROM meta WHERE key = ?"),
 	READ(STMT_EVENT_LAST, "SELECT seq FROM event WHERE seq > ? ORDER BY seq DESC LIMIT 1"),
 	READ(STMT_EVENT_FIRST, "SELECT seq FROM event WHERE seq > 0 ORDER BY seq LIMIT 1"),
 
 	READ(STMT_AUDIT_LAST, "SELECT seq FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1"),
+
+	READ(STMT_IMPORT, "SELECT rows FROM import_part WHERE part = ?"),
+	READ(STMT_IMPORT_LAST,
+		"SELECT part FROM import_part WHERE part >= 0 ORDER BY part DESC LIMIT 1"),
 
 	READ(STMT_PRODUCT, PRODUCT_SELECT "WHERE id = ?"),
 	READ(STMT_PRODUCT_BY_NAME, PRODUCT_SELECT "WHERE name = ?"),
@@ -171,6 +216,9 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"WHERE release = ? ORDER BY position"),
 
 	READ(STMT_DEVICE, DEVICE_SELECT "WHERE id = ?"),
+	READ(STMT_HAS_TAG, "SELECT 1 FROM device_tag WHERE device = ? AND tag = ?"),
+	READ(STMT_TAGS, "SELECT tag FROM device_tag WHERE device = ? ORDER BY tag"),
+	READ(STMT_QUERY, QUERY_SELECT "WHERE name = ?"),
 	READ(STMT_TALK, "SELECT talk, at_ms FROM device_talk WHERE device = ?"),
 	READ(STMT_KEYS, KEY_SELECT "WHERE device = ? ORDER BY slot"),
 	READ(STMT_KEY_BY_MAC, KEY_SELECT "WHERE mac = ?"),
@@ -230,12 +278,29 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	READ(STMT_DEVICES_OF, DEVICE_SELECT "WHERE product = ? AND id > ? ORDER BY id LIMIT ?"),
 	READ(STMT_DEVICES_IN_GROUP,
 		DEVICE_SELECT "WHERE group_id = ? AND id > ? ORDER BY id LIMIT ?"),
+	READ(STMT_DEVICES_TAGGED,
+		DEVICE_SELECT "WHERE id IN (SELECT device FROM device_tag WHERE tag = ? "
+		"AND device > ? ORDER BY device LIMIT ?) ORDER BY id"),
+	READ(STMT_DEVICES_DEVELOPMENT,
+		DEVICE_SELECT "INDEXED BY device_development WHERE development <> 0 AND id > ? "
+		"ORDER BY id LIMIT ?"),
+	READ(STMT_QUERIES, QUERY_SELECT "WHERE name > ? ORDER BY name LIMIT ?"),
 	READ(STMT_DEVICES_SILENT,
 		DEVICE_SELECT "WHERE online = 1 AND offline_at_ms > 0 AND offline_at_ms <= ? "
 		"ORDER BY offline_at_ms LIMIT ?"),
+	READ(STMT_HOOKS,
+		"SELECT id, rev" HOOK_COLUMNS(NAME) PLACE_COLUMNS(NAME)
+		", secret_form, secret FROM hook WHERE name > ? ORDER BY name LIMIT ?"),
+	READ(STMT_DEADS, DEAD_SELECT "WHERE hook = ? AND id > ? ORDER BY id LIMIT ?"),
+	READ(STMT_DEADS_DUE, DEAD_SELECT "WHERE hook = ? AND due = 1 AND id > ? ORDER BY id LIMIT ?"),
+	READ(STMT_DEAD_COUNT,
+		"SELECT COUNT(*), COALESCE(SUM(due), 0) FROM hook_dead WHERE hook = ?"),
 	READ(STMT_TALKS_DUE,
 		"SELECT device FROM device_talk WHERE at_ms > 0 AND at_ms <= ? "
 		"ORDER BY at_ms LIMIT ?"),
+	READ(STMT_TALKS_AHEAD,
+		"SELECT device FROM device_talk WHERE device > ? AND at_ms > ? "
+		"ORDER BY device LIMIT ?"),
 	READ(STMT_ATTEMPTS, ATTEMPT_SELECT "WHERE number < ? ORDER BY number DESC LIMIT ?"),
 	READ_SCAN(STMT_ATTEMPTS_OPEN, /* all open ones, sorted */
 		ATTEMPT_SELECT "INDEXED BY attempt_due WHERE state <> 'closed' AND number < ? "

@@ -25,6 +25,7 @@
 #include "core/diagnosis.h"
 #include "core/group.h"
 #include "core/rollout.h"
+#include "store/hook.h"
 #include "store/key.h"
 
 struct store;
@@ -134,6 +135,8 @@ void store_set_rollout_delete(struct store_set *set, const struct rollout *r);
  * meanwhile. */
 void store_set_member(struct store_set *set, const char *device, int64_t rollout, int64_t place);
 void store_set_release(struct store_set *set, const struct release *r); /* insert only */
+/* Its state and since when; ERR_CONFLICT unless `rev` is the stored one, which rises. */
+void store_set_release_state(struct store_set *set, const struct release *r);
 /* ERR_BUSY while it is a product's or a group's target, a device's lock or an open attempt's
  * release; ERR_NOENT if there is none. */
 void store_set_release_delete(struct store_set *set, int64_t release);
@@ -160,6 +163,17 @@ void store_set_protocol(struct store_set *set, const char *device, const char *p
 /* Its group (store_set_device() leaves it as it is), 0: none. ERR_CONFLICT if there is no such
  * device or group. */
 void store_set_device_group(struct store_set *set, const char *device, int64_t group);
+/* Whether it has the tag from now on; no error if it has so already. ERR_CONFLICT if there is no
+ * such device. */
+void store_set_tag(struct store_set *set, const char *device, const char *tag, bool on);
+/* A filter under a name (core/filter.h); its rev must be the row's. */
+struct store_query {
+	char name[LIMIT_QUERY_NAME + 1];
+	int64_t rev, created_ms;
+	char filter[LIMIT_FILTER_TEXT + 1];
+};
+void store_set_query(struct store_set *set, const struct store_query *q);
+void store_set_query_delete(struct store_set *set, const struct store_query *q);
 /* Its talk (proto/talk.h; at most LIMIT_TALK_SAVED bytes, else ERR_LIMIT) and the wall time at
  * which that goes on by itself, 0: never; empty: it has none any more. ERR_CONFLICT if there is no
  * such device. A device takes its talk with it. */
@@ -188,6 +202,25 @@ struct store_audit {
 	const char *before, *after; /* JSON objects, compact; "" if there was, is nothing */
 };
 void store_set_audit(struct store_set *set, const struct store_audit *a);
+
+/* Webhooks. Inserts with rev 0 (then `place` and `secret` are needed, and its id is in the result),
+ * else updates by rev; NULL: as they are. ERR_EXIST if the name is taken. */
+void store_set_hook(struct store_set *set, const struct hook *h, const struct hook_place *place,
+		    const struct store_key *secret);
+/* ERR_CONFLICT if no hook has that rev. What was put aside goes with it. */
+void store_set_hook_delete(struct store_set *set, int64_t hook, int64_t rev);
+/* How far it is; no error for one that was removed meanwhile. */
+void store_set_hook_place(struct store_set *set, int64_t hook, const struct hook_place *place);
+/* A new message aside. Its id is in the result. ERR_NOENT if the hook is gone. */
+void store_set_dead(struct store_set *set, const struct store_dead *d);
+/* Of a hook: the one, or all with id 0. It is to be tried again; it failed again, with `error`;
+ * it goes. ERR_NOENT if it names one that there is not. */
+void store_set_dead_due(struct store_set *set, int64_t hook, int64_t id);
+void store_set_dead_failed(struct store_set *set, int64_t hook, int64_t id, const char *error);
+void store_set_dead_delete(struct store_set *set, int64_t hook, int64_t id);
+/* A part of an import of devices, text of its caller's; part 0 is the decision to import the others
+ * (schema/0013_imports.sql). "": it goes, ERR_NOENT if there is none. ERR_EXIST if it is there. */
+void store_set_import(struct store_set *set, int64_t part, const char *rows);
 
 /* Takes the set, always; `done` is called exactly once, by store_deliver(). */
 void store_submit(struct store *s, struct store_set *set);
@@ -257,6 +290,14 @@ int store_keys(struct store *s, const char *device, struct store_key ret[KEY_SLO
 	       unsigned *ret_count) ERR_CHECK;
 /* Whose key it is. */
 int store_key_by_mac(struct store *s, struct bytes mac, struct store_key *ret) ERR_CHECK;
+int store_has_tag(struct store *s, const char *device, const char *tag, bool *ret) ERR_CHECK;
+/* In the order of their bytes; ERR_CORRUPT: more than there may be. */
+struct store_tags {
+	unsigned count;
+	char list[LIMIT_TAGS][LIMIT_TAG + 1];
+};
+int store_tags(struct store *s, const char *device, struct store_tags *ret) ERR_CHECK;
+int store_query(struct store *s, const char *name, struct store_query *ret) ERR_CHECK;
 /* LIMIT_TALK_SAVED bytes are enough; ERR_CORRUPT: they are not. */
 int store_talk(struct store *s, const char *device, uint8_t *dst, size_t cap, size_t *ret_len,
 	       int64_t *ret_at_ms) ERR_CHECK;
@@ -281,12 +322,19 @@ int store_rollouts(struct store *s, int64_t after_id, unsigned limit, store_roll
 /* Members with places in [from, to), in their order. */
 int store_members(struct store *s, int64_t rollout, int64_t from_place, int64_t to_place,
 		  unsigned limit, store_device_row *row, void *ctx) ERR_CHECK;
+typedef bool store_query_row(void *ctx, const struct store_query *q);
+int store_queries(struct store *s, const char *after_name, unsigned limit, store_query_row *row,
+		  void *ctx) ERR_CHECK;
 int store_releases(struct store *s, int64_t product /* 0: all */, int64_t after_id, unsigned limit,
 		   store_release_row *row, void *ctx) ERR_CHECK;
 int store_devices(struct store *s, int64_t product /* 0: all */, const char *after_id,
 		  unsigned limit, store_device_row *row, void *ctx) ERR_CHECK;
 int store_devices_in_group(struct store *s, int64_t group, const char *after_id, unsigned limit,
 			   store_device_row *row, void *ctx) ERR_CHECK;
+int store_devices_tagged(struct store *s, const char *tag, const char *after_id, unsigned limit,
+			 store_device_row *row, void *ctx) ERR_CHECK;
+int store_devices_development(struct store *s, const char *after_id, unsigned limit,
+			      store_device_row *row, void *ctx) ERR_CHECK;
 /* Newest first, before a number (0: from the newest); device "" and open_only false: all. */
 int store_attempts(struct store *s, const char *device, bool open_only, uint64_t before_number,
 		   unsigned limit, store_attempt_row *row, void *ctx) ERR_CHECK;
@@ -301,6 +349,21 @@ int store_devices_silent(struct store *s, int64_t now_ms, unsigned limit, store_
 typedef bool store_talk_row(void *ctx, const char *device);
 int store_talks_due(struct store *s, int64_t now_ms, unsigned limit, store_talk_row *row,
 		    void *ctx) ERR_CHECK;
+
+/* Webhooks by name, after one; row as above. */
+typedef bool store_hook_row(void *ctx, const struct store_hook *h);
+int store_hooks(struct store *s, const char *after_name, unsigned limit, store_hook_row *row,
+		void *ctx) ERR_CHECK;
+/* What was put aside of one, by rising id, after an id; only those to be tried again with `due`. */
+typedef bool store_dead_row(void *ctx, const struct store_dead *d);
+int store_deads(struct store *s, int64_t hook, bool due, int64_t after_id, unsigned limit,
+		store_dead_row *row, void *ctx) ERR_CHECK;
+/* How many, and how many of them are to be tried again. */
+int store_dead_count(struct store *s, int64_t hook, uint64_t *ret_count,
+		     uint64_t *ret_due) ERR_CHECK;
+/* Devices whose talk goes on by itself, but not yet, by id from the one after `after` on. */
+int store_talks_ahead(struct store *s, const char *after, int64_t now_ms, unsigned limit,
+		      store_talk_row *row, void *ctx) ERR_CHECK;
 
 struct store_event_row {
 	uint64_t seq;
@@ -342,6 +405,11 @@ struct store_audit_check {
 /* The next rows, at most `limit`; acts may be committed in between. An error is one of reading
  * and the same step can be tried again. */
 int store_audit_check(struct store *s, unsigned limit, struct store_audit_check *c) ERR_CHECK;
+
+/* A part of an import (store_set_import), which the caller frees; and the last there is, ERR_NOENT
+ * if none. */
+int store_import(struct store *s, int64_t part, char **ret_rows) ERR_CHECK;
+int store_import_last(struct store *s, int64_t *ret_part) ERR_CHECK;
 
 /* Who uses a release: target of a product or a group, lock of a device, open attempt (first found).
  */

@@ -2,6 +2,7 @@
 #include "store/write.h"
 
 #include "store/audit.h"
+#include "store/hooks.h"
 #include "store/retire.h"
 #include "store/row.h"
 #include "store/write_rollout.h"
@@ -118,6 +119,41 @@ static int write_device_group(struct db *db, const struct op_device_group *op)
 	return refers(db, STMT_DEVICE_GROUP, err, ERR_CONFLICT, "no such group");
 }
 
+static int write_tag(struct db *db, const struct op_tag *op)
+{
+	enum stmt_id id = op->on ? STMT_TAG_PUT : STMT_TAG_DELETE;
+	int err = bind_str(db->stmt[id], 1, op->device);
+
+	if (!err)
+		err = bind_str(db->stmt[id], 2, op->tag);
+	if (!err)
+		err = db_run(db, id, NULL);
+	return refers(db, id, err, ERR_CONFLICT, "no such device");
+}
+
+static int write_query(struct db *db, const struct store_query *q)
+{
+	enum stmt_id id = q->rev ? STMT_QUERY_UPDATE : STMT_QUERY_INSERT;
+	sqlite3_stmt *stmt = db->stmt[id];
+	int err = bind_str(stmt, q->rev ? 2 : 1, q->name);
+
+	if (!err)
+		err = bind_str(stmt, q->rev ? 1 : 2, q->filter);
+	if (!err)
+		err = bind_int(stmt, 3, q->rev ? q->rev : q->created_ms);
+	return err ? err : run_one(db, id, ERR_CONFLICT);
+}
+
+static int write_query_delete(struct db *db, const struct store_query *q)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_QUERY_DELETE];
+	int err = bind_str(stmt, 1, q->name);
+
+	if (!err)
+		err = bind_int(stmt, 2, q->rev);
+	return err ? err : run_one(db, STMT_QUERY_DELETE, ERR_CONFLICT);
+}
+
 static int write_release_digest(struct db *db, int64_t release, unsigned position,
 				const struct digest *d)
 {
@@ -145,6 +181,20 @@ static int write_release(struct db *db, struct store_set *set, const struct rele
 	for (unsigned i = 0; !err && i < r->running_count; i++)
 		err = write_release_digest(db, release, i, &r->running[i]);
 	return err;
+}
+
+static int write_release_state(struct db *db, const struct release *r)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_RELEASE_STATE];
+	int err = bind_str(stmt, 1, release_state_name(r->state));
+
+	if (!err)
+		err = bind_int(stmt, 2, r->state_ms);
+	if (!err)
+		err = bind_int(stmt, 3, r->id);
+	if (!err)
+		err = bind_int(stmt, 4, r->rev);
+	return err ? err : run_one(db, STMT_RELEASE_STATE, ERR_CONFLICT);
 }
 
 /* The statement leaves a release alone that is in use. */
@@ -368,6 +418,16 @@ static int write_audit(struct db *db, store_hash *hash, struct store_set *set,
 	return 0;
 }
 
+static int write_import(struct db *db, const struct op_import *op)
+{
+	enum stmt_id id = op->rows[0] ? STMT_IMPORT_PUT : STMT_IMPORT_DELETE;
+	int err = bind_int(db->stmt[id], 1, op->part);
+
+	if (!err && op->rows[0])
+		err = bind_str(db->stmt[id], 2, op->rows);
+	return err ? err : run_one(db, id, ERR_NOENT);
+}
+
 /* A device that was removed meanwhile is nobody's error. */
 static int write_seen(struct db *db, const struct op_seen *op)
 {
@@ -475,6 +535,8 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 		return write_product(db, set, data);
 	case OP_CA:
 		return write_ca(db, data);
+	case OP_RELEASE_STATE:
+		return write_release_state(db, data);
 	case OP_GROUP:
 		return write_group(db, set, data);
 	case OP_ROLLOUT:
@@ -487,6 +549,12 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 		return write_group_delete(db, data);
 	case OP_DEVICE_GROUP:
 		return write_device_group(db, data);
+	case OP_TAG:
+		return write_tag(db, data);
+	case OP_QUERY:
+		return write_query(db, data);
+	case OP_QUERY_DELETE:
+		return write_query_delete(db, data);
 	case OP_RELEASE:
 		return write_release(db, set, data);
 	case OP_RELEASE_DELETE:
@@ -522,6 +590,16 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 		return write_restored(db, *(const enum store_restored *)data);
 	case OP_AUDIT:
 		return write_audit(db, hash, set, data, state);
+	case OP_HOOK:
+	case OP_HOOK_DELETE:
+	case OP_HOOK_PLACE:
+	case OP_DEAD:
+	case OP_DEAD_DUE:
+	case OP_DEAD_FAILED:
+	case OP_DEAD_DELETE:
+		return hooks_write(db, set, op);
+	case OP_IMPORT:
+		return write_import(db, data);
 	}
 	return ERR_INVAL;
 }

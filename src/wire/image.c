@@ -106,15 +106,15 @@ void image_text(char *dst, size_t cap, const uint8_t *src, size_t len)
 
 void image_digest(struct image_in *in, enum digest_kind kind, const uint8_t *value, size_t len)
 {
-	struct image_facts *facts = &in->im->facts;
-	struct digest *d = &facts->digest[facts->digest_count];
+	struct image *im = in->im;
+	struct digest *d = &im->digest[im->digest_count];
 
-	if (facts->digest_count == LIMIT_IMAGE_DIGESTS)
+	if (im->digest_count == LIMIT_IMAGE_DIGESTS)
 		return;
 	d->kind = (uint8_t)kind;
 	d->len = (uint8_t)len;
 	memcpy(d->value, value, len);
-	facts->digest_count++;
+	im->digest_count++;
 }
 
 int image_parse(const struct image_file *f, struct image *ret_image)

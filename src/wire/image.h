@@ -37,6 +37,8 @@ struct image_signature_at {
 struct image {
 	struct image_facts facts;
 	char fault[IMAGE_FAULT]; /* "": whole; otherwise what is wrong, and where */
+	unsigned digest_count;	 /* of those that devices report */
+	struct digest digest[LIMIT_IMAGE_DIGESTS];
 	/* what the signatures are of: the hash, or (pure) the first signed_bytes themselves */
 	struct digest hash; /* verified; len 0: there is none */
 	bool pure;

@@ -9,7 +9,8 @@
 
 #include "core/image.h"
 
-/* NULL without memory. The caller's to free. */
-json_t *image_json(const struct image_facts *facts);
+/* NULL without memory. The caller's to free. `digests`: what devices report of it; NULL: not told
+ * here. */
+json_t *image_json(const struct image_facts *facts, const struct digest *digests, unsigned count);
 
 #endif

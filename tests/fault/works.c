@@ -265,6 +265,18 @@ static void forget(struct store_set *set)
 	store_set_retire(set, &what);
 }
 
+static void quarantine_release(struct store_set *set)
+{
+	struct release r;
+
+	some_release(&r, 1);
+	r.id = 1;
+	r.state = RELEASE_QUARANTINED;
+	r.state_ms = T0 + 5;
+	store_set_release_state(set, &r);
+	some_event(set, "release/quarantined", "true", 0);
+}
+
 static void remove_release(struct store_set *set)
 {
 	store_set_release_delete(set, 2);
@@ -454,6 +466,7 @@ const struct work works[] = {
 	{.name = "backup", .run = backup, .product = "-copy", .aside = true},
 	{.name = "restore", .run = restore, .prepare = with_a_backup, .aside = true},
 	SET("retention", forget),
+	SET("release quarantine", quarantine_release),
 	SET("release remove", remove_release),
 	SET("device remove", remove_device),
 };

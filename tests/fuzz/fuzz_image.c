@@ -31,14 +31,14 @@ static void check(const struct image *im, size_t size)
 {
 	if (memchr(im->fault, 0, sizeof(im->fault)) == NULL || im->facts.slot_bytes < 0 ||
 	    im->signed_bytes > UINT64_C(1) << 33 || im->signature_count > IMAGE_SIGNATURES ||
-	    im->facts.digest_count > LIMIT_IMAGE_DIGESTS)
+	    im->digest_count > LIMIT_IMAGE_DIGESTS)
 		abort();
 	for (unsigned i = 0; i < im->signature_count && !im->fault[0]; i++)
 		if (im->signature[i].offset + im->signature[i].len > size)
 			abort();
 	if (!im->fault[0] && im->signed_bytes > size)
 		abort();
-	json_t *json = image_json(&im->facts);
+	json_t *json = image_json(&im->facts, im->digest, im->digest_count);
 	if (json == NULL)
 		abort();
 	json_decref(json);

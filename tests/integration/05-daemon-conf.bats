@@ -134,6 +134,11 @@ teardown() {
 		keep-events = 90d
 		keep-attempts = 365d
 		max-events = 10000000
+		hook-ca-file =
+		hook-timeout = 10s
+		hook-retry-max = 5m
+		hook-tries = 10
+		hook-give-up = 3d
 	W
 	diff "$D/wanted.conf" "$D/printed.conf"
 }

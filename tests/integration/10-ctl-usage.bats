@@ -20,7 +20,7 @@ usage_error() { # WORD... : exit 2, nothing on stdout, the usage on stderr
 	[ "$status" -eq 0 ]
 	while read -r noun verb rest; do
 		case $noun in
-		product | release | device | attempt | event)
+		product | release | device | attempt | event | hook)
 			run "$POSTBOOTCTL" "$noun" "$verb" --help
 			[ "$status" -eq 0 ]
 			[[ $output == "usage: postbootctl $noun $verb"* ]]

@@ -64,6 +64,8 @@ teardown() {
 	server_start
 	ctl backup "$LAB/backup"
 	server_stop
+	echo 'hook-tries = 1' >>"$LAB/postbootd.conf"
+	echo 'hook-retry-max = 1s' >>"$LAB/postbootd.conf"
 	"$POSTBOOTD" -c "$LAB/postbootd.conf" --restore "$LAB/backup"
 	server_start
 	product_add max-reverts=5 backoff-s=0
@@ -77,6 +79,7 @@ teardown() {
 	device_add open-1
 	device_add asked-1
 	ctl product add meter --protocol lwm2m --protocol-option lwm2m-transfer=pull
+	ctl product set meter windows="Mon-Fri 01:00-05:00" time-zone=Europe/Berlin
 	ctl product target argon 1.1.0
 	device_start good-1 1.0.0
 	device_start full-1 1.0.0 --fault fs-full:2

@@ -29,7 +29,7 @@ tab() {
 	[ "$(wc -l <<<"$nouns")" -ge 10 ]
 	[ "$(tab '')" = "$(paste -s -d ' ' <<<"$nouns")" ]
 	[ "$(tab pro)" = product ]
-	for noun in product release device attempt event; do
+	for noun in product release device attempt event hook; do
 		verbs=$("$POSTBOOTCTL" help "$noun" | sed -n "s/^  postbootctl $noun \([a-z]*\).*/\1/p" | sort -u)
 		echo "$noun: $verbs"
 		[ -n "$verbs" ]
@@ -40,7 +40,7 @@ tab() {
 			[ "$(tab "$noun" "$verb" --)" = "$(paste -s -d ' ' <<<"$options")" ]
 		done
 	done
-	[ "$(tab device un)" = "unforce unhold unlock" ]
+	[ "$(tab device un)" = "unforce unhold unlock untag" ]
 	[ "$(tab -o j)" = json ]
 	[ -z "$(tab nothing '')" ]
 }
@@ -54,12 +54,12 @@ tab() {
 	[ "$(tab device list --state '')" = "$(words '.words.DeviceState[]')" ]
 	[ "$(tab event list --topic '')" = "$(words '.topics[]')" ]
 	[ "$(tab event follow --topic de)" = "device/boot device/converged device/disabled device/drift device/held device/offline device/online" ]
-	keys=$(words '"hardware=", (.policy[].name | gsub("_"; "-") + "=")')
+	keys=$(words '"hardware=", "windows=", "time-zone=", (.policy[].name | gsub("_"; "-") + "=")')
 	[ "$(tab product set argon '')" = "$keys" ]
 	[ "$(tab product add argon stall-s=1 '')" = "$keys" ]
 	[ "$(tab product set argon ba)" = "backoff-max-s= backoff-s=" ]
 	[ "$(tab help de)" = device ]
-	[ "$(tab help device un)" = "unforce unhold unlock" ]
+	[ "$(tab help device un)" = "unforce unhold unlock untag" ]
 	[ -z "$(tab help explain '')" ]
 	[ -z "$(tab help device show '')" ]
 }
@@ -87,6 +87,10 @@ tab() {
 	[ "$(tab explain '')" = "argon-1 argon-2" ]
 	[ "$(tab attempt watch '')" = "argon-1 argon-2" ]
 	[ "$(tab event follow --device '')" = "argon-1 argon-2" ]
+	ctl hook add crm http://127.0.0.1:1/ >/dev/null
+	[ "$(tab hook show '')" = crm ]
+	[ "$(tab hook set crm --product '')" = "argon blinky" ]
+	[ -z "$(tab hook add '')" ]
 	# a new name is nobody's
 	[ -z "$(tab device add '')" ]
 	socket=$POSTBOOT_SOCKET

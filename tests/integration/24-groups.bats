@@ -144,3 +144,55 @@ shows() {
 		'[["device add",null],["device group","pilot"],["device ungroup",null]]' ]
 	ctl audit verify
 }
+
+@test "groups: tags, filters and saved queries find devices" {
+	for n in 1 2 3 4; do device_add "argon-$n"; done
+	ctl group add argon pilot >/dev/null
+	ctl device group argon-2 pilot >/dev/null
+	ctl device development argon-3 >/dev/null
+	[[ $(ctl device tag argon-1 lab site=berlin) == "Device argon-1 is tagged. Now new,"* ]]
+	[[ $(ctl device tag argon-1 lab) == *"had these tags already."* ]]
+	ctl device tag argon-2 lab >/dev/null
+	ctl device tag argon-3 site=berlin >/dev/null
+	found() { ctl -o json device list "$@" | jq -r '[.devices[].id | ltrimstr("argon-")] | join(" ")'; }
+	[ "$(found)" = "1 2 3 4" ]
+	[ "$(found tag=lab)" = "1 2" ]
+	[ "$(found --tag site=berlin)" = "1 3" ]
+	[ "$(found tag=lab tag!=site=berlin)" = 2 ]
+	[ "$(found 'tag!=lab')" = "3 4" ]
+	[ "$(found group=pilot)" = 2 ]
+	[ "$(found --group none product=argon)" = "1 3 4" ]
+	[ "$(found --development)" = 3 ]
+	[ "$(found development=no state=new)" = "1 2 4" ]
+	[[ $(ctl query save berlin tag=site=berlin) == "Query berlin saved: tag=site=berlin" ]]
+	ctl query save lab tag=lab product=argon >/dev/null
+	[ "$(found --query berlin)" = "1 3" ]
+	[ "$(found --query berlin development!=yes)" = 1 ]
+	[ "$(ctl query show lab)" = "Query lab: tag=lab product=argon" ]
+	[ "$(ctl query list | awk 'NR > 1 { print $1 }' | paste -s -d ' ')" = "berlin lab" ]
+	run ctl device list --query nothing
+	[[ $status -eq 1 && $output == *'no saved query "nothing"'* ]]
+	run ctl device list colour=red
+	[[ $status -eq 1 && $output == *'"colour" is no condition; there are product, group, tag,'* ]]
+	run ctl query save x group=nothing
+	[[ $status -eq 1 && $output == *'there is no group "nothing"'* ]]
+	ctl device show argon-1 | grep -q '^  tags        lab, site=berlin$'
+	ctl device untag argon-1 lab >/dev/null
+	[ "$(found --query lab)" = 2 ]
+	# one too many
+	run ctl device tag argon-4 $(seq 17)
+	[[ $status -eq 1 && $output == *"1 to 16 tags"* ]]
+	ctl device tag argon-4 $(seq 16) >/dev/null
+	run ctl device tag argon-4 17
+	[[ $status -eq 1 && $output == *"at most 16 tags"* ]]
+	# what was saved outlives a restart, a tag goes with its device
+	server_stop
+	server_start
+	[ "$(found --query berlin)" = "1 3" ]
+	ctl device remove argon-3 >/dev/null
+	[ "$(found --query berlin)" = 1 ]
+	ctl query remove berlin >/dev/null
+	[ "$(ctl -o json audit list --object argon-1 | jq -c '[.audit[] | select(.act | endswith("tag")) | [.act, .before.tags, .after.tags]]')" = \
+		'[["device tag",null,["lab","site=berlin"]],["device untag",["lab","site=berlin"],["site=berlin"]]]' ]
+	[ "$(ctl -o json audit list --object berlin | jq -c '[.audit[].act]')" = '["query save","query remove"]' ]
+}

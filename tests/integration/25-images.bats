@@ -57,3 +57,97 @@ image() { # FORMAT FILE [NAME=VALUE]...
 	[ "$status" -eq 1 ]
 	[[ $output == *"is no ordinary file"* ]]
 }
+
+upload() { # FILE VERSION [OPTION]...
+	local file=$1 version=$2
+	shift 2
+	"$POSTBOOTCTL" release add p "$T/$file" --version "$version" "$@"
+}
+
+refused() { # TEXT FILE VERSION [OPTION]... : and nothing is left of it
+	local text=$1
+	shift
+	run upload "$@"
+	[ "$status" -eq 1 ]
+	[[ $output == *"$text"* ]] || {
+		echo "$output"
+		false
+	}
+	[ -z "$(ls -A "$LAB/state/images")" ]
+}
+
+@test "release add: a wrong label, damage, other hardware and a wrong digest are refused" {
+	lab_open
+	server_start
+	"$POSTBOOTCTL" product add p --hardware esp32s3-rev2 >/dev/null
+	image mcuboot "$T/m" version=1.2.3
+	head -c 650 "$T/m" >"$T/cut"
+	image esp "$T/c3" chip=5 version=1.2.3
+	refused 'the label is "1.2.4", but the image says that it is "1.2.3"' m 1.2.4
+	refused 'the image is a damaged MCUboot image: it ends within its unprotected TLVs' cut 1.2.3
+	refused 'the image is built for esp32c3, but the hardware of product "p" is "esp32s3-rev2"' c3 1.2.3
+	refused "was given, but the image has mcuboot:" m 1.2.3 \
+		--running "mcuboot:$(printf '00%.0s' {1..32})"
+
+	image mcuboot "$T/n" version=2.0.0 counter=7
+	refused "security_counter: 8 was given, but the image has 7" n 2.0.0 --security-counter 8
+	upload n 2.0.0 >/dev/null
+	[ "$("$POSTBOOTCTL" -o json release show p 2.0.0 | jq .requires.security_counter)" = 7 ]
+	"$POSTBOOTCTL" release remove p 2.0.0 >/dev/null
+
+	upload m 1.2.3 >/dev/null
+	[ "$("$POSTBOOTCTL" -o json release show p 1.2.3 |
+		jq -c '[.state, .rev, .image.format, .image.version, .label_anyway, (.running | length)]')" = \
+		'["active",1,"mcuboot","1.2.3",null,2]' ]
+	[ "$("$POSTBOOTCTL" -o json release show p 1.2.3 | jq -r '.running[1]')" = \
+		"$("$POSTBOOTCTL" -o json release inspect "$T/m" | jq -r '.digests[0]')" ]
+	# as release inspect says it
+	diff <("$POSTBOOTCTL" -o json release show p 1.2.3 | jq -S .image) \
+		<("$POSTBOOTCTL" -o json release inspect "$T/m" | jq -S 'del(.size, .damaged, .digests)')
+
+	upload m pilot --label-anyway >/dev/null
+	[ "$("$POSTBOOTCTL" -o json release show p pilot | jq .label_anyway)" = true ]
+	[ "$("$POSTBOOTCTL" -o json audit list |
+		jq -c '[.audit[] | select(.act == "release add") | .after | [.image_version, .label_anyway]] | sort')" = \
+		'[["1.2.3",null],["1.2.3",true],["2.0.0",null]]' ]
+	# what says nothing takes any label
+	head -c 1000 /dev/urandom >"$T/r"
+	upload r anything >/dev/null
+	[ "$("$POSTBOOTCTL" -o json release show p anything | jq -r .image.format)" = plain ]
+	# and it outlives a restart
+	server_stop
+	server_start
+	[ "$("$POSTBOOTCTL" -o json release show p pilot | jq -r .image.version)" = 1.2.3 ]
+}
+
+@test "release states: a draft, a quarantine with its event, and the end" {
+	lab_open
+	server_start
+	"$POSTBOOTCTL" product add p >/dev/null
+	image mcuboot "$T/m" version=1.2.3
+	upload m 1.2.3 --draft >/dev/null
+	run "$POSTBOOTCTL" product target p 1.2.3
+	[ "$status" -eq 1 ]
+	[[ $output == *"release 1.2.3 is a draft; only an active one can be a target"* ]]
+	"$POSTBOOTCTL" group add p g >/dev/null
+	run "$POSTBOOTCTL" group target p g 1.2.3
+	[ "$status" -eq 1 ]
+	[[ $output == *"release 1.2.3 is a draft; only an active one can be a target"* ]]
+	[ "$("$POSTBOOTCTL" release activate p 1.2.3)" = "Release 1.2.3 of product p is active." ]
+	"$POSTBOOTCTL" product target p 1.2.3 >/dev/null
+	"$POSTBOOTCTL" device add d --product p --plain >/dev/null
+	"$POSTBOOTCTL" release quarantine p 1.2.3 --if-rev 2 >/dev/null
+	wait_event 20 '.topic == "release/quarantined" and .data == "true" and .version == "1.2.3"'
+	run "$POSTBOOTCTL" release withdraw p 1.2.3 --if-rev 2
+	[ "$status" -eq 1 ]
+	[[ $output == *"changed meanwhile"* ]]
+	"$POSTBOOTCTL" release quarantine p 1.2.3 >/dev/null # again: nothing to do
+	"$POSTBOOTCTL" release withdraw p 1.2.3 >/dev/null
+	wait_event 20 '.topic == "release/quarantined" and .data == "false" and .state == "withdrawn"'
+	run "$POSTBOOTCTL" release activate p 1.2.3
+	[ "$status" -eq 1 ]
+	[[ $output == *"release p 1.2.3 is withdrawn; that cannot become active"* ]]
+	[ "$("$POSTBOOTCTL" -o json audit list | jq -c '[.audit[] | select(.object == "p 1.2.3")] | sort_by(.seq) | map(.act)')" = \
+		'["release add","release activate","release quarantine","release withdraw"]' ]
+	"$POSTBOOTCTL" release list p | grep -q withdrawn
+}

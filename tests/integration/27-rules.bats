@@ -109,3 +109,58 @@ explains() { # ID TEXT
 	wait_device 30 argon-1 '.state == "in-sync" and .running.version == "0.9.0"'
 	ctl -o json audit list | jq -e '[.audit[] | select(.act == "device lock")] | length == 1'
 }
+
+# A window of a quarter of an hour that is far away from now, wherever the clock stands.
+closed_window() {
+	printf '%s:00-%s:15' "$(date -u -d '+9 hours' +%H)" "$(date -u -d '+9 hours' +%H)"
+}
+
+@test "rules: nothing before the window opens, and at once when a policy opens it" {
+	run -1 ctl product set argon windows="Mon 1:00-5:00"
+	[[ $output == *'windows: "Mon 1:00-5:00" is not a window'* ]]
+	run -1 ctl product set argon time-zone=Europe/Atlantis
+	[[ $output == *"Europe/Atlantis"*"neither a time zone"* ]]
+	run -1 ctl product set argon time-zone=../../etc/passwd
+	ctl product set argon windows="Mon-Sun $(closed_window)" time-zone=UTC0 >/dev/null
+	[[ $(ctl product show argon) == *"by the clock of UTC0"* ]]
+	release_add 1.1.0
+	ctl product target argon 1.1.0 >/dev/null
+	device_add argon-1
+	device_start argon-1 1.0.0
+	blocked argon-1 outside-window
+	explains argon-1 "by the clock of UTC0; that is next at"
+	ctl -o json device show argon-1 | jq -e '.clear_at'
+	ctl product set argon windows= >/dev/null
+	wait_device 30 argon-1 '.state == "in-sync" and .running.version == "1.1.0"'
+}
+
+@test "rules: an image that comes before its window is kept, native and LwM2M" {
+	ctl product set argon windows="$(closed_window)" time-zone=Europe/Berlin window-download=0 \
+		>/dev/null
+	release_add 1.1.0
+	ctl product target argon 1.1.0 >/dev/null
+	device_add argon-1
+	device_add asked-1
+	device_start argon-1 1.0.0
+	device_start asked-1 1.0.0 --protocol lwm2m --interval 20
+	wait_device 60 argon-1 '.attempt.state == "verified"'
+	wait_device 60 asked-1 '.attempt.state == "verified"'
+	blocked argon-1 outside-window
+	blocked asked-1 outside-window
+	explains argon-1 "it has verified the image, and keeps it: no maintenance window is open"
+	ctl device force argon-1 >/dev/null
+	ctl device force asked-1 >/dev/null
+	wait_device 60 argon-1 '.state == "in-sync" and .running.version == "1.1.0"'
+	wait_device 60 asked-1 '.state == "in-sync" and .running.version == "1.1.0"'
+	[ "$(ctl -o json attempt list | jq '.attempts | length')" -eq 2 ]
+}
+
+@test "rules: whoever has been told for long enough is forced" {
+	ctl product set argon force-after-s=2 >/dev/null
+	release_add 1.1.0
+	ctl product target argon 1.1.0 >/dev/null
+	device_add argon-1
+	device_start argon-1 1.0.0 --fault updates-disabled
+	wait_device 40 argon-1 '.state == "in-sync" and .running.version == "1.1.0"'
+	[ "$(count_events '.topic == "updates/pending" and .data == "true"')" -eq 1 ]
+}

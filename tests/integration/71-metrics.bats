@@ -68,7 +68,7 @@ updated() {
 		promtool check metrics <"$LAB/page"
 	fi
 	# Never a device.
-	[ "$(grep -c argon "$LAB/page")" -eq 0 ]
+	[ "$(grep -c "argon-" "$LAB/page")" -eq 0 ]
 }
 
 @test "metrics: what happened is what is told" {
@@ -126,4 +126,38 @@ updated() {
 		sed 's/true/1/; s/false/0/' >"$LAB/true"
 	[ "$(wc -l <"$LAB/true")" -gt 8 ]
 	diff "$LAB/true" "$LAB/told"
+}
+
+@test "metrics: alert rules and board name only what there is" {
+	server_start
+	updated
+	ctl hook add crm http://127.0.0.1:1/ >/dev/null
+	page >"$LAB/page"
+	{
+		sed -n 's/^\([a-z_]*\)[{ ].*/\1/p' "$LAB/page"
+		awk '/^[a-z_]*{/ { name = $0; sub(/{.*/, "", name); at = $0
+			while (match(at, /[a-z_]+="/)) {
+				print name, substr(at, RSTART, RLENGTH - 2)
+				at = substr(at, RSTART + RLENGTH)
+			} }' "$LAB/page"
+	} | sort -u >"$LAB/true"
+	for file in prometheus-rules.yml grafana.json; do
+		python3 -B "$TOP_SRCDIR/tests/support/metric_names.py" "$TOP_SRCDIR/conf/$file" | sort -u >"$LAB/told"
+		[ "$(wc -l <"$LAB/told")" -gt 10 ]
+		[ -z "$(comm -23 "$LAB/told" "$LAB/true" | tee /dev/stderr)" ]
+	done
+	echo 'expr: postboot_nothing > 1' >"$LAB/bad.yml"
+	[ "$(python3 -B "$TOP_SRCDIR/tests/support/metric_names.py" "$LAB/bad.yml")" = postboot_nothing ]
+	if command -v promtool >/dev/null; then
+		promtool check rules "$TOP_SRCDIR/conf/prometheus-rules.yml"
+	fi
+	# what the rules' verdicts are, is a verdict
+	"$TOP_BUILDDIR/tests/support/contract" | jq -r '.words.Verdict[]' | sort -u >"$LAB/verdicts"
+	sed -n 's/.*verdict=~"\([^"]*\)".*/\1/p' "$TOP_SRCDIR/conf/prometheus-rules.yml" | tr '|' '\n' |
+		sort -u >"$LAB/told"
+	[ -s "$LAB/told" ]
+	[ -z "$(comm -23 "$LAB/told" "$LAB/verdicts")" ]
+	# how it ended, by release and group
+	grep -q '^postboot_outcomes_total{product="argon",release="1.1.0",group="",verdict="updated"} 1$' "$LAB/page"
+	grep -q '^postboot_update_seconds_count 1$' "$LAB/page"
 }

@@ -238,17 +238,40 @@ class Acts(Reports):
         else:
             self.answered(status or 409, 409, "4 cancel of applying is refused")
 
+    def disable(self, status):
+        """status: of the HTTP answer."""
+        self.answered(status or 200, 200, "man disable: again it changes nothing")
+        if self.disabled:
+            return
+        self.disabled = True
+        if self.attempt:
+            self.close("cancelled", "4: nothing more is heard of it")
+        self.tell("device/disabled", "true", cite="man EVENTS")
+        if self.online:
+            self.online = False
+            self.tell("device/offline", cite="8: its silence is the operator's doing")
+
+    def enable(self, status):
+        self.answered(status or 200, 200, "man enable: again it changes nothing")
+        if self.disabled:
+            self.disabled = False
+            self.tell("device/disabled", "false", cite="man EVENTS")
+
+    def came(self, refused):
+        """A device that tried to come. A disabled one is refused, whatever else is so."""
+        self.answered(refused, self.disabled, "man disable")
+
     def set_policy(self, changes):
         self.product["policy"].update(changes)
 
     def look(self, seen):
         """seen: the device as the API shows it."""
         want = {"held": self.hold is not None, "force": self.forced, "drifted": self.drifted,
-                "lock": self.lock, "online": self.online,
+                "lock": self.lock, "online": self.online, "disabled": self.disabled,
                 "running": self.shown_image and self.shown_image[0]}
         have = {"held": "hold" in seen, "force": seen.get("force", False),
                 "drifted": seen.get("drifted", False), "lock": seen.get("lock"),
-                "online": seen["online"], "running": seen.get("running", {}).get("version")}
+                "online": seen["online"], "disabled": "disabled" in seen, "running": seen.get("running", {}).get("version")}
         self.answered(have, want, "man postboot-api")
         if self.hold:
             self.answered(seen["hold"]["reason"], self.hold, "7 held")

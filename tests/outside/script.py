@@ -4,9 +4,11 @@
 import asyncio
 import time
 
+import wire
 import words
 from cell import Play
 from device import Device
+from link import Link
 from server import Lost
 
 POLICIES = {
@@ -261,7 +263,7 @@ class Script(Device):
 
     async def do_operator(self):
         acts = (("aim", 25), ("lock", 12), ("unlock", 8), ("hold", 8), ("unhold", 20),
-                ("force", 6), ("unforce", 5), ("cancel", 12), ("look", 14))
+                ("force", 6), ("unforce", 5), ("cancel", 12), ("look", 14), ("disable", 5))
         name = self.draw(acts)
         await getattr(self, "operator_" + name)()
 
@@ -294,6 +296,42 @@ class Script(Device):
 
     async def operator_unforce(self):
         await self.device_act("unforce", lambda w: w.unforce())
+
+    async def operator_disable(self):
+        """It is refused on its sessions and on a new one, until it is enabled again."""
+        while not await self.switch("disable", lambda w, a: w.disable(a and a[0])):
+            pass
+        for _ in range(self.rng.choice((0, 1, 2))):
+            await self.operator_look()
+            await self.knock()
+        while not await self.switch("enable", lambda w, a: w.enable(a and a[0])):
+            pass
+        for link in self.links:
+            link.close()
+        self.links = []
+
+    async def switch(self, act, do):
+        answer = await self.operate(act, "POST", "devices/%s/%s" % (self.name, act), None, do,
+                                    expect=())
+        return answer is not None
+
+    async def knock(self):
+        """Comes, and says nothing of itself."""
+        async def call():
+            link = Link(self.server, self.name, self.key, self.cipher())
+            try:
+                await link.open()
+                answer = await link.request(wire.GET, "desired")
+                return wire.code_text(answer.code) == "4.03"
+            except Lost:
+                if self.key and self.server.up.is_set():
+                    return True
+                raise
+            finally:
+                link.close()
+
+        await self.act("knocks", lambda w, a: a is None or w.came(a), call,
+                       lambda a: "refused" if a else "let in")
 
     async def operator_look(self):
         async def call():

@@ -67,6 +67,7 @@ class World:
         self.product = product          # name, hardware, policy, releases by version, target
         self.lock = None
         self.removed = False
+        self.disabled = False
         # the device
         self.online = False
         self.boot = None                # {"key", "count", "first": the image, "at"}

@@ -190,6 +190,7 @@ static unsigned put_report(struct scenario *s, struct wire_writer *w, bool write
 	n += put_number(w, 8, "free", write);
 	n += put_number(w, 9, "total", write);
 	n += put_number(w, 10, "slot", write);
+	n += put_number(w, 11, "battery", write);
 	n += put_text(w, 12, "hardware", write);
 	n += put_number(w, 15, "interval", write);
 	n += put_number(w, 16, "mode", write);

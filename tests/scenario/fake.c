@@ -9,7 +9,7 @@
 struct fake_reply fake_reply;
 void (*fake_on_reply)(struct net_exchange exchange, const struct net_reply *reply);
 bool (*fake_on_ring)(struct net_peer *peer);
-int64_t fake_wall_ms = 1700000000000;
+int64_t fake_wall_ms = FAKE_START_MS;
 int64_t fake_now_ms = 1000000;
 
 struct clock clock_read(void)

@@ -39,6 +39,8 @@ struct fake_reply {
 };
 
 extern struct fake_reply fake_reply;
+/* 2023-11-14 22:13:20 UTC */
+#define FAKE_START_MS 1700000000000
 /* NULL, or told of each answer, and of each ring: whether the peer listens. */
 extern void (*fake_on_reply)(struct net_exchange exchange, const struct net_reply *reply);
 extern bool (*fake_on_ring)(struct net_peer *peer);

@@ -32,6 +32,15 @@ static void act_done(void *ctx, const struct engine_result *result)
 	s->acts_done += !result->err && !result->unchanged;
 }
 
+/* A scenario's words have no spaces: "Tue_23:00-24:00". */
+static void take_windows(const char *value, char windows[LIMIT_WINDOWS_TEXT + 1])
+{
+	(void)buf_copy_str(windows, LIMIT_WINDOWS_TEXT + 1, value);
+	for (char *c = windows; *c; c++)
+		if (*c == '_')
+			*c = ' ';
+}
+
 static void do_product(struct scenario *s)
 {
 	const struct product *old = catalog_product_named(s->engine, word(1));
@@ -40,6 +49,8 @@ static void do_product(struct scenario *s)
 	policy_init(&p.policy);
 	if (old) {
 		p.policy = old->policy;
+		memcpy(p.windows, old->windows, sizeof(p.windows));
+		memcpy(p.time_zone, old->time_zone, sizeof(p.time_zone));
 		memcpy(p.protocol, old->protocol, sizeof(p.protocol));
 		memcpy(p.protocol_options, old->protocol_options, sizeof(p.protocol_options));
 	}
@@ -52,6 +63,10 @@ static void do_product(struct scenario *s)
 		const struct policy_row *row = policy_find(name);
 		if (strcmp(name, "hardware") == 0)
 			(void)buf_copy_str(p.hardware, sizeof(p.hardware), value);
+		else if (strcmp(name, "windows") == 0)
+			take_windows(value, p.windows);
+		else if (strcmp(name, "time_zone") == 0)
+			(void)buf_copy_str(p.time_zone, sizeof(p.time_zone), value);
 		else if (strcmp(name, "protocol") == 0)
 			(void)buf_copy_str(p.protocol, sizeof(p.protocol), value);
 		else if (strcmp(name, "toy-mode") == 0)
@@ -186,6 +201,16 @@ static void do_key(struct scenario *s, bool now)
 							       &psk, act_done, s);
 }
 
+/* STATE PRODUCT VERSION active|quarantined|withdrawn */
+static void do_state(struct scenario *s)
+{
+	enum release_state state = RELEASE_ACTIVE;
+
+	while (strcmp(release_state_name(state), word(3)) != 0 && state < RELEASE_WITHDRAWN)
+		state++;
+	engine_release_state(s->engine, somebody(s), word(1), word(2), state, act_done, s);
+}
+
 static void do_cancel(struct scenario *s)
 {
 	struct device d;
@@ -238,6 +263,8 @@ static bool run_once(struct scenario *s, const char *verb)
 		engine_device_certificate(s->engine, somebody(s), word(1), act_done, s);
 	else if (strcmp(verb, "REMOVE") == 0)
 		engine_device_remove(s->engine, somebody(s), word(1), act_done, s);
+	else if (strcmp(verb, "STATE") == 0)
+		do_state(s);
 	else if (strcmp(verb, "CANCEL") == 0)
 		do_cancel(s);
 	else

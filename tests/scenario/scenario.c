@@ -25,7 +25,8 @@
  *   FETCH session [blocks]                (takes the image that is sent to it)
  *   NOTIFY session payload
  *   LOCK id version | UNLOCK id | FORCE id | UNFORCE id | HOLD id | UNHOLD id | REMOVE id |
- *   DISABLE id | ENABLE id | CERTIFICATE id | CANCEL id | REMOVE-RELEASE product version
+ *   DISABLE id | ENABLE id | CERTIFICATE id | CANCEL id | REMOVE-RELEASE product version |
+ *   STATE product version active|quarantined|withdrawn
  *   LOSE-IMAGE product version | FIND-IMAGE product version
  *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
  *   BACKUP | RESTORE                      (of the last one, after a crash)
@@ -211,6 +212,7 @@ static bool run_world_of(struct scenario *s, const char *file, const struct scri
 {
 	memset(s, 0, sizeof(*s));
 	fake_reply = (struct fake_reply){0};
+	fake_wall_ms = FAKE_START_MS; /* windows are times of a day */
 	s->file = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
 	s->fail_at = fail_at;
 	const char *tmp = getenv("TMPDIR");

@@ -169,9 +169,13 @@ static void do_expect_ask(struct scenario *s)
 		fail(s, "ask: %s, expected %s", path, word(2));
 }
 
+/* EXPECT-WAITED 0|1, or EXPECT-WAITED LEAST MOST: how often since the last one */
 static void do_expect_waited(struct scenario *s)
 {
-	if ((waited > 0) != (strcmp(word(1), "1") == 0))
+	unsigned long least = strtoul(word(1), NULL, 10), most = strtoul(word(2), NULL, 10);
+
+	if (word(2)[0] ? waited < least || waited > most
+		       : (waited > 0) != (strcmp(word(1), "1") == 0))
 		fail(s, "waited %u times", waited);
 	waited = 0;
 }

@@ -243,7 +243,8 @@ static void step(void *talk, const struct talk_in *in, struct talk_out *out)
 		break;
 	}
 	bool lost = in->event == TALK_ANSWER && in->answer->err;
-	bool due = in->now_ms >= t->asked_ms + AGAIN_MS || in->event != TALK_TIMER;
+	bool due = in->now_ms >= t->asked_ms + AGAIN_MS || in->now_ms < t->asked_ms ||
+		   in->event != TALK_TIMER;
 	if (!out->has_report && !out->has_status && !waits(t) && !lost && due &&
 	    !(in->request && in->request->duplicate))
 		ask(t, in, out);
@@ -263,6 +264,14 @@ static void facts(const void *talk, int64_t now_ms,
 
 static const struct talk_option options[] = {{"toy-mode", "slow", "asks slowly"}};
 
+/* A good-bye of nobody we know. */
+static uint8_t nobody(uint8_t method, const struct bytes *path, unsigned path_count)
+{
+	(void)path;
+	(void)path_count;
+	return method == 4 ? 132 : 0; /* 4.04 */
+}
+
 const struct talk_proto toy_proto = {
 	.name = "toy",
 	.well_known = "</toy>",
@@ -270,6 +279,7 @@ const struct talk_proto toy_proto = {
 	.option_count = 1,
 	.size = sizeof(struct toy),
 	.owns = owns,
+	.nobody = nobody,
 	.options_check = options_check,
 	.init = init,
 	.load = load,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/event.h"
+#include "core/hook.h"
 #include "core/plan.h"
 #include "core/update.h"
 #include "daemon/admin_routes.h"
@@ -32,11 +33,13 @@ static json_t *routes(void)
 
 	for (size_t i = 0; i < route_count(); i++) {
 		const struct route *r = route_at(i);
-		(void)json_array_append_new(
-			list,
-			json_pack("{s:s,s:s,s:o,s:b,s:s}", "method", r->method, "path", r->path,
-				  "query", query_words(r->query), "matches", (int)r->matches,
-				  "body", r->body == BODY_IMAGE ? "image" : "json"));
+		(void)json_array_append_new(list, json_pack("{s:s,s:s,s:o,s:b,s:s}", "method",
+							    r->method, "path", r->path, "query",
+							    query_words(r->query), "matches",
+							    (int)r->matches, "body",
+							    r->body == BODY_IMAGE   ? "image"
+							    : r->body == BODY_LINES ? "lines"
+										    : "json"));
 	}
 	return list;
 }
@@ -102,12 +105,22 @@ static json_t *words(void)
 	ROLLOUT_WHY_LIST(ADD_MORE)
 	list = "MemberResult";
 	MEMBER_LIST(ADD_WORD)
+	list = "ReleaseState";
+	RELEASE_STATE_LIST(ADD2)
+	list = "ImageFormat";
+	IMAGE_FORMAT_LIST(ADD_MORE)
+	list = "ImageSignature";
+	IMAGE_SIGNATURE_LIST(ADD2)
 	list = "ResetReason";
 	RESET_REASON_LIST(ADD_ALL)
 	list = "ReportMode";
 	REPORT_MODE_LIST(ADD_ALL)
 	list = "LastStage";
 	LAST_STAGE_LIST(ADD_ALL)
+	list = "HookState";
+	HOOK_STATE_LIST(ADD2)
+	list = "HookReason";
+	HOOK_WHY_LIST(ADD_MORE)
 	list = "EventData";
 	EVENT_LIST(ADD_DATA)
 	list = "ConditionName";
@@ -165,14 +178,22 @@ static json_t *limits(void)
 		 LIMIT_REQUIRED_HARDWARE},
 		{"#/components/schemas/Requires/properties/boot_loader/maxLength",
 		 LIMIT_BOOT_LOADER},
+		{"#/components/schemas/Windows/maxLength", LIMIT_WINDOWS_TEXT},
+		{"#/components/schemas/TimeZone/maxLength", LIMIT_ZONE},
 		{"#/components/schemas/Attempt/properties/diagnoses/maxItems", LIMIT_DIAGNOSES},
 		{"#/components/schemas/Device/properties/sessions/maximum", LIMIT_DEVICE_SESSIONS},
+		{"#/components/schemas/HookName/maxLength", LIMIT_HOOK_NAME},
+		{"#/components/schemas/Hook/properties/url/maxLength", LIMIT_HOOK_URL},
+		{"#/components/schemas/Hook/properties/batch/maximum", LIMIT_HOOK_BATCH},
+		{"#/components/schemas/Hooks/properties/hooks/maxItems", LIMIT_HOOKS},
 		{"#/components/schemas/Products/properties/products/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/Releases/properties/releases/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/RolloutName/maxLength", LIMIT_ROLLOUT_NAME},
 		{"#/components/schemas/Rollout/properties/wave_list/maxItems", LIMIT_ROLLOUT_WAVES},
 		{"#/components/schemas/Members/properties/devices/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/Devices/properties/devices/maxItems", LIMIT_DEVICE_ROWS},
+		{"#/components/schemas/ImportProblem/properties/errors/maxItems",
+		 LIMIT_IMPORT_ERRORS},
 		{"#/components/schemas/Attempts/properties/attempts/maxItems", LIMIT_PAGE},
 	};
 	json_t *o = json_object();

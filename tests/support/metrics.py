@@ -7,9 +7,9 @@ import sys
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 PAIR = r'[a-zA-Z_][a-zA-Z0-9_]*="[^"\\\n]*"'
-# One label, or two.
+# One label, or more.
 SAMPLE = re.compile(
-    rf'({NAME})(?:\{{([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\\n]*)"(,{PAIR})?\}})? (\S+)'
+    rf'({NAME})(?:\{{([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\\n]*)"((?:,{PAIR})*)\}})? (\S+)'
 )
 UNITS = ("_seconds", "_bytes", "_total", "_info", "_seconds_total", "_bytes_total")
 

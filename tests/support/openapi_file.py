@@ -54,4 +54,6 @@ def refs(node):
 
 def body_kind(op):
     content = op.get("requestBody", {}).get("content", {})
+    if "application/x-ndjson" in content:
+        return "lines"
     return "image" if "application/octet-stream" in content else "json"

@@ -2,9 +2,11 @@
 """Drives every operation of a server and holds each answer against docs/openapi.json."""
 import glob
 import http.client
+import http.server
 import json
 import re
 import socket
+import threading
 import time
 import urllib.parse
 
@@ -244,11 +246,13 @@ def refusals(doc, server):
         names = re.sub(r"{[^}]*}", "nobody", names)
         m = method.upper()
         image = body_kind(op) == "image"
+        lines = body_kind(op) == "lines"
         server.want(400, m, names + "?no-such-key=1")
         if "{" in path:
-            server.want(404, m, names + ("?version=1" if image else ""), *([b"x"] if image else body_of(doc, op)))
+            if op["operationId"] != "saveQuery":  # it makes what is not there
+                server.want(404, m, names + ("?version=1" if image else ""), *([b"x"] if image else body_of(doc, op)))
             server.want(414, m, re.sub(r"{[^}]*}", "n" * 2100, path))
-        if not image:
+        if not image and not lines:
             server.want(413, m, names, b" " * 65537, Content_Type="application/json")
             server.want(415, m, names, b"{}", Content_Type="text/plain")
     for path in doc["paths"]:
@@ -310,6 +314,16 @@ def drive_products(server):
     want(200, "PUT", ca, {"pem": CA_PEM})
     want(409, "DELETE", add + "/1")
     want(200, "PUT", "/v1/products/p%251/target", {"version": None})
+    states = add + "/s"
+    want(201, "POST", add + "?version=s&draft=1&label_anyway=1", b"s")
+    want(409, "PUT", "/v1/products/p%251/target", {"version": "s"})
+    want(409, "POST", states + "/quarantine")
+    for act in ("activate", "activate", "quarantine", "activate", "withdraw"):
+        want(200, "POST", f"{states}/{act}")
+        want(200, "GET", states)
+    want(409, "POST", states + "/activate")
+    want(404, "POST", add + "/9/withdraw")
+    want(204, "DELETE", states)
     want(404, "PUT", "/v1/products/p%251/target", {"version": "9"})
     want(204, "DELETE", add + "/2")
     groups = "/v1/products/p%251/groups"
@@ -399,10 +413,12 @@ def drive_tags(server, ids):
     want(201, "POST", "/v1/products/p%251/releases?version=t", b"t")
     rows = {
         "/v1/products/p%251": [("PATCH", "", {}), ("PUT", "/target", {"version": None})],
-        "/v1/products/p%251/releases/t": [("DELETE", "", None)],
+        "/v1/products/p%251/releases/t": [("DELETE", "", None), ("POST", "/activate", None),
+                                              ("POST", "/quarantine", None), ("POST", "/withdraw", None)],
         f"/v1/devices/{ids[0]}": [("POST", "/unlock", None), ("POST", "/force", None),
                                   ("POST", "/unforce", None), ("POST", "/hold", None),
                                   ("POST", "/group", {"group": None}),
+                                  ("POST", "/tag", {"tags": ["x"]}), ("POST", "/untag", {"tags": ["x"]}),
                                   ("POST", "/development", None), ("POST", "/production", None),
                                   ("POST", "/unhold", None), ("DELETE", "", None),
                                   ("POST", "/disable", None), ("POST", "/enable", None),
@@ -452,6 +468,42 @@ def drive_devices(server, ids):
     want(404, "POST", "/v1/devices", {"id": "d4", "product": "p%1", "plain": True, "group": "none"})
     want(409, "DELETE", "/v1/products/p%251/groups/g%251")
     one = "/v1/devices/d%251"
+    tags = ["site=berlin", "lab"]
+    want(200, "POST", "/v1/devices/dg/tag", {"tags": tags})
+    want(200, "GET", "/v1/devices/dg")
+    for bad in ({}, {"tags": []}, {"tags": ["a b"]}, {"tags": ["a,b"]}, {"tags": "lab"}, {"tags": ["x" * 33]}):
+        want(400, "POST", "/v1/devices/dg/tag", bad)
+    want(409, "POST", "/v1/devices/dg/tag", {"tags": [str(i) for i in range(15)]})
+    want(200, "POST", "/v1/devices/d2/tag", {"tags": [str(i) for i in range(16)]})
+    want(409, "POST", "/v1/devices/d2/tag", {"tags": ["16"]})
+    want(200, "POST", "/v1/devices/d2/untag", {"tags": ["0", "nothing"]})
+    for query, ids_wanted in (("tag=lab", ["dg"]), ("tag=site%3Dberlin&development=yes", ["dg"]), ("group=g%251", ["dg"]),
+                              ("tag=lab&filter=tag!%3Dsite%3Dberlin", []), ("filter=tag%3Dlab%20product%3Dp%251", ["dg"]),
+                              ("product=p%251&group=none&tag=1", ["d2"]), ("tag=0", []), ("hold=none&tag=lab", ["dg"]),
+                              ("locked=no&tag=lab&hardware=x", []), ("tag=lab&protocol=native", [])):
+        rows = want(200, "GET", "/v1/devices?" + query)["devices"]
+        if [row["id"] for row in rows] != ids_wanted:
+            raise Wrong(f"{query}: {[row['id'] for row in rows]} where {ids_wanted} are wanted")
+    want(404, "GET", "/v1/devices?group=nothing")
+    want(404, "GET", "/v1/devices?query=q1")
+    for query in ("filter=lab", "filter=x%3D1", "filter=" + "tag%3Dx%20" * 17, "tag=a%2Cb", "group=any"):
+        want(400, "GET", "/v1/devices?" + query)
+    want(200, "PUT", "/v1/queries/q1", {"filter": " tag=lab  development=1 "})
+    want(200, "PUT", "/v1/queries/q%252", {"filter": ""})
+    want(200, "PUT", "/v1/queries/q1", {"filter": "tag=lab"}, If_Match='"1-0"')
+    if [row["id"] for row in want(200, "GET", "/v1/devices?query=q1")["devices"]] != ["dg"]:
+        raise Wrong("a saved query finds something else")
+    want(200, "GET", "/v1/queries/q1")
+    want(304, "GET", "/v1/queries/q1", None, If_None_Match=server.headers["etag"])
+    for bad in ({}, {"filter": 1}, {"filter": "lab"}, {"filter": "x=1"}, {"x": 1}):
+        want(400, "PUT", "/v1/queries/q1", bad)
+    want(404, "PUT", "/v1/queries/q1", {"filter": "product=nothing"})
+    want(400, "PUT", "/v1/queries/a%20b", {"filter": ""})
+    page = want(200, "GET", "/v1/queries?limit=1")
+    want(200, "GET", "/v1/queries?after=" + urllib.parse.quote(page["next"], safe=""))
+    for method, body in (("PUT", {"filter": ""}), ("DELETE", None)):
+        want(412, method, "/v1/queries/q1", body, If_Match='"9999-0"')
+    want(204, "DELETE", "/v1/queries/q1")
     want(404, "POST", one + "/group", {"group": "g9"})
     want(400, "POST", one + "/group", {"group": 1})
     want(200, "POST", one + "/key", {"psk_generate": True})
@@ -477,9 +529,9 @@ def drive_devices(server, ids):
     page = want(200, "GET", "/v1/devices?limit=1")
     want(200, "GET", "/v1/devices?after=" + urllib.parse.quote(page["next"]))
     want(404, "GET", "/v1/devices?product=none")
-    for query in ("state=updating", "state=disabled", "hold=any", "hold=reverts", "online=1", "drifted=1", "version=1.1.0"):
+    for query in ("state=updating", "state=disabled", "hold=any", "hold=reverts", "hold=none", "online=1", "drifted=1", "version=1.1.0"):
         want(200, "GET", "/v1/devices?" + query)
-    for query in ("state=x", "hold=none", "hold=x", "online=2", "drifted=", "version=" + "x" * 65):
+    for query in ("state=x", "hold=x", "online=2", "drifted=", "version=" + "x" * 65):
         problem = want(400, "GET", "/v1/devices?" + query)
         if query.split("=")[0] not in problem["detail"]:
             raise Wrong(f"{query}: {problem['detail']} does not name it")
@@ -487,6 +539,31 @@ def drive_devices(server, ids):
     for device in ids:
         want(200, "GET", f"/v1/devices/{device}")
         want(200, "GET", f"/v1/devices/{device}/explain")
+
+
+def drive_imports(server):
+    """Devices as JSON lines: wrong ones, right ones, the same again."""
+    def lines(status, query, *rows):
+        return server.want(status, "POST", "/v1/imports" + query, "".join(json.dumps(r) + "\n" for r in rows).encode(),
+                           Content_Type="application/x-ndjson")
+
+    a = {"id": "i1", "product": "p%1", "psk": "1a" * 16, "hold": True, "lock": "1"}
+    b = {"id": "i2", "product": "p%1", "certificate": True}
+    c = {"id": "i3", "product": "p%1", "plain": True}
+    wrong = lines(400, "", a, {"id": "i4"}, a, {"id": "i5", "product": "p%1", "psk": "no"})
+    if [e["line"] for e in wrong["errors"]] != [2, 3, 4] or wrong["errors"][1]["other_line"] != 1:
+        raise Wrong(f"POST /v1/imports: {wrong}")
+    lines(200, "?dry_run=1", a, b, c)
+    server.want(404, "GET", "/v1/devices/i1")
+    lines(200, "", a, b)
+    lines(400, "", a)
+    if lines(200, "?skip_existing=1", b, c)["skipped_lines"] != "1":
+        raise Wrong("POST /v1/imports: not the first is skipped")
+    server.want(415, "POST", "/v1/imports", b"{}", Content_Type="application/json")
+    server.want(411, "POST", "/v1/imports", None, Content_Type="application/x-ndjson", Content_Length=None)
+    server.want(413, "POST", "/v1/imports", b"", Content_Type="application/x-ndjson", Content_Length=str((64 << 20) + 1))
+    for device in ("i1", "i2", "i3"):
+        server.want(204, "DELETE", "/v1/devices/" + device)
 
 
 def drive_attempts(server, ids):
@@ -565,14 +642,90 @@ def drive_events(server, ids):
     want(200, "POST", "/v1/backup")
 
 
+class Refuser(http.server.BaseHTTPRequestHandler):
+    """A receiver of webhooks that takes pings and nothing else."""
+
+    def log_message(self, *args):
+        pass
+
+    def do_POST(self):
+        ping = self.headers["webhook-id"].startswith("ping-")
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204 if ping else 500)
+        self.end_headers()
+
+
+def drive_hooks(server):
+    want = server.want
+    receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuser)
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{receiver.server_address[1]}/"
+    want(200, "GET", "/v1/hooks")
+    shown = want(201, "POST", "/v1/hooks", {"name": "h%1", "url": url, "topics": ["updates/pending", "store"],
+                                            "products": ["p%1"], "batch": 2})
+    if not shown["secret"].startswith("whsec_"):
+        raise Wrong("no secret was drawn")
+    want(409, "POST", "/v1/hooks", {"name": "h%1", "url": url})
+    want(201, "POST", "/v1/hooks", {"name": "h2", "url": url, "secret": "s" * 24, "after": 0,
+                                    "topics": ["device/boot"]})
+    for bad in ({"url": url}, {"name": "a b", "url": url}, {"name": "x", "url": "ftp://x/"},
+                {"name": "x", "url": "http://u:p@h/"}, {"name": "x", "url": "http://h/#f"},
+                {"name": "x", "url": "http://h/" + "x" * 512}, {"name": "x", "url": url, "topics": ["flas"]},
+                {"name": "x", "url": url, "topics": "flash"}, {"name": "x", "url": url, "batch": 101},
+                {"name": "x", "url": url, "secret": "s" * 23},
+                {"name": "x", "url": url, "secret": "s" * 24, "secret_generate": True}, {"x": 1}):
+        want(400, "POST", "/v1/hooks", bad)
+    want(404, "POST", "/v1/hooks", {"name": "x", "url": url, "products": ["none"]})
+    one = "/v1/hooks/h%251"
+    if "secret" in want(200, "GET", one):
+        raise Wrong("a secret is shown again")
+    tag = server.headers["etag"]
+    want(304, "GET", one, None, If_None_Match=tag)
+    for method, act in (("PATCH", ""), ("DELETE", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/retry"),
+                        ("DELETE", "/dead"), ("DELETE", "/dead/1")):
+        want(412, method, one + act, {} if method == "PATCH" else None, If_Match='"9999-0"')
+    want(200, "PATCH", one, {"topics": [], "products": [], "batch": 1, "url": url + "in"}, If_Match=tag)
+    want(200, "PATCH", one, {"secret_generate": True})
+    want(400, "PATCH", one, {"url": "x"})
+    want(200, "POST", one + "/test")
+    want(200, "POST", one + "/pause")
+    want(200, "POST", one + "/pause")
+    want(200, "POST", one + "/resume")
+    want(200, "GET", "/v1/hooks")
+    # h2's receiver refuses each boot once: hook-tries is 1
+    for _ in range(300):
+        if want(200, "GET", "/v1/hooks/h2")["dead"] >= 2:
+            break
+        time.sleep(0.1)
+    two = "/v1/hooks/h2/dead"
+    page = want(200, "GET", two + "?limit=1")
+    want(200, "GET", f"{two}?after={page['next']}")
+    first = page["dead"][0]["id"]
+    want(200, "POST", "/v1/hooks/h2/retry", {"id": first})
+    want(404, "POST", "/v1/hooks/h2/retry", {"id": 999999})
+    want(400, "POST", "/v1/hooks/h2/retry", {"id": 0})
+    want(200, "DELETE", f"{two}/{first}")
+    want(404, "DELETE", f"{two}/{first}")
+    want(200, "POST", "/v1/hooks/h2/retry")
+    want(200, "DELETE", two)
+    receiver.shutdown()
+    receiver.server_close()
+    got = want(200, "POST", one + "/test")
+    if got["taken"] or not got["error"]:
+        raise Wrong(f"a receiver that is gone: {got}")
+    want(204, "DELETE", one)
+    want(204, "DELETE", "/v1/hooks/h2")
+
+
 # What cannot be had from a healthy server by asking.
 NOT_DRIVEN = {"403": None, "503": None, "507": None}  # 403: tests/integration has viewers
 # A device's queue that is full; rows that change between two steps of one act.
 NOT_DRIVEN["409"] = {
-    "setGroupTarget", "moveDevice", "developDevice", "produceDevice",
+    "untagDevice", "saveQuery", "removeQuery", "setGroupTarget", "moveDevice", "developDevice", "produceDevice",
     "changeProduct", "setTarget", "removeDevice", "lockDevice", "unlockDevice", "forceDevice",
     "unforceDevice", "holdDevice", "unholdDevice", "disableDevice", "enableDevice",
-    "certifyDevice", "makeBackup",
+    "certifyDevice", "makeBackup", "changeHook", "removeHook", "pauseHook", "resumeHook", "testHook", "importDevices",
+    "withdrawRelease",
 }
 
 NOT_DRIVEN["200"] = {"approveRollout"}  # that takes two users
@@ -586,7 +739,7 @@ def golden(judge, folder):
     names = {
         "view-attempt-*": "Attempt", "view-device": "Device", "view-device-new": "Device",
         "view-device-row": "DeviceRow", "view-device-claims": "DeviceRow", "view-event-*": "Event", "view-cloudevent": "CloudEvent", "view-explain-[hn]e*": "Explanation",
-        "view-health": "Health", "view-problem": "Problem", "view-rollout": "Rollout", "view-product*": "Product", "view-release*": "Release",
+        "view-hook*": "Hook", "view-health": "Health", "view-problem": "Problem", "view-rollout": "Rollout", "view-product*": "Product", "view-release*": "Release",
     }
     for pattern, schema in names.items():
         files = glob.glob(f"{folder}/{pattern}.json")
@@ -604,8 +757,10 @@ def live(doc, path, folder, ids):
     drive_products(server)
     drive_devices(server, ids)
     drive_rollouts(server)
+    drive_imports(server)
     drive_tags(server, ids)
     drive_attempts(server, ids)
+    drive_hooks(server)
     drive_events(server, ids)
     drive_audit(server)
     refusals(doc, server)

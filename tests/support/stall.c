@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * For LD_PRELOAD: a disk that hangs, as long as the file $STALL_DISK exists, and a network loop
- * that hangs, as long as $STALL_LOOP does.
+ * that hangs, as long as $STALL_LOOP does; names that nobody resolves, as long as $STALL_NAMES.
  */
 #include <dlfcn.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -49,4 +50,15 @@ int recvmmsg(int fd, struct mmsghdr *vec, unsigned int len, int flags, struct ti
 		*(void **)&next = dlsym(RTLD_NEXT, "recvmmsg");
 	stall("STALL_LOOP");
 	return next(fd, vec, len, flags, timeout);
+}
+
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+		struct addrinfo **res)
+{
+	static int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "getaddrinfo");
+	stall("STALL_NAMES");
+	return next(node, service, hints, res);
 }

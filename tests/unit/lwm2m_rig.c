@@ -145,10 +145,20 @@ void rig_restart(struct rig *r)
 	engine_restart(r);
 }
 
+void rig_lose(struct rig *r)
+{
+	talk_lwm2m.init(r->talk);
+	r->has_ask = false;
+	r->registered = false;
+	r->register_ms = r->u.now_ms + 1000;
+}
+
 static void offer_open(const struct rig *r, struct talk_in *in)
 {
 	in->attempt = r->u.has_attempt ? r->u.attempt.id : 0;
 	in->attempt_applying = r->u.has_attempt && r->u.attempt.state >= ATTEMPT_APPLYING;
+	in->attempt_served = r->u.has_attempt ? r->u.attempt.served_bytes : 0;
+	in->known = r->u.device.has_report ? &r->u.device.report : NULL;
 }
 
 /* RIG_TRACE=1 tells each step. */
@@ -415,7 +425,9 @@ static uint8_t dev_read(struct rig *r, const struct lwm2m_path *base, int accept
 		r->s.busy--;
 		return code_of(r->s.busy_code);
 	}
-	if ((r->s.refuses & bit) || (base->count == 2 && r->s.no_instances))
+	if (base->count == 2 && r->s.no_instances)
+		return code_of(r->s.instance_code ? r->s.instance_code : 406);
+	if (r->s.refuses & bit)
 		return code_of(406);
 	for (size_t i = 0; i < count; i++)
 		if (under(base, &all[i].path))
@@ -522,6 +534,9 @@ static bool dev_answer(struct rig *r, struct talk_answer *a, struct buf *body)
 		}
 		r->observes[path.id[2] == 5] = ask->tag;
 	}
+	if (r->s.senml_silent &&
+	    (ask->accept == LWM2M_SENML_CBOR || ask->accept == LWM2M_SENML_JSON))
+		return false;
 	if (ask->method == GET) {
 		a->code = dev_read(r, &path, ask->accept, &a->content_format, body);
 		return true;
@@ -591,6 +606,17 @@ static void download(struct rig *r)
 	}
 	if (r->s.stalls || r->s.cached) {
 		r->download_ms = 0;
+		return;
+	}
+	if (r->s.unreachable && r->offset == 0) {
+		r->offset++; /* it tries, for a while */
+		return;
+	}
+	if (r->s.unreachable) {
+		r->download_ms = 0;
+		r->state = 0;
+		r->result = 4;
+		notify(r, 0);
 		return;
 	}
 	if (r->u.has_attempt && r->offset < SIZE) {
@@ -716,6 +742,10 @@ void rig_jump(struct rig *r, int64_t seconds)
 	r->u.now_ms += seconds * 1000;
 	update_clock_step(&r->u, seconds * 1000, &r->out);
 	settle(r);
+	if (seconds < 0 && talk_lwm2m.timer_ms(r->talk)) {
+		struct talk_in in = {.event = TALK_TIMER};
+		engine_step(r, &in);
+	}
 }
 
 /* ---- facts ---- */

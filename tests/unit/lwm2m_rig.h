@@ -48,6 +48,8 @@ struct rig_script {
 	unsigned busy;	     /* so many reads of /5 are answered `busy_code` */
 	int busy_code;	     /* 503 */
 	bool no_instances;   /* no instance is read as a whole */
+	int instance_code;   /* but answered so; 406 */
+	bool senml_silent;   /* a read that asks for SenML gets no answer */
 	bool no_firmware;    /* no object 5 */
 	bool no_version;     /* no /3/0/3 */
 	bool bare;	     /* no /33605/0: uptime, boot counter, digest */
@@ -62,6 +64,7 @@ struct rig_script {
 	int fails_with;	   /* Result of the download, or of APPLY_FAILS */
 	bool cached;	   /* State 2 without a block */
 	bool stalls;	   /* State 1 for ever */
+	bool unreachable;  /* what it should pull from: State 1, no block, Result 4 */
 	bool self_applies; /* does not wait for Execute */
 	int execute_code;
 	unsigned execute_lost;	 /* so many are not answered, and not done */
@@ -138,6 +141,8 @@ int rig_operator(struct rig *r, enum operator_act act, int64_t arg);
 void rig_jump(struct rig *r, int64_t seconds);
 /* The server restarts: what was not saved is lost. */
 void rig_restart(struct rig *r);
+/* What it had saved cannot be read; the device learns it, and registers anew. */
+void rig_lose(struct rig *r);
 uint64_t rig_random(struct rig *r);
 /* A fact for people, NULL: none such. Static. */
 const char *rig_fact(struct rig *r, const char *name);

@@ -58,6 +58,8 @@ void rows_product(unsigned seed, struct product *ret)
 	ret->id = ret->rev = ret->target = 0;
 	TEXT(ret->name, seed);
 	TEXT(ret->hardware, seed);
+	TEXT(ret->windows, seed);
+	TEXT(ret->time_zone, seed);
 	TEXT(ret->protocol, seed);
 	TEXT(ret->protocol_options, seed);
 	for (size_t i = 0; i < POLICY_COUNT; i++) {
@@ -86,6 +88,16 @@ void rows_release(unsigned seed, int64_t product, struct release *ret)
 	}
 	FLAG(ret->no_digest, seed);
 	FLAG(ret->no_confirm, seed);
+	FLAG(ret->label_anyway, seed);
+	FLAG(ret->image.encrypted, seed);
+	WORD(ret->state, RELEASE_ACTIVE, RELEASE_WITHDRAWN + 1, seed);
+	WORD(ret->image.format, IMAGE_PLAIN, IMAGE_ELF + 1, seed);
+	ret->image.signatures %= 1U << IMAGE_SIGNATURE_COUNT;
+	TEXT(ret->signed_by, seed);
+	TEXT(ret->image.version, seed);
+	TEXT(ret->image.hardware, seed);
+	TEXT(ret->image.project, seed);
+	TEXT(ret->image.detail, seed);
 	TEXT(ret->requires.min_version, seed);
 	TEXT(ret->requires.must_pass, seed);
 	TEXT(ret->requires.hardware, seed);
@@ -142,6 +154,7 @@ void rows_device(unsigned seed, int64_t product, struct device *ret)
 	FLAG(ret->certified, seed + 1);
 	TEXT(ret->protocol, seed);
 	FLAG(ret->force, seed + 1);
+	TEXT(ret->time_zone, seed);
 	WORD(ret->hold, HOLD_NONE, HOLD_RESTARTS + 1, seed * 3 + 1);
 	SMALL(ret->fail_mark);
 	FLAG(ret->has_report, seed);
@@ -192,6 +205,8 @@ void rows_group(unsigned seed, int64_t product, struct device_group *ret)
 {
 	fill(ret, sizeof(*ret), seed);
 	TEXT(ret->name, seed);
+	TEXT(ret->windows, seed);
+	TEXT(ret->time_zone, seed);
 	ret->id = ret->rev = ret->target = 0;
 	ret->product = product;
 }

@@ -141,6 +141,14 @@ static void test_filter_tags_are_asked_last(void **state)
 	assert_int_equal(asked_tags, 0);
 	assert_true(fits("tag=site=berlin online=yes"));
 	assert_int_equal(asked_tags, 1);
+
+	const struct filter_asks no_tags = {ask_product, ask_group, ask_state, NULL, NULL};
+	struct filter f = {0};
+	char why[FILTER_WHY];
+	assert_int_equal(filter_parse(&f, "tag=lab online=yes", why), 0);
+	assert_true(filter_fits(&f, &device, &no_tags));
+	device.online = false;
+	assert_false(filter_fits(&f, &device, &no_tags));
 }
 
 static void test_filter_says_what_is_wrong(void **state)

@@ -417,7 +417,31 @@ static void test_offline_after_the_lifetime(void **state)
 				lifetimes[i] * 1000 + 60000);
 		rig_run(&rig, lifetimes[i] + 100);
 		assert_int_equal(rig.offline, 1);
+		assert_false(rig.u.device.online);
+		/* it is back: by a late update, or by a registration; neither is a boot */
+		struct boot_id before = rig.u.device.report.boot;
+		rig.on = true;
+		rig.update_ms = rig.u.now_ms;
+		if (i % 2)
+			rig_register(&rig);
+		rig_run(&rig, 9);
+		assert_int_equal(rig.reply.code, i % 2 ? 0x41 : 0x44);
+		assert_true(rig.u.device.online);
+		assert_true(boot_id_equal(&before, &rig.u.device.report.boot));
 	}
+}
+
+/* On plain coap, where a request does not say of whom it is and we know of nobody there. */
+static void test_nobody_we_know_has_to_register(void **state)
+{
+	const struct bytes path[] = {{(const uint8_t *)"rd", 2}, {(const uint8_t *)"1a2b", 4}};
+	const struct bytes dp = {(const uint8_t *)"dp", 2};
+
+	(void)state;
+	assert_int_equal(talk_lwm2m.nobody(2, path, 2), 0x84); /* update, de-register */
+	assert_int_equal(talk_lwm2m.nobody(4, path, 2), 0x84);
+	assert_int_equal(talk_lwm2m.nobody(2, &dp, 1), 0x84);
+	assert_int_equal(talk_lwm2m.nobody(2, path, 1), 0); /* a registration has to name itself */
 }
 
 int main(void)
@@ -436,6 +460,7 @@ int main(void)
 		cmocka_unit_test_setup(test_queue_mode_stays, setup),
 		cmocka_unit_test_setup(test_send, setup),
 		cmocka_unit_test_setup(test_offline_after_the_lifetime, setup),
+		cmocka_unit_test_setup(test_nobody_we_know_has_to_register, setup),
 	};
 
 	return cmocka_run_group_tests_name("lwm2m_register", tests, NULL, NULL);

@@ -192,6 +192,115 @@ static void test_release_stays_while_a_group_targets_it(void **state)
 	assert_int_equal(rows_commit(s, set, &result), 0);
 }
 
+static int tag(struct store *s, const char *device, const char *word, bool on)
+{
+	struct store_result result;
+	struct store_set *set = rows_set(&result);
+
+	store_set_tag(set, device, word, on);
+	return rows_commit(s, set, &result);
+}
+
+static void test_tags_find_their_devices(void **state)
+{
+	struct store *s = *state;
+	int64_t product = rows_add_product(s, 0);
+	struct seen seen = {0};
+	struct store_tags tags;
+	struct device d;
+	bool has = true;
+
+	for (char id[] = "d0"; id[1] < '4'; id[1]++) {
+		rows_add_device(s, 1, product, id);
+		assert_int_equal(tag(s, id, "lab", true), 0);
+	}
+	assert_int_equal(tag(s, "d1", "lab", true), 0); /* again */
+	assert_int_equal(tag(s, "d1", "a", true), 0);
+	assert_int_equal(tag(s, "nobody", "lab", true), ERR_CONFLICT);
+	assert_int_equal(store_tags(s, "d1", &tags), 0);
+	assert_int_equal(tags.count, 2);
+	assert_string_equal(tags.list[0], "a");
+	assert_string_equal(tags.list[1], "lab");
+	assert_int_equal(store_devices_tagged(s, "lab", "d0", 2, see_device, &seen), 0);
+	assert_string_equal(seen.names, "d1 d2 ");
+	assert_int_equal(tag(s, "d2", "lab", false), 0);
+	assert_int_equal(store_has_tag(s, "d2", "lab", &has), 0);
+	assert_false(has);
+	assert_int_equal(store_has_tag(s, "d3", "lab", &has), 0);
+	assert_true(has);
+	/* they go with their device */
+	struct store_result result;
+	struct store_set *set = rows_set(&result);
+	assert_int_equal(store_device(s, "d3", &d), 0);
+	store_set_device_delete(set, "d3", d.rev);
+	assert_int_equal(rows_commit(s, set, &result), 0);
+	assert_int_equal(store_has_tag(s, "d3", "lab", &has), 0);
+	assert_false(has);
+}
+
+static void test_development_devices_are_found(void **state)
+{
+	struct store *s = *state;
+	int64_t product = rows_add_product(s, 0);
+	struct seen seen = {0};
+	struct device d;
+
+	for (char id[] = "d0"; id[1] < '6'; id[1]++) {
+		rows_add_device(s, 1, product, id);
+		assert_int_equal(store_device(s, id, &d), 0);
+		d.development = id[1] % 2;
+		assert_int_equal(rows_put_device(s, &d), 0);
+	}
+	assert_int_equal(store_devices_development(s, "d1", 9, see_device, &seen), 0);
+	assert_string_equal(seen.names, "d3 d5 ");
+}
+
+static bool see_query(void *ctx, const struct store_query *q)
+{
+	struct seen *seen = ctx;
+
+	strcat(seen->names, q->name);
+	strcat(seen->names, " ");
+	return true;
+}
+
+static int query_do(struct store *s, const struct store_query *q,
+		    void (*fn)(struct store_set *set, const struct store_query *q))
+{
+	struct store_result result;
+	struct store_set *set = rows_set(&result);
+
+	fn(set, q);
+	return rows_commit(s, set, &result);
+}
+
+static void test_saved_queries(void **state)
+{
+	struct store *s = *state;
+	struct store_query q = {.name = "b", .filter = "tag=x", .created_ms = 7}, got;
+	struct seen seen = {0};
+
+	assert_int_equal(store_query(s, "b", &got), ERR_NOENT);
+	assert_int_equal(query_do(s, &q, store_set_query), 0);
+	assert_int_equal(query_do(s, &q, store_set_query), ERR_EXIST);
+	q.rev = 1;
+	strcpy(q.filter, "tag=y");
+	assert_int_equal(query_do(s, &q, store_set_query), 0);
+	assert_int_equal(query_do(s, &q, store_set_query), ERR_CONFLICT);
+	assert_int_equal(store_query(s, "b", &got), 0);
+	assert_string_equal(got.filter, "tag=y");
+	assert_int_equal(got.rev, 2);
+	assert_int_equal(got.created_ms, 7);
+	struct store_query a = {.name = "a"};
+	assert_int_equal(query_do(s, &a, store_set_query), 0);
+	assert_int_equal(store_queries(s, "", 9, see_query, &seen), 0);
+	assert_string_equal(seen.names, "a b ");
+	assert_int_equal(query_do(s, &q, store_set_query_delete), ERR_CONFLICT);
+	q.rev = 2;
+	assert_int_equal(query_do(s, &q, store_set_query_delete), 0);
+	assert_int_equal(store_query(s, "b", &got), ERR_NOENT);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rows_setup, rows_teardown)
@@ -202,6 +311,9 @@ int main(void)
 		TEST(test_group_and_device_must_be_there),
 		TEST(test_group_stays_while_devices_are_in_it),
 		TEST(test_release_stays_while_a_group_targets_it),
+		TEST(test_tags_find_their_devices),
+		TEST(test_development_devices_are_found),
+		TEST(test_saved_queries),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,15 @@ static void test_talks_due_come_earliest_first(void **state)
 	got[0] = 0;
 	assert_int_equal(store_talks_due(s, 1000, 10, collect, got), 0);
 	assert_string_equal(got, "bde"); /* it had enough */
+	got[0] = 0;
+	assert_int_equal(store_talks_ahead(s, "", 100, 10, collect, got), 0);
+	assert_string_equal(got, "ade");
+	got[0] = 0;
+	assert_int_equal(store_talks_ahead(s, "a", 200, 1, collect, got), 0);
+	assert_string_equal(got, "e");
+	got[0] = 0;
+	assert_int_equal(store_talks_ahead(s, "e", 0, 10, collect, got), 0);
+	assert_string_equal(got, "");
 }
 
 struct spoken {

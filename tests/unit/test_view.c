@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/hooks.h"
 #include "view_rows.h"
 
 static void test_health(void **state)
@@ -228,7 +229,86 @@ static void test_view_event_of_every_kind(void **state)
 		.data = "",
 		.device = "",
 		.json = "{\"stream_before\":\"fedcba9876543210fedcba9876543210\"}"};
+	const struct store_event_row quarantined = {
+		.seq = 12,
+		.at_ms = T0,
+		.topic = event_topic(EVENT_RELEASE_QUARANTINED),
+		.data = event_data(EVENT_RELEASE_QUARANTINED),
+		.device = "",
+		.json = "{\"product\":\"blinky\",\"version\":\"1.1.0\",\"state\":\"quarantined\"}"};
+	assert_golden("event-quarantined",
+		      view_event("0123456789abcdef0123456789abcdef", &quarantined));
+	const struct store_event_row again = {
+		.seq = 13,
+		.at_ms = T0,
+		.topic = event_topic(EVENT_RELEASE_NOT_QUARANTINED),
+		.data = event_data(EVENT_RELEASE_NOT_QUARANTINED),
+		.device = "",
+		.json = "{\"product\":\"blinky\",\"version\":\"1.1.0\",\"state\":\"active\"}"};
+	assert_golden("event-not-quarantined",
+		      view_event("0123456789abcdef0123456789abcdef", &again));
 	assert_golden("event-restored", view_event("0123456789abcdef0123456789abcdef", &restored));
+	const struct store_event_row off = {
+		.seq = 12,
+		.at_ms = T0,
+		.topic = event_topic(EVENT_HOOK_DISABLED),
+		.data = "",
+		.device = "",
+		.json = "{\"hook\":\"crm\",\"reason\":\"gone\",\"error\":\"it answered 410\"}"};
+	assert_golden("event-hook-disabled", view_event("0123456789abcdef0123456789abcdef", &off));
+	const struct store_event_row missed = {.seq = 12,
+					       .at_ms = T0,
+					       .topic = event_topic(EVENT_HOOK_MISSED),
+					       .data = "",
+					       .device = "",
+					       .json = "{\"hook\":\"crm\",\"missed\":42}"};
+	assert_golden("event-hook-missed", view_event("0123456789abcdef0123456789abcdef", &missed));
+}
+
+static void test_view_hook(void **state)
+{
+	struct hook_view v = {
+		.hook = {.id = 1,
+			 .rev = 3,
+			 .name = "crm",
+			 .url = "https://crm.example/in",
+			 .topics = "flash device/held",
+			 .products = "blinky",
+			 .batch = 10,
+			 .state = HOOK_DISABLED,
+			 .why = HOOK_GONE,
+			 .created_ms = T0},
+		.place = {.position = 12,
+			  .tries = 2,
+			  .failures = 2,
+			  .retry_ms = T0 + 2000,
+			  .failing_ms = T0 + 1000,
+			  .taken_ms = T0 + 500,
+			  .delivered = 10,
+			  .missed = 1,
+			  .error = "it answered 410"},
+		.lag = 30,
+		.dead = 4,
+		.in_flight = true,
+	};
+	const struct store_dead d = {.id = 7,
+				     .hook = 1,
+				     .seq = 12,
+				     .cursor = "0123456789abcdef0123456789abcdef:12",
+				     .topic = "device/boot",
+				     .device = "dev-1",
+				     .at_ms = T0,
+				     .tries = 10,
+				     .error = "it answered 500",
+				     .due = true,
+				     .body = "{\"specversion\":\"1.0\"}"};
+
+	(void)state;
+	assert_golden("hook", view_hook(&v));
+	v = (struct hook_view){
+		.hook = {.rev = 1, .name = "n", .url = "http://n/", .batch = 1, .created_ms = T0}};
+	assert_golden("hook-bare", view_hook(&v));
+	assert_golden("dead", view_dead(&d));
 }
 
 static void test_view_cloudevent(void **state)
@@ -276,6 +356,7 @@ int main(void)
 		cmocka_unit_test(test_view_event),
 		cmocka_unit_test(test_view_event_of_every_kind),
 		cmocka_unit_test(test_view_cloudevent),
+		cmocka_unit_test(test_view_hook),
 		cmocka_unit_test(test_view_event_survives_a_damaged_payload),
 		cmocka_unit_test(test_view_problem),
 	};

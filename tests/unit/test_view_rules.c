@@ -112,13 +112,37 @@ static void test_view_rules_stepping_stone(void **state)
 	assert_says("status", "\"lock\": \"2.0\"");
 }
 
+/* It is 23:52 UTC, 00:52 of the next day one hour to the east. */
+static void test_view_rules_window(void **state)
+{
+	(void)state;
+	strcpy(now.product.windows, "01:00-05:00");
+	strcpy(now.product.time_zone, "CET-1CEST,M3.5.0,M10.5.0/3");
+	assert_says("blocked_by", "outside-window");
+	assert_says("blocked_by", "it may be updated 01:00-05:00, by the clock of CET-1CEST");
+	assert_says("blocked_by", "that is next at 2026-11-23 00:00 UTC");
+	assert_says("summary", "no maintenance window is open until 2026-11-23 00:00 UTC (in ");
+	assert_says("next_steps",
+		    "wait until 2026-11-23 00:00 UTC, or: postbootctl device force dev-1");
+	now.has_attempt = true;
+	now.attempt = attempt_open();
+	now.attempt.state = ATTEMPT_VERIFIED;
+	assert_says("summary", "it has verified the image, and keeps it: no maintenance window is "
+			       "open until 2026-11-23 00:00 UTC");
+	now.product.policy.window_apply = 0;
+	assert_says("summary", "has not asked to apply it yet");
+	now.device.force = true;
+	now.has_attempt = false;
+	assert_says("summary", "It will be offered the image");
+}
+
 #define T(name) cmocka_unit_test_setup(test_##name, setup)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(view_rules_battery),	    T(view_rules_space),	  T(view_rules_downgrade),
-		T(view_rules_requirements), T(view_rules_stepping_stone),
+		T(view_rules_requirements), T(view_rules_stepping_stone), T(view_rules_window),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

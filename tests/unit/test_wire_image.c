@@ -98,9 +98,9 @@ static void test_mcuboot_facts(void **state)
 	assert_string_equal(im.facts.version, "1.2.3+4");
 	assert_true(im.facts.security_counter == 7 && im.facts.slot_bytes == (int64_t)len);
 	assert_int_equal(im.facts.signatures, IMAGE_SIG_ECDSA);
-	assert_int_equal(im.facts.digest_count, 1);
-	assert_int_equal(im.facts.digest[0].kind, DIGEST_MCUBOOT);
-	assert_memory_equal(im.facts.digest[0].value, im.hash.value, 32);
+	assert_int_equal(im.digest_count, 1);
+	assert_int_equal(im.digest[0].kind, DIGEST_MCUBOOT);
+	assert_memory_equal(im.digest[0].value, im.hash.value, 32);
 	assert_true(im.signed_bytes == covered && im.signature_count == 1);
 	assert_true(im.signature[0].len == 71 && raw[im.signature[0].offset] == 0x30);
 	assert_string_equal(im.facts.detail,
@@ -125,7 +125,7 @@ static void test_mcuboot_hashes(void **state)
 		size_t len = images_mcuboot(raw, &m, NULL);
 		struct image im = parse(len);
 		assert_whole(&im, IMAGE_MCUBOOT);
-		assert_int_equal(im.facts.digest[0].len, bits[i] / 8);
+		assert_int_equal(im.digest[0].len, bits[i] / 8);
 		raw[100] ^= 1;
 		assert_fault(len, "is not that of its bytes");
 	}
@@ -180,11 +180,11 @@ static void test_mcuboot_kinds(void **state)
 	raw[100] ^= 1;
 	im = parse(len);
 	assert_whole(&im, IMAGE_MCUBOOT);
-	assert_true(im.facts.encrypted && im.facts.digest_count == 1 && im.hash.len == 0);
+	assert_true(im.facts.encrypted && im.digest_count == 1 && im.hash.len == 0);
 	m.flags = 0x400; /* compressed: another image runs */
 	im = parse(images_mcuboot(raw, &m, NULL));
 	assert_whole(&im, IMAGE_MCUBOOT);
-	assert_true(im.facts.digest_count == 0 && im.hash.len == 32);
+	assert_true(im.digest_count == 0 && im.hash.len == 32);
 	m = mcuboot;
 	m.bits = 0;
 	assert_fault(images_mcuboot(raw, &m, NULL), "it has no hash");
@@ -261,9 +261,9 @@ static void test_esp_facts(void **state)
 	assert_string_equal(im.facts.version, "1.4.0-rc1");
 	assert_string_equal(im.facts.project, "lamp");
 	assert_string_equal(im.facts.hardware, "esp32c3");
-	assert_true(im.facts.security_counter == 2 && im.facts.digest_count == 1);
-	assert_int_equal(im.facts.digest[0].kind, DIGEST_ESP_APPENDED);
-	assert_memory_equal(im.facts.digest[0].value, raw + len - 32, 32);
+	assert_true(im.facts.security_counter == 2 && im.digest_count == 1);
+	assert_int_equal(im.digest[0].kind, DIGEST_ESP_APPENDED);
+	assert_memory_equal(im.digest[0].value, raw + len - 32, 32);
 	assert_string_equal(im.facts.detail,
 			    "2 segments, ESP-IDF v5.2, ELF SHA-256 00070e151c232a31...");
 	assert_cuts(len, IMAGE_ESP_IDF, 24);
@@ -285,7 +285,7 @@ static void test_esp_kinds(void **state)
 
 	(void)state;
 	assert_whole(&im, IMAGE_ESP_IDF);
-	assert_true(im.facts.digest_count == 0 && im.facts.security_counter == -1);
+	assert_true(im.digest_count == 0 && im.facts.security_counter == -1);
 	assert_string_equal(im.facts.detail,
 			    "2 segments, no application descriptor, no SHA-256 appended");
 	e = (struct images_esp){.chip = 9,
@@ -565,7 +565,7 @@ static void test_json(void **state)
 {
 	struct images_mcuboot m = mcuboot;
 	struct image im = parse(images_mcuboot(raw, &m, NULL));
-	json_t *o = image_json(&im.facts);
+	json_t *o = image_json(&im.facts, im.digest, im.digest_count);
 
 	(void)state;
 	assert_non_null(o);

@@ -67,6 +67,15 @@ struct release release_full(void)
 	r.running[1] = digest_of(DIGEST_MCUBOOT, 16, 32);
 	r.running_count = 2;
 	r.no_confirm = true;
+	r.rev = 1;
+	strcpy(r.signed_by, "0123456789abcdef");
+	r.label_anyway = true;
+	r.image = (struct image_facts){.format = IMAGE_MCUBOOT,
+				       .signatures = IMAGE_SIG_ECDSA,
+				       .security_counter = 3,
+				       .slot_bytes = 245760,
+				       .version = "1.1.1",
+				       .detail = "header 512 bytes, body 244900 bytes, SHA-256"};
 	return r;
 }
 
@@ -213,7 +222,14 @@ struct engine_device device_full(void)
 
 void replan(struct engine_device *now)
 {
-	const struct plan_around around = {.no_way = now->no_way};
+	struct schedule schedule;
+	struct zone zone;
+	char fault[64];
+	const struct plan_around around = {
+		.no_way = now->no_way, .schedule = &schedule, .zone = &zone};
+
+	assert_int_equal(schedule_parse(now->product.windows, &schedule, fault), 0);
+	assert_int_equal(zone_parse(now->product.time_zone, &zone), 0);
 
 	now->plan = plan_device(&now->device, &now->product, now->has_target ? &now->target : NULL,
 				now->has_attempt ? &now->attempt : NULL, &around, T0 + 90000);

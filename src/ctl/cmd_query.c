@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/commands.h"
+
+#include <string.h>
+
+#include "base/limits.h"
+#include "ctl/table.h"
+#include "ctl/view.h"
+
+static void url_query_name(struct url *u, const char *name)
+{
+	url_init(u, "/v1/queries");
+	url_segment(u, name);
+}
+
+bool filter_words(const struct ctl *c, const struct args *a, unsigned first, char dst[FILTER_WORDS])
+{
+	size_t used = 0;
+
+	dst[0] = '\0';
+	for (unsigned i = first; i < a->count; i++) {
+		size_t len = strlen(a->pos[i]);
+
+		if (strchr(a->pos[i], ' ') != NULL || len == 0) {
+			(void)ctl_usage(c, "\"%s\" is not KEY=VALUE", a->pos[i]);
+			return false;
+		}
+		if (used + len + 2 > FILTER_WORDS) {
+			(void)ctl_usage(c, "the filter is longer than %d bytes", LIMIT_FILTER_TEXT);
+			return false;
+		}
+		if (i > first)
+			dst[used++] = ' ';
+		memcpy(dst + used, a->pos[i], len + 1);
+		used += len;
+	}
+	return true;
+}
+
+static int finish(struct ctl *c, json_t *q, const char *done)
+{
+	if (q == NULL)
+		return CTL_FAILED;
+	if (c->out.json) {
+		out_json(&c->out, q);
+	} else {
+		out_printf(&c->out, "Query %s%s: %s", get_str(q, "name"), done,
+			   get_str(q, "filter"));
+		out_nl(&c->out);
+	}
+	json_decref(q);
+	return CTL_DONE;
+}
+
+int query_save(struct ctl *c, const struct args *a)
+{
+	char text[FILTER_WORDS];
+	struct url u;
+
+	if (!filter_words(c, a, 1, text))
+		return CTL_USAGE;
+	url_query_name(&u, a->pos[0]);
+	return finish(c, ctl_call(c, "PUT", &u, json_pack("{s:s}", "filter", text)), " saved");
+}
+
+int query_show(struct ctl *c, const struct args *a)
+{
+	struct url u;
+
+	url_query_name(&u, a->pos[0]);
+	return finish(c, ctl_get(c, &u), "");
+}
+
+int query_remove(struct ctl *c, const struct args *a)
+{
+	struct url u;
+	json_t *q;
+
+	url_query_name(&u, a->pos[0]);
+	q = ctl_call(c, "DELETE", &u, NULL);
+	if (q == NULL)
+		return CTL_FAILED;
+	json_decref(q);
+	if (c->out.json) {
+		q = json_pack("{s:b,s:s}", "removed", 1, "query", a->pos[0]);
+		out_json(&c->out, q);
+		json_decref(q);
+	} else {
+		out_printf(&c->out, "Query %s removed.", a->pos[0]);
+		out_nl(&c->out);
+	}
+	return CTL_DONE;
+}
+
+int query_list(struct ctl *c, const struct args *a)
+{
+	static const char *const heads[] = {"QUERY", "FILTER", "CREATED", NULL};
+	struct table t;
+	struct url u;
+	json_t *list, *q;
+	size_t i;
+	char ago[64];
+
+	(void)a;
+	url_init(&u, "/v1/queries");
+	list = ctl_list(c, &u, "queries", "after", 0);
+	if (list == NULL)
+		return CTL_FAILED;
+	if (c->out.json) {
+		out_json(&c->out, list);
+		json_decref(list);
+		return CTL_DONE;
+	}
+	table_init(&t, heads);
+	json_array_foreach(json_object_get(list, "queries"), i, q)
+	{
+		table_cell(&t, STYLE_BOLD, get_str(q, "name"));
+		table_cell(&t, STYLE_PLAIN, get_str(q, "filter"));
+		table_cell(&t, STYLE_DIM, out_ago(&c->out, get_time(q, "created"), ago));
+	}
+	table_print(&t, &c->out, "No saved queries yet: postbootctl query save NAME KEY=VALUE...");
+	json_decref(list);
+	return CTL_DONE;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The lines of an import, one by one: each is right or told to be wrong. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "daemon/engine_import_inner.h"
+#include "daemon/import_row.h"
+#include "daemon/view.h"
+
+/* ---- seen before ---- */
+
+static int seen_init(struct import_seen *seen, size_t rows)
+{
+	size_t size = 64;
+
+	while (size < 2 * rows)
+		size *= 2;
+	seen->slots = calloc(size, sizeof(*seen->slots));
+	seen->mask = size - 1;
+	return seen->slots ? 0 : ERR_NOMEM;
+}
+
+/* The line it was seen in before, else 0. */
+static uint32_t seen_note(struct import_seen *seen, uint64_t hash, uint32_t line)
+{
+	size_t at = (size_t)(hash >> 7) & seen->mask;
+
+	for (; seen->slots[at].hash; at = (at + 1) & seen->mask)
+		if (seen->slots[at].hash == hash)
+			return seen->slots[at].line;
+	seen->slots[at].hash = hash;
+	seen->slots[at].line = line;
+	return 0;
+}
+
+int import_check_init(struct import *im)
+{
+	enum { LEAST = 16 }; /* bytes of a line that can be right */
+	size_t rows = im->len / LEAST + 1;
+	int err;
+
+	if (rows > LIMIT_IMPORT_ROWS)
+		rows = LIMIT_IMPORT_ROWS;
+	err = seen_init(&im->ids, rows + 1);
+	if (!err)
+		err = seen_init(&im->keys, rows + 1);
+	return err ? err : im->errors ? 0 : ERR_NOMEM;
+}
+
+/* ---- what is wrong ---- */
+
+static void wrong(struct import *im, uint32_t other, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static void wrong(struct import *im, uint32_t other, const char *fmt, ...)
+{
+	char text[320];
+	va_list ap;
+
+	im->err = ERR_INVAL;
+	im->why = "some lines are wrong; nothing was imported";
+	if (im->bad++ >= LIMIT_IMPORT_ERRORS)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	json_t *o = json_object();
+	view_put(&o, "line", json_integer(im->line));
+	if (other)
+		view_put(&o, "other_line", json_integer(other));
+	view_put(&o, "detail", view_text(text));
+	view_append(&im->errors, o);
+}
+
+/* ---- what is skipped ---- */
+
+static int skips_say(struct import *im)
+{
+	char text[32];
+	int len = im->skip_to == im->skip_from
+			  ? snprintf(text, sizeof(text), "%s%" PRIu32, im->skips_len ? "," : "",
+				     im->skip_from)
+			  : snprintf(text, sizeof(text), "%s%" PRIu32 "-%" PRIu32,
+				     im->skips_len ? "," : "", im->skip_from, im->skip_to);
+
+	if (im->skips_len + (size_t)len + 1 > im->skips_cap) {
+		size_t cap = im->skips_cap ? im->skips_cap * 2 : 256;
+		char *skips = realloc(im->skips, cap);
+		if (!skips)
+			return ERR_NOMEM;
+		im->skips = skips;
+		im->skips_cap = cap;
+	}
+	memcpy(im->skips + im->skips_len, text, (size_t)len + 1);
+	im->skips_len += (size_t)len;
+	return 0;
+}
+
+static int skip(struct import *im)
+{
+	int err = 0;
+
+	im->skipped++;
+	if (im->skip_from && im->skip_to + 1 == im->line) {
+		im->skip_to++;
+		return 0;
+	}
+	if (im->skip_from)
+		err = skips_say(im);
+	im->skip_from = im->skip_to = im->line;
+	return err;
+}
+
+/* ---- what is right ---- */
+
+static int part_end(struct import *im)
+{
+	char *text;
+
+	if (!json_array_size(im->part))
+		return 0;
+	if (im->part_count == im->part_cap) {
+		size_t cap = im->part_cap ? im->part_cap * 2 : 64;
+		char **parts = realloc(im->parts, cap * sizeof(*parts));
+		if (!parts)
+			return ERR_NOMEM;
+		im->parts = parts;
+		im->part_cap = cap;
+	}
+	text = json_dumps(im->part, JSON_COMPACT);
+	json_decref(im->part);
+	im->part = NULL;
+	if (!text)
+		return ERR_NOMEM;
+	im->parts[im->part_count++] = text;
+	return 0;
+}
+
+static int keep(struct import *im, const struct import_row *row)
+{
+	im->devices++;
+	if (im->conf.dry_run || im->bad)
+		return 0;
+	if (!im->part)
+		im->part = json_array();
+	view_append(&im->part, import_row_keep(row));
+	if (!im->part)
+		return ERR_NOMEM;
+	return json_array_size(im->part) == LIMIT_IMPORT_PART ? part_end(im) : 0;
+}
+
+static uint64_t key_hash(const struct import *im, const struct store_key *k)
+{
+	char hex[2 * LIMIT_PSK + 1];
+	struct buf b = buf_writer(hex, sizeof(hex));
+
+	buf_put_hex(&b, k->mac, k->mac_len);
+	uint64_t hash = dev_hash(im->e, buf_cstr(&b));
+	explicit_bzero(hex, sizeof(hex));
+	return hash;
+}
+
+/* Against the devices there are. */
+static int check_store(struct import *im, const struct import_row *row)
+{
+	struct store *s = im->e->conf.store;
+	struct store_key other;
+	struct device d;
+	int err = store_device(s, row->device.id, &d);
+
+	if (!err && im->conf.skip_existing)
+		return skip(im);
+	if (!err)
+		wrong(im, 0, "device \"%s\" exists already", row->device.id);
+	if (err && err != ERR_NOENT)
+		return err;
+	if (!err)
+		return 0;
+	err = row->has_key
+		      ? store_key_by_mac(s, (struct bytes){row->key.mac, row->key.mac_len}, &other)
+		      : ERR_NOENT;
+	if (!err) {
+		wrong(im, 0, "psk: device \"%s\" has this key; every device needs its own",
+		      other.device);
+		explicit_bzero(&other, sizeof(other));
+		return 0;
+	}
+	return err == ERR_NOENT ? keep(im, row) : err;
+}
+
+static int check_row(struct import *im, const struct import_row *row)
+{
+	uint32_t line = seen_note(&im->ids, dev_hash(im->e, row->device.id), im->line);
+
+	if (line) {
+		wrong(im, line, "device \"%s\" is there twice", row->device.id);
+		return 0;
+	}
+	line = row->has_key ? seen_note(&im->keys, key_hash(im, &row->key), im->line) : 0;
+	if (line) {
+		wrong(im, line, "psk: another line has this key; every device needs its own");
+		return 0;
+	}
+	return check_store(im, row);
+}
+
+static int check_line(struct import *im, const char *line, size_t len, int64_t now_ms)
+{
+	struct import_row row;
+	char why[256];
+	int err = 0;
+
+	while (len && strchr(" \t\r", line[len - 1]))
+		len--;
+	if (!len)
+		return 0;
+	im->rows++;
+	if (len > LIMIT_IMPORT_LINE)
+		wrong(im, 0, "a line has at most %d bytes", LIMIT_IMPORT_LINE);
+	else if (!import_row_read(im->e, line, len, now_ms, &row, why))
+		wrong(im, 0, "%s", why);
+	else
+		err = check_row(im, &row);
+	explicit_bzero(&row, sizeof(row));
+	return err;
+}
+
+/* ---- all of them ---- */
+
+static bool check_end(struct import *im)
+{
+	int err = im->skip_from ? skips_say(im) : 0;
+
+	im->text_done = true;
+	if (!err)
+		err = part_end(im);
+	if (err && !im->err) {
+		im->err = err;
+		im->why = "out of memory; nothing was imported";
+	}
+	free(im->text);
+	im->text = NULL;
+	im->len = im->at = 0;
+	return false;
+}
+
+static bool check_stop(struct import *im, int err)
+{
+	im->err = err;
+	im->why = err == ERR_NOMEM ? "out of memory; nothing was imported"
+				   : "the database could not be read; nothing was imported";
+	im->text_done = true;
+	return false;
+}
+
+bool import_check(struct import *im, uint64_t ns)
+{
+	int64_t now_ms = clock_read().wall_ms;
+	uint64_t until = uv_hrtime() + ns;
+
+	do {
+		if (im->at == im->len)
+			return check_end(im);
+		char *line = im->text + im->at;
+		char *nl = memchr(line, '\n', im->len - im->at);
+		size_t len = nl ? (size_t)(nl - line) : im->len - im->at;
+		im->line++;
+		if (im->rows == LIMIT_IMPORT_ROWS && len > 0) {
+			wrong(im, 0, "more than %d devices", LIMIT_IMPORT_ROWS);
+			explicit_bzero(line, im->len - im->at);
+			im->at = im->len;
+			continue;
+		}
+		int err = check_line(im, line, len, now_ms);
+		explicit_bzero(line, len);
+		im->at += len + (nl != NULL);
+		if (err)
+			return check_stop(im, err);
+	} while (uv_hrtime() < until);
+	return true;
+}
