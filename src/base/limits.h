@@ -92,7 +92,6 @@ enum {
 	LIMIT_ROLLOUT_NAME = 64,  /* bytes */
 	LIMIT_ROLLOUT_WAVES = 16, /* of one rollout */
 	LIMIT_WAVES_TEXT = 384,	  /* bytes of their text: 16 numbers with a sign, and gates */
-	LIMIT_FILTER = 512,	  /* bytes of a filter's text */
 	LIMIT_ROLLOUTS = 1024,	  /* of all products, those that are over included */
 	LIMIT_ROLLOUTS_OPEN = 32, /* of them, that are neither drafts nor over */
 

@@ -164,6 +164,7 @@ struct attempt {
 	char device[LIMIT_DEVICE_ID + 1];
 	int64_t product;
 	int64_t release;
+	int64_t rollout;		 /* that offered it, 0: none */
 	char version[LIMIT_VERSION + 1]; /* of the release */
 	int64_t size_bytes;
 	uint8_t sha256[DIGEST_SHA256];

@@ -30,6 +30,7 @@
 	X(EVENT_DEVICE_DISABLED, "device/disabled", "true")                                        \
 	X(EVENT_DEVICE_ENABLED, "device/disabled", "false")                                        \
 	X(EVENT_DEVICE_CONVERGED, "device/converged", "")                                          \
+	X(EVENT_ROLLOUT_STATE, "rollout/state", "")                                                \
 	X(EVENT_HOOK_DISABLED, "hook/disabled", "")                                                \
 	X(EVENT_HOOK_MISSED, "hook/missed", "")                                                    \
 	X(EVENT_RELEASE_QUARANTINED, "release/quarantined", "true")                                \

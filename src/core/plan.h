@@ -8,6 +8,7 @@
 
 #include "core/attempt.h"
 #include "core/group.h"
+#include "core/rollout.h"
 #include "core/schedule.h"
 
 /* X(name, word, what it means, what clears it) */
@@ -58,6 +59,11 @@
 	  "device enable ID")                                                                      \
 	X(BLOCK_DRIFTED, "drifted", "the device left its release by itself",                       \
 	  "product set PRODUCT on-drift-reapply=1")                                                \
+	X(BLOCK_ROLLOUT_PAUSED, "rollout-paused",                                                  \
+	  "its rollout stands still: nothing new is offered",                                      \
+	  "rollout resume PRODUCT ROLLOUT, or rollout abort PRODUCT ROLLOUT")                      \
+	X(BLOCK_WAVE, "wave-not-reached", "its rollout has not come to it yet",                    \
+	  "wait for its wave, or: rollout next PRODUCT ROLLOUT")                                   \
 	X(BLOCK_FINISHING, "attempt-finishing",                                                    \
 	  "an attempt to an earlier target runs to its end first", "wait for its verdict")         \
 	X(BLOCK_ADMISSION, "admission", "as many devices as may are downloading",                  \
@@ -78,6 +84,7 @@ const char *block_clear(enum block b);
 #define TARGET_WHY_LIST(X)                                                                         \
 	X(TARGET_NONE, "none")                                                                     \
 	X(TARGET_LOCK, "lock")                                                                     \
+	X(TARGET_ROLLOUT, "rollout")                                                               \
 	X(TARGET_GROUP, "group")                                                                   \
 	X(TARGET_PRODUCT, "product")                                                               \
 	X(TARGET_STONE, "stepping-stone")
@@ -96,14 +103,16 @@ const char *plan_windows(const struct product *p, const struct device_group *gro
 const char *plan_zone(const struct device *d, const struct product *p,
 		      const struct device_group *group);
 
-/* The release id a device should run: lock > group target > product target (TRUTH 2); 0 if none.
- * Only a lock reaches a development device. `g`: the device's, NULL: none. */
+/* The release id a device should run: lock > a rollout that has reached it > group target >
+ * product target (TRUTH 2); 0 if none. Only a lock reaches a development device. `g`, `r`: the
+ * device's, NULL: none. */
 int64_t plan_target(const struct device *d, const struct product *p, const struct device_group *g,
-		    enum target_why *ret_why);
+		    const struct rollout *r, enum target_why *ret_why);
 /* Whether a change of what this source says may change the device's target: no other goes
  * before it. */
 bool plan_target_concerns(const struct device *d, const struct product *p,
-			  const struct device_group *g, enum target_why source);
+			  const struct device_group *g, const struct rollout *r,
+			  enum target_why source);
 
 /* What a report says about a release. */
 enum tri { TRI_NO, TRI_YES, TRI_UNKNOWN };
@@ -142,5 +151,9 @@ uint32_t plan_gate(const struct device *d, const struct product *p, const struct
 struct plan plan_device(const struct device *d, const struct product *p,
 			const struct release *target, const struct attempt *open,
 			const struct plan_around *around, int64_t now_ms);
+
+/* What the device's rollout adds to that; NULL: none. */
+void plan_rollout(struct plan *plan, const struct device *d, const struct rollout *r,
+		  enum target_why why, const struct attempt *open);
 
 #endif

@@ -4,7 +4,7 @@
 #include "core/plan.h"
 
 int64_t plan_target(const struct device *d, const struct product *p, const struct device_group *g,
-		    enum target_why *ret_why)
+		    const struct rollout *r, enum target_why *ret_why)
 {
 	const struct {
 		enum target_why why;
@@ -12,7 +12,7 @@ int64_t plan_target(const struct device *d, const struct product *p, const struc
 		bool by_hand; /* also of a development device */
 	} sources[] = {
 		{TARGET_LOCK, d->lock, true},
-		/* here: a rollout that has reached the device */
+		{TARGET_ROLLOUT, r && rollout_reaches(r, d) ? r->release : 0, false},
 		{TARGET_GROUP, g ? g->target : 0, false},
 		{TARGET_PRODUCT, p->target, false},
 	};
@@ -28,12 +28,27 @@ int64_t plan_target(const struct device *d, const struct product *p, const struc
 }
 
 bool plan_target_concerns(const struct device *d, const struct product *p,
-			  const struct device_group *g, enum target_why source)
+			  const struct device_group *g, const struct rollout *r,
+			  enum target_why source)
 {
 	enum target_why why;
 
 	if (d->development && source != TARGET_LOCK)
 		return false;
-	(void)plan_target(d, p, g, &why);
+	(void)plan_target(d, p, g, r, &why);
 	return why == TARGET_NONE || why >= source;
+}
+
+void plan_rollout(struct plan *plan, const struct device *d, const struct rollout *r,
+		  enum target_why why, const struct attempt *open)
+{
+	if (!r || d->rollout != r->id || why == TARGET_LOCK || d->development)
+		return;
+	if (why == TARGET_ROLLOUT && rollout_stops(r) && !open && !plan->on_target) {
+		plan->blocked |= 1u << BLOCK_ROLLOUT_PAUSED;
+		plan->offer = plan->pending = false;
+	}
+	/* It goes on to have its other target meanwhile. */
+	if (rollout_is_open(r) && !rollout_reaches(r, d))
+		plan->blocked |= 1u << BLOCK_WAVE;
 }

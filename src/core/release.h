@@ -34,6 +34,7 @@
 	X(outage_grace_s, -1, 21600, -1, "added to stalls after our outage; -1: learned")          \
 	X(defer_max_s, 0, POLICY_YEAR_S, 604800, "how long a device may put an update off")        \
 	X(space_margin_bytes, 0, 1LL << 40, 65536, "less free space than this is suspicious")      \
+	X(rollout_approval, 0, 1, 0, "1: its rollouts need somebody else's approval")              \
 	X(check_in_s, 0, POLICY_YEAR_S, 0, "check-in interval told to devices; 0: their own")      \
 	X(window, 1, 16, 8, "block requests in flight suggested to devices")                       \
 	X(block_bytes, 16, 1024, 1024, "block size suggested to devices")                          \

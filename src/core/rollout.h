@@ -135,7 +135,7 @@ struct member_facts {
 	enum member result;
 	bool applied; /* it was allowed to hand an image of this rollout to its boot loader */
 	bool silent;  /* by its own check-in interval */
-	bool out;     /* locked, held or disabled: nothing can be expected of it */
+	bool out;     /* locked, held, disabled, development: nothing can be expected of it */
 };
 struct member_facts member_facts(const struct device *d, int64_t rollout);
 
@@ -176,7 +176,7 @@ struct rollout {
 	int64_t rev;
 	int64_t product, release;
 	char name[LIMIT_ROLLOUT_NAME + 1];
-	char filter[LIMIT_FILTER + 1]; /* "": all devices of the product */
+	char filter[LIMIT_FILTER_TEXT + 1]; /* "": all devices of the product */
 	char author[LIMIT_ACTOR + 1];
 	char approver[LIMIT_ACTOR + 1]; /* "": nobody yet */
 	struct rollout_rules rules;
@@ -220,7 +220,7 @@ int64_t rollout_wave_size(const struct rollout *r, unsigned wave, int64_t member
 /* Thousandths of a device a minute, at a time; 0: a wave at once. */
 int64_t rollout_rate(const struct rollout *r, int64_t now_ms);
 
-/* An operator's act. ERR_BUSY: not in this state, ERR_DENIED: not by him; ret_why says so. `c` for
+/* An operator's act. ERR_BUSY: not in this state, or not by him; ret_why says so. `c` for
  * ROLLOUT_RESUME. */
 int rollout_act(struct rollout *r, enum rollout_cause cause, const char *who,
 		const struct rollout_counts *c, int64_t now_ms, const char **ret_why) ERR_CHECK;
@@ -251,6 +251,22 @@ void rollout_do(struct rollout *r, const struct rollout_next *next, int64_t reac
 		int64_t now_ms);
 /* The places of the members at which waves end: cuts[i] for waves[i]. */
 void rollout_enlisted(struct rollout *r, const int64_t *cuts, int64_t members, int64_t silent);
+/* How long the releases of one wave take at the rate from then on: ms. */
+int64_t rollout_wave_ms(const struct rollout *r, int64_t devices, int64_t at_ms);
+
+/* What a rollout will cost, as far as that can be known before. */
+struct rollout_forecast {
+	struct {
+		int64_t members, offers, bytes;
+		int64_t ms; /* until it is released and its bytes are out, and it was watched */
+	} waves[LIMIT_ROLLOUT_WAVES];
+	int64_t offers, bytes, ms;
+};
+/* Of so many members so many would be offered an image of so many bytes; image_rate: bytes a second
+ * of all downloads together, 0: any. What devices take by themselves is not in it. */
+struct rollout_forecast rollout_forecast(const struct rollout *r, int64_t members, int64_t offers,
+					 int64_t size_bytes, int64_t image_rate, int64_t now_ms);
+
 /* Its release was withdrawn or quarantined: halted, wherever it is. False: it had ended. */
 bool rollout_lost_release(struct rollout *r, int64_t now_ms);
 

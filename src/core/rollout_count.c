@@ -72,7 +72,7 @@ struct member_facts member_facts(const struct device *d, int64_t rollout)
 		.result = about ? d->rollout_result : MEMBER_NONE,
 		.applied = about && d->rollout_applied,
 		.silent = !d->online,
-		.out = d->lock || d->hold != HOLD_NONE || d->disabled_ms,
+		.out = d->lock || d->hold != HOLD_NONE || d->disabled_ms || d->development,
 	};
 }
 

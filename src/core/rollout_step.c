@@ -158,7 +158,7 @@ static int act_guard(const struct rollout *r, enum rollout_cause cause, const ch
 	}
 	if (cause == ROLLOUT_APPROVE && strcmp(who, r->author) == 0) {
 		*ret_why = "you have made it yourself: somebody else must approve it";
-		return ERR_DENIED;
+		return ERR_BUSY;
 	}
 	if (cause == ROLLOUT_NEXT && r->opened == r->wave_count) {
 		*ret_why = "its last wave is open";

@@ -74,6 +74,41 @@ void update_pending(struct update *u, const struct plan *plan, struct outcome *o
 		    ABOUT_DEVICE, 0);
 }
 
+bool update_is_halted(const struct update *u)
+{
+	return u->has_attempt && u->rollout && u->attempt.rollout == u->rollout->id &&
+	       u->rollout->state == ROLLOUT_HALTED;
+}
+
+void update_member(struct update *u, enum member result, struct outcome *out)
+{
+	struct device *d = &u->device;
+
+	if (!d->rollout || (d->rollout_about == d->rollout && d->rollout_result == result))
+		return;
+	if (d->rollout_about != d->rollout)
+		d->rollout_applied = false;
+	d->rollout_about = d->rollout;
+	d->rollout_result = result;
+	out->device_changed = true;
+}
+
+/* What a closed attempt comes to in its rollout; an uncharged close to nothing. */
+static void update_member_closed(struct update *u, const struct attempt *a, struct outcome *out)
+{
+	bool there = u->rollout && a->release == u->rollout->release; /* else at a stone */
+
+	if (!a->rollout || a->rollout != u->device.rollout ||
+	    (a->verdict == VERDICT_UPDATED && !there))
+		return;
+	if (a->via == VIA_EXTERNAL)
+		update_member(u, MEMBER_EXTERNAL, out);
+	else if (a->verdict == VERDICT_UPDATED)
+		update_member(u, MEMBER_UPDATED, out);
+	else if (a->charged)
+		update_member(u, attempt_came_back(a) ? MEMBER_REVERTED : MEMBER_FAILED, out);
+}
+
 /* A release that is not active any more: an attempt that may not apply it yet ends, as if an
  * operator had cancelled it; the gate refuses one that is `verified`. */
 static void update_quarantine(struct update *u, struct outcome *out)
@@ -92,7 +127,7 @@ void update_target(struct update *u, struct outcome *out)
 	struct device *d = &u->device;
 	int64_t target = u->target ? u->target->id : 0;
 
-	if (u->has_attempt && u->attempt.release != target)
+	if (u->has_attempt && (u->attempt.release != target || update_is_halted(u)))
 		update_cause(u, CAUSE_SUPERSEDE, out); /* absent from `verified` on */
 	update_quarantine(u, out);
 	if (d->planned == target)
@@ -131,8 +166,11 @@ struct plan update_plan(const struct update *u)
 {
 	const struct plan_around around = update_around(u);
 
-	return plan_device(&u->device, u->product, u->target, u->has_attempt ? &u->attempt : NULL,
-			   &around, u->now_ms);
+	const struct attempt *open = u->has_attempt ? &u->attempt : NULL;
+	struct plan plan = plan_device(&u->device, u->product, u->target, open, &around, u->now_ms);
+
+	plan_rollout(&plan, &u->device, u->rollout, u->why, open);
+	return plan;
 }
 
 /* The next offer waits: base, doubled with each failure in a row, capped, jittered. */
@@ -219,6 +257,7 @@ static void update_closed(struct update *u, struct outcome *out)
 	else if (a->verdict == VERDICT_BASE_CHANGED || a->verdict == VERDICT_ROLLED_BACK ||
 		 (a->rung_ms[RUNG_APPLYING] && a->verdict != VERDICT_REVERTED))
 		d->settled = 0; /* what it runs now is for its next report to say, not a drift */
+	update_member_closed(u, a, out);
 	if (a->verdict == VERDICT_UPDATED)
 		update_succeeded(d, a);
 	else if (a->charged)
@@ -237,6 +276,21 @@ static void update_closed(struct update *u, struct outcome *out)
 	u->has_attempt = false;
 }
 
+/* From now on its silence may be the image's. */
+static void update_member_applied(struct update *u, struct outcome *out)
+{
+	struct device *d = &u->device;
+
+	if (!u->attempt.rollout || u->attempt.rollout != d->rollout ||
+	    (d->rollout_about == d->rollout && d->rollout_applied))
+		return;
+	if (d->rollout_about != d->rollout)
+		d->rollout_result = MEMBER_NONE;
+	d->rollout_about = d->rollout;
+	d->rollout_applied = true;
+	out->device_changed = true;
+}
+
 void update_cause(struct update *u, enum cause cause, struct outcome *out)
 {
 	struct attempt *a = &u->attempt;
@@ -253,6 +307,8 @@ void update_cause(struct update *u, enum cause cause, struct outcome *out)
 	}
 	attempt_apply(a, &step, &u->product->policy, device_interval_s(&u->device), u->now_ms);
 	out->attempt_changed = true;
+	if (a->state == ATTEMPT_APPLYING)
+		update_member_applied(u, out);
 	if (step.actions & ACT_CLOSE)
 		update_closed(u, out);
 }

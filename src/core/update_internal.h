@@ -32,6 +32,11 @@ void update_pending(struct update *u, const struct plan *plan, struct outcome *o
  * attempt for another target is superseded where it still can be. */
 void update_target(struct update *u, struct outcome *out);
 
+/* The open attempt is of a rollout that has halted: it goes no further than the gate. */
+bool update_is_halted(const struct update *u);
+/* What the device's rollout has come to with it. */
+void update_member(struct update *u, enum member result, struct outcome *out);
+
 /* Notes the boot named by a report or status and everything that follows from a new one. */
 enum boot_seen update_boot(struct update *u, const struct boot_id *id, const struct report *r,
 			   struct outcome *out);

@@ -265,6 +265,18 @@ static bool left_home(const struct update *u, bool changed)
 	return u->home ? !match_release(r->version, &r->running, u->home).on_target : changed;
 }
 
+/* It runs its rollout's release, and no attempt has just brought it. */
+static void found_member(struct update *u, struct outcome *out)
+{
+	const struct device *d = &u->device;
+	bool about = d->rollout_about == d->rollout;
+
+	if (!about || d->rollout_result == MEMBER_NONE)
+		update_member(u, MEMBER_EXTERNAL, out);
+	else if (d->rollout_result == MEMBER_FAILED || d->rollout_result == MEMBER_REVERTED)
+		update_member(u, MEMBER_CONVERGED, out);
+}
+
 /* judged: the report has closed an attempt, which tells what there is to tell of it. */
 static void settle(struct update *u, bool changed, bool judged, struct outcome *out)
 {
@@ -274,6 +286,8 @@ static void settle(struct update *u, bool changed, bool judged, struct outcome *
 	if (d->report.mode == MODE_UPDATER)
 		return;
 	if (on_its_target(u, changed)) {
+		if (u->why == TARGET_ROLLOUT && t == u->goal && !judged)
+			found_member(u, out);
 		if (d->failed_attempt && !judged) {
 			update_emit(out, EVENT_DEVICE_CONVERGED, ABOUT_DEVICE, d->failed_attempt);
 			d->failed_attempt = 0;
@@ -323,6 +337,7 @@ static void offer(struct update *u, const struct plan *plan, struct outcome *out
 		.id = u->random % ATTEMPT_ID_MAX + 1,
 		.product = u->product->id,
 		.release = t->id,
+		.rollout = u->why == TARGET_ROLLOUT ? d->rollout : 0,
 		.size_bytes = t->size_bytes,
 		.state = ATTEMPT_OFFERED,
 		.base_boot = d->boots.seq,

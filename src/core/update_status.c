@@ -196,6 +196,8 @@ void update_status(struct update *u, const struct status *s, struct outcome *out
 	if (seen == BOOT_LATE || seen == BOOT_CONFLICT)
 		return; /* the boot that says so is gone */
 	update_contact(u, out);
+	if (s->state == STATUS_APPLYING && update_is_halted(u))
+		a->cancel_requested = true; /* the gate is where a halt acts */
 	if (seen == BOOT_NEW || seen == BOOT_FIRST)
 		update_emit(out, EVENT_DEVICE_BOOT, ABOUT_BOOT, 0); /* it does not say more */
 	if (s->has_seq && a->status_boot == u->device.boots.seq && s->seq <= a->status_seq) {

@@ -43,6 +43,13 @@ static const struct option_row device_add_options[] = {
 	{"plain", NULL, "no key: it may speak plain CoAP, where the server allows it"},
 	{NULL, NULL, NULL},
 };
+static const struct option_row rollout_add_options[] = {
+	{"name", "N", "its name in the product [the version]"},
+	{"waves", "W", "how far each wave reaches: 5,1%,gate,10%,100% [1%,10%,100%]"},
+	{"filter", "F", "which devices of the product [all]"},
+	{"start-at", "T", "not before this time: 2026-11-22T23:51:07Z"},
+	{NULL, NULL, NULL},
+};
 static const struct option_row device_key_options[] = {
 	{"psk-file", "F", "the next key: a file of hex digits; - reads standard input"},
 	{"psk-generate", NULL, "let the server draw the next key, and show it once"},
@@ -184,6 +191,11 @@ static const char policy_text[] =
 	"and time-zone=Europe/Berlin say when devices may be updated. hardware=H is one, too:\n"
 	"only devices that report this hardware. Either - or _ joins\n"
 	"their words. Keys that end in -s are seconds; 90, 90s, 15m, 2h and 7d are understood.";
+static const char rollout_text[] = "A wave is all that is reached with it: a number of devices or "
+				   "a share, \"gate\" before one\n"
+				   "that waits for an operator. Settings (fail-percent=3, "
+				   "rate=60): postboot-rollout(7). It is\n"
+				   "a draft until it is started.";
 static const char ca_text[] =
 	"FILE has one or more certificates (PEM, ECDSA on P-256); - reads standard input. They "
 	"take\n"
@@ -256,6 +268,33 @@ const struct command commands[] = {
 	 "the same for good", act_options, release_state, NULL},
 	{"release", "remove", "PRODUCT VERSION [--if-rev N]", 2, 2,
 	 "delete a release that nothing uses", act_options, release_remove, NULL},
+
+	{"rollout", "add", "PRODUCT VERSION [--name N] [--waves W] [--filter F] [--start-at T] [SETTING=N...]", 2, ARGS_MAX,
+	 "plan to bring a release to many devices", rollout_add_options, rollout_add, rollout_text},
+	{"rollout", "list", "PRODUCT", 1, 1,
+	 "rollouts of a product", NULL, rollout_list, NULL},
+	{"rollout", "show", "PRODUCT ROLLOUT", 2, 2,
+	 "how it goes, wave by wave", NULL, rollout_show, NULL},
+	{"rollout", "plan", "PRODUCT ROLLOUT", 2, 2,
+	 "a dry run: whom it would reach, who is refused and why, what it costs", NULL, rollout_plan, NULL},
+	{"rollout", "devices", "PRODUCT ROLLOUT", 2, 2,
+	 "its members: in which wave, and what came of it", NULL, rollout_devices, NULL},
+	{"rollout", "approve", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
+	 "let somebody else's rollout begin", act_options, rollout_act, NULL},
+	{"rollout", "start", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
+	 "begin, at once or at its time", act_options, rollout_act, NULL},
+	{"rollout", "pause", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
+	 "offer nothing new; what is under way goes on", act_options, rollout_act, NULL},
+	{"rollout", "resume", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
+	 "go on after a pause or a halt", act_options, rollout_act, NULL},
+	{"rollout", "next", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
+	 "open the next wave now", act_options, rollout_act, NULL},
+	{"rollout", "finish", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
+	 "end it: whom it reached keeps the release", act_options, rollout_act, NULL},
+	{"rollout", "abort", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
+	 "end it: its devices go back to their other target", act_options, rollout_act, NULL},
+	{"rollout", "remove", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
+	 "delete one that is not open", act_options, rollout_remove, NULL},
 
 	{"group", "add", "PRODUCT NAME [--target V]", 2, 2,
 	 "create a group of devices of a product", group_add_options, group_add, NULL},

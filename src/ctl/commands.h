@@ -22,6 +22,14 @@ int release_inspect(struct ctl *c, const struct args *a);
 int release_show(struct ctl *c, const struct args *a);
 int release_remove(struct ctl *c, const struct args *a);
 
+int rollout_add(struct ctl *c, const struct args *a);
+int rollout_list(struct ctl *c, const struct args *a);
+int rollout_show(struct ctl *c, const struct args *a);
+int rollout_plan(struct ctl *c, const struct args *a);
+int rollout_devices(struct ctl *c, const struct args *a);
+int rollout_act(struct ctl *c, const struct args *a); /* the verb is the act */
+int rollout_remove(struct ctl *c, const struct args *a);
+
 int group_add(struct ctl *c, const struct args *a);
 int group_list(struct ctl *c, const struct args *a);
 int group_show(struct ctl *c, const struct args *a);

@@ -22,6 +22,9 @@ bool query_number(struct request *rq, const char *key, uint64_t min, uint64_t ma
 bool query_flag(struct request *rq, const char *key, bool *ret_value);
 bool number_parse(const char *text, uint64_t *ret_value); /* decimal digits only */
 
+/* "2026-11-22T23:51:07Z" or with milliseconds, and nothing else. */
+bool time_parse(const char *text, int64_t *ret_ms);
+
 /* ---- JSON bodies ---- */
 
 /* Parses rq->body into rq->json; only the keys in `keys` (" name policy "). */

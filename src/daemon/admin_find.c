@@ -32,18 +32,11 @@ static bool query_refuse(struct request *rq, const char *key, const char *text, 
 	return false;
 }
 
-/* "2026-11-22T23:51:07Z" or with milliseconds. 0: not given. */
-static bool query_time(struct request *rq, const char *key, int64_t *ret_ms)
+bool time_parse(const char *text, int64_t *ret_ms)
 {
 	struct tm tm = {0};
-	char text[32];
 	int at = 0, ms = 0, more = 0;
 
-	*ret_ms = 0;
-	if (!query_text(rq, key, sizeof(text), text))
-		return false;
-	if (!text[0])
-		return true;
 	/* So few digits cannot overflow. NOLINTBEGIN(cert-err34-c) */
 	bool ok = sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
 			 &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &at) == 6;
@@ -55,11 +48,24 @@ static bool query_time(struct request *rq, const char *key, int64_t *ret_ms)
 	     tm.tm_mday <= 31 && tm.tm_hour >= 0 && tm.tm_hour <= 23 && tm.tm_min >= 0 &&
 	     tm.tm_min <= 59 && tm.tm_sec >= 0 && tm.tm_sec <= 60 && ms >= 0;
 	if (!ok)
-		return query_refuse(rq, key, text, "a time such as 2026-11-22T23:51:07Z");
+		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon--;
 	*ret_ms = (int64_t)timegm(&tm) * 1000 + ms;
 	return true;
+}
+
+/* 0: not given. */
+static bool query_time(struct request *rq, const char *key, int64_t *ret_ms)
+{
+	char text[32];
+
+	*ret_ms = 0;
+	if (!query_text(rq, key, sizeof(text), text))
+		return false;
+	if (!text[0] || time_parse(text, ret_ms))
+		return true;
+	return query_refuse(rq, key, text, "a time such as 2026-11-22T23:51:07Z");
 }
 
 static bool query_product(struct request *rq, struct product *ret)

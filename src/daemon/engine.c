@@ -239,7 +239,6 @@ static void dev_windows(struct engine *e, struct update *u)
 
 int dev_context(struct engine *e, struct dev *d, struct update *u)
 {
-	enum target_why why;
 	int err;
 
 	u->product = catalog_product(e, u->device.product);
@@ -248,7 +247,9 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	u->group = group_of(e, u->device.group);
 	if (u->device.group && !u->group)
 		return ERR_CORRUPT;
-	u->goal = catalog_release_now(e, plan_target(&u->device, u->product, u->group, &why));
+	u->rollout = rollout_of(e, u->device.rollout);
+	u->goal = catalog_release_now(
+		e, plan_target(&u->device, u->product, u->group, u->rollout, &u->why));
 	u->target = NULL;
 	u->way = (struct way){0};
 	if (u->goal)
@@ -502,7 +503,10 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 		v->has_group = u.group != NULL;
 		if (u.group)
 			v->group = *u.group;
-		(void)plan_target(&u.device, u.product, u.group, &v->goal_why);
+		v->has_rollout = u.rollout != NULL;
+		if (u.rollout)
+			v->rollout = *u.rollout;
+		v->goal_why = u.why;
 		v->why = u.target == u.goal ? v->goal_why : TARGET_STONE;
 		v->has_target = u.target != NULL;
 		if (u.target)

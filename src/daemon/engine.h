@@ -161,6 +161,17 @@ void engine_device_tag(struct engine *e, const struct actor *by, const char *id,
 /* A verified attempt is cancelled at the gate: done at once, closed later. */
 void engine_attempt_cancel(struct engine *e, const struct actor *by, uint64_t attempt,
 			   engine_done *done, void *ctx);
+/* Of a product (r->product) with name, release, filter, waves and settings; a draft. ERR_EXIST,
+ * ERR_LIMIT. */
+void engine_rollout_add(struct engine *e, const struct actor *by, const struct rollout *r,
+			engine_done *done, void *ctx);
+/* approve, start, pause, resume, next, finish, abort. ERR_BUSY: not as it is, or not by
+ * him. */
+void engine_rollout_act(struct engine *e, const struct actor *by, const char *product,
+			const char *name, enum rollout_cause cause, engine_done *done, void *ctx);
+/* ERR_BUSY while it is open. */
+void engine_rollout_remove(struct engine *e, const struct actor *by, const char *product,
+			   const char *name, engine_done *done, void *ctx);
 /* Notes in the audit log that a copy of the database is handed out; before it is made. */
 void engine_backup(struct engine *e, const struct actor *by, engine_done *done, void *ctx);
 
@@ -181,6 +192,8 @@ struct engine_device {
 	struct product product;
 	bool has_group;
 	struct device_group group;
+	bool has_rollout; /* it is, or was, a member of */
+	struct rollout rollout;
 	bool has_target;
 	struct release target;
 	enum target_why why;
@@ -200,6 +213,36 @@ struct engine_device {
 	char address[64];	  /* of the newest session, "" if none */
 };
 int engine_device(struct engine *e, const char *id, struct engine_device *ret) ERR_CHECK;
+
+struct engine_rollout {
+	struct rollout rollout;
+	char product[LIMIT_PRODUCT_NAME + 1];
+	char version[LIMIT_VERSION + 1]; /* "": its release is gone */
+	int64_t release_bytes;
+	int64_t members;
+	bool counted; /* else they are being found, or read */
+	struct rollout_counts counts;
+};
+int engine_rollout(struct engine *e, const char *product, const char *name,
+		   struct engine_rollout *ret) ERR_CHECK;
+/* A dry run over the product's devices behind `after`, at most `limit` of them: whom it would
+ * select and who would be offered the release now. Nothing is changed. */
+struct engine_plan {
+	int64_t selected;  /* of the devices looked at */
+	int64_t elsewhere; /* selected, but in another rollout that is not over */
+	int64_t offers;	   /* the others: offered when they next check in */
+	int64_t locked;	   /* locked or development devices: a rollout does not reach them */
+	int64_t blocked[BLOCK_COUNT];	/* not offered, by every reason that applies */
+	char last[LIMIT_DEVICE_ID + 1]; /* "": there are no more */
+};
+int engine_rollout_plan(struct engine *e, const char *product, const char *name, const char *after,
+			unsigned limit, struct engine_plan *ret) ERR_CHECK;
+/* Of so many members and offers, at the limits of now. */
+int engine_rollout_forecast(struct engine *e, const char *product, const char *name,
+			    int64_t members, int64_t offers,
+			    struct rollout_forecast *ret) ERR_CHECK;
+/* In a fixed order; false beyond the last. */
+bool engine_rollout_at(struct engine *e, size_t index, struct engine_rollout *ret);
 
 struct engine_group {
 	struct device_group group;

@@ -211,7 +211,9 @@ int catalog_load(struct engine *e)
 	}
 	if (!err)
 		err = l.err;
-	return err ? err : groups_load(e);
+	if (!err)
+		err = groups_load(e);
+	return err ? err : rollouts_load(e);
 }
 
 void catalog_free(struct engine *e)
@@ -221,6 +223,7 @@ void catalog_free(struct engine *e)
 	for (size_t i = 0; i < e->product_count; i++)
 		free(e->products[i]);
 	groups_free(e);
+	rollouts_free(e);
 	free(e->releases);
 	free(e->products);
 	e->releases = NULL;

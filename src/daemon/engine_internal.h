@@ -193,6 +193,10 @@ struct engine {
 	size_t product_count;
 	struct engine_group **groups; /* by rising id; stable addresses */
 	size_t group_count;
+	struct live **rollouts; /* the same (engine_rollout.h) */
+	size_t rollout_count;
+	size_t rollout_turn; /* who is looked at next */
+	uv_timer_t rollout_timer;
 	struct release **releases; /* by rising id; stable addresses */
 	size_t release_count;
 
@@ -444,6 +448,18 @@ bool catalog_no_way(struct engine *e, const struct product *p, const struct rele
 void catalog_leads_through(struct engine *e, const struct release *stone, struct store_use *ret);
 
 /* engine_group.c: the catalogue's groups */
+/* engine_rollout*.c */
+int rollouts_load(struct engine *e) ERR_CHECK;
+void rollouts_free(struct engine *e);
+/* NULL: there is none. */
+const struct rollout *rollout_of(struct engine *e, int64_t id);
+/* As engine_count_moved(), which calls it. */
+void rollouts_moved(struct engine *e, const struct update *before, const struct update *after);
+/* Each tick, and a turn of it in between while there is more to do. */
+void rollouts_tick(struct engine *e);
+void rollouts_turn(struct engine *e);
+json_t *audit_rollout(struct engine *e, const struct rollout *r);
+
 int groups_load(struct engine *e) ERR_CHECK;
 void groups_free(struct engine *e);
 int group_add(struct engine *e, const struct device_group *g) ERR_CHECK;

@@ -323,6 +323,7 @@ void job_adopt(struct job *job, const struct store_result *result)
 	d->u.product = NULL;
 	d->u.group = NULL;
 	d->u.target = d->u.release = d->u.home = NULL;
+	d->u.rollout = NULL;
 	if ((d->u.has_attempt ? d->u.attempt.id : 0) != before)
 		dev_reset_served(d);
 	else if (d->u.has_attempt && d->served.high > d->u.attempt.served_high)

@@ -268,6 +268,7 @@ void engine_tick(struct engine *e)
 		return; /* nobody is judged by what we cannot take down */
 	import_tick(e, now.now_ms);
 	sweeps_step(e);
+	rollouts_tick(e);
 	sessions_ring_step(e);
 	admit_step(e);
 	tick_talks(e, &now);
@@ -300,8 +301,10 @@ int timer_start(struct engine *e)
 	int err = uv_timer_init(e->conf.loop, &e->tick);
 	if (!err)
 		err = uv_timer_init(e->conf.loop, &e->pacer.timer);
+	if (!err)
+		err = uv_timer_init(e->conf.loop, &e->rollout_timer);
 	if (!err) {
-		e->tick.data = e->pacer.timer.data = e;
+		e->tick.data = e->pacer.timer.data = e->rollout_timer.data = e;
 		err = uv_timer_start(&e->tick, tick, 0, TICK_MS);
 	}
 	return err ? ERR_NOMEM : 0;
@@ -311,7 +314,7 @@ static void timer_closed(uv_handle_t *handle)
 {
 	struct engine *e = handle->data;
 
-	if (++e->timers_closed == 2 && e->stopped)
+	if (++e->timers_closed == 3 && e->stopped)
 		e->stopped(e->stopped_ctx);
 }
 
@@ -326,4 +329,5 @@ void timer_stop(struct engine *e)
 	tick_flush(e, &now, UINT32_MAX);
 	uv_close((uv_handle_t *)&e->tick, timer_closed);
 	uv_close((uv_handle_t *)&e->pacer.timer, timer_closed);
+	uv_close((uv_handle_t *)&e->rollout_timer, timer_closed);
 }

@@ -46,6 +46,16 @@ json_t *view_release(const struct release *r, const char *product, bool target);
 json_t *view_attempt(const struct attempt *a, const char *product, const struct diagnoses *dg,
 		     const struct engine_device *now);
 
+json_t *view_rollout(const struct engine_rollout *v);
+/* What the audit log says of it, and what its event tells. */
+json_t *view_rollout_facts(const char *version, const struct rollout *r);
+json_t *view_rollout_event(const char *product, const char *version, const struct rollout *r);
+/* Its dry run: one page of devices, and what all of them together would cost. */
+json_t *view_rollout_plan(const struct engine_plan *plan);
+json_t *view_rollout_forecast(const struct engine_rollout *v, const struct rollout_forecast *f);
+/* One member, in lists. */
+json_t *view_member(const struct engine_rollout *v, const struct device *d);
+
 /* A row of the audit log: `before` and `after` as objects, none where there was, is nothing. */
 json_t *view_audit(const struct store_audit_row *row);
 
@@ -130,6 +140,9 @@ void view_say_clear(struct buf *b, enum block block, const struct engine_device 
 void view_say_admission(struct buf *b, const struct engine_admission *a, int64_t now_ms);
 /* The facts of a block that is a rule's (core/plan_rules.h). */
 void view_say_rule(struct buf *b, enum block block, const struct engine_device *now);
+/* The same of its rollout, and what clears it. */
+void view_say_rollout(struct buf *b, enum block block, const struct engine_device *now);
+void view_say_rollout_clear(struct buf *b, enum block block, const struct engine_device *now);
 /* NULL: none. `now` as for view_attempt(). */
 json_t *view_diagnoses(const struct diagnoses *dg, const struct attempt *a, const char *product,
 		       const struct engine_device *now);

@@ -107,6 +107,8 @@ void view_say_clear(struct buf *b, enum block block, const struct engine_device 
 
 	if (wait && now->plan.clear_at_ms)
 		view_say(b, "wait until %s", view_when(now->plan.clear_at_ms, when));
+	else if (block == BLOCK_ROLLOUT_PAUSED || block == BLOCK_WAVE)
+		view_say_rollout_clear(b, block, now);
 	else if (block == BLOCK_NO_TARGET && d->development)
 		view_say_advice(b, "device lock ID VERSION, or device production ID", d->id,
 				now->product.name);

@@ -62,6 +62,8 @@ static void say_target(const struct story *s, struct buf *b)
 			 s->now->target.version);
 	if (s->now->goal_why == TARGET_LOCK)
 		view_say(b, "an operator locked it to that");
+	else if (s->now->why == TARGET_ROLLOUT)
+		view_say(b, "rollout %s of product %s", s->now->rollout.name, s->now->product.name);
 	else if (s->now->why == TARGET_GROUP)
 		view_say(b, "target of group %s of product %s", s->now->group.name,
 			 s->now->product.name);
@@ -405,6 +407,10 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 	case BLOCK_ROLLBACK:
 	case BLOCK_WINDOW:
 		view_say_rule(b, block, now);
+		break;
+	case BLOCK_ROLLOUT_PAUSED:
+	case BLOCK_WAVE:
+		view_say_rollout(b, block, now);
 		break;
 	case BLOCK_RELEASE:
 		view_say(b, "release %s is %s", now->target.version,

@@ -159,6 +159,15 @@ static const struct question questions[] = {
 	{"SELECT 'device ' || d.id FROM device d WHERE d.protocol NOT IN ('', 'native') AND "
 	 "NOT EXISTS (SELECT 1 FROM device_talk t WHERE t.device = d.id)",
 	 "its talk is missing"},
+	{"SELECT 'rollout ' || o.name FROM rollout o WHERE o.state <> 'aborted' AND NOT EXISTS "
+	 "(SELECT 1 FROM release r WHERE r.id = o.release AND r.product = o.product)",
+	 "its release is missing, or another product's"},
+	{"SELECT 'rollout ' || o.name FROM rollout o WHERE NOT EXISTS "
+	 "(SELECT 1 FROM rollout_wave w WHERE w.rollout = o.id)",
+	 "it has no waves"},
+	{"SELECT 'device ' || d.id FROM device d JOIN rollout o ON o.id = d.rollout "
+	 "WHERE o.product <> d.product",
+	 "it is in a rollout of another product"},
 	{"SELECT 'device ' || d.id FROM device d JOIN device_group g ON g.id = d.group_id "
 	 "WHERE g.product <> d.product",
 	 "it is in a group of another product"},

@@ -10,6 +10,7 @@
 #include "core/attempt.h"
 #include "core/diagnosis.h"
 #include "core/hook.h"
+#include "core/rollout.h"
 #include "store/key.h"
 
 /* The word is the second or the third member of an X-list's row. */
@@ -31,6 +32,10 @@ WORDS(via, VIA_LIST, WORD_SECOND)
 WORDS(grade, GRADE_LIST, WORD_SECOND)
 WORDS(evidence, EVIDENCE_LIST, WORD_THIRD)
 WORDS(diagnosis, DIAGNOSIS_LIST, WORD_SECOND)
+WORDS(rollout_state, ROLLOUT_STATE_LIST, WORD_SECOND)
+WORDS(rollout_wait, ROLLOUT_WAIT_LIST, WORD_SECOND)
+WORDS(rollout_why, ROLLOUT_WHY_LIST, WORD_SECOND)
+WORDS(member, MEMBER_LIST, WORD_SECOND)
 WORDS(key_slot, KEY_SLOT_LIST, WORD_SECOND)
 WORDS(key_form, KEY_FORM_LIST, WORD_SECOND)
 WORDS(hook_state, HOOK_STATE_LIST, WORD_SECOND)

@@ -30,6 +30,46 @@
 	X(time_zone, PLAIN, time_zone, )                                                           \
 	X(created_ms, PLAIN, created_ms, )
 
+/* struct rollout, without id, rev, its settings (ROLLOUT_RULE_LIST) and waves */
+#define ROLLOUT_COLUMNS(X)                                                                         \
+	X(product, PLAIN, product, )                                                               \
+	X(release, PLAIN, release, )                                                               \
+	X(name, PLAIN, name, )                                                                     \
+	X(filter, PLAIN, filter, )                                                                 \
+	X(author, PLAIN, author, )                                                                 \
+	X(approver, PLAIN, approver, )                                                             \
+	X(start_at_ms, PLAIN, start_at_ms, )                                                       \
+	X(state, WORD, state, rollout_state)                                                       \
+	X(resume_to, WORD, resume_to, rollout_state)                                               \
+	X(wait, WORD, wait, rollout_wait)                                                          \
+	X(why, WORD, why, rollout_why)                                                             \
+	X(seed, PLAIN, seed, )                                                                     \
+	X(enlisted, PLAIN, enlisted, )                                                             \
+	X(gate_open, PLAIN, gate_open, )                                                           \
+	X(opened, PLAIN, opened, )                                                                 \
+	X(reached, PLAIN, reached, )                                                               \
+	X(released_ms, PLAIN, released_ms, )                                                       \
+	X(ramp_ms, PLAIN, ramp_ms, )                                                               \
+	X(base_members, PLAIN, base_members, )                                                     \
+	X(base_silent, PLAIN, base_silent, )                                                       \
+	X(created_ms, PLAIN, created_ms, )                                                         \
+	X(started_ms, PLAIN, started_ms, )                                                         \
+	X(state_ms, PLAIN, state_ms, )                                                             \
+	X(ended_ms, PLAIN, ended_ms, )
+
+/* struct wave, without its place in a rollout */
+#define WAVE_COLUMNS(X)                                                                            \
+	X(percent, PLAIN, percent, )                                                               \
+	X(gate, PLAIN, gate, )                                                                     \
+	X(size, PLAIN, size, )                                                                     \
+	X(cut, PLAIN, cut, )                                                                       \
+	X(opened_ms, PLAIN, opened_ms, )                                                           \
+	X(complete_ms, PLAIN, complete_ms, )                                                       \
+	X(forgiven_failed, PLAIN, forgiven_failed, )                                               \
+	X(forgiven_reverted, PLAIN, forgiven_reverted, )                                           \
+	X(forgiven_silent, PLAIN, forgiven_silent, )                                               \
+	X(forgiven_verdicts, PLAIN, forgiven_verdicts, )
+
 /* struct release, without id and its digests */
 #define RELEASE_COLUMNS(X)                                                                         \
 	X(product, PLAIN, product, )                                                               \
@@ -78,7 +118,9 @@
 #define DEVICE_FIXED(X)                                                                            \
 	X(product, PLAIN, product, )                                                               \
 	X(protocol, PLAIN, protocol, ) /* these by a statement of their own */                     \
-	X(group_id, REF, group, )
+	X(group_id, REF, group, )                                                                  \
+	X(rollout, PLAIN, rollout, )                                                               \
+	X(rollout_place, PLAIN, rollout_place, )
 
 /* ... and what does */
 #define DEVICE_COLUMNS(X)                                                                          \
@@ -144,7 +186,10 @@
 	X(retry_at_ms, PLAIN, retry_at_ms, )                                                       \
 	X(defer_since_ms, PLAIN, defer_since_ms, )                                                 \
 	X(pending_ms, PLAIN, pending_ms, )                                                         \
-	X(base_changes, PLAIN, base_changes, )
+	X(base_changes, PLAIN, base_changes, )                                                     \
+	X(rollout_about, PLAIN, rollout_about, )                                                   \
+	X(rollout_result, WORD, rollout_result, member)                                            \
+	X(rollout_applied, PLAIN, rollout_applied, )
 
 /* struct attempt, without number: what never changes ... */
 #define ATTEMPT_FIXED(X)                                                                           \
@@ -152,6 +197,7 @@
 	X(device, PLAIN, device, )                                                                 \
 	X(product, PLAIN, product, )                                                               \
 	X(release, PLAIN, release, )                                                               \
+	X(rollout, PLAIN, rollout, )                                                               \
 	X(version, PLAIN, version, )                                                               \
 	X(size_bytes, PLAIN, size_bytes, )                                                         \
 	X(sha256, PLAIN, sha256, )
@@ -246,6 +292,8 @@
 #define COLUMN_ONE(column, how, field, arg) +1
 enum {
 	PRODUCT_COLUMN_COUNT = 0 PRODUCT_COLUMNS(COLUMN_ONE),
+	ROLLOUT_COLUMN_COUNT = 0 ROLLOUT_COLUMNS(COLUMN_ONE),
+	WAVE_COLUMN_COUNT = 0 WAVE_COLUMNS(COLUMN_ONE),
 	GROUP_COLUMN_COUNT = 0 GROUP_COLUMNS(COLUMN_ONE),
 	RELEASE_COLUMN_COUNT = 0 RELEASE_COLUMNS(COLUMN_ONE),
 	DIGEST_COLUMN_COUNT = 0 DIGEST_COLUMNS(COLUMN_ONE),

@@ -490,6 +490,8 @@ int store_release_use(struct store *s, int64_t release, struct store_use *ret)
 	if (err == ERR_NOENT)
 		err = used_by(s, STMT_USE_GROUP, release, "group ", " targets it", &use);
 	if (err == ERR_NOENT)
+		err = used_by(s, STMT_USE_ROLLOUT, release, "rollout ", " brings it", &use);
+	if (err == ERR_NOENT)
 		err = used_by(s, STMT_USE_DEVICE, release, "device ", " is locked to it", &use);
 	if (err == ERR_NOENT)
 		err = used_by(s, STMT_USE_ATTEMPT, release, "device ", " is being updated to it",

@@ -7,6 +7,8 @@
 #include "store/columns.h"
 
 #define PRODUCT_ROW(column, how, field, arg) COLUMN(struct product, column, how, field, arg)
+#define ROLLOUT_ROW(column, how, field, arg) COLUMN(struct rollout, column, how, field, arg)
+#define WAVE_ROW(column, how, field, arg) COLUMN(struct wave, column, how, field, arg)
 #define GROUP_ROW(column, how, field, arg) COLUMN(struct device_group, column, how, field, arg)
 #define RELEASE_ROW(column, how, field, arg) COLUMN(struct release, column, how, field, arg)
 #define DIGEST_ROW(column, how, field, arg) COLUMN(struct digest, column, how, field, arg)
@@ -17,6 +19,8 @@
 #define ATTEMPT_ROW(column, how, field, arg) COLUMN(struct attempt, column, how, field, arg)
 
 static const struct column product_columns[] = {PRODUCT_COLUMNS(PRODUCT_ROW)};
+static const struct column rollout_columns[] = {ROLLOUT_COLUMNS(ROLLOUT_ROW)};
+static const struct column wave_columns[] = {WAVE_COLUMNS(WAVE_ROW)};
 static const struct column group_columns[] = {GROUP_COLUMNS(GROUP_ROW)};
 static const struct column release_columns[] = {RELEASE_COLUMNS(RELEASE_ROW)};
 static const struct column digest_columns[] = {DIGEST_COLUMNS(DIGEST_ROW)};
@@ -111,6 +115,25 @@ int row_bind_group(sqlite3_stmt *stmt, const struct device_group *g, int *ret_ne
 	if (!err)
 		*ret_next = GROUP_COLUMN_COUNT + 1;
 	return err;
+}
+
+int row_bind_rollout(sqlite3_stmt *stmt, const struct rollout *r, int *ret_next)
+{
+	int err = columns_bind(stmt, 1, rollout_columns, ROLLOUT_COLUMN_COUNT, r);
+	int next = ROLLOUT_COLUMN_COUNT + 1;
+
+	for (size_t i = 0; !err && i < ROLLOUT_RULE_COUNT; i++)
+		if (sqlite3_bind_int64(stmt, next++,
+				       rollout_rule_get(&r->rules, &rollout_rule_rows[i])))
+			err = ERR_NOMEM;
+	if (!err)
+		*ret_next = next;
+	return err;
+}
+
+int row_bind_wave(sqlite3_stmt *stmt, int first, const struct wave *w)
+{
+	return columns_bind(stmt, first, wave_columns, WAVE_COLUMN_COUNT, w);
 }
 
 int row_bind_release(sqlite3_stmt *stmt, const struct release *r)
@@ -222,6 +245,33 @@ int row_read_group(sqlite3_stmt *stmt, struct device_group *ret)
 
 	if (!err)
 		*ret = g;
+	return err;
+}
+
+int row_read_rollout(sqlite3_stmt *stmt, struct rollout *ret)
+{
+	struct rollout r = {.id = sqlite3_column_int64(stmt, 0),
+			    .rev = sqlite3_column_int64(stmt, 1)};
+	int err = columns_read(stmt, 2, rollout_columns, ROLLOUT_COLUMN_COUNT, &r);
+
+	for (size_t i = 0; !err && i < ROLLOUT_RULE_COUNT; i++) {
+		int column = 2 + ROLLOUT_COLUMN_COUNT + (int)i;
+		if (rollout_rule_set(&r.rules, &rollout_rule_rows[i],
+				     sqlite3_column_int64(stmt, column)))
+			err = ERR_CORRUPT;
+	}
+	if (!err)
+		*ret = r;
+	return err;
+}
+
+int row_read_wave(sqlite3_stmt *stmt, struct wave *ret)
+{
+	struct wave w = {0};
+	int err = columns_read(stmt, 1, wave_columns, WAVE_COLUMN_COUNT, &w);
+
+	if (!err)
+		*ret = w;
 	return err;
 }
 

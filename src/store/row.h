@@ -11,6 +11,7 @@
 #include "core/attempt.h"
 #include "core/diagnosis.h"
 #include "core/group.h"
+#include "core/rollout.h"
 #include "store/column.h"
 #include "store/hook.h"
 #include "store/key.h"
@@ -24,6 +25,8 @@ enum {
  * is borrowed until the statement is reset. */
 int row_bind_product(sqlite3_stmt *stmt, const struct product *p, int *ret_next) ERR_CHECK;
 int row_bind_group(sqlite3_stmt *stmt, const struct device_group *g, int *ret_next) ERR_CHECK;
+int row_bind_rollout(sqlite3_stmt *stmt, const struct rollout *r, int *ret_next) ERR_CHECK;
+int row_bind_wave(sqlite3_stmt *stmt, int first, const struct wave *w) ERR_CHECK;
 int row_bind_release(sqlite3_stmt *stmt, const struct release *r) ERR_CHECK;
 int row_bind_digest(sqlite3_stmt *stmt, int first, const struct digest *d) ERR_CHECK;
 int row_bind_device_fixed(sqlite3_stmt *stmt, int first, const struct device *d,
@@ -42,6 +45,8 @@ int row_bind_attempt(sqlite3_stmt *stmt, int first, const struct attempt *a,
 
 int row_read_product(sqlite3_stmt *stmt, struct product *ret) ERR_CHECK;
 int row_read_group(sqlite3_stmt *stmt, struct device_group *ret) ERR_CHECK;
+int row_read_rollout(sqlite3_stmt *stmt, struct rollout *ret) ERR_CHECK; /* without waves */
+int row_read_wave(sqlite3_stmt *stmt, struct wave *ret) ERR_CHECK;
 int row_read_release(sqlite3_stmt *stmt, struct release *ret) ERR_CHECK; /* without digests */
 int row_read_digest(sqlite3_stmt *stmt, struct digest *ret) ERR_CHECK;
 int row_read_device(sqlite3_stmt *stmt, struct device *ret) ERR_CHECK;

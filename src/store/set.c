@@ -94,6 +94,18 @@ void store_set_group_delete(struct store_set *set, const struct device_group *g)
 	add_copy(set, OP_GROUP_DELETE, g, sizeof(*g));
 }
 
+void store_set_rollout(struct store_set *set, const struct rollout *r)
+{
+	if (r->rev == 0)
+		count_insert(set);
+	add_copy(set, OP_ROLLOUT, r, sizeof(*r));
+}
+
+void store_set_rollout_delete(struct store_set *set, const struct rollout *r)
+{
+	add_copy(set, OP_ROLLOUT_DELETE, r, sizeof(*r));
+}
+
 void store_set_release(struct store_set *set, const struct release *r)
 {
 	count_insert(set);
@@ -252,6 +264,14 @@ void store_set_device_group(struct store_set *set, const char *device, int64_t g
 
 	copy_id(set, op.device, device);
 	add_copy(set, OP_DEVICE_GROUP, &op, sizeof(op));
+}
+
+void store_set_member(struct store_set *set, const char *device, int64_t rollout, int64_t place)
+{
+	struct op_member op = {.rollout = rollout, .place = place};
+
+	copy_id(set, op.device, device);
+	add_copy(set, OP_MEMBER, &op, sizeof(op));
 }
 
 void store_set_tag(struct store_set *set, const char *device, const char *tag, bool on)

@@ -12,6 +12,9 @@ enum op_kind {
 	OP_PRODUCT,	   /* struct product */
 	OP_CA,		   /* struct op_ca, its text behind it */
 	OP_GROUP,	   /* struct device_group */
+	OP_ROLLOUT,	   /* struct rollout */
+	OP_ROLLOUT_DELETE, /* struct rollout */
+	OP_MEMBER,	   /* struct op_member */
 	OP_GROUP_DELETE,   /* struct device_group */
 	OP_RELEASE,	   /* struct release */
 	OP_RELEASE_STATE,  /* struct release */
@@ -79,6 +82,11 @@ struct op_protocol {
 struct op_device_group {
 	char device[LIMIT_DEVICE_ID + 1];
 	int64_t group;
+};
+
+struct op_member {
+	char device[LIMIT_DEVICE_ID + 1];
+	int64_t rollout, place;
 };
 
 struct op_tag {

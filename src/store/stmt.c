@@ -2,6 +2,7 @@
 #include "store/stmt.h"
 
 #include "core/attempt.h"
+#include "core/rollout.h"
 #include "store/columns.h"
 
 /* Column lists from the X-lists of columns.h. Parameters are bound in the order in which they
@@ -15,6 +16,12 @@
 
 #define PRODUCT_SELECT                                                                             \
 	"SELECT id, rev" PRODUCT_COLUMNS(NAME) POLICY_LIST(POLICY_NAME) " FROM product "
+/* one of them is a keyword of SQL */
+#define RULE_NAME(field, min, max, def, help) ", \"" #field "\""
+#define RULE_HOLE(field, min, max, def, help) ", ?"
+#define RULE_ASSIGN(field, min, max, def, help) ", \"" #field "\" = ?"
+#define ROLLOUT_SELECT                                                                             \
+	"SELECT id, rev" ROLLOUT_COLUMNS(NAME) ROLLOUT_RULE_LIST(RULE_NAME) " FROM rollout "
 #define GROUP_SELECT "SELECT id, rev" GROUP_COLUMNS(NAME) " FROM device_group "
 #define QUERY_SELECT "SELECT name, filter, created_ms, rev FROM saved_query "
 #define RELEASE_SELECT "SELECT id" RELEASE_COLUMNS(NAME) " FROM release "
@@ -69,6 +76,18 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		" WHERE id = ? AND rev = ?"),
 	WRITE(STMT_GROUP_DELETE, "DELETE FROM device_group WHERE id = ? AND rev = ?"),
 
+	WRITE(STMT_ROLLOUT_INSERT,
+		"INSERT INTO rollout (rev" ROLLOUT_COLUMNS(NAME) ROLLOUT_RULE_LIST(RULE_NAME) ") "
+		"VALUES (1" ROLLOUT_COLUMNS(HOLE) ROLLOUT_RULE_LIST(RULE_HOLE) ")"),
+	WRITE(STMT_ROLLOUT_UPDATE,
+		"UPDATE rollout SET rev = rev + 1" ROLLOUT_COLUMNS(ASSIGN)
+		ROLLOUT_RULE_LIST(RULE_ASSIGN) " WHERE id = ? AND rev = ?"),
+	WRITE(STMT_ROLLOUT_DELETE, "DELETE FROM rollout WHERE id = ? AND rev = ?"),
+	WRITE(STMT_WAVE_PUT,
+		"INSERT OR REPLACE INTO rollout_wave (rollout, position" WAVE_COLUMNS(NAME) ") "
+		"VALUES (?, ?" WAVE_COLUMNS(HOLE) ")"),
+	WRITE(STMT_MEMBER, "UPDATE device SET rollout = ?, rollout_place = ? WHERE id = ?"),
+
 	WRITE(STMT_RELEASE_STATE,
 		"UPDATE release SET rev = rev + 1, state = ?, state_ms = ? WHERE id = ? AND rev = ?"),
 	WRITE(STMT_RELEASE_INSERT,
@@ -81,6 +100,7 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"DELETE FROM release WHERE id = ?1 "
 		"AND NOT EXISTS (SELECT 1 FROM product WHERE target = ?1) "
 		"AND NOT EXISTS (SELECT 1 FROM device_group WHERE target = ?1) "
+		"AND NOT EXISTS (SELECT 1 FROM rollout WHERE release = ?1 AND state <> 'aborted') "
 		"AND NOT EXISTS (SELECT 1 FROM device WHERE lock = ?1) "
 		"AND NOT EXISTS (SELECT 1 FROM attempt WHERE release = ?1 AND state <> 'closed')"),
 	WRITE(STMT_RELEASE_EXISTS, "SELECT 1 FROM release WHERE id = ?"),
@@ -215,6 +235,8 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 
 	READ(STMT_USE_PRODUCT, "SELECT name FROM product WHERE target = ? LIMIT 1"),
 	READ(STMT_USE_GROUP, "SELECT name FROM device_group WHERE target = ? LIMIT 1"),
+	READ(STMT_USE_ROLLOUT,
+		"SELECT name FROM rollout WHERE release = ? AND state <> 'aborted' LIMIT 1"),
 	READ(STMT_USE_DEVICE, "SELECT id FROM device WHERE lock = ? LIMIT 1"),
 	READ(STMT_USE_ATTEMPT,
 		"SELECT device FROM attempt WHERE release = ? AND state <> 'closed' LIMIT 1"),
@@ -243,6 +265,13 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 
 	READ(STMT_PRODUCTS, PRODUCT_SELECT "WHERE name > ? ORDER BY name LIMIT ?"),
 	READ(STMT_GROUPS, GROUP_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),
+	READ(STMT_ROLLOUTS, ROLLOUT_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),
+	READ(STMT_WAVES,
+		"SELECT position" WAVE_COLUMNS(NAME) " FROM rollout_wave WHERE rollout = ? "
+		"ORDER BY position"),
+	READ(STMT_MEMBERS,
+		DEVICE_SELECT "WHERE rollout = ? AND rollout <> 0 AND rollout_place >= ? "
+		"AND rollout_place < ? ORDER BY rollout_place LIMIT ?"),
 	READ(STMT_RELEASES, RELEASE_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),
 	READ(STMT_RELEASES_OF, RELEASE_SELECT "WHERE product = ? AND id > ? ORDER BY id LIMIT ?"),
 	READ(STMT_DEVICES, DEVICE_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),

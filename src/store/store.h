@@ -24,6 +24,7 @@
 #include "core/attempt.h"
 #include "core/diagnosis.h"
 #include "core/group.h"
+#include "core/rollout.h"
 #include "store/hook.h"
 #include "store/key.h"
 
@@ -127,6 +128,12 @@ void store_set_ca(struct store_set *set, int64_t product, const char *pem);
 void store_set_group(struct store_set *set, const struct device_group *g);
 /* ERR_BUSY while devices are in it. */
 void store_set_group_delete(struct store_set *set, const struct device_group *g);
+/* With its waves. ERR_EXIST: its product has one of this name. */
+void store_set_rollout(struct store_set *set, const struct rollout *r);
+void store_set_rollout_delete(struct store_set *set, const struct rollout *r);
+/* Of which rollout it is a member, and where. No rev; no error for a device that was removed
+ * meanwhile. */
+void store_set_member(struct store_set *set, const char *device, int64_t rollout, int64_t place);
 void store_set_release(struct store_set *set, const struct release *r); /* insert only */
 /* Its state and since when; ERR_CONFLICT unless `rev` is the stored one, which rises. */
 void store_set_release_state(struct store_set *set, const struct release *r);
@@ -309,6 +316,12 @@ int store_products(struct store *s, const char *after_name, unsigned limit, stor
 		   void *ctx) ERR_CHECK;
 int store_groups(struct store *s, int64_t after_id, unsigned limit, store_group_row *row,
 		 void *ctx) ERR_CHECK;
+typedef bool store_rollout_row(void *ctx, const struct rollout *r);
+int store_rollouts(struct store *s, int64_t after_id, unsigned limit, store_rollout_row *row,
+		   void *ctx) ERR_CHECK;
+/* Members with places in [from, to), in their order. */
+int store_members(struct store *s, int64_t rollout, int64_t from_place, int64_t to_place,
+		  unsigned limit, store_device_row *row, void *ctx) ERR_CHECK;
 typedef bool store_query_row(void *ctx, const struct store_query *q);
 int store_queries(struct store *s, const char *after_name, unsigned limit, store_query_row *row,
 		  void *ctx) ERR_CHECK;

@@ -5,6 +5,7 @@
 #include "store/hooks.h"
 #include "store/retire.h"
 #include "store/row.h"
+#include "store/write_rollout.h"
 
 static int bind_int(sqlite3_stmt *stmt, int index, int64_t value)
 {
@@ -538,6 +539,12 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 		return write_release_state(db, data);
 	case OP_GROUP:
 		return write_group(db, set, data);
+	case OP_ROLLOUT:
+		return write_rollout(db, set, data);
+	case OP_ROLLOUT_DELETE:
+		return write_rollout_delete(db, data);
+	case OP_MEMBER:
+		return write_member(db, data);
 	case OP_GROUP_DELETE:
 		return write_group_delete(db, data);
 	case OP_DEVICE_GROUP:

@@ -70,6 +70,7 @@ static json_t *words(void)
 #define ADD3(name, x, word) add_some(w, list, word);
 #define ADD_ALL(name, x, word) add(w, list, word);
 #define ADD_MORE(name, word, ...) add_some(w, list, word);
+#define ADD_WORD(name, word, help) add(w, list, word);
 #define ADD_REASON(name, number, word, soft, hold) add_some(w, list, word);
 #define ADD_DATA(name, topic, word) add(w, list, word);
 #define ADD_CONDITION(name, word, degrades) add(w, list, word);
@@ -96,6 +97,14 @@ static json_t *words(void)
 	DIAGNOSIS_LIST(ADD_MORE)
 	list = "TargetWhy";
 	TARGET_WHY_LIST(ADD2)
+	list = "RolloutState";
+	ROLLOUT_STATE_LIST(ADD_MORE)
+	list = "RolloutWait";
+	ROLLOUT_WAIT_LIST(ADD_MORE)
+	list = "RolloutWhy";
+	ROLLOUT_WHY_LIST(ADD_MORE)
+	list = "MemberResult";
+	MEMBER_LIST(ADD_WORD)
 	list = "ReleaseState";
 	RELEASE_STATE_LIST(ADD2)
 	list = "ImageFormat";
@@ -179,6 +188,9 @@ static json_t *limits(void)
 		{"#/components/schemas/Hooks/properties/hooks/maxItems", LIMIT_HOOKS},
 		{"#/components/schemas/Products/properties/products/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/Releases/properties/releases/maxItems", LIMIT_PAGE},
+		{"#/components/schemas/RolloutName/maxLength", LIMIT_ROLLOUT_NAME},
+		{"#/components/schemas/Rollout/properties/wave_list/maxItems", LIMIT_ROLLOUT_WAVES},
+		{"#/components/schemas/Members/properties/devices/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/Devices/properties/devices/maxItems", LIMIT_DEVICE_ROWS},
 		{"#/components/schemas/ImportProblem/properties/errors/maxItems",
 		 LIMIT_IMPORT_ERRORS},

@@ -169,6 +169,36 @@ void rows_device(unsigned seed, int64_t product, struct device *ret)
 	FLAG(ret->drifted, seed);
 	FLAG(ret->want_fresh, seed + 1);
 	FLAG(ret->pending_told, seed);
+	WORD(ret->rollout_result, MEMBER_NONE, MEMBER_COUNT, seed);
+	FLAG(ret->rollout_applied, seed + 1);
+}
+
+void rows_rollout(unsigned seed, int64_t product, struct rollout *ret)
+{
+	const char *why;
+
+	fill(ret, sizeof(*ret), seed);
+	ret->id = ret->rev = 0;
+	ret->product = product;
+	TEXT(ret->name, seed);
+	TEXT(ret->filter, seed);
+	TEXT(ret->author, seed);
+	TEXT(ret->approver, seed);
+	WORD(ret->state, ROLLOUT_DRAFT, ROLLOUT_STATE_COUNT, seed);
+	WORD(ret->resume_to, ROLLOUT_DRAFT, ROLLOUT_STATE_COUNT, seed + 1);
+	WORD(ret->wait, WAIT_NONE, ROLLOUT_WAIT_COUNT, seed);
+	WORD(ret->why, HALT_NONE, ROLLOUT_WHY_COUNT, seed);
+	SMALL(ret->seed);
+	FLAG(ret->enlisted, seed);
+	FLAG(ret->gate_open, seed + 1);
+	for (size_t i = 0; i < ROLLOUT_RULE_COUNT; i++) {
+		const struct rollout_rule *row = &rollout_rule_rows[i];
+		assert_int_equal(rollout_rule_set(&ret->rules, row, seed % 2 ? row->min : row->max),
+				 0);
+	}
+	assert_int_equal(rollout_waves_parse(ret, seed % 2 ? "gate,5,10%,100%" : "100%", &why), 0);
+	ret->waves[0].cut = 77 + seed;
+	ret->waves[0].forgiven_silent = seed;
 }
 
 void rows_group(unsigned seed, int64_t product, struct device_group *ret)

@@ -26,6 +26,7 @@ void rows_product(unsigned seed, struct product *ret);
 void rows_release(unsigned seed, int64_t product, struct release *ret);
 void rows_device(unsigned seed, int64_t product, struct device *ret);
 void rows_group(unsigned seed, int64_t product, struct device_group *ret);
+void rows_rollout(unsigned seed, int64_t product, struct rollout *ret);
 void rows_attempt(unsigned seed, const char *device, struct attempt *ret); /* open, number 0 */
 
 /* The same in all but padding: not more bytes differ than a struct of that name has of it, and
@@ -34,7 +35,7 @@ void rows_attempt(unsigned seed, const char *device, struct attempt *ret); /* op
 	rows_assert_bytes(got, want, sizeof(struct name), rows_packed_##name)
 void rows_assert_bytes(const void *got, const void *want, size_t size, size_t packed);
 extern const size_t rows_packed_product, rows_packed_release, rows_packed_device_group,
-	rows_packed_device, rows_packed_attempt;
+	rows_packed_device, rows_packed_attempt, rows_packed_rollout;
 
 /* A store on ":memory:" with inline commits, and how to end with it. */
 struct store *rows_store(void);

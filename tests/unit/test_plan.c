@@ -93,13 +93,13 @@ static void test_plan_lock_goes_before_the_products_target(void **state)
 	enum target_why why;
 
 	(void)state;
-	assert_int_equal(plan_target(&device, &product, NULL, &why), 2);
+	assert_int_equal(plan_target(&device, &product, NULL, NULL, &why), 2);
 	assert_int_equal(why, TARGET_PRODUCT);
 	device.lock = 9;
-	assert_int_equal(plan_target(&device, &product, NULL, &why), 9);
+	assert_int_equal(plan_target(&device, &product, NULL, NULL, &why), 9);
 	assert_int_equal(why, TARGET_LOCK);
 	device.lock = product.target = 0;
-	assert_int_equal(plan_target(&device, &product, NULL, &why), 0);
+	assert_int_equal(plan_target(&device, &product, NULL, NULL, &why), 0);
 	assert_int_equal(why, TARGET_NONE);
 }
 
@@ -109,17 +109,17 @@ static void test_plan_a_groups_target_goes_before_the_products(void **state)
 	enum target_why why;
 
 	(void)state;
-	assert_int_equal(plan_target(&device, &product, &group, &why), 7);
+	assert_int_equal(plan_target(&device, &product, &group, NULL, &why), 7);
 	assert_int_equal(why, TARGET_GROUP);
 	device.lock = 9;
-	assert_int_equal(plan_target(&device, &product, &group, &why), 9);
+	assert_int_equal(plan_target(&device, &product, &group, NULL, &why), 9);
 	assert_int_equal(why, TARGET_LOCK);
 	device.lock = group.target = 0;
-	assert_int_equal(plan_target(&device, &product, &group, &why), 2);
+	assert_int_equal(plan_target(&device, &product, &group, NULL, &why), 2);
 	assert_int_equal(why, TARGET_PRODUCT);
 	group.target = 7;
 	product.target = 0;
-	assert_int_equal(plan_target(&device, &product, &group, &why), 7);
+	assert_int_equal(plan_target(&device, &product, &group, NULL, &why), 7);
 	assert_int_equal(why, TARGET_GROUP);
 }
 
@@ -130,10 +130,10 @@ static void test_plan_only_a_lock_reaches_a_development_device(void **state)
 
 	(void)state;
 	device.development = true;
-	assert_int_equal(plan_target(&device, &product, &group, &why), 0);
+	assert_int_equal(plan_target(&device, &product, &group, NULL, &why), 0);
 	assert_int_equal(why, TARGET_NONE);
 	device.lock = 9;
-	assert_int_equal(plan_target(&device, &product, &group, &why), 9);
+	assert_int_equal(plan_target(&device, &product, &group, NULL, &why), 9);
 	assert_int_equal(why, TARGET_LOCK);
 }
 
@@ -156,10 +156,11 @@ static void test_plan_a_change_concerns_whom_nothing_else_goes_before(void **sta
 		device.lock = rows[i].lock;
 		product.target = rows[i].product;
 		device.development = rows[i].development;
-		assert_true(plan_target_concerns(&device, &product, &group, TARGET_LOCK) == true);
-		assert_true(plan_target_concerns(&device, &product, &group, TARGET_GROUP) ==
+		assert_true(plan_target_concerns(&device, &product, &group, NULL, TARGET_LOCK) ==
+			    true);
+		assert_true(plan_target_concerns(&device, &product, &group, NULL, TARGET_GROUP) ==
 			    rows[i].by_group);
-		assert_true(plan_target_concerns(&device, &product, &group, TARGET_PRODUCT) ==
+		assert_true(plan_target_concerns(&device, &product, &group, NULL, TARGET_PRODUCT) ==
 			    rows[i].by_product);
 	}
 }

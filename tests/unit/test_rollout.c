@@ -158,10 +158,10 @@ static void test_only_somebody_else_than_its_author_approves_it(void **state)
 
 	(void)state;
 	r.rules.approval = 1;
-	assert_int_equal(rollout_act(&r, ROLLOUT_APPROVE, "alice", &c, NOW, &why), ERR_DENIED);
+	assert_int_equal(rollout_act(&r, ROLLOUT_APPROVE, "alice", &c, NOW, &why), ERR_BUSY);
 	assert_int_equal(rollout_act(&r, ROLLOUT_START, "alice", &c, NOW, &why), 0);
 	assert_int_equal(r.state, ROLLOUT_WAITING);
-	assert_int_equal(rollout_act(&r, ROLLOUT_APPROVE, "alice", &c, NOW, &why), ERR_DENIED);
+	assert_int_equal(rollout_act(&r, ROLLOUT_APPROVE, "alice", &c, NOW, &why), ERR_BUSY);
 	r.start_at_ms = NOW + 9000;
 	assert_int_equal(rollout_act(&r, ROLLOUT_APPROVE, "bob", &c, NOW, &why), 0);
 	assert_string_equal(r.approver, "bob");

@@ -64,6 +64,8 @@ static void test_device_update_round_trip(void **state)
 		memcpy(want.id, first.id, sizeof(want.id));
 		want.created_ms = first.created_ms;
 		memcpy(want.protocol, first.protocol, sizeof(want.protocol));
+		want.rollout = first.rollout; /* by store_set_member() */
+		want.rollout_place = first.rollout_place;
 		want.lock = seed % 2 ? lock : 0;
 		want.rev = seed;
 		assert_int_equal(rows_put_device(s, &want), 0);
@@ -104,6 +106,7 @@ static void test_attempt_update_round_trip(void **state)
 		want.number = (uint64_t)number;
 		want.product = first.product;
 		want.release = first.release;
+		want.rollout = first.rollout;
 		memcpy(want.version, first.version, sizeof(want.version));
 		want.size_bytes = first.size_bytes;
 		memcpy(want.sha256, first.sha256, sizeof(want.sha256));

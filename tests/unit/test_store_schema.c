@@ -120,6 +120,9 @@ static void test_schema_has_the_columns_of_the_lists_and_no_others(void **state)
 	/* that each name exists is shown by preparing the statements; here, that no more do */
 	assert_int_equal(column_count(db, "product"), 2 + PRODUCT_COLUMN_COUNT + POLICY_COUNT);
 	assert_int_equal(column_count(db, "device_group"), 2 + GROUP_COLUMN_COUNT);
+	assert_int_equal(column_count(db, "rollout"),
+			 2 + ROLLOUT_COLUMN_COUNT + ROLLOUT_RULE_COUNT);
+	assert_int_equal(column_count(db, "rollout_wave"), 2 + WAVE_COLUMN_COUNT);
 	assert_int_equal(column_count(db, "release"), 1 + RELEASE_COLUMN_COUNT);
 	assert_int_equal(column_count(db, "release_digest"), 2 + DIGEST_COLUMN_COUNT);
 	assert_int_equal(column_count(db, "device"), 4 + DEVICE_FIXED_COUNT + DEVICE_COLUMN_COUNT);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whom a rollout selects.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/filter.h"
+#include "daemon/engine_rollout.h"
+
+static const char *product_name(void *ctx, int64_t id)
+{
+	const struct product *p = catalog_product(ctx, id);
+
+	return p ? p->name : "";
+}
+
+static const char *group_name(void *ctx, int64_t id)
+{
+	const struct device_group *g = group_of(ctx, id);
+
+	return g ? g->name : "";
+}
+
+int rollout_filter(const char *text, struct filter *ret, char ret_why[FILTER_WHY])
+{
+	struct filter f = {0};
+	int err = filter_parse(&f, text, ret_why);
+
+	if (err)
+		return err;
+	/* A state is moved by the rollout itself: who is selected would depend on when one looks.
+	 */
+	for (unsigned i = 0; i < f.count; i++) {
+		if (f.terms[i].key != FILTER_STATE && f.terms[i].key != FILTER_TAG)
+			continue;
+		(void)snprintf(ret_why, FILTER_WHY, "a rollout does not select by %s",
+			       filter_key_name(f.terms[i].key));
+		return ERR_INVAL;
+	}
+	*ret = f;
+	return 0;
+}
+
+bool rollout_selects(struct engine *e, const struct filter *f, const struct rollout *r,
+		     const struct device *d)
+{
+	const struct filter_asks asks = {.product = product_name, .group = group_name, .ctx = e};
+
+	return d->product == r->product && filter_fits(f, d, &asks);
+}

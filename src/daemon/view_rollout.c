@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rollouts as JSON.
+ */
+#include <stdio.h>
+
+#include "daemon/view.h"
+
+static json_t *rules_json(const struct rollout_rules *rules)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < ROLLOUT_RULE_COUNT; i++)
+		view_put(&o, rollout_rule_rows[i].name,
+			 json_integer(rollout_rule_get(rules, &rollout_rule_rows[i])));
+	return o;
+}
+
+static void put_state(json_t **o, const struct rollout *r)
+{
+	view_put(o, "state", json_string(rollout_state_name(r->state)));
+	if (r->wait != WAIT_NONE)
+		view_put(o, "wait", json_string(rollout_wait_name(r->wait)));
+	if (r->why != HALT_NONE)
+		view_put(o, "why", json_string(rollout_why_name(r->why)));
+}
+
+json_t *view_rollout_facts(const char *version, const struct rollout *r)
+{
+	char waves[LIMIT_WAVES_TEXT + 1];
+	json_t *o = json_object();
+
+	view_put_text(&o, "release", version);
+	view_put_text(&o, "filter", r->filter);
+	view_put_text(&o, "author", r->author);
+	view_put_text(&o, "approver", r->approver);
+	put_state(&o, r);
+	view_put(&o, "waves", json_string(rollout_waves_text(r, waves)));
+	view_put(&o, "open_waves", json_integer(r->opened));
+	if (r->gate_open)
+		view_put(&o, "gate_open", json_true());
+	view_put_time(&o, "start_at", r->start_at_ms);
+	view_put(&o, "settings", rules_json(&r->rules));
+	return o;
+}
+
+json_t *view_rollout_event(const char *product, const char *version, const struct rollout *r)
+{
+	json_t *o = json_object();
+
+	view_put_text(&o, "product", product);
+	view_put(&o, "rollout", json_string(r->name));
+	view_put_text(&o, "release", version);
+	put_state(&o, r);
+	view_put(&o, "open_waves", json_integer(r->opened));
+	view_put(&o, "wave_count", json_integer(r->wave_count));
+	return o;
+}
+
+/* ---- counts ---- */
+
+static json_t *results_json(const struct wave_counts *c)
+{
+	json_t *o = json_object();
+
+	for (unsigned i = 0; i < MEMBER_COUNT; i++)
+		view_put(&o, member_name((enum member)i), json_integer(c->results[i]));
+	return o;
+}
+
+static void put_counts(json_t **o, const struct wave_counts *c)
+{
+	view_put(o, "members", json_integer(c->members));
+	view_put(o, "released", json_integer(c->released));
+	view_put(o, "through", json_integer(c->through));
+	view_put(o, "results", results_json(c));
+	view_put(o, "applied", json_integer(c->applied));
+	view_put(o, "silent", json_integer(c->applied_silent));
+}
+
+static json_t *wave_json(const struct wave *w, const struct wave_counts *c)
+{
+	char size[32];
+	json_t *o = json_object();
+
+	(void)snprintf(size, sizeof(size), "%lld%s", (long long)w->size, w->percent ? "%" : "");
+	view_put(&o, "size", json_string(size));
+	view_put(&o, "gate", json_boolean(w->gate));
+	view_put_time(&o, "opened", w->opened_ms);
+	view_put_time(&o, "complete", w->complete_ms);
+	put_counts(&o, c);
+	return o;
+}
+
+json_t *view_rollout(const struct engine_rollout *v)
+{
+	const struct rollout *r = &v->rollout;
+	struct wave_counts all = rollout_total(&v->counts, r->wave_count);
+	json_t *o = json_object();
+	json_t *waves = json_array();
+	char text[LIMIT_WAVES_TEXT + 1];
+
+	view_put(&o, "product", json_string(v->product));
+	view_put(&o, "name", json_string(r->name));
+	view_put_text(&o, "release", v->version);
+	view_put(&o, "rev", json_integer(r->rev));
+	view_put_text(&o, "filter", r->filter);
+	put_state(&o, r);
+	view_put_text(&o, "author", r->author);
+	view_put_text(&o, "approver", r->approver);
+	view_put_time(&o, "start_at", r->start_at_ms);
+	view_put_time(&o, "created", r->created_ms);
+	view_put_time(&o, "started", r->started_ms);
+	view_put_time(&o, "since", r->state_ms);
+	view_put_time(&o, "ended", r->ended_ms);
+	view_put(&o, "settings", rules_json(&r->rules));
+	view_put(&o, "waves", json_string(rollout_waves_text(r, text)));
+	view_put(&o, "open_waves", json_integer(r->opened));
+	view_put(&o, "counted", json_boolean(v->counted));
+	put_counts(&o, &all);
+	view_put(&o, "control", json_integer(all.control));
+	view_put(&o, "control_silent", json_integer(all.control_silent));
+	for (unsigned i = 0; i < r->wave_count; i++)
+		view_append(&waves, wave_json(&r->waves[i], &v->counts.waves[i]));
+	view_put(&o, "wave_list", waves);
+	return o;
+}
+
+json_t *view_member(const struct engine_rollout *v, const struct device *d)
+{
+	const struct rollout *r = &v->rollout;
+	struct member_facts m = member_facts(d, r->id);
+	json_t *o = json_object();
+
+	view_put_text(&o, "device", d->id);
+	view_put_text(&o, "version", d->report.version);
+	view_put(&o, "wave", json_integer(rollout_wave_of(r, d->rollout_place) + 1));
+	view_put(&o, "released", json_boolean(d->rollout_place < r->reached));
+	view_put(&o, "result", json_string(member_name(m.result)));
+	view_put(&o, "applied", json_boolean(m.applied));
+	view_put(&o, "online", json_boolean(d->online));
+	return o;
+}
+
+/* ---- the dry run ---- */
+
+json_t *view_rollout_plan(const struct engine_plan *plan)
+{
+	json_t *o = json_object();
+	json_t *blocked = json_object();
+
+	view_put(&o, "selected", json_integer(plan->selected));
+	view_put(&o, "elsewhere", json_integer(plan->elsewhere));
+	view_put(&o, "offers", json_integer(plan->offers));
+	view_put(&o, "locked", json_integer(plan->locked));
+	for (unsigned i = 0; i < BLOCK_COUNT; i++)
+		if (plan->blocked[i])
+			view_put(&blocked, block_name((enum block)i),
+				 json_integer(plan->blocked[i]));
+	view_put(&o, "blocked", blocked);
+	view_put_text(&o, "next", plan->last);
+	return o;
+}
+
+/* What links are like is not known before: usual rates of good ones, of one device alone. A block
+ * costs about so many bytes more, there and back: IP, UDP, DTLS and CoAP of both messages. */
+enum { BLOCK_COST = 150, BLOCK_SIZE = 1024 };
+static const struct {
+	const char *name;
+	int64_t bits_per_second;
+} links[] = {{"nb-iot", 25000}, {"802.15.4", 100000}, {"lte-m", 300000}, {"wifi", 5000000}};
+
+static json_t *airtime(int64_t size_bytes)
+{
+	int64_t bytes = size_bytes + (size_bytes + BLOCK_SIZE - 1) / BLOCK_SIZE * BLOCK_COST;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		json_t *o = json_object();
+		view_put(&o, "link", json_string(links[i].name));
+		view_put(&o, "assumed_bits_per_second", json_integer(links[i].bits_per_second));
+		view_put(&o, "seconds", json_integer(bytes * 8 / links[i].bits_per_second));
+		view_append(&list, o);
+	}
+	return list;
+}
+
+json_t *view_rollout_forecast(const struct engine_rollout *v, const struct rollout_forecast *f)
+{
+	json_t *o = json_object();
+	json_t *waves = json_array();
+
+	view_put(&o, "offers", json_integer(f->offers));
+	view_put(&o, "bytes", json_integer(f->bytes));
+	view_put(&o, "seconds", json_integer(f->ms / 1000));
+	for (unsigned i = 0; i < v->rollout.wave_count; i++) {
+		json_t *w = json_object();
+		view_put(&w, "members", json_integer(f->waves[i].members));
+		view_put(&w, "offers", json_integer(f->waves[i].offers));
+		view_put(&w, "bytes", json_integer(f->waves[i].bytes));
+		view_put(&w, "seconds", json_integer(f->waves[i].ms / 1000));
+		view_append(&waves, w);
+	}
+	view_put(&o, "waves", waves);
+	view_put(&o, "airtime", airtime(v->release_bytes));
+	return o;
+}

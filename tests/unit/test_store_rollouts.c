@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rollouts as rows with their waves, who their members are, and what may not go meanwhile. */
+#include "store_rows.h"
+
+#include <string.h>
+
+static int put(struct store *s, const struct rollout *r, int64_t *ret_id)
+{
+	struct store_result result;
+	struct store_set *set = rows_set(&result);
+
+	store_set_rollout(set, r);
+	int err = rows_commit(s, set, &result);
+	if (!err && result.id_count)
+		*ret_id = result.ids[0];
+	return err;
+}
+
+static int drop(struct store *s, const struct rollout *r)
+{
+	struct store_result result;
+	struct store_set *set = rows_set(&result);
+
+	store_set_rollout_delete(set, r);
+	return rows_commit(s, set, &result);
+}
+
+static void join(struct store *s, const char *device, int64_t rollout, int64_t place)
+{
+	struct store_result result;
+	struct store_set *set = rows_set(&result);
+
+	store_set_member(set, device, rollout, place);
+	assert_int_equal(rows_commit(s, set, &result), 0);
+}
+
+struct seen {
+	unsigned count;
+	struct rollout last;
+	char names[200];
+};
+
+static bool see_rollout(void *ctx, const struct rollout *r)
+{
+	struct seen *seen = ctx;
+
+	seen->last = *r;
+	seen->count++;
+	return true;
+}
+
+static bool see_device(void *ctx, const struct device *d)
+{
+	struct seen *seen = ctx;
+
+	strcat(seen->names, d->id);
+	strcat(seen->names, " ");
+	return true;
+}
+
+static const char *members(struct store *s, int64_t rollout, int64_t from, int64_t to,
+			   unsigned limit)
+{
+	static struct seen seen;
+
+	memset(&seen, 0, sizeof(seen));
+	assert_int_equal(store_members(s, rollout, from, to, limit, see_device, &seen), 0);
+	return seen.names;
+}
+
+static void test_rollout_round_trip(void **state)
+{
+	struct store *s = *state;
+	int64_t product = rows_add_product(s, 0), after = 0;
+
+	for (unsigned seed = 0; seed < ROWS_SEEDS; seed++) {
+		struct rollout want, next;
+		struct seen seen = {0};
+		rows_rollout(seed, product, &want);
+		assert_int_equal(put(s, &want, &want.id), 0);
+		want.rev = 1;
+		assert_int_equal(store_rollouts(s, after, 10, see_rollout, &seen), 0);
+		assert_int_equal(seen.count, 1);
+		rows_assert_equal(rollout, &seen.last, &want);
+		/* ... and changed */
+		rows_rollout((seed + 2) % ROWS_SEEDS, product, &next);
+		next.id = want.id;
+		next.rev = 1;
+		memcpy(next.name, want.name, sizeof(next.name));
+		assert_int_equal(put(s, &next, NULL), 0);
+		next.rev = 2;
+		assert_int_equal(store_rollouts(s, after, 10, see_rollout, &seen), 0);
+		rows_assert_equal(rollout, &seen.last, &next);
+		after = want.id;
+	}
+}
+
+static void test_rollout_with_old_rev_or_a_taken_name_is_refused(void **state)
+{
+	struct store *s = *state;
+	int64_t product = rows_add_product(s, 0), id = 0;
+	struct rollout r;
+
+	rows_rollout(1, product, &r);
+	assert_int_equal(put(s, &r, &r.id), 0);
+	struct rollout twin = r;
+	twin.id = 0;
+	assert_int_equal(put(s, &twin, &id), ERR_EXIST);
+	r.rev = 2;
+	assert_int_equal(put(s, &r, NULL), ERR_CONFLICT);
+	assert_int_equal(drop(s, &r), ERR_CONFLICT);
+	r.rev = 1;
+	assert_int_equal(drop(s, &r), 0);
+	struct seen seen = {0};
+	assert_int_equal(store_rollouts(s, 0, 10, see_rollout, &seen), 0);
+	assert_int_equal(seen.count, 0);
+}
+
+static void test_members_stand_in_the_order_of_their_places(void **state)
+{
+	struct store *s = *state;
+	int64_t product = rows_add_product(s, 0);
+	struct device d;
+
+	rows_add_device(s, 0, product, "a");
+	rows_add_device(s, 1, product, "b");
+	rows_add_device(s, 2, product, "c");
+	rows_add_device(s, 3, product, "d");
+	join(s, "a", 7, 300);
+	join(s, "b", 7, 100);
+	join(s, "c", 7, 200);
+	join(s, "d", 8, 0);
+	join(s, "gone", 7, 50); /* nobody's error */
+	assert_string_equal(members(s, 7, 0, ROLLOUT_PLACE_END, 10), "b c a ");
+	assert_string_equal(members(s, 7, 100, 300, 10), "b c ");
+	assert_string_equal(members(s, 7, 101, ROLLOUT_PLACE_END, 1), "c ");
+	assert_string_equal(members(s, 9, 0, ROLLOUT_PLACE_END, 10), "");
+	join(s, "c", 8, 5);
+	assert_string_equal(members(s, 7, 0, ROLLOUT_PLACE_END, 10), "b a ");
+	/* Nothing else of the row has changed, its rev neither. */
+	assert_int_equal(store_device(s, "a", &d), 0);
+	assert_int_equal(d.rev, 1);
+	assert_int_equal(d.rollout, 7);
+	assert_int_equal(d.rollout_place, 300);
+}
+
+static void test_release_of_a_rollout_stays_unless_that_was_aborted(void **state)
+{
+	struct store *s = *state;
+	int64_t product = rows_add_product(s, 0), release = 0;
+	struct release r;
+	struct rollout o;
+	struct store_use use;
+	struct store_result result;
+
+	rows_release(0, product, &r);
+	assert_int_equal(rows_put_release(s, &r, &release), 0);
+	rows_rollout(0, product, &o);
+	strcpy(o.name, "spring");
+	o.release = release;
+	o.state = ROLLOUT_DONE;
+	assert_int_equal(put(s, &o, &o.id), 0);
+	assert_int_equal(store_release_use(s, release, &use), 0);
+	assert_true(use.used);
+	assert_string_equal(use.by, "rollout spring brings it");
+	struct store_set *set = rows_set(&result);
+	store_set_release_delete(set, release);
+	assert_int_equal(rows_commit(s, set, &result), ERR_BUSY);
+	o.rev = 1;
+	o.state = ROLLOUT_ABORTED;
+	assert_int_equal(put(s, &o, NULL), 0);
+	set = rows_set(&result);
+	store_set_release_delete(set, release);
+	assert_int_equal(rows_commit(s, set, &result), 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rows_setup, rows_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_rollout_round_trip),
+		TEST(test_rollout_with_old_rev_or_a_taken_name_is_refused),
+		TEST(test_members_stand_in_the_order_of_their_places),
+		TEST(test_release_of_a_rollout_stays_unless_that_was_aborted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A rollout as JSON, and what `explain` says of a device's rollout.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "view_rows.h"
+
+static struct engine_device now;
+
+/* Halted in the first of three waves. */
+static struct rollout rollout_full(void)
+{
+	struct rollout r = {.id = 5,
+			    .rev = 9,
+			    .product = 1,
+			    .release = 2,
+			    .name = "spring",
+			    .filter = "group=lab online=yes",
+			    .author = "alice",
+			    .approver = "bob",
+			    .start_at_ms = T0,
+			    .state = ROLLOUT_HALTED,
+			    .resume_to = ROLLOUT_RUNNING,
+			    .why = HALT_FAILURES,
+			    .enlisted = true,
+			    .opened = 1,
+			    .reached = 1000,
+			    .created_ms = T0,
+			    .started_ms = T0 + 1000,
+			    .state_ms = T0 + 5000};
+	const char *why;
+
+	rollout_rules_init(&r.rules);
+	assert_int_equal(rollout_waves_parse(&r, "5,gate,10%,100%", &why), 0);
+	const int64_t cuts[] = {1000, 2000, 0};
+	rollout_enlisted(&r, cuts, 100, 1);
+	r.waves[0].opened_ms = T0 + 1000;
+	r.waves[0].complete_ms = T0 + 3000;
+	return r;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	now = device_full();
+	now.has_rollout = true;
+	now.rollout = rollout_full();
+	now.device.rollout = 5;
+	now.device.rollout_place = 1500;
+	return 0;
+}
+
+static void assert_says(const char *key, const char *words)
+{
+	const struct view_device v = {.now = &now};
+
+	replan(&now);
+	plan_rollout(&now.plan, &now.device, &now.rollout, now.why, NULL);
+	json_t *o = view_explain(&v, T0 + 90000);
+	char *text = json_dumps(json_object_get(o, key), JSON_ENCODE_ANY);
+	if (!strstr(text, words))
+		fail_msg("no \"%s\" in %s", words, text);
+	free(text);
+	json_decref(o);
+}
+
+static void test_view_rollout_is_the_golden_one(void **state)
+{
+	struct engine_rollout v = {.rollout = rollout_full(),
+				   .product = "blinky",
+				   .version = "1.1.0",
+				   .members = 100,
+				   .counted = true};
+	struct wave_counts *first = &v.counts.waves[0];
+
+	(void)state;
+	*first = (struct wave_counts){
+		.members = 5, .released = 5, .through = 5, .applied = 4, .applied_silent = 1};
+	first->results[MEMBER_UPDATED] = 1;
+	first->results[MEMBER_REVERTED] = 3;
+	first->results[MEMBER_FAILED] = 1;
+	v.counts.waves[1] = (struct wave_counts){.members = 5, .control = 5};
+	v.counts.waves[2] = (struct wave_counts){.members = 90, .control = 90, .control_silent = 2};
+	assert_golden("rollout", view_rollout(&v));
+}
+
+static void test_view_rollout_event_is_the_golden_one(void **state)
+{
+	const struct rollout r = rollout_full();
+	json_t *o = view_rollout_event("blinky", "1.1.0", &r);
+	char *text = json_dumps(o, JSON_COMPACT);
+	const struct store_event_row row = {.seq = 42,
+					    .at_ms = T0,
+					    .topic = event_topic(EVENT_ROLLOUT_STATE),
+					    .data = "",
+					    .device = "",
+					    .json = text};
+
+	(void)state;
+	assert_golden("event-rollout", view_event("0123456789abcdef0123456789abcdef", &row));
+	free(text);
+	json_decref(o);
+}
+
+static void test_view_rollout_paused(void **state)
+{
+	(void)state;
+	now.why = TARGET_ROLLOUT;
+	now.device.rollout_place = 500;
+	assert_says("blocked_by", "rollout-paused");
+	assert_says("blocked_by", "rollout spring has halted: too many devices failed");
+	assert_says("summary", "(rollout spring of product blinky)");
+	assert_says("summary", "It waits: its rollout stands still");
+	assert_says("next_steps", "then postbootctl rollout resume blinky spring, or: postbootctl "
+				  "rollout abort blinky spring");
+	now.rollout.state = ROLLOUT_PAUSED;
+	assert_says("blocked_by", "rollout spring is paused");
+	now.rollout.state = ROLLOUT_RUNNING;
+	assert_says("summary", "It will be offered the image");
+}
+
+static void test_view_rollout_wave_not_reached(void **state)
+{
+	static const struct {
+		enum rollout_state state;
+		enum rollout_wait wait;
+		const char *facts, *next;
+	} rows[] = {
+		{ROLLOUT_HALTED, WAIT_NONE, "wave 2 of 3 of rollout spring, which is halted",
+		 "rollout resume blinky spring"},
+		{ROLLOUT_RUNNING, WAIT_NONE, "; wave 2 opens on an operator's word",
+		 "or: postbootctl rollout next blinky spring"},
+		{ROLLOUT_SCHEDULED, WAIT_NONE, ", which begins at 2026-11-22 23:51 UTC",
+		 "wait until the rollout comes to it"},
+		{ROLLOUT_WAITING, WAIT_GATE, "opens on an operator's word",
+		 "rollout next blinky spring"},
+		{ROLLOUT_WAITING, WAIT_APPROVAL, "somebody else than its author must approve it",
+		 "rollout approve blinky spring"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		now.rollout.state = rows[i].state;
+		now.rollout.wait = rows[i].wait;
+		assert_says("blocked_by", "wave-not-reached");
+		assert_says("blocked_by", rows[i].facts);
+		assert_says("next_steps", rows[i].next);
+	}
+	now.rollout.state = ROLLOUT_RUNNING;
+	now.rollout.waves[1].gate = false;
+	assert_says("blocked_by", "wave 2 opens when 90 % of wave 1 are through");
+	now.rollout.opened = 2;
+	now.rollout.rules.rate = 7;
+	assert_says("blocked_by", "which is open and releases 7 devices a minute");
+	/* It does not keep it from its other target meanwhile. */
+	assert_true(now.plan.offer);
+	now.device.lock = 2;
+	now.why = TARGET_LOCK;
+	replan(&now);
+	plan_rollout(&now.plan, &now.device, &now.rollout, now.why, NULL);
+	assert_false(now.plan.blocked & 1u << BLOCK_WAVE);
+}
+
+#define T(name) cmocka_unit_test_setup(test_##name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(view_rollout_is_the_golden_one),
+		T(view_rollout_event_is_the_golden_one),
+		T(view_rollout_paused),
+		T(view_rollout_wave_not_reached),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
