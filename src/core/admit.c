@@ -2,13 +2,13 @@
 #include "core/admit.h"
 
 enum {
-	HOLD_LEARN = 16,      /* downloads that the guess is an average of */
-	GUESS_LEAST_S = 5,    /* while nothing is known */
-	GUESS_PER_S = 1000,   /* so many come again each second then */
-	SOON_PART = 20,	      /* of a download: who comes in it is waited for */
-	NEAR_PART = 8,	      /* of a download: between two questions of who is next */
-	GRACE_MS = 2000,      /* a device's clock and link are not exact */
-	KEPT_MOST_MS = 60000, /* the longest that a token is kept for somebody */
+	HOLD_LEARN = 16,       /* downloads that the guess is an average of */
+	GUESS_LEAST_MS = 5000, /* while nothing is known */
+	GUESS_PER_S = 1000,    /* so many come again each second then */
+	SOON_PART = 20,	       /* of a download: who comes in it is waited for */
+	NEAR_PART = 8,	       /* of a download: between two questions of who is next */
+	GRACE_MS = 2000,       /* a device's clock and link are not exact */
+	KEPT_MOST_MS = 60000,  /* the longest that a token is kept for somebody */
 };
 
 static const int64_t AGAIN_MAX_MS = (int64_t)ADMIT_AGAIN_MAX_S * 1000;
@@ -124,8 +124,8 @@ int64_t admit_again_s(const struct admit_gate *g, const struct admit_place *p, u
 
 	if (expect_ms < 0) {
 		ms = (int64_t)g->waiting * 1000 / GUESS_PER_S;
-		if (ms < GUESS_LEAST_S * 1000)
-			ms = GUESS_LEAST_S * 1000;
+		if (ms < GUESS_LEAST_MS)
+			ms = GUESS_LEAST_MS;
 		ms = ms / 2 + (int64_t)(random % (uint32_t)(ms + 1));
 	} else if (admit_ahead(g, p) < near_count(g)) {
 		ms = about(g->hold_ms / NEAR_PART, random);
@@ -166,7 +166,7 @@ static void queue_old(struct admit_gate *g, struct admit_place *p)
 void admit_wait(struct admit_gate *g, struct admit_place *p, int64_t again_s, int64_t now_ms)
 {
 	if (p->gate != g || p->late) {
-		bool here = p->number && (!p->gate || p->gate == g);
+		bool here = p->number && (p->gate == g || !p->gate);
 		admit_leave(p);
 		if (here)
 			queue_old(g, p);
@@ -293,7 +293,7 @@ bool admit_crowd(struct admit_crowd *c, uint64_t fleet, int64_t now_ms)
 	uint64_t most = fleet / 10 > ADMIT_CROWD ? fleet / 10 : ADMIT_CROWD;
 
 	if (now_ms - c->start_ms >= ADMIT_CROWD_MS) {
-		c->before = now_ms - c->start_ms < 2 * ADMIT_CROWD_MS ? c->count : 0;
+		c->before = now_ms - c->start_ms < 2 * (int64_t)ADMIT_CROWD_MS ? c->count : 0;
 		c->count = 0;
 		c->start_ms = now_ms;
 	}

@@ -76,12 +76,10 @@ static void say_steps(struct buf *b, const json_t *a)
 		if (at == 0)
 			continue;
 		if (at > before)
-			(void)snprintf(words, sizeof(words), "%s %s%s", steps[i].words,
-				       i == 0 ? "after " : "", text_span(at - before, span));
+			(void)snprintf(words, sizeof(words), i ? "%s %s later" : "%s after %s",
+				       steps[i].words, text_span(at - before, span));
 		else
 			(void)snprintf(words, sizeof(words), "%s at once", steps[i].words);
-		if (at > before && i > 0)
-			(void)strcat(words, " later");
 		say(b, "%s%s", said ? ", " : " It ", words);
 		said++;
 		before = at > before ? at : before;

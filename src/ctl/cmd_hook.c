@@ -31,7 +31,7 @@ static bool secret_read(const struct ctl *c, const char *name, char dst[LIMIT_HO
 		(void)ctl_fail(c, "%s: %s", name, strerror(errno));
 		return false;
 	}
-	size_t len = fread(dst, 1, LIMIT_HOOK_SECRET * 2, f);
+	size_t len = fread(dst, 1, (size_t)LIMIT_HOOK_SECRET * 2, f);
 	dst[len] = '\0';
 	good = !ferror(f) && feof(f);
 	if (!in)

@@ -291,6 +291,15 @@ static bool agent_should_know(const struct job *job, uint64_t before)
 	       (u->has_attempt ? u->attempt.id : 0) != before;
 }
 
+/* What was read of the image while the decision was on its way; `before`: the attempt then. */
+static void adopt_served(struct dev *d, uint64_t before)
+{
+	if ((d->u.has_attempt ? d->u.attempt.id : 0) != before)
+		dev_reset_served(d);
+	else if (d->u.has_attempt && d->served.high > d->u.attempt.served_high)
+		d->u.attempt.served_high = d->served.high;
+}
+
 void job_adopt(struct job *job, const struct store_result *result)
 {
 	struct dev *d = job->dev;
@@ -324,10 +333,7 @@ void job_adopt(struct job *job, const struct store_result *result)
 	d->u.group = NULL;
 	d->u.target = d->u.release = d->u.home = NULL;
 	d->u.rollout = NULL;
-	if ((d->u.has_attempt ? d->u.attempt.id : 0) != before)
-		dev_reset_served(d);
-	else if (d->u.has_attempt && d->served.high > d->u.attempt.served_high)
-		d->u.attempt.served_high = d->served.high;
+	adopt_served(d, before);
 	if (job_is_of_peer(job))
 		admit_sign(job->e, d);
 	if (rebooted)

@@ -277,16 +277,13 @@ static bool headers_make(struct hook_request *rq, const struct hook_post *post)
 	       header_add(rq, "Expect", ""); /* no 100-continue: it costs a second */
 }
 
-#define SET(option, value)                                                                         \
-	do {                                                                                       \
-		if (curl_easy_setopt(e, option, value) != CURLE_OK)                                \
-			return false;                                                              \
-	} while (0)
+#define SET(option, value) (failed |= curl_easy_setopt(e, option, value) != CURLE_OK)
 
 static bool options_set(struct hook_request *rq, const struct hook_post *post)
 {
 	const struct hook_http_conf *c = &rq->h->conf;
 	CURL *e = rq->easy;
+	bool failed = false;
 
 	SET(CURLOPT_PRIVATE, rq);
 	SET(CURLOPT_ERRORBUFFER, rq->error);
@@ -311,7 +308,7 @@ static bool options_set(struct hook_request *rq, const struct hook_post *post)
 	SET(CURLOPT_POST, 1L);
 	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)post->body.len);
 	SET(CURLOPT_POSTFIELDS, (const char *)post->body.ptr);
-	return true;
+	return !failed;
 }
 
 int hook_http_post(struct hook_http *h, const struct hook_post *post, struct hook_request **ret)

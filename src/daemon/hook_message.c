@@ -11,7 +11,8 @@
 
 /* ---- base64 (RFC 4648 4) ---- */
 
-static const char digits64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/* The last one fills up. */
+static const char digits64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 
 /* dst: 4 characters for each started 3 bytes, and NUL. */
 static void base64_put(const uint8_t *src, size_t len, char *dst)
@@ -23,8 +24,8 @@ static void base64_put(const uint8_t *src, size_t len, char *dst)
 		n |= i + 2 < len ? src[i + 2] : 0;
 		*dst++ = digits64[n >> 18];
 		*dst++ = digits64[n >> 12 & 63];
-		*dst++ = i + 1 < len ? digits64[n >> 6 & 63] : '=';
-		*dst++ = i + 2 < len ? digits64[n & 63] : '=';
+		*dst++ = digits64[i + 1 < len ? n >> 6 & 63 : 64];
+		*dst++ = digits64[i + 2 < len ? n & 63 : 64];
 	}
 	*dst = 0;
 }
@@ -112,7 +113,7 @@ int hook_sign(const struct psk *secret, const char *id, int64_t wall_s, struct b
 	mbedtls_md_free(&md);
 	if (failed)
 		return ERR_CRYPTO;
-	memcpy(dst, "v1,", 3);
+	memcpy(dst, "v1,", sizeof("v1,"));
 	base64_put(mac, sizeof(mac), dst + 3);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shared by hooks.c, which sends, and hooks_act.c, which changes.
+ * Shared by hooks.c, which keeps them, hooks_send.c, which sends, and hooks_act.c, which changes.
  */
 #ifndef DAEMON_HOOKS_INNER_H
 #define DAEMON_HOOKS_INNER_H
@@ -52,6 +52,12 @@ struct hooks {
 struct hooked *hooks_named(const struct hooks *h, const char *name);
 /* Looks at all of them in the loop's next turn. */
 void hooks_soon(struct hooks *h);
+/* Its place, to the store. */
+void hooks_save(struct hooked *k);
+/* Cancels its message and its ping. */
+void hooks_end_sending(struct hooked *k);
+/* When the store owes it nothing, and it has nothing in flight. */
+void hooks_free_one(struct hooked *k);
 /* How many are put aside, from the store. */
 void hooks_recount(struct hooked *k);
 /* A row that was read or has just been committed. ERR_NOMEM. */

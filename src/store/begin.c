@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "store/audit.h"
 #include "store/mark.h"
+#include "store/write_meta.h"
 
 enum { MARK_MS = 1000 };
 

@@ -14,6 +14,7 @@
 #include "store/audit.h"
 #include "store/begin.h"
 #include "store/migrate.h"
+#include "store/write_meta.h"
 
 enum { STORE_NICE = 5 };
 

@@ -5,6 +5,7 @@
 #include "store/hooks.h"
 #include "store/retire.h"
 #include "store/row.h"
+#include "store/write_meta.h"
 #include "store/write_rollout.h"
 
 static int bind_int(sqlite3_stmt *stmt, int index, int64_t value)
@@ -465,63 +466,6 @@ static int write_talk(struct db *db, const struct op_talk *op)
 		return err;
 	err = db_run(db, id, NULL);
 	return refers(db, id, err, ERR_CONFLICT, "no such device");
-}
-
-/* ---- facts of the database ---- */
-
-int write_meta_number(struct db *db, const char *key, int64_t value)
-{
-	sqlite3_stmt *stmt = db->stmt[STMT_META_PUT];
-	int err = bind_str(stmt, 1, key);
-
-	if (!err)
-		err = bind_int(stmt, 2, value);
-	return err ? err : db_run(db, STMT_META_PUT, NULL);
-}
-
-int write_meta_text(struct db *db, const char *key, const char *value)
-{
-	sqlite3_stmt *stmt = db->stmt[STMT_META_PUT];
-	int err = bind_str(stmt, 1, key);
-
-	if (!err)
-		err = bind_str(stmt, 2, value);
-	return err ? err : db_run(db, STMT_META_PUT, NULL);
-}
-
-int write_meta_delete(struct db *db, const char *key)
-{
-	int err = bind_str(db->stmt[STMT_META_DELETE], 1, key);
-
-	return err ? err : db_run(db, STMT_META_DELETE, NULL);
-}
-
-static int number_changed(struct db *db, const char *key, uint64_t before, uint64_t now)
-{
-	return before == now ? 0 : write_meta_number(db, key, (int64_t)now);
-}
-
-int write_heads(struct db *db, const struct write_state *before, const struct write_state *now)
-{
-	char text[AUDIT_HEAD_TEXT + 1];
-	int err = number_changed(db, "head", before->head, now->head);
-
-	if (!err)
-		err = number_changed(db, "serial", before->serial, now->serial);
-	if (!err)
-		err = number_changed(db, "updated", before->updated, now->updated);
-	if (!err)
-		err = number_changed(db, "failed", before->failed, now->failed);
-	if (!err && now->audit.seq != before->audit.seq)
-		err = write_meta_text(db, "audit_head", audit_head_text(&now->audit, text));
-	return err;
-}
-
-static int write_restored(struct db *db, enum store_restored step)
-{
-	if (step == STORE_NOT_RESTORED)
-		return write_meta_delete(db, "restored");
-	return write_meta_number(db, "restored", step);
 }
 
 static int write_op(struct db *db, store_hash *hash, struct store_set *set, const struct op *op,

@@ -20,17 +20,8 @@ struct write_state {
 	int64_t old_closed_ms, old_number;
 };
 
-/* The database's own facts of a batch, before COMMIT: what has changed since `before`. */
-int write_heads(struct db *db, const struct write_state *before,
-		const struct write_state *now) ERR_CHECK;
-
 /* All operations of `set` until one fails; fills set->result on the way. */
 int write_set(struct db *db, store_hash *hash, struct store_set *set,
 	      struct write_state *state) ERR_CHECK;
-
-/* Facts of the database (meta). */
-int write_meta_number(struct db *db, const char *key, int64_t value) ERR_CHECK;
-int write_meta_text(struct db *db, const char *key, const char *value) ERR_CHECK;
-int write_meta_delete(struct db *db, const char *key) ERR_CHECK;
 
 #endif

@@ -252,6 +252,7 @@ arrived() {
 	until_true 60 hook_is '.position == 30 and .lag == 0'
 	arrived 1 30
 	make_events 2
+	until_true 60 hook_is '.position == 32' # else it is told again: nobody heard the answer
 	server_stop
 	server_start
 	until_true 60 hook_is '.position == 32'
