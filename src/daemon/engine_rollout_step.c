@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/engine_act.h"
 #include "daemon/engine_rollout.h"
 
 enum {
@@ -23,6 +24,8 @@ struct step {
 	struct engine *e;
 	struct live *l;
 	struct rollout r; /* as it is to be */
+	bool quarantines;
+	struct release release; /* then */
 };
 
 static void step_done(void *ctx, const struct store_result *result)
@@ -32,15 +35,32 @@ static void step_done(void *ctx, const struct store_result *result)
 	struct live *l = s->l;
 
 	l->busy = false;
-	if (result->err)
-		engine_store_failed(e, "(rollout)", result->err);
-	else
+	if (result->err) {
+		/* An act on the release was under way: the next tick looks again. */
+		if (!s->quarantines || result->err != ERR_CONFLICT)
+			engine_store_failed(e, "(rollout)", result->err);
+	} else {
 		live_adopt(e, l, &s->r);
-	if (!result->err)
 		engine_events_told(e, result);
+		if (s->quarantines)
+			release_quarantine_adopt(e, &s->release, result);
+		else
+			live_step(e, l);
+	}
 	free(s);
-	if (!result->err)
-		live_step(e, l);
+}
+
+/* It halts for what its release did. */
+static int step_blames(struct step *s, struct store_set *set)
+{
+	const struct release *release = catalog_release(s->e, s->r.release);
+
+	s->quarantines = s->r.why != s->l->r.why && rollout_blames_release(&s->r) && release &&
+			 release->state == RELEASE_ACTIVE;
+	if (!s->quarantines)
+		return 0;
+	s->release = *release;
+	return release_quarantine_put(s->e, set, &s->r, &s->release);
 }
 
 static void step_submit(struct engine *e, struct live *l, const struct rollout *r)
@@ -49,12 +69,13 @@ static void step_submit(struct engine *e, struct live *l, const struct rollout *
 	struct store_set *set = s ? store_set_new(step_done, s) : NULL;
 	bool news = r->state != l->r.state || r->opened != l->r.opened;
 
-	if (!set || (news && live_put_event(e, set, r))) {
+	if (set)
+		*s = (struct step){.e = e, .l = l, .r = *r};
+	if (!set || (news && live_put_event(e, set, r)) || step_blames(s, set)) {
 		store_set_free(set);
 		free(s);
 		return; /* the next tick tries again */
 	}
-	*s = (struct step){.e = e, .l = l, .r = *r};
 	store_set_rollout(set, r);
 	l->busy = true;
 	store_submit(e->conf.store, set);
@@ -314,7 +335,8 @@ void live_step(struct engine *e, struct live *l)
 	}
 	if (!rollout_is_open(&l->r))
 		return;
-	if (l->r.enlisted && !catalog_release(e, l->r.release)) {
+	const struct release *release = catalog_release(e, l->r.release);
+	if (!release || release->state != RELEASE_ACTIVE) {
 		struct rollout r = l->r;
 		if (rollout_lost_release(&r, now.wall_ms))
 			step_submit(e, l, &r);
