@@ -12,15 +12,16 @@ enum { NAMES_MAX = 200, PAGE = 100 };
 static const struct noun {
 	const char *noun, *path, *list, *key;
 	bool by_name;	   /* the list is in the order of the key: it can begin at the prefix */
+	bool whole;	   /* the list has no pages */
 	const char *below; /* under /v1/products/PRODUCT instead, if that is given; or NULL */
 } nouns[] = {
-	{"product", "/v1/products", "products", "name", true, NULL},
-	{"device", "/v1/devices", "devices", "id", true, NULL},
-	{"release", "/v1/releases", "releases", "version", false, "releases"},
-	{"group", "/v1/groups", "groups", "name", false, "groups"},
-	{"query", "/v1/queries", "queries", "name", false, NULL},
-	{"hook", "/v1/hooks", "hooks", "name", false, NULL},
-	{"attempt", "/v1/attempts", "attempts", "id", false, NULL},
+	{"product", "/v1/products", "products", "name", true, false, NULL},
+	{"device", "/v1/devices", "devices", "id", true, false, NULL},
+	{"release", "/v1/releases", "releases", "version", false, false, "releases"},
+	{"group", "/v1/groups", "groups", "name", false, false, "groups"},
+	{"query", "/v1/queries", "queries", "name", false, false, NULL},
+	{"hook", "/v1/hooks", "hooks", "name", false, true, NULL},
+	{"attempt", "/v1/attempts", "attempts", "id", false, false, NULL},
 };
 
 /* The greatest name before all that begin with the prefix: names have no character after '~'. */
@@ -83,7 +84,8 @@ static int names_print(struct ctl *c, const struct noun *n, const struct url *ba
 		json_t *page;
 
 		u.b.ptr = u.space;
-		url_query_number(&u, "limit", PAGE);
+		if (!n->whole)
+			url_query_number(&u, "limit", PAGE);
 		url_query(&u, strcmp(n->noun, "attempt") == 0 ? "before" : "after",
 			  after[0] ? after : NULL);
 		page = ctl_get(c, &u);

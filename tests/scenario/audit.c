@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The audit log of a scenario: its chain holds, it has a row for each act that changed
- * something, one for each success, and no other, and played back from its first row it gives the catalogue and what
- * operators set of the devices, as they are stored.
+ * something, one for each success, and no other, and played back from its first row it gives the
+ * catalogue and what operators set of the devices, as they are stored.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -186,6 +186,13 @@ class Judge:
                 self.same(f"image of {row['version']}",
                           hashlib.sha256(f.read()).hexdigest(), row["sha256"].hex())
 
+    def proved(self):
+        """The service itself says of each success, once, what has proved it."""
+        rows = [dict(r) for r in self.db.execute("SELECT * FROM audit WHERE act = 'update proved'")]
+        self.same("who tells proofs", {r["who"] for r in rows} - {"postbootd"}, set())
+        self.same("proofs", sorted(json.loads(r["after"])["attempt"] for r in rows),
+                  sorted(i for i, a in self.attempts.items() if a["verdict"] == "updated"))
+
     def acts(self):
         """Every act that was acknowledged is in the audit log, once; and nothing else is."""
         acts = [json.loads(line) for line in open(self.dir + "/acts", encoding="utf-8")]
@@ -206,12 +213,13 @@ class Judge:
             elif not act["unchanged"] and not (mine and repeats(act, mine[-1])):
                 self.say(f"{act['name']} {act['object']} was acknowledged, and is not in the audit")
         for row in rows:
-            if "used" in row:
+            if "used" in row or row["act"] == "update proved":
                 continue
             asked = [a for a in acts if (a["name"], a["object"]) == (row["act"], row["object"]) and
                      a["status"] is None and row["at_ms"] <= a["at_ms"]]
             if not asked:
                 self.say(f"audit {row['seq']}: nobody asked for {row['act']} {row['object']}")
+        self.proved()
         return acts
 
 

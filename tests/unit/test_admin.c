@@ -124,7 +124,8 @@ static void test_bodies(void **state)
 		{"POST", "/v1/products", "{\"name\":\"\\u0000\"}", 400, "not JSON"},
 		{"POST", "/v1/products", "{\"name\":\"\xff\"}", 400, "not JSON"},
 		{"POST", "/v1/products", "{\"name\":\"a\",\"colour\":1}", 400,
-		 "\\\"colour\\\" is not known here; known are: name hardware policy"},
+		 "\\\"colour\\\" is not known here; known are: name hardware windows time_zone "
+		 "policy"},
 		{"POST", "/v1/products", "{\"name\":\"a\",\"\":1}", 400, "\\\"\\\" is not known"},
 		{"POST", "/v1/products", "{\"name\":\"a\",\"policy\":1}", 400, "policy: a whole"},
 		{"POST", "/v1/products", "{\"name\":\"a\",\"policy\":{\"x\":1}}", 400,
