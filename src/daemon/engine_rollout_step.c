@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "daemon/engine_act.h"
+#include "daemon/engine_filter.h"
 #include "daemon/engine_rollout.h"
 
 enum {
@@ -116,6 +117,23 @@ static bool walk_row(void *ctx, const struct device *d)
 	return true;
 }
 
+/* Those stay whose tags are as wanted. */
+static int walk_tags(struct batch *b)
+{
+	unsigned kept = 0;
+	int err = 0;
+
+	for (unsigned i = 0; i < b->count && !err; i++) {
+		bool fits = false;
+
+		err = engine_filter_tags(b->e, &b->l->filter, b->list[i].id, &fits);
+		if (fits)
+			b->list[kept++] = b->list[i];
+	}
+	b->count = kept;
+	return err;
+}
+
 /* The columns are written by no job, so the copies in memory follow by themselves. */
 static void patch(struct device *d, const struct rollout *r, int64_t place)
 {
@@ -184,7 +202,9 @@ static void walk_rows(struct engine *e, struct live *l)
 		return;
 	b->e = e;
 	b->l = l;
-	int err = store_devices(e->conf.store, l->r.product, l->after, WALK_ROWS, walk_row, b);
+	int err = rollout_rows(e, l, l->after, WALK_ROWS, walk_row, b);
+	if (!err)
+		err = walk_tags(b);
 	if (err) {
 		engine_store_failed(e, "(rollout)", err);
 	} else if (b->count == 0) {

@@ -163,6 +163,27 @@ wave_members() {
 		jq -e '[.audit[] | select(.act == "release quarantine")] | length == 1'
 }
 
+@test "rollout: by tags, of this product only" {
+	fleet_add good 5
+	ctl product add other >/dev/null
+	ctl device add stranger --product other --psk-file - <<<00112233445566778899aabbccddeeff >/dev/null
+	for id in good-00002 good-00003 good-00004 stranger; do
+		ctl device tag "$id" pilot >/dev/null
+	done
+	ctl device tag good-00003 broken >/dev/null
+	ctl rollout add argon 1.1.0 --waves 100% --filter 'tag=pilot tag!=broken' join=1
+	ctl -o json rollout plan argon 1.1.0 | jq -e '.selected == 2 and .offers == 2'
+	ctl rollout start argon 1.1.0
+	rollout_becomes 60 '.members == 2 and .results.updated == 2'
+	[ "$(running 1.1.0 | paste -s -d ' ')" = "good-00002 good-00004" ]
+	ctl rollout finish argon 1.1.0
+	# all but those
+	ctl rollout add argon 1.1.0 --name rest --waves 100% --filter 'tag!=pilot'
+	ctl -o json rollout plan argon rest | jq -e '.selected == 2 and .elsewhere == 0'
+	ctl rollout start argon rest
+	rollout_becomes 60 '.state == "done" and .members == 2 and .results.updated == 2' rest
+}
+
 @test "rollout: abort brings back whom it has updated" {
 	fleet_add good 6
 	ctl rollout add argon 1.1.0 --waves 50%,gate,100%
