@@ -174,7 +174,7 @@ int rollout_list(struct ctl *c, const struct args *a)
 	char text[64];
 
 	rollout_url(&u, a->pos[0], NULL);
-	list = ctl_get(c, &u);
+	list = ctl_list(c, &u, "rollouts", "after", 0);
 	if (list == NULL)
 		return CTL_FAILED;
 	if (c->out.json) {
