@@ -431,6 +431,8 @@ static void view_rollout(const struct output *o, const json_t *r)
 	view_label(o, "state");
 	out_styled(o, style_rollout(get_str(r, "state")), state_text(r, text));
 	out_nl(o);
+	text_line(o, "why", get_str(r, "summary"));
+	text_line(o, "do", get_str(r, "advice"));
 	text_line(o, "devices", get_str(r, "filter"));
 	text_line(o, "author", get_str(r, "author"));
 	text_line(o, "approver", get_str(r, "approver"));

@@ -132,6 +132,8 @@ wave_members() {
 	ctl rollout start argon 1.1.0
 	rollout_becomes 60 '.state == "halted" and .why == "failures"'
 	ctl -o json release show argon 1.1.0 | jq -e '.state == "quarantined"'
+	ctl rollout show argon 1.1.0 | grep 'it has halted: too many devices failed'
+	ctl rollout show argon 1.1.0 | grep 'postbootctl release activate argon 1.1.0, then postbootctl rollout resume'
 	ctl -o json audit list --object "argon 1.1.0" | jq -e '[.audit[]
 		| select(.act == "release quarantine")] | length == 1 and (.[0]
 		| .who == "postbootd" and .before.state == "active"
