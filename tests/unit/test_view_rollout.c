@@ -58,7 +58,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static void assert_says(const char *key, const char *words)
+static void says(const char *key, const char *words, bool want)
 {
 	const struct view_device v = {.now = &now};
 
@@ -66,10 +66,20 @@ static void assert_says(const char *key, const char *words)
 	plan_rollout(&now.plan, &now.device, &now.rollout, now.why, NULL);
 	json_t *o = view_explain(&v, T0 + 90000);
 	char *text = json_dumps(json_object_get(o, key), JSON_ENCODE_ANY);
-	if (!strstr(text, words))
-		fail_msg("no \"%s\" in %s", words, text);
+	if (!strstr(text, words) == want)
+		fail_msg("%s \"%s\" in %s", want ? "no" : "a", words, text);
 	free(text);
 	json_decref(o);
+}
+
+static void assert_says(const char *key, const char *words)
+{
+	says(key, words, true);
+}
+
+static void assert_says_not(const char *key, const char *words)
+{
+	says(key, words, false);
 }
 
 static void test_view_rollout_is_the_golden_one(void **state)
@@ -238,6 +248,15 @@ static void test_view_rollout_wave_not_reached(void **state)
 		assert_says("blocked_by", rows[i].facts);
 		assert_says("next_steps", rows[i].next);
 	}
+	/* Without another target the advice is still the rollout's: a target would overtake it. */
+	now.has_target = false;
+	now.why = TARGET_NONE;
+	assert_says("blocked_by", "no-target");
+	assert_says("next_steps", "rollout approve blinky spring");
+	assert_says_not("blocked_by", "product target");
+	assert_says_not("next_steps", "product target");
+	now.has_target = true;
+	now.why = TARGET_PRODUCT;
 	now.rollout.state = ROLLOUT_RUNNING;
 	now.rollout.waves[1].gate = false;
 	assert_says("blocked_by", "wave 2 opens when 90 % of wave 1 are through");
