@@ -276,7 +276,7 @@ const struct command commands[] = {
 	{"rollout", "show", "PRODUCT ROLLOUT", 2, 2,
 	 "how it goes, wave by wave", NULL, rollout_show, NULL},
 	{"rollout", "plan", "PRODUCT ROLLOUT", 2, 2,
-	 "a dry run: whom it would reach, who is refused and why, what it costs", NULL, rollout_plan, NULL},
+	 "a dry run: whom it would reach, who is refused and why", NULL, rollout_plan, NULL},
 	{"rollout", "devices", "PRODUCT ROLLOUT", 2, 2,
 	 "its members: in which wave, and what came of it", NULL, rollout_devices, NULL},
 	{"rollout", "approve", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
