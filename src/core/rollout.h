@@ -267,6 +267,8 @@ struct rollout_forecast {
 struct rollout_forecast rollout_forecast(const struct rollout *r, int64_t members, int64_t offers,
 					 int64_t size_bytes, int64_t image_rate, int64_t now_ms);
 
+/* It has stopped for what its release did to devices, and is to quarantine it. */
+bool rollout_blames_release(const struct rollout *r);
 /* Its release was withdrawn or quarantined: halted, wherever it is. False: it had ended. */
 bool rollout_lost_release(struct rollout *r, int64_t now_ms);
 

@@ -443,6 +443,11 @@ void rollout_do(struct rollout *r, const struct rollout_next *next, int64_t reac
 	}
 }
 
+bool rollout_blames_release(const struct rollout *r)
+{
+	return r->rules.halt_quarantine && (r->why == HALT_FAILURES || r->why == HALT_REVERTS);
+}
+
 bool rollout_lost_release(struct rollout *r, int64_t now_ms)
 {
 	if (!rollout_is_open(r) || r->state == ROLLOUT_HALTED)

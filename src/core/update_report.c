@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "core/evidence.h"
 #include "core/update.h"
 #include "core/update_internal.h"
 #include "core/window.h"
@@ -265,6 +266,18 @@ static bool left_home(const struct update *u, bool changed)
 	return u->home ? !match_release(r->version, &r->running, u->home).on_target : changed;
 }
 
+/* A failure is over when the device runs its target for good: not while the image may still go
+ * back, nor while it is held because label and bytes do not belong together. */
+static bool is_converged(const struct update *u)
+{
+	const struct device *d = &u->device;
+
+	if (d->hold == HOLD_LABEL_MISMATCH || d->hold == HOLD_DIGEST_MISMATCH)
+		return false;
+	return d->report.confirmed != 0 ||
+	       !(evidence_required(&u->product->policy, &d->report, u->target) & EV_CONFIRMED);
+}
+
 /* It runs its rollout's release, and no attempt has just brought it. */
 static void found_member(struct update *u, struct outcome *out)
 {
@@ -273,7 +286,8 @@ static void found_member(struct update *u, struct outcome *out)
 
 	if (!about || d->rollout_result == MEMBER_NONE)
 		update_member(u, MEMBER_EXTERNAL, out);
-	else if (d->rollout_result == MEMBER_FAILED || d->rollout_result == MEMBER_REVERTED)
+	else if ((d->rollout_result == MEMBER_FAILED || d->rollout_result == MEMBER_REVERTED) &&
+		 is_converged(u))
 		update_member(u, MEMBER_CONVERGED, out);
 }
 
@@ -288,7 +302,7 @@ static void settle(struct update *u, bool changed, bool judged, struct outcome *
 	if (on_its_target(u, changed)) {
 		if (u->why == TARGET_ROLLOUT && t == u->goal && !judged)
 			found_member(u, out);
-		if (d->failed_attempt && !judged) {
+		if (d->failed_attempt && !judged && is_converged(u)) {
 			update_emit(out, EVENT_DEVICE_CONVERGED, ABOUT_DEVICE, d->failed_attempt);
 			d->failed_attempt = 0;
 			d->backoff_count = 0;

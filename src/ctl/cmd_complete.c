@@ -10,7 +10,7 @@
 enum { NAMES_MAX = 200, PAGE = 100 };
 
 static const struct noun {
-	const char *noun, *path, *list, *key;
+	const char *noun, *path, *list, *key; /* path NULL: only below a product */
 	bool by_name;	   /* the list is in the order of the key: it can begin at the prefix */
 	bool whole;	   /* the list has no pages */
 	const char *below; /* under /v1/products/PRODUCT instead, if that is given; or NULL */
@@ -19,6 +19,7 @@ static const struct noun {
 	{"device", "/v1/devices", "devices", "id", true, false, NULL},
 	{"release", "/v1/releases", "releases", "version", false, false, "releases"},
 	{"group", "/v1/groups", "groups", "name", false, false, "groups"},
+	{"rollout", NULL, "rollouts", "name", false, false, "rollouts"},
 	{"query", "/v1/queries", "queries", "name", false, false, NULL},
 	{"hook", "/v1/hooks", "hooks", "name", false, true, NULL},
 	{"attempt", "/v1/attempts", "attempts", "id", false, false, NULL},
@@ -118,6 +119,8 @@ int complete_names(struct ctl *c, const struct args *a)
 			url_init(&u, "/v1/products");
 			url_segment(&u, product);
 			url_segment(&u, nouns[i].below);
+		} else if (nouns[i].path == NULL) {
+			return ctl_usage(c, "name the product whose %ss are meant", nouns[i].noun);
 		} else {
 			url_init(&u, nouns[i].path);
 		}

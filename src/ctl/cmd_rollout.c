@@ -174,7 +174,7 @@ int rollout_list(struct ctl *c, const struct args *a)
 	char text[64];
 
 	rollout_url(&u, a->pos[0], NULL);
-	list = ctl_get(c, &u);
+	list = ctl_list(c, &u, "rollouts", "after", 0);
 	if (list == NULL)
 		return CTL_FAILED;
 	if (c->out.json) {
@@ -431,6 +431,8 @@ static void view_rollout(const struct output *o, const json_t *r)
 	view_label(o, "state");
 	out_styled(o, style_rollout(get_str(r, "state")), state_text(r, text));
 	out_nl(o);
+	text_line(o, "why", get_str(r, "summary"));
+	text_line(o, "do", get_str(r, "advice"));
 	text_line(o, "devices", get_str(r, "filter"));
 	text_line(o, "author", get_str(r, "author"));
 	text_line(o, "approver", get_str(r, "approver"));

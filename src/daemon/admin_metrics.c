@@ -17,7 +17,7 @@
 #include "daemon/metrics.h"
 #include "daemon/monitor.h"
 
-enum { PAGE_MAX = 512 * 1024 /* of LIMIT_OUTCOMES most */ };
+enum { PAGE_MAX = 576 * 1024 /* of LIMIT_OUTCOMES most, then of open rollouts */ };
 
 #define COUNTER METRICS_COUNTER
 #define GAUGE METRICS_GAUGE
@@ -117,6 +117,37 @@ static void put_outcomes(struct metrics *m, const struct engine *e, const struct
 	metrics_family(m, METRICS_HISTOGRAM, "postboot_update_seconds",
 		       "Time from an offer to a proved update.");
 	metrics_histogram_s(m, engine_confirm_s, ENGINE_CONFIRMS, es->confirms, es->confirms_sum_s);
+}
+
+/* Those that are open: so many series and no more. */
+static void put_rollouts(struct metrics *m, struct engine *e)
+{
+	struct engine_rollout v;
+	const char *pairs[] = {"product", v.product, "rollout", v.rollout.name, NULL, NULL, NULL};
+
+	metrics_family(m, GAUGE, "postboot_rollout_state", "1 of the state of each open rollout.");
+	pairs[4] = "state";
+	for (size_t i = 0; engine_rollout_open(e, &i, &v);) {
+		pairs[5] = rollout_state_name(v.rollout.state);
+		metrics_labels(m, pairs, 1);
+	}
+	metrics_family(m, GAUGE, "postboot_rollout_members",
+		       "Members of open rollouts, by what came of it.");
+	pairs[4] = "result";
+	for (size_t i = 0; engine_rollout_open(e, &i, &v);) {
+		struct wave_counts all = rollout_total(&v.counts, v.rollout.wave_count);
+		for (int r = 0; r < MEMBER_COUNT; r++) {
+			pairs[5] = member_name((enum member)r);
+			metrics_labels(m, pairs, (uint64_t)all.results[r]);
+		}
+	}
+	metrics_family(m, GAUGE, "postboot_rollout_members_reached",
+		       "Members of open rollouts whose target it is.");
+	pairs[4] = NULL;
+	for (size_t i = 0; engine_rollout_open(e, &i, &v);) {
+		struct wave_counts all = rollout_total(&v.counts, v.rollout.wave_count);
+		metrics_labels(m, pairs, (uint64_t)all.released);
+	}
 }
 
 /* Label values are names of ours. */
@@ -464,6 +495,7 @@ static void put_all(struct metrics *m, struct admin *a)
 	put_health(m, health_of(a));
 	put_fleet(m, &es);
 	put_outcomes(m, a->conf.engine, &es);
+	put_rollouts(m, a->conf.engine);
 	put_protocols(m, &es);
 	put_downloads(m, &es);
 	put_images(m, a, &es);

@@ -49,16 +49,26 @@ static void reply_rollout(struct request *rq, unsigned status, const char *name)
 void rollouts_list(struct request *rq)
 {
 	struct engine_rollout v;
+	uint64_t after, limit, count = 0;
 	struct product p;
+	int64_t last = 0;
 
-	if (!body_keys(rq, rq->json, "", "") || !find_product(rq, rq->name[0], &p))
+	if (!query_number(rq, "after", 0, INT64_MAX, 0, &after) ||
+	    !query_number(rq, "limit", 1, LIMIT_PAGE, 100, &limit) ||
+	    !body_keys(rq, rq->json, "", "") || !find_product(rq, rq->name[0], &p))
 		return;
 	json_t *o = json_object();
 	json_t *list = json_array();
-	for (size_t i = 0; engine_rollout_at(rq->admin->conf.engine, i, &v); i++)
-		if (v.rollout.product == p.id)
-			view_append(&list, view_rollout(&v));
+	for (size_t i = 0; count < limit && engine_rollout_at(rq->admin->conf.engine, i, &v); i++) {
+		if (v.rollout.product != p.id || v.rollout.id <= (int64_t)after)
+			continue;
+		view_append(&list, view_rollout(&v));
+		last = v.rollout.id;
+		count++;
+	}
 	view_put(&o, "rollouts", list);
+	if (count == limit)
+		view_put(&o, "next", json_integer(last));
 	reply_json(rq, 200, o);
 }
 

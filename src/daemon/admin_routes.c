@@ -32,7 +32,7 @@ static const struct route routes[] = {
 	 true},
 	{"POST",   "/v1/products/*/releases/*/withdraw", "", BODY_JSON, NULL, release_withdraw, true},
 
-	{"GET",    "/v1/products/*/rollouts", "", BODY_JSON, NULL, rollouts_list, false},
+	{"GET",    "/v1/products/*/rollouts", " after limit ", BODY_JSON, NULL, rollouts_list, false},
 	{"POST",   "/v1/products/*/rollouts", "", BODY_JSON, NULL, rollouts_add, false},
 	{"GET",    "/v1/products/*/rollouts/*", "", BODY_JSON, NULL, rollout_get, false},
 	{"DELETE", "/v1/products/*/rollouts/*", "", BODY_JSON, NULL, rollout_remove, true},

@@ -243,6 +243,8 @@ int engine_rollout_forecast(struct engine *e, const char *product, const char *n
 			    struct rollout_forecast *ret) ERR_CHECK;
 /* In a fixed order; false beyond the last. */
 bool engine_rollout_at(struct engine *e, size_t index, struct engine_rollout *ret);
+/* The next open one from *index on, which then is behind it: at most LIMIT_ROLLOUTS_OPEN. */
+bool engine_rollout_open(struct engine *e, size_t *index, struct engine_rollout *ret);
 
 struct engine_group {
 	struct device_group group;

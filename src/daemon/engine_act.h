@@ -53,6 +53,15 @@ void act_answer_unchanged(engine_done *done, void *ctx);
 extern const char act_stale_why[];
 /* True, and answered: it is not active, so it cannot become a target. NULL: none. */
 bool release_refuses(const struct release *r, engine_done *done, void *ctx);
+enum { RELEASE_WHY = 256 };
+/* The same without an answer: true, and why. */
+bool release_is_no_target(const struct release *r, char why[RELEASE_WHY]);
+/* The server's own act: an active release becomes quarantined, for what happened in a rollout. In
+ * two halves: into a set of the caller's, and, with `release` as put, after its commit. */
+int release_quarantine_put(struct engine *e, struct store_set *set, const struct rollout *r,
+			   struct release *release) ERR_CHECK;
+void release_quarantine_adopt(struct engine *e, const struct release *release,
+			      const struct store_result *result);
 /* What an error of the store means, in a sentence. */
 const char *act_store_why(int err);
 

@@ -214,9 +214,9 @@ static json_t *facts(const struct import *im)
 
 static bool decide(struct import *im)
 {
-	json_t *o = json_object();
 	struct store_set *set;
 	char *text;
+	json_t *o;
 
 	if (im->decided) {
 		im->state = IMPORT_MOVE;
@@ -225,13 +225,11 @@ static bool decide(struct import *im)
 	}
 	if (im->set_err) {
 		fail(im, im->set_err, store_failed(im->set_err));
-		json_decref(o);
 		return give_up(im);
 	}
-	if (im->in_flight) {
-		json_decref(o);
+	if (im->in_flight)
 		return false;
-	}
+	o = json_object();
 	view_put(&o, "by", json_string(im->conf.by.name));
 	view_put(&o, "uid", json_integer(im->conf.by.uid));
 	view_put(&o, "devices", json_integer((json_int_t)im->devices));

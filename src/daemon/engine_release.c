@@ -25,18 +25,26 @@ static const char *act_name(enum release_state state)
 	return "release activate";
 }
 
+/* It was committed. */
+static void adopt(struct engine *e, const struct release *as)
+{
+	struct release *r = catalog_release(e, as->id);
+
+	if (!r)
+		return;
+	r->state = as->state;
+	r->state_ms = as->state_ms;
+	r->rev = as->rev + 1;
+	if (r->state == RELEASE_ACTIVE)
+		return;
+	sweep_release(e, r->id);
+	rollouts_turn(e); /* those that bring it halt */
+}
+
 static int adopt_state(struct act *act, const struct store_result *result)
 {
-	struct release *r = catalog_release(act->e, act->release.id);
-
 	(void)result;
-	if (!r)
-		return 0;
-	r->state = act->release.state;
-	r->state_ms = act->release.state_ms;
-	r->rev = act->release.rev + 1;
-	if (r->state != RELEASE_ACTIVE)
-		sweep_release(act->e, r->id);
+	adopt(act->e, &act->release);
 	return 0;
 }
 
@@ -74,31 +82,99 @@ static char *event_text(const struct product *p, const struct release *r)
 	return text;
 }
 
+/* What the event of a change is made of. */
+struct news {
+	char topic[128];
+	char *json;
+	struct store_event event; /* .data NULL: there is none */
+};
+
+static int news_make(struct engine *e, const struct product *p, const struct release *r,
+		     enum release_state from, struct news *ret)
+{
+	const char *data = event_value(from, r->state);
+	struct buf name = buf_writer(ret->topic, sizeof(ret->topic));
+
+	ret->json = data ? event_text(p, r) : NULL;
+	if (data && !ret->json)
+		return ERR_NOMEM;
+	buf_put_str(&name, e->conf.event_prefix ? e->conf.event_prefix : "");
+	buf_put_str(&name, event_topic(EVENT_RELEASE_QUARANTINED));
+	ret->event = (struct store_event){.topic = buf_cstr(&name),
+					  .data = data,
+					  .device = "",
+					  .json = ret->json,
+					  .at_ms = r->state_ms};
+	return 0;
+}
+
 static void submit(struct act *act, const struct product *p, enum release_state from)
 {
 	struct release *r = &act->release;
-	const char *data = event_value(from, r->state);
-	char topic[128], *json = data ? event_text(p, r) : NULL;
-	struct buf name = buf_writer(topic, sizeof(topic));
 	struct release old = *r;
+	struct news news;
 
-	if (data && !json) {
+	if (news_make(act->e, p, r, from, &news)) {
 		act_answer(act->done, act->ctx, ERR_NOMEM, "out of memory");
 		free(act);
 		return;
 	}
-	buf_put_str(&name, act->e->conf.event_prefix ? act->e->conf.event_prefix : "");
-	buf_put_str(&name, event_topic(EVENT_RELEASE_QUARANTINED));
-	const struct store_event event = {.topic = buf_cstr(&name),
-					  .data = data,
-					  .device = "",
-					  .json = json,
-					  .at_ms = r->state_ms};
-	const struct state_put put = {r, data ? &event : NULL};
+	const struct state_put put = {r, news.event.data ? &news.event : NULL};
 	old.state = from;
 	act_submit(act, put_state, &put, audit_release(&old), audit_release(r));
-	free(json);
+	free(news.json);
 }
+
+/* ---- by the server itself ---- */
+
+static const struct actor server = {.name = "postbootd"};
+enum { OBJECT_MAX = LIMIT_PRODUCT_NAME + 1 + LIMIT_VERSION + 1 };
+
+static void object_name(const struct product *p, const struct release *r, char dst[OBJECT_MAX])
+{
+	(void)snprintf(dst, OBJECT_MAX, "%s %s", p->name, r->version);
+}
+
+int release_quarantine_put(struct engine *e, struct store_set *set, const struct rollout *r,
+			   struct release *release)
+{
+	const struct product *p = catalog_product(e, release->product);
+	const struct release old = *release;
+	char object[OBJECT_MAX];
+	struct news news;
+
+	if (!p)
+		return ERR_NOENT;
+	release->state = RELEASE_QUARANTINED;
+	release->state_ms = clock_read().wall_ms;
+	if (news_make(e, p, release, old.state, &news))
+		return ERR_NOMEM;
+	const struct state_put put = {release, &news.event};
+	put_state(set, &put);
+	free(news.json);
+	json_t *after = audit_release(release);
+	view_put(&after, "rollout", json_string(r->name));
+	view_put(&after, "why", json_string(rollout_why_name(r->why)));
+	object_name(p, release, object);
+	return audit_put(set, &server, act_name(release->state), object, audit_release(&old),
+			 after);
+}
+
+void release_quarantine_adopt(struct engine *e, const struct release *release,
+			      const struct store_result *result)
+{
+	const struct product *p = catalog_product(e, release->product);
+	char object[OBJECT_MAX];
+
+	if (p) {
+		object_name(p, release, object);
+		audit_log(&server, act_name(release->state), object, result);
+	}
+	adopt(e, release);
+	sessions_ring(e, release->product, 0);
+}
+
+/* ---- by an operator ---- */
 
 void engine_release_state(struct engine *e, const struct actor *by, const char *product,
 			  const char *version, enum release_state state, engine_done *done,
@@ -139,15 +215,22 @@ void engine_release_state(struct engine *e, const struct actor *by, const char *
 	submit(act, p, r->state);
 }
 
-bool release_refuses(const struct release *r, engine_done *done, void *ctx)
+bool release_is_no_target(const struct release *r, char why[RELEASE_WHY])
 {
-	char why[256];
-
-	if (!r || r->state == RELEASE_ACTIVE)
+	if (r->state == RELEASE_ACTIVE)
 		return false;
-	(void)snprintf(why, sizeof(why), "release %s is %s%s; only an active one can be a target",
+	(void)snprintf(why, RELEASE_WHY, "release %s is %s%s; only an active one can be a target",
 		       r->version, r->state == RELEASE_DRAFT ? "a " : "",
 		       release_state_name(r->state));
+	return true;
+}
+
+bool release_refuses(const struct release *r, engine_done *done, void *ctx)
+{
+	char why[RELEASE_WHY];
+
+	if (!r || !release_is_no_target(r, why))
+		return false;
 	act_answer(done, ctx, ERR_BUSY, why);
 	return true;
 }

@@ -340,3 +340,11 @@ bool engine_rollout_at(struct engine *e, size_t index, struct engine_rollout *re
 	live_view(e, e->rollouts[index], ret);
 	return true;
 }
+
+bool engine_rollout_open(struct engine *e, size_t *index, struct engine_rollout *ret)
+{
+	for (; *index < e->rollout_count; ++*index)
+		if (rollout_is_open(&e->rollouts[*index]->r))
+			return engine_rollout_at(e, (*index)++, ret);
+	return false;
+}

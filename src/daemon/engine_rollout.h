@@ -63,6 +63,10 @@ void live_step(struct engine *e, struct live *l);
 /* engine_rollout_select.c: the filter of a rollout, which does not take all conditions; ret_why as
  * filter_parse() has it. */
 int rollout_filter(const char *text, struct filter *ret, char ret_why[FILTER_WHY]) ERR_CHECK;
+/* Rows by rising id, among them all that are selected: engine_filter_walk() in the product. */
+int rollout_rows(struct engine *e, const struct live *l, const char *after, unsigned limit,
+		 store_device_row *row, void *ctx) ERR_CHECK;
+/* All conditions but those on tags, which engine_filter_tags() reads afterwards. */
 bool rollout_selects(struct engine *e, const struct filter *f, const struct rollout *r,
 		     const struct device *d);
 

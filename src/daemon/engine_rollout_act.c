@@ -23,6 +23,7 @@ struct rollout_job {
 	char object[LIMIT_PRODUCT_NAME + 1 + LIMIT_ROLLOUT_NAME + 1];
 	struct rollout r; /* as it is to be */
 	struct actor by;
+	char why[RELEASE_WHY]; /* it is refused, if that is no fixed text */
 	engine_done *done;
 	void *ctx;
 };
@@ -157,10 +158,12 @@ static int act_check(struct rollout_job *job, const char **ret_why)
 		*ret_why = act_stale_why;
 		return ERR_STALE;
 	}
-	if ((cause == ROLLOUT_START || cause == ROLLOUT_RESUME) &&
-	    !catalog_release(e, job->r.release)) {
-		*ret_why = "its release is not there any more";
-		return ERR_BUSY;
+	if (cause == ROLLOUT_START || cause == ROLLOUT_RESUME) {
+		const struct release *release = catalog_release(e, job->r.release);
+
+		*ret_why = release ? job->why : "its release is not there any more";
+		if (!release || release_is_no_target(release, job->why))
+			return ERR_BUSY;
 	}
 	if (cause == ROLLOUT_START && !rollout_is_open(&job->r) &&
 	    open_count(e) >= LIMIT_ROLLOUTS_OPEN) {

@@ -5,14 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/engine_filter.h"
 #include "daemon/engine_rollout.h"
+
+/* A device that is selected, but for its tags. */
+struct candidate {
+	char id[LIMIT_DEVICE_ID + 1];
+	bool elsewhere, locked;
+	struct plan plan;
+};
 
 struct planning {
 	struct engine *e;
 	const struct live *l;
 	struct engine_plan *plan;
 	struct update u; /* of the device that is looked at */
-	unsigned rows;
+	struct candidate *list;
+	unsigned rows, count;
 	char last[LIMIT_DEVICE_ID + 1];
 };
 
@@ -49,16 +58,35 @@ static bool plan_row(void *ctx, const struct device *d)
 	(void)buf_copy_str(p->last, sizeof(p->last), d->id);
 	if (!rollout_selects(p->e, &p->l->filter, &p->l->r, d))
 		return true;
-	p->plan->selected++;
-	if (other && other != p->l && rollout_is_open(&other->r)) {
-		p->plan->elsewhere++;
-	} else if (d->lock || d->development) {
-		p->plan->locked++;
-	} else {
-		struct plan plan = plan_as_reached(p, d);
-		count_plan(p->plan, &plan);
-	}
+	struct candidate *c = &p->list[p->count++];
+	memcpy(c->id, p->last, sizeof(c->id));
+	c->elsewhere = other && other != p->l && rollout_is_open(&other->r);
+	c->locked = d->lock || d->development;
+	if (!c->elsewhere && !c->locked)
+		c->plan = plan_as_reached(p, d);
 	return true;
+}
+
+static int plan_count(struct planning *p)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < p->count && !err; i++) {
+		const struct candidate *c = &p->list[i];
+		bool fits = false;
+
+		err = engine_filter_tags(p->e, &p->l->filter, c->id, &fits);
+		if (!fits)
+			continue;
+		p->plan->selected++;
+		if (c->elsewhere)
+			p->plan->elsewhere++;
+		else if (c->locked)
+			p->plan->locked++;
+		else
+			count_plan(p->plan, &c->plan);
+	}
+	return err;
 }
 
 int engine_rollout_plan(struct engine *e, const char *product, const char *name, const char *after,
@@ -66,22 +94,29 @@ int engine_rollout_plan(struct engine *e, const char *product, const char *name,
 {
 	const struct live *l = live_named(e, product, name);
 	struct planning *p = l ? calloc(1, sizeof(*p)) : NULL;
+	struct candidate *list = p ? calloc(limit, sizeof(*list)) : NULL;
 
-	if (!p)
+	if (!list) {
+		free(p);
 		return l ? ERR_NOMEM : ERR_NOENT;
+	}
 	*ret = (struct engine_plan){0};
 	p->e = e;
 	p->l = l;
 	p->plan = ret;
+	p->list = list;
 	p->u.product = catalog_product(e, l->r.product);
 	p->u.goal = catalog_release_now(e, l->r.release);
 	p->u.why = TARGET_ROLLOUT;
 	p->u.now_ms = clock_read().wall_ms;
 	if (p->u.goal)
 		way_find(p->u.goal, catalog_stone, e, &p->u.way);
-	int err = store_devices(e->conf.store, l->r.product, after, limit, plan_row, p);
+	int err = rollout_rows(e, l, after, limit, plan_row, p);
+	if (!err)
+		err = plan_count(p);
 	if (!err && p->rows == limit)
 		(void)buf_copy_str(ret->last, sizeof(ret->last), p->last);
+	free(list);
 	free(p);
 	return err;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/filter.h"
+#include "daemon/engine_filter.h"
 #include "daemon/engine_rollout.h"
 
 static const char *product_name(void *ctx, int64_t id)
@@ -32,14 +33,22 @@ int rollout_filter(const char *text, struct filter *ret, char ret_why[FILTER_WHY
 	/* A state is moved by the rollout itself: who is selected would depend on when one looks.
 	 */
 	for (unsigned i = 0; i < f.count; i++) {
-		if (f.terms[i].key != FILTER_STATE && f.terms[i].key != FILTER_TAG)
+		if (f.terms[i].key != FILTER_STATE)
 			continue;
-		(void)snprintf(ret_why, FILTER_WHY, "a rollout does not select by %s",
-			       filter_key_name(f.terms[i].key));
+		(void)snprintf(ret_why, FILTER_WHY,
+			       "a rollout does not select by state: it moves the states itself");
 		return ERR_INVAL;
 	}
 	*ret = f;
 	return 0;
+}
+
+int rollout_rows(struct engine *e, const struct live *l, const char *after, unsigned limit,
+		 store_device_row *row, void *ctx)
+{
+	if (filter_find(&l->filter, FILTER_TAG))
+		return engine_filter_walk(e, &l->filter, after, limit, row, ctx);
+	return store_devices(e->conf.store, l->r.product, after, limit, row, ctx);
 }
 
 bool rollout_selects(struct engine *e, const struct filter *f, const struct rollout *r,

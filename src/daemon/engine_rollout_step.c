@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/engine_act.h"
+#include "daemon/engine_filter.h"
 #include "daemon/engine_rollout.h"
 
 enum {
@@ -23,6 +25,8 @@ struct step {
 	struct engine *e;
 	struct live *l;
 	struct rollout r; /* as it is to be */
+	bool quarantines;
+	struct release release; /* then */
 };
 
 static void step_done(void *ctx, const struct store_result *result)
@@ -32,15 +36,32 @@ static void step_done(void *ctx, const struct store_result *result)
 	struct live *l = s->l;
 
 	l->busy = false;
-	if (result->err)
-		engine_store_failed(e, "(rollout)", result->err);
-	else
+	if (result->err) {
+		/* An act on the release was under way: the next tick looks again. */
+		if (!s->quarantines || result->err != ERR_CONFLICT)
+			engine_store_failed(e, "(rollout)", result->err);
+	} else {
 		live_adopt(e, l, &s->r);
-	if (!result->err)
 		engine_events_told(e, result);
+		if (s->quarantines)
+			release_quarantine_adopt(e, &s->release, result);
+		else
+			live_step(e, l);
+	}
 	free(s);
-	if (!result->err)
-		live_step(e, l);
+}
+
+/* It halts for what its release did. */
+static int step_blames(struct step *s, struct store_set *set)
+{
+	const struct release *release = catalog_release(s->e, s->r.release);
+
+	s->quarantines = s->r.why != s->l->r.why && rollout_blames_release(&s->r) && release &&
+			 release->state == RELEASE_ACTIVE;
+	if (!s->quarantines)
+		return 0;
+	s->release = *release;
+	return release_quarantine_put(s->e, set, &s->r, &s->release);
 }
 
 static void step_submit(struct engine *e, struct live *l, const struct rollout *r)
@@ -49,12 +70,13 @@ static void step_submit(struct engine *e, struct live *l, const struct rollout *
 	struct store_set *set = s ? store_set_new(step_done, s) : NULL;
 	bool news = r->state != l->r.state || r->opened != l->r.opened;
 
-	if (!set || (news && live_put_event(e, set, r))) {
+	if (set)
+		*s = (struct step){.e = e, .l = l, .r = *r};
+	if (!set || (news && live_put_event(e, set, r)) || step_blames(s, set)) {
 		store_set_free(set);
 		free(s);
 		return; /* the next tick tries again */
 	}
-	*s = (struct step){.e = e, .l = l, .r = *r};
 	store_set_rollout(set, r);
 	l->busy = true;
 	store_submit(e->conf.store, set);
@@ -93,6 +115,23 @@ static bool walk_row(void *ctx, const struct device *d)
 	b->list[b->count].before_place = d->rollout_place;
 	b->list[b->count++].facts = member_facts(d, r->id);
 	return true;
+}
+
+/* Those stay whose tags are as wanted. */
+static int walk_tags(struct batch *b)
+{
+	unsigned kept = 0;
+	int err = 0;
+
+	for (unsigned i = 0; i < b->count && !err; i++) {
+		bool fits = false;
+
+		err = engine_filter_tags(b->e, &b->l->filter, b->list[i].id, &fits);
+		if (fits)
+			b->list[kept++] = b->list[i];
+	}
+	b->count = kept;
+	return err;
 }
 
 /* The columns are written by no job, so the copies in memory follow by themselves. */
@@ -163,7 +202,9 @@ static void walk_rows(struct engine *e, struct live *l)
 		return;
 	b->e = e;
 	b->l = l;
-	int err = store_devices(e->conf.store, l->r.product, l->after, WALK_ROWS, walk_row, b);
+	int err = rollout_rows(e, l, l->after, WALK_ROWS, walk_row, b);
+	if (!err)
+		err = walk_tags(b);
 	if (err) {
 		engine_store_failed(e, "(rollout)", err);
 	} else if (b->count == 0) {
@@ -314,7 +355,8 @@ void live_step(struct engine *e, struct live *l)
 	}
 	if (!rollout_is_open(&l->r))
 		return;
-	if (l->r.enlisted && !catalog_release(e, l->r.release)) {
+	const struct release *release = catalog_release(e, l->r.release);
+	if (!release || release->state != RELEASE_ACTIVE) {
 		struct rollout r = l->r;
 		if (rollout_lost_release(&r, now.wall_ms))
 			step_submit(e, l, &r);

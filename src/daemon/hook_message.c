@@ -164,12 +164,8 @@ static int message_add(struct reading *r, const struct store_event_row *e, json_
 	struct hook_message *m = &r->m;
 	int err = json ? 0 : ERR_NOMEM;
 
-	if (!err)
-		err = body_put(m,
-			       m->count	     ? ","
-			       : r->most > 1 ? "["
-					     : "",
-			       m->count || r->most > 1 ? 1 : 0);
+	if (!err && (m->count || m->batch))
+		err = body_put(m, m->count ? "," : "[", 1);
 	if (!err)
 		err = body_put(m, json, strlen(json));
 	free(json);

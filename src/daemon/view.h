@@ -142,6 +142,9 @@ void view_say_admission(struct buf *b, const struct engine_admission *a, int64_t
 void view_say_rule(struct buf *b, enum block block, const struct engine_device *now);
 /* The same of its rollout, and what clears it. */
 void view_say_rollout(struct buf *b, enum block block, const struct engine_device *now);
+/* Where it stands and why, and what an operator can do; nothing of one that is over. */
+void view_say_rollout_stands(struct buf *b, const struct engine_rollout *v);
+void view_say_rollout_next(struct buf *b, const struct engine_rollout *v);
 void view_say_rollout_clear(struct buf *b, enum block block, const struct engine_device *now);
 /* NULL: none. `now` as for view_attempt(). */
 json_t *view_diagnoses(const struct diagnoses *dg, const struct attempt *a, const char *product,

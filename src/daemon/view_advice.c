@@ -94,6 +94,9 @@ uint32_t view_blocks(const struct engine_device *now)
 
 	if (blocked & 1u << BLOCK_DISABLED) /* its silence is our doing */
 		blocked &= ~(idle | 1u << BLOCK_OFFLINE);
+	if (blocked &
+	    1u << BLOCK_IN_SYNC) /* it needs no update that its silence could keep it from */
+		blocked &= ~(1u << BLOCK_OFFLINE);
 	return blocked & 1u << BLOCK_HELD ? blocked & ~idle : blocked;
 }
 
@@ -109,6 +112,9 @@ void view_say_clear(struct buf *b, enum block block, const struct engine_device 
 		view_say(b, "wait until %s", view_when(now->plan.clear_at_ms, when));
 	else if (block == BLOCK_ROLLOUT_PAUSED || block == BLOCK_WAVE)
 		view_say_rollout_clear(b, block, now);
+	else if (block == BLOCK_NO_TARGET && now->plan.blocked & 1u << BLOCK_WAVE)
+		/* A target for the whole product would overtake the waves. */
+		view_say_rollout_clear(b, BLOCK_WAVE, now);
 	else if (block == BLOCK_NO_TARGET && d->development)
 		view_say_advice(b, "device lock ID VERSION, or device production ID", d->id,
 				now->product.name);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a device's rollout has to do with it, in plain words.
+ * What a device's rollout has to do with it, and where a rollout stands, in plain words.
  */
 #include "daemon/view.h"
 
@@ -79,4 +79,117 @@ void view_say_rollout_clear(struct buf *b, enum block block, const struct engine
 			 r->name);
 	else
 		view_say(b, "wait until the rollout comes to it");
+}
+
+/* ---- the rollout itself ---- */
+
+static void say_running(struct buf *b, const struct engine_rollout *v)
+{
+	const struct rollout *r = &v->rollout;
+	const struct wave_counts all = rollout_total(&v->counts, r->opened);
+	const unsigned newest = r->opened ? r->opened - 1 : 0;
+	const struct wave_counts *c = &v->counts.waves[newest];
+	const int64_t soaked_ms = r->waves[newest].complete_ms + r->rules.soak_s * 1000;
+	char when[32];
+
+	if (!v->counted || !r->enlisted || r->opened == 0)
+		view_say(b, "its members are being found");
+	else if (all.released < all.members)
+		view_say(b, "it releases wave %u: %lld of %lld devices are reached", r->opened,
+			 (long long)all.released, (long long)all.members);
+	else if (r->waves[newest].complete_ms)
+		view_say(b, "wave %u is complete, and is watched until %s", r->opened,
+			 view_when(soaked_ms, when));
+	else if (r->opened < r->wave_count)
+		view_say(b,
+			 "%lld of the %lld devices of wave %u are through; the next wave opens at "
+			 "%lld %%",
+			 (long long)c->through, (long long)c->members, r->opened,
+			 (long long)r->rules.complete_percent);
+	else if (r->rules.join)
+		view_say(b, "all are reached; it waits for devices that match later");
+	else
+		view_say(b, "all waves are open; %lld of %lld devices are through",
+			 (long long)all.through, (long long)all.members);
+}
+
+void view_say_rollout_stands(struct buf *b, const struct engine_rollout *v)
+{
+	const struct rollout *r = &v->rollout;
+	char when[32];
+
+	switch (r->state) {
+	case ROLLOUT_SCHEDULED:
+		view_say(b, "it begins at %s", view_when(r->start_at_ms, when));
+		break;
+	case ROLLOUT_WAITING:
+		if (r->wait == WAIT_APPROVAL)
+			view_say(b, "somebody else than %s must approve it", r->author);
+		else
+			view_say(b, "wave %u opens on an operator's word", r->opened + 1);
+		break;
+	case ROLLOUT_HALTED:
+		view_say(b, "it has halted: %s", rollout_why_help(r->why));
+		break;
+	case ROLLOUT_RUNNING:
+		say_running(b, v);
+		break;
+	case ROLLOUT_DRAFT:
+	case ROLLOUT_PAUSED:
+	case ROLLOUT_DONE:
+	case ROLLOUT_ABORTED:
+	case ROLLOUT_STATE_COUNT:
+		view_say(b, "%s", rollout_state_help(r->state));
+		break;
+	}
+}
+
+static void say_command(struct buf *b, const struct engine_rollout *v, const char *verb)
+{
+	view_say(b, "postbootctl rollout %s %s %s", verb, v->product, v->rollout.name);
+}
+
+static void say_after_halt(struct buf *b, const struct engine_rollout *v)
+{
+	const struct rollout *r = &v->rollout;
+
+	if (r->why != HALT_RELEASE) {
+		say_command(b, v, "devices");
+		view_say(b, " tells which; ");
+	}
+	view_say(b, "once the cause is clear: ");
+	if (v->version[0] && (r->why == HALT_RELEASE || rollout_blames_release(r)))
+		view_say(b, "postbootctl release activate %s %s, then ", v->product, v->version);
+	say_command(b, v, "resume");
+	view_say(b, "; to bring its devices back: ");
+	say_command(b, v, "abort");
+}
+
+void view_say_rollout_next(struct buf *b, const struct engine_rollout *v)
+{
+	const struct rollout *r = &v->rollout;
+
+	switch (r->state) {
+	case ROLLOUT_DRAFT:
+	case ROLLOUT_SCHEDULED:
+		say_command(b, v, "start");
+		break;
+	case ROLLOUT_WAITING:
+		say_command(b, v, r->wait == WAIT_APPROVAL ? "approve" : "next");
+		break;
+	case ROLLOUT_PAUSED:
+		say_command(b, v, "resume");
+		break;
+	case ROLLOUT_HALTED:
+		say_after_halt(b, v);
+		break;
+	case ROLLOUT_RUNNING:
+		if (r->opened == r->wave_count && r->rules.join)
+			say_command(b, v, "finish");
+		break;
+	case ROLLOUT_DONE:
+	case ROLLOUT_ABORTED:
+	case ROLLOUT_STATE_COUNT:
+		break;
+	}
 }

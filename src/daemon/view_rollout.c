@@ -92,6 +92,16 @@ static json_t *wave_json(const struct wave *w, const struct wave_counts *c)
 	return o;
 }
 
+static void put_sentence(json_t **o, const char *key, const struct engine_rollout *v,
+			 void (*say)(struct buf *, const struct engine_rollout *))
+{
+	char text[2 * VIEW_SENTENCE] = "";
+	struct buf b = buf_writer(text, sizeof(text));
+
+	say(&b, v);
+	view_put_text(o, key, buf_cstr(&b));
+}
+
 json_t *view_rollout(const struct engine_rollout *v)
 {
 	const struct rollout *r = &v->rollout;
@@ -106,6 +116,8 @@ json_t *view_rollout(const struct engine_rollout *v)
 	view_put(&o, "rev", json_integer(r->rev));
 	view_put_text(&o, "filter", r->filter);
 	put_state(&o, r);
+	put_sentence(&o, "summary", v, view_say_rollout_stands);
+	put_sentence(&o, "advice", v, view_say_rollout_next);
 	view_put_text(&o, "author", r->author);
 	view_put_text(&o, "approver", r->approver);
 	view_put_time(&o, "start_at", r->start_at_ms);

@@ -151,11 +151,14 @@ static void tell_boot_proof(const struct teller *to, const struct lwm2m_talk *t)
 		say(to, NULL, "It does not show the resource of lwm2m-boot-count.");
 	if (named(t, NAMED_UPTIME) && t->told.uptime_s < 0)
 		say(to, NULL, "It does not show the resource of lwm2m-uptime.");
-	if (t->told.boot_count < 0 && t->told.uptime_s < 0)
-		say(to, NULL,
-		    "That it has restarted is only known from its registrations, so a success is "
-		    "weak; a boot counter or an uptime would show it: product set "
-		    "lwm2m-boot-count or lwm2m-uptime.");
+	if (t->told.boot_count >= 0 || t->told.uptime_s >= 0)
+		return;
+	say(to, NULL,
+	    "That it has restarted is only known from its registrations, so a success is weak%s.",
+	    named(t, NAMED_BOOT_COUNT) || named(t, NAMED_UPTIME)
+		    ? ""
+		    : "; a boot counter or an uptime would show it: postbootctl product set "
+		      "PRODUCT --protocol-option lwm2m-boot-count=/O/I/R (or lwm2m-uptime=/O/I/R)");
 }
 
 static void tell_image_proof(const struct teller *to, const struct lwm2m_talk *t)
@@ -167,7 +170,8 @@ static void tell_image_proof(const struct teller *to, const struct lwm2m_talk *t
 	else if (!t->told.running.len)
 		say(to, NULL,
 		    "What it runs is only known by its label (/3/0/3); a digest would show the "
-		    "bytes: product set lwm2m-digest.");
+		    "bytes: postbootctl product set PRODUCT --protocol-option "
+		    "lwm2m-digest=/O/I/R.");
 	if (named(t, NAMED_CONFIRMED) && t->told.confirmed < 0)
 		say(to, NULL, "It does not show the resource of lwm2m-confirmed.");
 }

@@ -91,6 +91,13 @@ tab() {
 	[ "$(tab hook show '')" = crm ]
 	[ "$(tab hook set crm --product '')" = "argon blinky" ]
 	[ -z "$(tab hook add '')" ]
+	for name in night noon day; do
+		ctl rollout add argon 1.1.0 --name "$name" >/dev/null
+	done
+	[ "$(tab rollout show '')" = "argon blinky" ]
+	[ "$(tab rollout start argon '')" = "day night noon" ]
+	[ "$(tab rollout abort argon n)" = "night noon" ]
+	[ -z "$(tab rollout show blinky '')" ]
 	# a new name is nobody's
 	[ -z "$(tab device add '')" ]
 	socket=$POSTBOOT_SOCKET

@@ -123,6 +123,69 @@ wave_members() {
 	[[ $output == *"it was aborted"* ]]
 }
 
+@test "rollout: halt-quarantine takes the release from everybody, and the server says so" {
+	fleet_add bad 4 --fault bootloader-reject
+	ctl rollout add argon 1.1.0 --waves 50%,100% halt-quarantine=1
+	ctl rollout add argon 1.1.0 --name later --start-at 2090-01-01T00:00:00Z
+	ctl rollout add argon 1.1.0 --name draft
+	ctl rollout start argon later
+	ctl rollout start argon 1.1.0
+	rollout_becomes 60 '.state == "halted" and .why == "failures"'
+	ctl -o json release show argon 1.1.0 | jq -e '.state == "quarantined"'
+	ctl rollout show argon 1.1.0 | grep 'it has halted: too many devices failed'
+	ctl rollout show argon 1.1.0 | grep 'postbootctl release activate argon 1.1.0, then postbootctl rollout resume'
+	ctl -o json audit list --object "argon 1.1.0" | jq -e '[.audit[]
+		| select(.act == "release quarantine")] | length == 1 and (.[0]
+		| .who == "postbootd" and .before.state == "active"
+			and .after.state == "quarantined" and .after.rollout == "1.1.0"
+			and .after.why == "failures")'
+	wait_event 20 '.topic == "release/quarantined" and .version == "1.1.0"'
+	# the others that bring it stand still, too, and none can go on
+	rollout_becomes 20 '.state == "halted" and .why == "release"' later
+	for rollout in 1.1.0 later; do
+		run ctl rollout resume argon "$rollout"
+		[ "$status" -eq 1 ]
+		[[ $output == *"release 1.1.0 is quarantined; only an active one can be a target"* ]]
+	done
+	run ctl rollout start argon draft
+	[ "$status" -eq 1 ]
+	[[ $output == *"release 1.1.0 is quarantined"* ]]
+	# active again, it goes on, and what was seen quarantines it no more
+	ctl release activate argon 1.1.0
+	ctl rollout resume argon later
+	rollout_is '.state == "scheduled"' later
+	device_stop bad
+	ctl rollout resume argon 1.1.0
+	rollout_is '.state == "running" and .why == null'
+	# by an operator's hand it is the same
+	ctl release withdraw argon 1.1.0
+	rollout_becomes 20 '.state == "halted" and .why == "release"'
+	rollout_becomes 20 '.state == "halted" and .why == "release"' later
+	ctl -o json audit list --object "argon 1.1.0" |
+		jq -e '[.audit[] | select(.act == "release quarantine")] | length == 1'
+}
+
+@test "rollout: by tags, of this product only" {
+	fleet_add good 5
+	ctl product add other >/dev/null
+	ctl device add stranger --product other --psk-file - <<<00112233445566778899aabbccddeeff >/dev/null
+	for id in good-00002 good-00003 good-00004 stranger; do
+		ctl device tag "$id" pilot >/dev/null
+	done
+	ctl device tag good-00003 broken >/dev/null
+	ctl rollout add argon 1.1.0 --waves 100% --filter 'tag=pilot tag!=broken' join=1
+	ctl -o json rollout plan argon 1.1.0 | jq -e '.selected == 2 and .offers == 2'
+	ctl rollout start argon 1.1.0
+	rollout_becomes 60 '.members == 2 and .results.updated == 2'
+	[ "$(running 1.1.0 | paste -s -d ' ')" = "good-00002 good-00004" ]
+	ctl rollout finish argon 1.1.0
+	# all but those
+	ctl rollout add argon 1.1.0 --name rest --waves 100% --filter 'tag!=pilot'
+	ctl -o json rollout plan argon rest | jq -e '.selected == 2 and .elsewhere == 0'
+	ctl rollout start argon rest
+	rollout_becomes 60 '.state == "done" and .members == 2 and .results.updated == 2' rest
+}
+
 @test "rollout: abort brings back whom it has updated" {
 	fleet_add good 6
 	ctl rollout add argon 1.1.0 --waves 50%,gate,100%

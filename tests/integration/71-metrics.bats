@@ -161,3 +161,33 @@ updated() {
 	grep -q '^postboot_outcomes_total{product="argon",release="1.1.0",group="",verdict="updated"} 1$' "$LAB/page"
 	grep -q '^postboot_update_seconds_count 1$' "$LAB/page"
 }
+
+@test "metrics: open rollouts, with what came of their members, and no others" {
+	server_start
+	product_add
+	release_add 1.0.0
+	release_add 1.1.0
+	device_add argon-1
+	device_add argon-2
+	device_start argon-1 1.0.0
+	ctl rollout add argon 1.1.0 --waves 100% join=1
+	ctl rollout add argon 1.1.0 --name never
+	page >"$LAB/page"
+	[ "$(grep -c '^postboot_rollout_' "$LAB/page")" -eq 0 ]
+	ctl rollout start argon 1.1.0
+	wait_event 30 '.data == "success"'
+	labels='product="argon",rollout="1.1.0"'
+	told() {
+		page >"$LAB/page"
+		[ "$(value "postboot_rollout_members{$labels,result=\"updated\"}")" = 1 ] &&
+			[ "$(value "postboot_rollout_members_reached{$labels}")" = 2 ]
+	}
+	until_true 20 told
+	[ "$(value "postboot_rollout_state{$labels,state=\"running\"}")" = 1 ]
+	[ "$(value "postboot_rollout_members{$labels,result=\"none\"}")" = 1 ]
+	[ "$(grep -c '^postboot_rollout_state' "$LAB/page")" -eq 1 ]
+	read_page <"$LAB/page" >/dev/null
+	ctl rollout abort argon 1.1.0
+	page >"$LAB/page"
+	[ "$(grep -c '^postboot_rollout_' "$LAB/page")" -eq 0 ]
+}

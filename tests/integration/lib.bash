@@ -40,6 +40,7 @@ lab_close() {
 	done
 	server_stop
 	lab_sound || bad=1
+	lab_sane || bad=1
 	rm -rf "$LAB"
 	LAB=
 	return "$bad"
@@ -53,6 +54,12 @@ lab_sound() {
 	echo "postbootd --check-db:" >&2
 	tail -n 20 "$LAB/check" >&2
 	return 1
+}
+
+# A finding of the sanitizers fails the test even where nobody waits for the process that has it:
+# what leaked is only told at its end.
+lab_sane() {
+	! grep -h -A 30 -E 'Sanitizer: |runtime error: ' "$LAB"/*.log >&2 2>/dev/null
 }
 
 # stop PID: ends a process of ours, by force if it does not listen.

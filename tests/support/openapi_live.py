@@ -362,6 +362,9 @@ def drive_rollouts(server):
     want(201, "POST", base, one)
     want(409, "POST", base, one)
     want(201, "POST", base, {"release": "1", "settings": {"approval": 1}})
+    page = want(200, "GET", base + "?limit=1")
+    want(200, "GET", f"{base}?limit=1000&after={page['next']}")
+    want(400, "GET", base + "?limit=1001")
     for bad in ({}, {"release": "1", "waves": "50%"}, {"release": "1", "filter": "x=1"},
                 {"release": "1", "filter": "state=held"}, {"release": "1", "start_at": "now"},
                 {"release": "1", "settings": {"rate": -1}}, {"release": "1", "settings": {"x": 1}},

@@ -755,6 +755,7 @@ struct wanted {
 	char value[256];
 	bool found;
 	unsigned sentences;
+	bool said; /* `name` is in one of them */
 };
 
 static void fact(void *ctx, const char *name, const char *value)
@@ -763,6 +764,7 @@ static void fact(void *ctx, const char *name, const char *value)
 
 	assert_non_null(value);
 	w->sentences += name == NULL;
+	w->said |= name == NULL && strstr(value, w->name) != NULL;
 	if (name && strcmp(name, w->name) == 0) {
 		w->found = true;
 		snprintf(w->value, sizeof(w->value), "%s", value);
@@ -784,4 +786,12 @@ unsigned rig_sentences(struct rig *r)
 
 	talk_lwm2m.facts(r->talk, r->u.now_ms, fact, &w);
 	return w.sentences;
+}
+
+bool rig_says(struct rig *r, const char *words)
+{
+	struct wanted w = {.name = words};
+
+	talk_lwm2m.facts(r->talk, r->u.now_ms, fact, &w);
+	return w.said;
 }

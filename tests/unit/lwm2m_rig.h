@@ -149,6 +149,8 @@ const char *rig_fact(struct rig *r, const char *name);
 
 /* Sentences of `explain`. */
 unsigned rig_sentences(struct rig *r);
+/* Are the words in one of them? */
+bool rig_says(struct rig *r, const char *words);
 
 struct lwm2m_talk *rig_talk(struct rig *r);
 

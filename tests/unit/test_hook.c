@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "core/hook.h"
+#include "daemon/audit.h"
 #include "daemon/hook_http.h"
 #include "daemon/hook_message.h"
 
@@ -173,6 +174,70 @@ static void test_hook_urls(void **state)
 		assert_non_null(hook_url_fault(bad[i]));
 }
 
+static struct hook_message message_read(struct store *s, unsigned batch, bool single,
+					uint64_t after)
+{
+	const struct hook h = {.batch = batch};
+	struct hook_message m;
+
+	assert_int_equal(hook_message_read(s, &h, "stream", after, 100, single, &m), 0);
+	return m;
+}
+
+static void test_hook_message_of_one_and_of_several(void **state)
+{
+	const struct store_conf conf = {
+		.path = ":memory:", .inline_commit = true, .hash = audit_sha256};
+	const struct store_event e = {.topic = "device/boot",
+				      .data = "",
+				      .device = "d",
+				      .json = "{}",
+				      .at_ms = 1700000000000};
+	struct store *s;
+	struct hook_message m;
+
+	(void)state;
+	assert_int_equal(store_open(&conf, &s), 0);
+	struct store_set *set = store_set_new(NULL, NULL);
+	for (unsigned i = 0; i < 3; i++)
+		store_set_event(set, &e);
+	store_submit(s, set);
+	store_flush(s);
+	(void)store_deliver(s);
+
+	/* one: an object */
+	m = message_read(s, 1, false, 0);
+	assert_int_equal(m.count, 1);
+	assert_false(m.batch);
+	assert_int_equal(m.body[0], '{');
+	assert_int_equal(m.body[m.len - 1], '}');
+	hook_message_free(&m);
+	m = message_read(s, 2, true, 1);
+	assert_int_equal(m.first, 2);
+	assert_int_equal(m.last, 2);
+	assert_int_equal(m.body[0], '{');
+	hook_message_free(&m);
+	/* several: an array, of one, too */
+	for (uint64_t after = 1; after < 3; after++) {
+		m = message_read(s, 2, false, after);
+		json_t *body = json_loadb(m.body, m.len, 0, NULL);
+		assert_true(m.batch);
+		assert_int_equal(m.first, after + 1);
+		assert_int_equal(m.last, 3);
+		assert_true(json_is_array(body));
+		assert_int_equal(json_array_size(body), m.count);
+		assert_int_equal(m.count, 3 - after);
+		json_decref(body);
+		hook_message_free(&m);
+	}
+	/* none */
+	m = message_read(s, 2, false, 3);
+	assert_int_equal(m.count, 0);
+	assert_int_equal(m.looked, 3);
+	hook_message_free(&m);
+	store_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +250,7 @@ int main(void)
 		cmocka_unit_test(test_hook_signature),
 		cmocka_unit_test(test_hook_secrets_have_limits),
 		cmocka_unit_test(test_hook_urls),
+		cmocka_unit_test(test_hook_message_of_one_and_of_several),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -265,6 +265,10 @@ static void test_facts(void **state)
 	assert_string_equal(rig_fact(&rig, "update"), "nothing to do");
 	assert_string_equal(rig_fact(&rig, "proof of a boot"), "a new registration (weak)");
 	assert_string_equal(rig_fact(&rig, "proof of the image"), "version");
+	assert_true(rig_says(&rig, "postbootctl product set PRODUCT --protocol-option "
+				   "lwm2m-boot-count=/O/I/R"));
+	assert_true(rig_says(&rig, "postbootctl product set PRODUCT --protocol-option "
+				   "lwm2m-digest=/O/I/R"));
 	rig_run(&rig, 100);
 	assert_string_equal(rig_fact(&rig, "queue mode"), "yes, asleep until it speaks");
 }
@@ -288,6 +292,8 @@ static void test_facts_of_proof(void **state)
 	rig_run(&rig, 30);
 	assert_string_equal(rig_fact(&rig, "proof of a boot"), "a new registration (weak)");
 	assert_int_equal(rig_sentences(&rig), 4);
+	assert_true(rig_says(&rig, "so a success is weak."));
+	assert_false(rig_says(&rig, "product set"));
 }
 
 int main(void)

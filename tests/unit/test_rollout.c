@@ -505,9 +505,19 @@ static void test_halt_return_aborts_it_and_its_release_is_nobodys_target(void **
 	assert_int_equal(r.why, HALT_FAILURES);
 	assert_false(rollout_reaches(&r, &d));
 	assert_false(rollout_lost_release(&r, NOW)); /* it has ended */
+	assert_false(rollout_blames_release(&r));
+	r.rules.halt_quarantine = 1;
+	assert_true(rollout_blames_release(&r));
 	r = judged(&c, 1, 1);
+	r.rules.halt_quarantine = 1;
+	assert_false(rollout_blames_release(&r));
 	assert_true(rollout_lost_release(&r, NOW));
 	assert_int_equal(r.why, HALT_RELEASE);
+	assert_false(rollout_blames_release(&r));
+	r.why = HALT_SILENCE;
+	assert_false(rollout_blames_release(&r));
+	r.why = HALT_REVERTS;
+	assert_true(rollout_blames_release(&r));
 }
 
 static void test_a_member_counts_once_and_goes_without_a_trace(void **state)

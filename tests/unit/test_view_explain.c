@@ -155,6 +155,30 @@ static void test_view_explain_held_on_target(void **state)
 	assert_says(&v, "diagnoses", "label-is-not-image", true);
 }
 
+/* Its silence keeps a device that runs its target from nothing. */
+static void test_view_explain_in_sync_and_offline(void **state)
+{
+	struct engine_device now = device_full();
+	struct view_device v = {.now = &now};
+
+	(void)state;
+	now.device.online = false;
+	replan(&now);
+	assert_true(now.plan.blocked & 1u << BLOCK_OFFLINE);
+	assert_says(&v, "blocked_by", "offline", true);
+	assert_says(&v, "next_steps", "check its power", true);
+	(void)snprintf(now.device.report.version, sizeof(now.device.report.version), "%s",
+		       now.target.version);
+	now.device.report.running = now.target.running[0];
+	replan(&now);
+	assert_true(now.plan.blocked & 1u << BLOCK_OFFLINE);
+	assert_says(&v, "blocked_by", "in-sync", true);
+	assert_says(&v, "blocked_by", "offline", false);
+	assert_says(&v, "next_steps", "nothing to do", true);
+	assert_says(&v, "next_steps", "check its power", false);
+	assert_says(&v, "summary", "It was last heard of", true);
+}
+
 /* That it is disabled is all that matters; what else blocks would come after it. */
 static void test_view_explain_disabled(void **state)
 {
@@ -281,6 +305,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_view_explain),
+		cmocka_unit_test(test_view_explain_in_sync_and_offline),
 		cmocka_unit_test(test_view_explain_disabled),
 		cmocka_unit_test(test_view_explain_summaries),
 		cmocka_unit_test(test_view_explain_held_on_target),

@@ -58,7 +58,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static void assert_says(const char *key, const char *words)
+static void says(const char *key, const char *words, bool want)
 {
 	const struct view_device v = {.now = &now};
 
@@ -66,10 +66,20 @@ static void assert_says(const char *key, const char *words)
 	plan_rollout(&now.plan, &now.device, &now.rollout, now.why, NULL);
 	json_t *o = view_explain(&v, T0 + 90000);
 	char *text = json_dumps(json_object_get(o, key), JSON_ENCODE_ANY);
-	if (!strstr(text, words))
-		fail_msg("no \"%s\" in %s", words, text);
+	if (!strstr(text, words) == want)
+		fail_msg("%s \"%s\" in %s", want ? "no" : "a", words, text);
 	free(text);
 	json_decref(o);
+}
+
+static void assert_says(const char *key, const char *words)
+{
+	says(key, words, true);
+}
+
+static void assert_says_not(const char *key, const char *words)
+{
+	says(key, words, false);
 }
 
 static void test_view_rollout_is_the_golden_one(void **state)
@@ -90,6 +100,90 @@ static void test_view_rollout_is_the_golden_one(void **state)
 	v.counts.waves[1] = (struct wave_counts){.members = 5, .control = 5};
 	v.counts.waves[2] = (struct wave_counts){.members = 90, .control = 90, .control_silent = 2};
 	assert_golden("rollout", view_rollout(&v));
+}
+
+static void assert_stands(const struct engine_rollout *v, const char *summary, const char *advice)
+{
+	json_t *o = view_rollout(v);
+	const char *is = json_string_value(json_object_get(o, "advice"));
+
+	assert_string_equal(json_string_value(json_object_get(o, "summary")), summary);
+	assert_string_equal(is ? is : "", advice);
+	json_decref(o);
+}
+
+static void test_view_rollout_tells_where_it_stands_and_what_to_do(void **state)
+{
+	struct engine_rollout v = {
+		.rollout = rollout_full(), .product = "p", .version = "1.1.0", .counted = true};
+	struct rollout *r = &v.rollout;
+	struct wave_counts *c = v.counts.waves;
+
+	(void)state;
+	r->why = HALT_RELEASE;
+	assert_stands(&v, "it has halted: its release is not active any more",
+		      "once the cause is clear: postbootctl release activate p 1.1.0, then "
+		      "postbootctl rollout resume p spring; to bring its devices back: postbootctl "
+		      "rollout abort p spring");
+	r->why = HALT_SILENCE;
+	assert_stands(&v,
+		      "it has halted: more of the updated devices are silent than of the others",
+		      "postbootctl rollout devices p spring tells which; once the cause is clear: "
+		      "postbootctl rollout resume p spring; to bring its devices back: postbootctl "
+		      "rollout abort p spring");
+	r->why = HALT_NONE;
+	r->state = ROLLOUT_DRAFT;
+	assert_stands(&v, "it has not been started", "postbootctl rollout start p spring");
+	r->state = ROLLOUT_SCHEDULED;
+	assert_stands(&v, "it begins at 2026-11-22 23:51 UTC",
+		      "postbootctl rollout start p spring");
+	r->state = ROLLOUT_PAUSED;
+	assert_stands(&v, "an operator has paused it: nothing new is offered",
+		      "postbootctl rollout resume p spring");
+	r->state = ROLLOUT_WAITING;
+	r->wait = WAIT_APPROVAL;
+	assert_stands(&v, "somebody else than alice must approve it",
+		      "postbootctl rollout approve p spring");
+	r->wait = WAIT_GATE;
+	assert_stands(&v, "wave 2 opens on an operator's word",
+		      "postbootctl rollout next p spring");
+	r->state = ROLLOUT_RUNNING;
+	r->wait = WAIT_NONE;
+	r->rules.soak_s = 60;
+	assert_stands(&v, "wave 1 is complete, and is watched until 2026-11-22 23:52 UTC", "");
+	r->waves[0].complete_ms = 0;
+	c[0] = (struct wave_counts){.members = 5, .released = 3, .through = 2};
+	assert_stands(&v, "it releases wave 1: 3 of 5 devices are reached", "");
+	c[0].released = 5;
+	assert_stands(&v, "2 of the 5 devices of wave 1 are through; the next wave opens at 90 %",
+		      "");
+	r->opened = r->wave_count;
+	assert_stands(&v, "all waves are open; 2 of 5 devices are through", "");
+	r->rules.join = 1;
+	assert_stands(&v, "all are reached; it waits for devices that match later",
+		      "postbootctl rollout finish p spring");
+	v.counted = false;
+	assert_stands(&v, "its members are being found", "postbootctl rollout finish p spring");
+	r->state = ROLLOUT_DONE;
+	assert_stands(&v, "it is over; whom it reached keeps the release as target", "");
+	r->state = ROLLOUT_ABORTED;
+	assert_stands(&v, "it is over and counts for nobody any more", "");
+}
+
+static void test_view_rollout_names_as_long_as_may_be_fit(void **state)
+{
+	struct engine_rollout v = {.rollout = rollout_full(), .counted = true};
+
+	(void)state;
+	memset(v.product, 'p', sizeof(v.product) - 1);
+	memset(v.version, 'v', sizeof(v.version) - 1);
+	memset(v.rollout.name, 'r', sizeof(v.rollout.name) - 1);
+	v.rollout.rules.halt_quarantine = 1;
+	json_t *o = view_rollout(&v);
+	const char *advice = json_string_value(json_object_get(o, "advice"));
+	assert_non_null(strstr(advice, "rollout abort ppp"));
+	assert_string_equal(advice + strlen(advice) - LIMIT_ROLLOUT_NAME, v.rollout.name);
+	json_decref(o);
 }
 
 static void test_view_rollout_event_is_the_golden_one(void **state)
@@ -154,6 +248,15 @@ static void test_view_rollout_wave_not_reached(void **state)
 		assert_says("blocked_by", rows[i].facts);
 		assert_says("next_steps", rows[i].next);
 	}
+	/* Without another target the advice is still the rollout's: a target would overtake it. */
+	now.has_target = false;
+	now.why = TARGET_NONE;
+	assert_says("blocked_by", "no-target");
+	assert_says("next_steps", "rollout approve blinky spring");
+	assert_says_not("blocked_by", "product target");
+	assert_says_not("next_steps", "product target");
+	now.has_target = true;
+	now.why = TARGET_PRODUCT;
 	now.rollout.state = ROLLOUT_RUNNING;
 	now.rollout.waves[1].gate = false;
 	assert_says("blocked_by", "wave 2 opens when 90 % of wave 1 are through");
@@ -175,6 +278,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(view_rollout_is_the_golden_one),
+		T(view_rollout_tells_where_it_stands_and_what_to_do),
+		T(view_rollout_names_as_long_as_may_be_fit),
 		T(view_rollout_event_is_the_golden_one),
 		T(view_rollout_paused),
 		T(view_rollout_wave_not_reached),
