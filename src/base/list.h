@@ -45,4 +45,15 @@ static inline void list_remove(struct list *link)
 	list_init(link);
 }
 
+/* The first of a list that is not empty, taken out. */
+static inline struct list *list_pop(struct list *head)
+{
+	struct list *first = head->next;
+
+	head->next = first->next;
+	first->next->prev = head;
+	list_init(first);
+	return first;
+}
+
 #endif

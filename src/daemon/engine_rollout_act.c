@@ -2,6 +2,7 @@
  *
  * The acts of operators on rollouts.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,10 +45,10 @@ static void adopt_removed(struct rollout_job *job)
 {
 	bool target = rollout_is_target(&job->r);
 
+	assert(job->l);			     /* only a new one has none */
 	while (!list_empty(&job->l->acts)) { /* came meanwhile, to what is gone now */
-		struct rollout_job *late = LIST_ENTRY(job->l->acts.next, struct rollout_job, link);
-		list_remove(&late->link);
-		finish(late, ERR_NOENT, "no such rollout");
+		struct list *late = list_pop(&job->l->acts);
+		finish(LIST_ENTRY(late, struct rollout_job, link), ERR_NOENT, "no such rollout");
 	}
 	live_drop(job->e, job->l);
 	job->l = NULL;
@@ -204,8 +205,7 @@ bool live_act(struct engine *e, struct live *l)
 	(void)e;
 	if (l->busy || list_empty(&l->acts))
 		return false;
-	struct rollout_job *job = LIST_ENTRY(l->acts.next, struct rollout_job, link);
-	list_remove(&job->link);
+	struct rollout_job *job = LIST_ENTRY(list_pop(&l->acts), struct rollout_job, link);
 	run(job);
 	return true;
 }
