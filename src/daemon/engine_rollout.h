@@ -63,6 +63,9 @@ void live_step(struct engine *e, struct live *l);
 /* engine_rollout_select.c: the filter of a rollout, which does not take all conditions; ret_why as
  * filter_parse() has it. */
 int rollout_filter(const char *text, struct filter *ret, char ret_why[FILTER_WHY]) ERR_CHECK;
+/* ERR_NOENT: it names a group that the product has not; why is filled in. */
+int rollout_filter_names(struct engine *e, const struct filter *f, int64_t product,
+			 char why[FILTER_WHY]) ERR_CHECK;
 bool rollout_selects(struct engine *e, const struct filter *f, const struct rollout *r,
 		     const struct device *d);
 

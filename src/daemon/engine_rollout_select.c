@@ -42,6 +42,21 @@ int rollout_filter(const char *text, struct filter *ret, char ret_why[FILTER_WHY
 	return 0;
 }
 
+int rollout_filter_names(struct engine *e, const struct filter *f, int64_t product,
+			 char why[FILTER_WHY])
+{
+	for (unsigned i = 0; i < f->count; i++) {
+		const struct filter_term *t = &f->terms[i];
+
+		if (t->key != FILTER_GROUP || strcmp(t->value, "none") == 0 ||
+		    group_named(e, product, t->value))
+			continue;
+		(void)snprintf(why, FILTER_WHY, "the product has no group \"%s\"", t->value);
+		return ERR_NOENT;
+	}
+	return 0;
+}
+
 bool rollout_selects(struct engine *e, const struct filter *f, const struct rollout *r,
 		     const struct device *d)
 {
