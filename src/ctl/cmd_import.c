@@ -306,7 +306,7 @@ int device_import(struct ctl *c, const struct args *a)
 				 .dry_run = args_option(a, "dry-run") != NULL,
 				 .skip_existing = args_option(a, "skip-existing") != NULL};
 	const struct import_options o = {.product = args_option(a, "product"),
-					 .draw = run.out || run.dry_run ? draw : NULL};
+					 .draw = run.out ? draw : NULL};
 	struct import_file *f;
 	size_t len = 0;
 	char *text = read_all(c, run.name, &len);

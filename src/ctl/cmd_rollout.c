@@ -305,7 +305,7 @@ static void view_plan(const struct output *o, const json_t *plan)
 	const char *word;
 	json_t *value;
 	size_t i;
-	char text[TEXT_SHORT];
+	char text[TEXT_SHORT], bytes[TEXT_SHORT];
 
 	out_printf(o,
 		   "%" PRId64 " devices are selected; %" PRId64
@@ -337,7 +337,8 @@ static void view_plan(const struct output *o, const json_t *plan)
 		table_cell(&t, STYLE_PLAIN, text_span(get_int(value, "seconds") * 1000, text));
 	}
 	table_print(&t, o, "");
-	out_printf(o, "In all: %" PRId64 " bytes, at least %s.", get_int(forecast, "bytes"),
+	out_printf(o, "In all: %s bytes, at least %s.",
+		   text_count(get_int(forecast, "bytes"), bytes),
 		   text_span(get_int(forecast, "seconds") * 1000, text));
 	out_nl(o);
 	out_heading(o, "Airtime");

@@ -66,6 +66,9 @@ int rollout_filter(const char *text, struct filter *ret, char ret_why[FILTER_WHY
 /* Rows by rising id, among them all that are selected: engine_filter_walk() in the product. */
 int rollout_rows(struct engine *e, const struct live *l, const char *after, unsigned limit,
 		 store_device_row *row, void *ctx) ERR_CHECK;
+/* ERR_NOENT: it names a group that the product has not; why is filled in. */
+int rollout_filter_names(struct engine *e, const struct filter *f, int64_t product,
+			 char why[FILTER_WHY]) ERR_CHECK;
 /* All conditions but those on tags, which engine_filter_tags() reads afterwards. */
 bool rollout_selects(struct engine *e, const struct filter *f, const struct rollout *r,
 		     const struct device *d);

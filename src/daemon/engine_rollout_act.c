@@ -235,6 +235,10 @@ void engine_rollout_add(struct engine *e, const struct actor *by, const struct r
 		act_answer(done, ctx, ERR_NOENT, p ? "no such release" : "no such product");
 		return;
 	}
+	if (rollout_filter_names(e, &filter, p->id, why)) {
+		act_answer(done, ctx, ERR_NOENT, why);
+		return;
+	}
 	if (live_named(e, p->name, r->name)) {
 		act_answer(done, ctx, ERR_EXIST,
 			   "the product has a rollout of this name; give it another one");

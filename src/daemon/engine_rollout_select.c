@@ -51,6 +51,21 @@ int rollout_rows(struct engine *e, const struct live *l, const char *after, unsi
 	return store_devices(e->conf.store, l->r.product, after, limit, row, ctx);
 }
 
+int rollout_filter_names(struct engine *e, const struct filter *f, int64_t product,
+			 char why[FILTER_WHY])
+{
+	for (unsigned i = 0; i < f->count; i++) {
+		const struct filter_term *t = &f->terms[i];
+
+		if (t->key != FILTER_GROUP || strcmp(t->value, "none") == 0 ||
+		    group_named(e, product, t->value))
+			continue;
+		(void)snprintf(why, FILTER_WHY, "the product has no group \"%s\"", t->value);
+		return ERR_NOENT;
+	}
+	return 0;
+}
+
 bool rollout_selects(struct engine *e, const struct filter *f, const struct rollout *r,
 		     const struct device *d)
 {

@@ -191,7 +191,9 @@ static json_t *airtime(int64_t size_bytes)
 		json_t *o = json_object();
 		view_put(&o, "link", json_string(links[i].name));
 		view_put(&o, "assumed_bits_per_second", json_integer(links[i].bits_per_second));
-		view_put(&o, "seconds", json_integer(bytes * 8 / links[i].bits_per_second));
+		view_put(&o, "seconds",
+			 json_integer((bytes * 8 + links[i].bits_per_second - 1) /
+				      links[i].bits_per_second));
 		view_append(&list, o);
 	}
 	return list;

@@ -233,13 +233,16 @@ wave_members() {
 	device_add argon-2
 	ctl device hold good-00001
 	ctl device lock good-00002 1.0.0
+	run ctl rollout add argon 1.1.0 --filter group=nosuch
+	[[ $status -eq 1 && $output == *'the product has no group "nosuch"'* ]]
 	ctl rollout add argon 1.1.0 --waves 50%,100% rate=60 soak-s=60
 	ctl -o json rollout plan argon 1.1.0 >"$LAB/plan"
 	jq -e '.selected == 6 and .offers == 2 and .locked == 1 and .elsewhere == 0
 		and .blocked.held == 1 and .blocked["no-baseline"] == 2' "$LAB/plan"
 	jq -e --argjson size "$IMAGE_BYTES" '.forecast | .bytes == 2 * $size
 		and [.waves[].members] == [3, 3] and .seconds == 2 * 62
-		and ([.airtime[].link] | index("nb-iot") != null)' "$LAB/plan"
+		and ([.airtime[].link] | index("nb-iot") != null)
+		and all(.airtime[]; .seconds >= 1)' "$LAB/plan"
 	ctl rollout plan argon 1.1.0 | grep -x '6 devices are selected; 2 would be offered the release now.'
 	rollout_is '.state == "draft" and .members == 0'
 	[ "$(ctl -o json attempt list --open | jq '.attempts | length')" -eq 0 ]

@@ -33,6 +33,9 @@ devices() {
 	run ctl device import in.csv
 	[ "$status" -eq 1 ]
 	[[ $output == *"in.csv:6: no psk, certificate or plain"* ]]
+	run ctl device import in.csv --dry-run
+	[ "$status" -eq 1 ]
+	[[ $output == *"in.csv:6: no psk, certificate or plain"* ]]
 	run ctl device import in.csv --psk-out keys.csv --dry-run
 	echo "$output"
 	[ "$status" -eq 0 ]
