@@ -294,7 +294,7 @@ void talk_adopt(struct job *job, bool stored)
 	for (unsigned i = 0; i < t->count; i++)
 		job_tell(job, &t->decided[i]->out, &t->decided[i]->attempt, t->decided[i]->before);
 	if (t->sum.log[0])
-		log_info("dev=%s talk=%s note=\"%s\"", job->u.device.id,
+		log_peer(job->e->last_tick.now_ms, "dev=%s talk=%s note=\"%s\"", job->u.device.id,
 			 t->next ? t->next->proto->name : t->proto->name, t->sum.log);
 	if (job->speaks && !job->speaks[0])
 		talk_drop(d);

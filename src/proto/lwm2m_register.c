@@ -213,18 +213,26 @@ static void location_of(const char *device, char dst[LWM2M_LOCATION])
 
 /* ---- register ---- */
 
+/* The device learns why, and so does the log: most clients throw the text away. */
+static void refuse(struct lwm2m_step_ctx *c, uint8_t code, const char *why)
+{
+	reply(c, code, why);
+	(void)snprintf(c->out->log, sizeof(c->out->log), "registration refused, %u.%02u: %s",
+		       code >> 5, code & 31U, why);
+}
+
 static bool register_ok(struct lwm2m_step_ctx *c, const struct query *q)
 {
 	if (q->fault)
-		reply(c, CODE_BAD_REQUEST, q->fault);
+		refuse(c, CODE_BAD_REQUEST, q->fault);
 	else if (!q->has_version)
-		reply(c, CODE_BAD_REQUEST, "lwm2m: missing");
+		refuse(c, CODE_BAD_REQUEST, "lwm2m: missing");
 	else if (q->version == 0)
-		reply(c, CODE_PRECONDITION, "lwm2m: this server speaks 1.0, 1.1 and 1.2");
+		refuse(c, CODE_PRECONDITION, "lwm2m: this server speaks 1.0, 1.1 and 1.2");
 	else if (!q->has_ep && q->version == 10)
-		reply(c, CODE_BAD_REQUEST, "ep: missing");
+		refuse(c, CODE_BAD_REQUEST, "ep: missing");
 	else if (q->has_ep && !is(q->ep, c->in->device))
-		reply(c, CODE_FORBIDDEN, "ep: is not the identity of this session");
+		refuse(c, CODE_FORBIDDEN, "ep: is not the identity of this session");
 	else
 		return true;
 	return false;
