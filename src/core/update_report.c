@@ -266,8 +266,9 @@ static bool left_home(const struct update *u, bool changed)
 	return u->home ? !match_release(r->version, &r->running, u->home).on_target : changed;
 }
 
-/* A failure is over when the device runs its target for good: not while the image may still go
- * back, nor while it is held because label and bytes do not belong together. */
+/* A failure of a member is over when it runs the release for good: not while the image may still
+ * go back, nor while it is held because label and bytes do not belong together. Otherwise such
+ * failures, whose device is on target all the time, would never halt a rollout. */
 static bool is_converged(const struct update *u)
 {
 	const struct device *d = &u->device;
@@ -302,7 +303,7 @@ static void settle(struct update *u, bool changed, bool judged, struct outcome *
 	if (on_its_target(u, changed)) {
 		if (u->why == TARGET_ROLLOUT && t == u->goal && !judged)
 			found_member(u, out);
-		if (d->failed_attempt && !judged && is_converged(u)) {
+		if (d->failed_attempt && !judged) {
 			update_emit(out, EVENT_DEVICE_CONVERGED, ABOUT_DEVICE, d->failed_attempt);
 			d->failed_attempt = 0;
 			d->backoff_count = 0;

@@ -120,34 +120,41 @@ static void test_report_target_after_a_failed_attempt_is_converged(void **state)
 	assert_int_equal(w.u.device.retry_at_ms, 0);
 }
 
-static void test_report_target_that_may_still_go_back_is_not_converged(void **state)
+/* Its rollout has brought it there, its attempt has failed, and it is on target all the same. */
+static void world_fail_member(struct world *w, enum hold hold)
+{
+	world_go(w, ATTEMPT_APPLYING);
+	world_deadline(w);
+	assert_verdict(VERDICT_NEVER_CAME_BACK);
+	w->u.device.rollout = w->u.device.rollout_about = 7;
+	w->u.device.rollout_result = MEMBER_FAILED;
+	w->u.device.hold = hold;
+	w->u.goal = w->u.target;
+	w->u.why = TARGET_ROLLOUT;
+}
+
+static void test_report_member_that_may_still_go_back_has_failed(void **state)
 {
 	BEGIN;
-	world_go(&w, ATTEMPT_APPLYING);
-	world_deadline(&w);
-	assert_verdict(VERDICT_NEVER_CAME_BACK);
+	world_fail_member(&w, HOLD_NONE);
 	struct report r = world_report(&w, IMAGE_TARGET);
 	r.confirmed = 0;
 	world_send(&w, BOOT_IS_NEW, &r);
-	assert_false(world_event(EVENT_DEVICE_CONVERGED));
-	assert_int_not_equal(w.u.device.failed_attempt, 0);
+	assert_int_equal(w.u.device.rollout_result, MEMBER_FAILED);
 	r.confirmed = 1;
 	world_send(&w, BOOT_IS_SAME, &r);
-	assert_true(world_event(EVENT_DEVICE_CONVERGED));
-	assert_int_equal(w.u.device.failed_attempt, 0);
+	assert_int_equal(w.u.device.rollout_result, MEMBER_CONVERGED);
 }
 
-static void test_report_target_under_a_wrong_label_is_not_converged(void **state)
+static void test_report_member_under_a_wrong_label_has_failed(void **state)
 {
 	BEGIN;
-	world_go(&w, ATTEMPT_APPLYING);
-	world_deadline(&w);
-	w.u.device.hold = HOLD_LABEL_MISMATCH;
+	world_fail_member(&w, HOLD_LABEL_MISMATCH);
 	world_boot(&w, IMAGE_TARGET);
-	assert_false(world_event(EVENT_DEVICE_CONVERGED));
+	assert_int_equal(w.u.device.rollout_result, MEMBER_FAILED);
 	w.u.device.hold = HOLD_NONE; /* by an operator, who has seen it */
 	world_boot(&w, IMAGE_TARGET);
-	assert_true(world_event(EVENT_DEVICE_CONVERGED));
+	assert_int_equal(w.u.device.rollout_result, MEMBER_CONVERGED);
 }
 
 static void test_report_leaving_the_release_without_attempt_is_drift(void **state)
@@ -351,8 +358,8 @@ int main(void)
 		T(cloned_identity_twice_a_day_is_held_uncharged),
 		T(cloned_identity_once_a_day_is_not_held),
 		T(target_after_a_failed_attempt_is_converged),
-		T(target_that_may_still_go_back_is_not_converged),
-		T(target_under_a_wrong_label_is_not_converged),
+		T(member_that_may_still_go_back_has_failed),
+		T(member_under_a_wrong_label_has_failed),
 		T(leaving_the_release_without_attempt_is_drift),
 		T(drift_is_seen_through_a_recovery_image),
 		T(drift_is_reapplied_where_policy_says_so),
