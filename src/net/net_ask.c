@@ -267,9 +267,10 @@ static struct net_asking *asking_new(struct net_coap_session *s, const struct ne
 	a->body_size = a->body_called ? ask->body_size : (int64_t)kept;
 	a->path_len = path_len;
 	a->query_len = query_len;
-	/* No string. NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
+	/* No strings. NOLINTBEGIN(bugprone-not-null-terminated-result) */
 	memcpy(a->data, ask->path, path_len);
 	memcpy(a->data + path_len, query, query_len);
+	/* NOLINTEND(bugprone-not-null-terminated-result) */
 	if (kept)
 		memcpy(a->data + path_len + query_len, ask->payload.ptr, kept);
 	return a;

@@ -468,6 +468,7 @@ static int write_talk(struct db *db, const struct op_talk *op)
 	return refers(db, id, err, ERR_CONFLICT, "no such device");
 }
 
+/* One line or two for each kind. NOLINTNEXTLINE(readability-function-size) */
 static int write_op(struct db *db, store_hash *hash, struct store_set *set, const struct op *op,
 		    struct write_state *state)
 {

@@ -98,7 +98,7 @@ void image_text(char *dst, size_t cap, const uint8_t *src, size_t len)
 	size_t n = 0;
 
 	while (n < len && n + 1 < cap && src[n]) {
-		dst[n] = src[n] >= ' ' && src[n] <= '~' ? (char)src[n] : '?';
+		dst[n] = (char)(src[n] >= ' ' && src[n] <= '~' ? src[n] : '?');
 		n++;
 	}
 	dst[n] = 0;
