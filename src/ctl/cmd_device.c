@@ -367,22 +367,9 @@ int device_act(struct ctl *c, const struct args *a)
 int device_remove(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *d;
 
 	url_device(&u, a->pos[0]);
-	d = ctl_call(c, "DELETE", &u, NULL);
-	if (d == NULL)
-		return CTL_FAILED;
-	json_decref(d);
-	if (c->out.json) {
-		d = json_pack("{s:b,s:s}", "removed", 1, "device", a->pos[0]);
-		out_json(&c->out, d);
-		json_decref(d);
-	} else {
-		out_printf(&c->out, "Device %s removed.", a->pos[0]);
-		out_nl(&c->out);
-	}
-	return CTL_DONE;
+	return ctl_remove(c, &u, "Device", "device", a->pos[0], NULL);
 }
 
 int device_explain(struct ctl *c, const struct args *a)

@@ -82,23 +82,9 @@ int group_target(struct ctl *c, const struct args *a)
 int group_remove(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *g;
 
 	url_group(&u, a);
-	g = ctl_call(c, "DELETE", &u, NULL);
-	if (g == NULL)
-		return CTL_FAILED;
-	json_decref(g);
-	if (c->out.json) {
-		g = json_pack("{s:b,s:s,s:s}", "removed", 1, "product", a->pos[0], "group",
-			      a->pos[1]);
-		out_json(&c->out, g);
-		json_decref(g);
-	} else {
-		out_printf(&c->out, "Group %s of product %s removed.", a->pos[1], a->pos[0]);
-		out_nl(&c->out);
-	}
-	return CTL_DONE;
+	return ctl_remove(c, &u, "Group", "group", a->pos[1], a->pos[0]);
 }
 
 static void view_group(const struct output *o, const json_t *g)

@@ -188,22 +188,9 @@ int hook_state(struct ctl *c, const struct args *a)
 int hook_remove(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *r;
 
 	url_hook(&u, a, NULL);
-	r = ctl_call(c, "DELETE", &u, NULL);
-	if (r == NULL)
-		return CTL_FAILED;
-	json_decref(r);
-	if (c->out.json) {
-		r = json_pack("{s:b,s:s}", "removed", 1, "name", a->pos[0]);
-		out_json(&c->out, r);
-		json_decref(r);
-	} else {
-		out_printf(&c->out, "Hook %s removed.", a->pos[0]);
-		out_nl(&c->out);
-	}
-	return CTL_DONE;
+	return ctl_remove(c, &u, "Hook", "name", a->pos[0], NULL);
 }
 
 int hook_test(struct ctl *c, const struct args *a)

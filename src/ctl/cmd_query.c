@@ -74,22 +74,9 @@ int query_show(struct ctl *c, const struct args *a)
 int query_remove(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *q;
 
 	url_query_name(&u, a->pos[0]);
-	q = ctl_call(c, "DELETE", &u, NULL);
-	if (q == NULL)
-		return CTL_FAILED;
-	json_decref(q);
-	if (c->out.json) {
-		q = json_pack("{s:b,s:s}", "removed", 1, "query", a->pos[0]);
-		out_json(&c->out, q);
-		json_decref(q);
-	} else {
-		out_printf(&c->out, "Query %s removed.", a->pos[0]);
-		out_nl(&c->out);
-	}
-	return CTL_DONE;
+	return ctl_remove(c, &u, "Query", "query", a->pos[0], NULL);
 }
 
 int query_list(struct ctl *c, const struct args *a)

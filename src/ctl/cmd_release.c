@@ -224,23 +224,9 @@ int release_state(struct ctl *c, const struct args *a)
 int release_remove(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *r;
 
 	url_release(&u, a);
-	r = ctl_call(c, "DELETE", &u, NULL);
-	if (r == NULL)
-		return CTL_FAILED;
-	json_decref(r);
-	if (c->out.json) {
-		r = json_pack("{s:b,s:s,s:s}", "removed", 1, "product", a->pos[0], "version",
-			      a->pos[1]);
-		out_json(&c->out, r);
-		json_decref(r);
-	} else {
-		out_printf(&c->out, "Release %s of product %s removed.", a->pos[1], a->pos[0]);
-		out_nl(&c->out);
-	}
-	return CTL_DONE;
+	return ctl_remove(c, &u, "Release", "version", a->pos[1], a->pos[0]);
 }
 
 int release_list(struct ctl *c, const struct args *a)

@@ -125,6 +125,28 @@ json_t *ctl_call(struct ctl *c, const char *method, struct url *u, json_t *body)
 	return answer;
 }
 
+int ctl_remove(struct ctl *c, struct url *u, const char *kind, const char *key, const char *name,
+	       const char *product)
+{
+	json_t *r = ctl_call(c, "DELETE", u, NULL);
+
+	if (r == NULL)
+		return CTL_FAILED;
+	json_decref(r);
+	if (c->out.json) {
+		r = json_pack("{s:b,s:s*,s:s}", "removed", 1, "product", product, key, name);
+		out_json(&c->out, r);
+		json_decref(r);
+		return CTL_DONE;
+	}
+	out_printf(&c->out, "%s %s", kind, name);
+	if (product != NULL)
+		out_printf(&c->out, " of product %s", product);
+	out_text(&c->out, " removed.");
+	out_nl(&c->out);
+	return CTL_DONE;
+}
+
 json_t *ctl_get(struct ctl *c, struct url *u)
 {
 	return ctl_call(c, "GET", u, NULL);

@@ -56,6 +56,10 @@ void ctl_note(const struct ctl *c, const char *fmt, ...) __attribute__((format(p
 
 /* Asks the daemon; on failure says why and returns NULL. Takes `body` (may be NULL). */
 json_t *ctl_call(struct ctl *c, const char *method, struct url *u, json_t *body);
+/* Deletes what the URL names and says so: "Group NAME of product P removed.", as JSON under `key`;
+ * product NULL: of none. The command's exit code. */
+int ctl_remove(struct ctl *c, struct url *u, const char *kind, const char *key, const char *name,
+	       const char *product);
 json_t *ctl_get(struct ctl *c, struct url *u);
 
 /* All pages of a list as one object {key: [...]}, each page continued with the parameter

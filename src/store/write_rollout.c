@@ -2,33 +2,18 @@
 #include "store/write_rollout.h"
 
 #include "store/row.h"
-
-static int bind(sqlite3_stmt *stmt, int index, int64_t value)
-{
-	return sqlite3_bind_int64(stmt, index, value) ? ERR_NOMEM : 0;
-}
-
-/* Runs a statement that must change one row. */
-static int run_one(struct db *db, enum stmt_id id)
-{
-	int changes = 0;
-	int err = db_run(db, id, &changes);
-
-	if (!err && changes == 0)
-		err = db_note(db, id, ERR_CONFLICT, "no such row in that state");
-	return err;
-}
+#include "store/write_bind.h"
 
 static int write_wave(struct db *db, int64_t rollout, unsigned position, const struct wave *w)
 {
 	sqlite3_stmt *stmt = db->stmt[STMT_WAVE_PUT];
-	int err = bind(stmt, 1, rollout);
+	int err = bind_int(stmt, 1, rollout);
 
 	if (!err)
-		err = bind(stmt, 2, position);
+		err = bind_int(stmt, 2, position);
 	if (!err)
 		err = row_bind_wave(stmt, 3, w);
-	return err ? err : run_one(db, STMT_WAVE_PUT);
+	return err ? err : run_one(db, STMT_WAVE_PUT, ERR_CONFLICT);
 }
 
 int write_rollout(struct db *db, struct store_set *set, const struct rollout *r)
@@ -39,11 +24,11 @@ int write_rollout(struct db *db, struct store_set *set, const struct rollout *r)
 	int err = row_bind_rollout(stmt, r, &next);
 
 	if (!err && r->rev)
-		err = bind(stmt, next, r->id);
+		err = bind_int(stmt, next, r->id);
 	if (!err && r->rev)
-		err = bind(stmt, next + 1, r->rev);
+		err = bind_int(stmt, next + 1, r->rev);
 	if (!err)
-		err = run_one(db, id);
+		err = run_one(db, id, ERR_CONFLICT);
 	if (err)
 		return err;
 	int64_t rollout = r->id;
@@ -59,20 +44,20 @@ int write_rollout(struct db *db, struct store_set *set, const struct rollout *r)
 int write_rollout_delete(struct db *db, const struct rollout *r)
 {
 	sqlite3_stmt *stmt = db->stmt[STMT_ROLLOUT_DELETE];
-	int err = bind(stmt, 1, r->id);
+	int err = bind_int(stmt, 1, r->id);
 
 	if (!err)
-		err = bind(stmt, 2, r->rev);
-	return err ? err : run_one(db, STMT_ROLLOUT_DELETE);
+		err = bind_int(stmt, 2, r->rev);
+	return err ? err : run_one(db, STMT_ROLLOUT_DELETE, ERR_CONFLICT);
 }
 
 int write_member(struct db *db, const struct op_member *op)
 {
 	sqlite3_stmt *stmt = db->stmt[STMT_MEMBER];
-	int err = bind(stmt, 1, op->rollout);
+	int err = bind_int(stmt, 1, op->rollout);
 
 	if (!err)
-		err = bind(stmt, 2, op->place);
+		err = bind_int(stmt, 2, op->place);
 	if (!err && sqlite3_bind_text(stmt, 3, op->device, -1, SQLITE_STATIC))
 		err = ERR_NOMEM;
 	return err ? err : db_run(db, STMT_MEMBER, NULL);
