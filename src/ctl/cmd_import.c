@@ -10,9 +10,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/csv.h"
 #include "ctl/bar.h"
 #include "ctl/commands.h"
-#include "ctl/csv.h"
 #include "ctl/import_file.h"
 #include "ctl/text.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "ctl/csv.h"
+#include "base/csv.h"
 #include "ctl/text.h"
 
 const struct import_column import_columns[] = {

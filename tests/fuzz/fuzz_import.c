@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/csv.h"
+#include "base/csv.h"
 #include "ctl/import_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

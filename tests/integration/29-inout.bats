@@ -162,17 +162,43 @@ devices() {
 	[ "$(ctl -o json device list | jq '.devices | length')" -eq 301 ]
 }
 
-@test "import: a drawn key is the device's" {
+@test "import: drawn keys are those of a fleet, of which a part goes wrong" {
 	server_start
 	product_add
 	release_add 1.0.0
-	ctl product target argon 1.0.0 >/dev/null
-	printf 'id,product\nargon-1,argon\n' >one.csv
-	ctl device import one.csv --psk-out one-keys.csv
-	mkdir -p "$LAB/argon-1"
-	tail -n 1 one-keys.csv | cut -d , -f 3 >"$LAB/argon-1.psk"
-	device_start argon-1 1.0.0
-	until_true 20 bash -c '"$1" -o json device show argon-1 | jq -e .online' _ "$POSTBOOTCTL"
+	release_add 1.1.0
+	ctl product target argon 1.1.0 >/dev/null
+	seq -f 'fleet-%05g,argon' 5 | sed '1i id,product' >fleet.csv
+	ctl device import fleet.csv --psk-out keys.csv
+	fleet() {
+		"$POSTBOOT_DEVICE" --server "$SERVER_URI" --id fleet --count 5 --psk-list keys.csv \
+			--state "$LAB/fleet" --hardware argon --version 1.0.0 --image "$LAB/1.0.0.bin" \
+			--interval 1 --boot-time 300 "$@" 3>&-
+	}
+	run fleet --fault no-confirm@6
+	[ "$status" -eq 2 ]
+	[[ $output == *"--fault no-confirm@...: there are 5 devices"* ]]
+	run fleet --fault no-confirm@
+	[ "$status" -eq 2 ]
+	[[ $output == *"--fault no-confirm@: expected no-confirm"* ]]
+	fleet --fault bootloader-reject@2-3 --fault liar:no-reboot@1% >fleet.log 2>&1 &
+	# shellcheck disable=SC2034,SC2154 # lab_close uses it
+	DEVICE_PID[fleet]=$!
+	ends() { ctl -o json event list --after 0 | jq -e '[.events[] | select(.verdict)] | length == 5'; }
+	until_true 60 ends
+	ctl -o json event list --after 0 | jq -r '.events[] | select(.verdict) | "\(.device) \(.verdict)"' >verdicts
+	cat verdicts
+	[ "$(grep -c -x 'fleet-0000[23] device-failed' verdicts)" -eq 2 ]
+	[ "$(grep -c -x 'fleet-0000[145] updated' verdicts)" -ge 2 ]
+	[ "$(grep -c 'went back\|rejected' fleet.log)" -eq 2 ]
+	head -n 1 keys.csv >none.csv
+	run "$POSTBOOT_DEVICE" --server "$SERVER_URI" --id fleet-00001 --psk-list none.csv --state "$LAB/one" --version 1
+	[ "$status" -eq 2 ]
+	[[ $output == *"none.csv: no key for fleet-00001"* ]]
+	tr , ';' <keys.csv >bad.csv
+	run "$POSTBOOT_DEVICE" --server "$SERVER_URI" --id fleet-00001 --psk-list bad.csv --state "$LAB/one" --version 1
+	[ "$status" -eq 2 ]
+	[[ $output == *"bad.csv:1: neither id:hex nor CSV with columns id and psk"* ]]
 }
 
 @test "import: limits of the API, and nobody comes between" {

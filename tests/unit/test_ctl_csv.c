@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/csv.h"
+#include "base/csv.h"
 #include "ctl/import_file.h"
 
 #define KEY "00112233445566778899aabbccddeeff"
@@ -292,7 +292,7 @@ static void test_a_wrong_row_is_still_looked_at(void **state)
 			    "{\"id\":\"a\",\"product\":\"argon\",\"group\":\"g\",\"plain\":true}\n"
 			    "{\"id\":\"b\",\"product\":\"argon\",\"plain\":true}\n");
 	/* A name that is not known may be the one that is missing. */
-	read_file("id,produkt\na,argon\n", &none);
+	read_file("id,article\na,argon\n", &none);
 	assert_int_equal(file.error_count, 1);
 	assert_string_equal(file.body ? file.body : "", "");
 }

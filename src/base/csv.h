@@ -3,8 +3,8 @@
  * Comma separated values (RFC 4180): a byte order mark before all, lines that end in LF, CRLF or
  * CR, fields in quotes that hold commas, line ends and doubled quotes. Pure.
  */
-#ifndef CTL_CSV_H
-#define CTL_CSV_H
+#ifndef BASE_CSV_H
+#define BASE_CSV_H
 
 #include <stdbool.h>
 #include <stddef.h>
