@@ -199,8 +199,8 @@ static int check_row(struct import *im, const struct import_row *row, bool right
 		return right && !line ? skip(im) : 0;
 	if (!err && !line)
 		wrong(im, 0, "device \"%s\" exists already", row->device.id);
-	if (err && err != ERR_NOENT)
-		return err;
+	if (err != ERR_NOENT || line) /* it says nothing new that the key is known, too */
+		return err == ERR_NOENT ? 0 : err;
 	line = row->key.mac_len ? seen_note(&im->keys, key_hash(im, &row->key), im->line) : 0;
 	if (line)
 		wrong(im, line, "psk: another line has this key; every device needs its own");
