@@ -212,7 +212,12 @@ struct engine_device {
 	unsigned sessions;	  /* live ones */
 	char address[64];	  /* of the newest session, "" if none */
 };
+/* "" if there is none. Borrowed. */
+const char *engine_product_name(struct engine *e, int64_t product);
 int engine_device(struct engine *e, const char *id, struct engine_device *ret) ERR_CHECK;
+/* The same for a list, of a row that was read just now. */
+int engine_device_row(struct engine *e, const struct device *row,
+		      struct engine_device *ret) ERR_CHECK;
 
 struct engine_rollout {
 	struct rollout rollout;
