@@ -11,6 +11,7 @@
 #include "daemon/images.h"
 #include "daemon/key_fails.h"
 #include "daemon/keys.h"
+#include "daemon/turns.h"
 #include "net/net.h"
 #include "store/store.h"
 
@@ -18,6 +19,7 @@ struct engine;
 
 struct engine_conf {
 	uv_loop_t *loop;	  /* borrowed */
+	struct turns *turns;	  /* borrowed; NULL: nobody counts */
 	struct store *store;	  /* borrowed */
 	struct images *images;	  /* borrowed */
 	const struct keys *keys;  /* borrowed; NULL: keys of devices are kept in clear */
