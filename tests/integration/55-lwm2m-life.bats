@@ -95,9 +95,15 @@ case_cut() {
 case_leave() {
 	ctl product target argon none
 	lw
+	until_true 20 said 'session up'
+	seen=$(date +%s%3N)
 	wait_device 20 lw-1 '.online and .running.version == "1.0.0"'
+	until_true 20 quiet
+	ended=$(date +%s%3N)
 	device_stop lw-1
 	until_true 20 left
+	# The last line, too, has the time at which it was written.
+	[ "$(stamps | tail -n 1)" -ge $((ended - seen)) ]
 	lw
 	until_true 20 registered
 }
@@ -118,6 +124,14 @@ case_stuck() {
 
 @test "lwm2m: a device that stays in State 3 is given up, though its session sleeps between two looks" {
 	aside stuck
+}
+
+stamps() { # the times of the device's console, in ms
+	sed -n 's/^\[ *\([0-9]*\)\.\([0-9]*\)\] .*/\1\2/p' "$LAB/lw-1.log"
+}
+
+quiet() { # for half a second nothing was said
+	[ $(($(date +%s%3N) - seen)) -gt $(($(stamps | tail -n 1) + 500)) ]
 }
 
 left() {
@@ -192,10 +206,8 @@ postboot_tail() {
 		seq -f 'fleet-%05.0f' "$fleet"
 	} >"$LAB/devices.csv"
 	ctl device import "$LAB/devices.csv" --product argon --psk-out "$LAB/keys.csv" >/dev/null
-	awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
-		{ print $at["id"] ":" $at["psk"] }' "$LAB/keys.csv" >"$LAB/keys"
 	"$POSTBOOT_DEVICE" --protocol lwm2m --server "$SERVER_URI" --id fleet --count "$fleet" \
-		--psk-list "$LAB/keys" --state "$LAB/fleet" --hardware argon --version 1.0.0 \
+		--psk-list "$LAB/keys.csv" --state "$LAB/fleet" --hardware argon --version 1.0.0 \
 		--image "$LAB/1.0.0.bin" --lifetime 1200 --quiet >"$LAB/fleet.log" 2>&1 3>&- &
 	id=fleet
 	DEVICE_PID[$id]=$!
