@@ -131,7 +131,7 @@ stamps() { # the times of the device's console, in ms
 }
 
 quiet() { # for half a second nothing was said
-	[ $(($(date +%s%3N) - seen)) -gt $(($(stamps | tail -n 1) + 500)) ]
+	[ $(($(date +%s%3N) - seen)) -gt $((10#$(stamps | tail -n 1) + 500)) ]
 }
 
 left() {
