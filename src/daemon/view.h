@@ -140,6 +140,9 @@ void view_say_clear(struct buf *b, enum block block, const struct engine_device 
 void view_say_admission(struct buf *b, const struct engine_admission *a, int64_t now_ms);
 /* The facts of a block that is a rule's (core/plan_rules.h). */
 void view_say_rule(struct buf *b, enum block block, const struct engine_device *now);
+/* What clears BLOCK_UNPROVABLE of a device that reports a digest; false: the general advice does.
+ */
+bool view_say_digest_clear(struct buf *b, const struct engine_device *now);
 /* The same of its rollout, and what clears it. */
 void view_say_rollout(struct buf *b, enum block block, const struct engine_device *now);
 /* Where it stands and why, and what an operator can do; nothing of one that is over. */

@@ -150,6 +150,7 @@ case_name() {
 		"$LAB/postbootd.log"
 	sleep 1
 	[ "$(ctl -o json device show lw-1 | jq .running)" = null ]
+	ctl explain lw-1 | grep -q 'Its newest registration was refused: 4.03 ep: '
 }
 
 @test "lwm2m: a registration under another name is refused with a reason" {
