@@ -224,16 +224,16 @@ bool engine_knows_zone(struct engine *e, const char *name)
 /* Text that was checked when it was set; a zone whose file has gone since is UTC. */
 static void dev_windows(struct engine *e, struct update *u)
 {
-	const char *windows = plan_windows(u->product, u->group);
+	const struct site site = site_of(&u->device, u->product, u->group);
 	char fault[64];
 
 	u->schedule = (struct schedule){0};
 	u->zone = (struct zone){0};
-	if (!windows[0])
+	if (!site.windows[0])
 		return;
-	if (schedule_parse(windows, &u->schedule, fault))
+	if (schedule_parse(site.windows, &u->schedule, fault))
 		return;
-	if (zones_find(&e->zones, plan_zone(&u->device, u->product, u->group), &u->zone))
+	if (zones_find(&e->zones, site.time_zone, &u->zone))
 		u->zone = (struct zone){0};
 }
 
@@ -486,6 +486,17 @@ static void device_address(const struct dev *d, struct engine_device *v)
 	}
 }
 
+static void device_window(const struct update *u, struct engine_window *ret)
+{
+	int64_t now_s = u->now_ms / 1000;
+
+	*ret = (struct engine_window){.zone = u->zone, .open = true};
+	if (!u->schedule.count || schedule_is_open(&u->schedule, &u->zone, now_s))
+		return;
+	ret->open = false;
+	ret->opens_ms = 1000 * schedule_opens(&u->schedule, &u->zone, now_s);
+}
+
 int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 {
 	struct dev *d;
@@ -525,6 +536,7 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret)
 				 &u.link, u.now_ms, &v->diagnoses);
 		}
 		v->plan = update_plan(&u);
+		device_window(&u, &v->window);
 		admit_ask(e, &u);
 		admit_plan(&u.admission, &v->plan);
 		admit_view(e, &u, &v->admission);
