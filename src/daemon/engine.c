@@ -237,6 +237,22 @@ static void dev_windows(struct engine *e, struct update *u)
 		u->zone = (struct zone){0};
 }
 
+/* What the attempt asked for by which a member of a rollout has failed; it may be gone. */
+static int dev_failed(struct engine *e, struct update *u)
+{
+	const struct device *d = &u->device;
+	struct attempt a;
+
+	u->failed_required = 0;
+	if (u->has_attempt || !d->last_attempt || !d->rollout || d->rollout_about != d->rollout ||
+	    (d->rollout_result != MEMBER_FAILED && d->rollout_result != MEMBER_REVERTED))
+		return 0;
+	int err = store_attempt(e->conf.store, d->last_attempt, &a);
+	if (!err)
+		u->failed_required = a.required;
+	return err == ERR_NOENT ? 0 : err;
+}
+
 int dev_context(struct engine *e, struct dev *d, struct update *u)
 {
 	int err;
@@ -272,7 +288,7 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 		u->attempt.served_high = d->served.high;
 		u->attempt.served_repeats = d->served.repeats;
 	}
-	return 0;
+	return dev_failed(e, u);
 }
 
 bool dev_ring_session(struct engine *e, struct dev *d, struct session *s)
@@ -472,77 +488,4 @@ void engine_on_ca(struct engine *e, void (*fn)(void *ctx), void *ctx)
 {
 	e->on_ca = fn;
 	e->on_ca_ctx = ctx;
-}
-
-static void device_address(const struct dev *d, struct engine_device *v)
-{
-	v->address[0] = 0;
-	v->sessions = 0;
-	LIST_EACH(it, next, &d->sessions)
-	{
-		/* the last of the list is the newest */
-		(void)net_peer_address(LIST_ENTRY(it, struct session, link)->peer, v->address);
-		v->sessions++;
-	}
-}
-
-static void device_window(const struct update *u, struct engine_window *ret)
-{
-	int64_t now_s = u->now_ms / 1000;
-
-	*ret = (struct engine_window){.zone = u->zone, .open = true};
-	if (!u->schedule.count || schedule_is_open(&u->schedule, &u->zone, now_s))
-		return;
-	ret->open = false;
-	ret->opens_ms = 1000 * schedule_opens(&u->schedule, &u->zone, now_s);
-}
-
-int engine_device(struct engine *e, const char *id, struct engine_device *ret)
-{
-	struct dev *d;
-	int err = dev_get(e, id, &d);
-
-	if (err)
-		return err;
-	struct update u = d->u;
-	err = dev_context(e, d, &u);
-	if (!err) {
-		struct engine_device *v = ret;
-		u.now_ms = clock_read().wall_ms;
-		v->device = u.device;
-		v->product = *u.product;
-		v->has_group = u.group != NULL;
-		if (u.group)
-			v->group = *u.group;
-		v->has_rollout = u.rollout != NULL;
-		if (u.rollout)
-			v->rollout = *u.rollout;
-		v->goal_why = u.why;
-		v->why = u.target == u.goal ? v->goal_why : TARGET_STONE;
-		v->has_target = u.target != NULL;
-		if (u.target)
-			v->target = *u.target;
-		memset(v->goal, 0, sizeof(v->goal));
-		if (u.goal)
-			memcpy(v->goal, u.goal->version, sizeof(v->goal));
-		memcpy(v->missing, u.way.missing, sizeof(v->missing));
-		v->no_way = u.way.broken;
-		v->has_attempt = u.has_attempt;
-		v->diagnoses = (struct diagnoses){0};
-		if (u.has_attempt) {
-			v->attempt = u.attempt;
-			v->release = *u.release;
-			diagnose(&u.attempt, &u.device, &u.product->policy, &u.attempt_history,
-				 &u.link, u.now_ms, &v->diagnoses);
-		}
-		v->plan = update_plan(&u);
-		device_window(&u, &v->window);
-		admit_ask(e, &u);
-		admit_plan(&u.admission, &v->plan);
-		admit_view(e, &u, &v->admission);
-		device_address(d, v);
-		v->key_fail = key_fails_of(&e->key_fails, dev_hash(e, id));
-	}
-	dev_release(e, d);
-	return err;
 }

@@ -113,10 +113,3 @@ void engine_group_load(const struct engine_group *g, struct engine_group_load *r
 	ret->downloads = (uint64_t)gate->active;
 	ret->waiting = gate->waiting + (uint64_t)gate->kept;
 }
-
-const char *engine_group_product(struct engine *e, const struct engine_group *g)
-{
-	const struct product *p = catalog_product(e, g->group.product);
-
-	return p ? p->name : "";
-}

@@ -11,7 +11,7 @@
 #include "daemon/engine_rollout.h"
 
 enum {
-	WALK_ROWS = 100, /* devices looked at in one step */
+	WALK_ROWS = 500, /* devices looked at in one step */
 	LOAD_ROWS = 500, /* members read in one step */
 	TELL_ROWS = 100, /* devices told in one tick */
 	TURN_MS = 3,	 /* of one turn of the loop */
@@ -202,9 +202,11 @@ static void walk_rows(struct engine *e, struct live *l)
 		return;
 	b->e = e;
 	b->l = l;
+	store_reads_begin(e->conf.store);
 	int err = rollout_rows(e, l, l->after, WALK_ROWS, walk_row, b);
 	if (!err)
 		err = walk_tags(b);
+	store_reads_end(e->conf.store);
 	if (err) {
 		engine_store_failed(e, "(rollout)", err);
 	} else if (b->count == 0) {
@@ -396,6 +398,7 @@ static void again(uv_timer_t *timer)
 void rollouts_turn(struct engine *e)
 {
 	int64_t began_ms = clock_read().now_ms;
+	uint64_t began_ns = turn_part_begin(e->conf.turns);
 	bool more = false;
 
 	for (size_t i = 0; i < e->rollout_count && !paused(e); i++) {
@@ -409,6 +412,7 @@ void rollouts_turn(struct engine *e)
 	}
 	if (more && !paused(e))
 		(void)uv_timer_start(&e->rollout_timer, again, AGAIN_MS, 0);
+	turn_part_end(e->conf.turns, TURN_ROLLOUTS, began_ns);
 }
 
 void rollouts_tick(struct engine *e)

@@ -74,6 +74,7 @@ enum store_restored {
 struct store_info {
 	char stream[33];	      /* 32 hex digits and NUL */
 	uint64_t head;		      /* sequence of the last event, 0: none */
+	uint64_t updated, failed;     /* attempts closed ever: success, charged failures */
 	int64_t alive_ms;	      /* wall time of the last store_set_alive(), 0: never */
 	enum store_restored restored; /* as it was when opened */
 	char stream_before[33];	      /* while restored: the stream before, may be "" */
@@ -274,6 +275,10 @@ bool store_has_room(const struct store *s);
 int store_probe(struct store *s) ERR_CHECK;
 
 /* ---- reading: ERR_NOENT when there is no such row; ret untouched on failure ---- */
+
+/* Around many reads in one turn of the loop: they see one moment, and each costs less. */
+void store_reads_begin(struct store *s);
+void store_reads_end(struct store *s);
 
 int store_product(struct store *s, int64_t id, struct product *ret) ERR_CHECK;
 int store_product_by_name(struct store *s, const char *name, struct product *ret) ERR_CHECK;
