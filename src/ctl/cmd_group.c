@@ -9,10 +9,9 @@
 #include "ctl/table.h"
 #include "ctl/view.h"
 
-static const struct field group_fields[] = {{"name", FIELD_TEXT},
-					    {"windows", FIELD_TEXT},
-					    {"time_zone", FIELD_TEXT},
-					    {NULL, FIELD_TEXT}};
+static const struct field group_fields[] = {
+	{"name", FIELD_TEXT},		{"windows", FIELD_TEXT},    {"time_zone", FIELD_TEXT},
+	{"max_downloads", FIELD_COUNT}, {"image_rate", FIELD_RATE}, {NULL, FIELD_TEXT}};
 
 static void url_groups(struct url *u, const char *product)
 {
@@ -91,6 +90,26 @@ int group_remove(struct ctl *c, const struct args *a)
 	return ctl_remove(c, &u, "Group", "group", a->pos[1], a->pos[0]);
 }
 
+static void limits(const struct output *o, const json_t *g)
+{
+	const json_t *d = json_object_get(g, "downloads");
+	int64_t limit = get_int(d, "limit"), rate = get_int(g, "image_rate");
+	char text[64];
+
+	if (get_int(d, "active") == 0 && limit == 0)
+		return;
+	view_label(o, "downloads");
+	out_printf(o, "%" PRId64, get_int(d, "active"));
+	if (limit > 0)
+		out_printf(o, " of %" PRId64, limit);
+	out_text(o, " under way");
+	if (limit > 0)
+		out_printf(o, ", %" PRId64 " waiting", get_int(d, "waiting"));
+	if (rate > 0)
+		out_printf(o, "; %s a second", bytes_text(rate, text));
+	out_nl(o);
+}
+
 static void view_group(const struct output *o, const json_t *g)
 {
 	const char *target = get_str(g, "target");
@@ -112,6 +131,7 @@ static void view_group(const struct output *o, const json_t *g)
 						      : "the product's place");
 		out_nl(o);
 	}
+	limits(o, g);
 	view_label(o, "devices");
 	out_printf(o, "%" PRId64, get_int(g, "devices"));
 	out_nl(o);

@@ -426,7 +426,7 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 			view_say(b, "it reports mode %s", report_mode_name(r->mode));
 		break;
 	case BLOCK_ADMISSION:
-		view_say_admission(b, &now->admission, s->now_ms);
+		view_say_admission(b, now, s->now_ms);
 		break;
 	case BLOCK_NO_TARGET:
 	case BLOCK_IN_SYNC:
