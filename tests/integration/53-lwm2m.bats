@@ -54,6 +54,11 @@ case_pull() {
 		and .served_bytes >= .size'
 	[ "$(count_events '.topic == "flash/status"')" -eq 2 ]
 	wait_device 10 lw-1 '.state == "in-sync" and .running.version == "1.1.0"'
+	[ "$(metric 'postboot_protocol_devices{protocol="lwm2m"}')" -eq 1 ]
+	[ "$(metric 'postboot_protocol_attempts_closed_total{protocol="lwm2m",verdict="updated"}')" -eq 1 ]
+	metric_is_at_least 2 'postboot_protocol_requests_total{protocol="lwm2m"}'
+	metric_is_at_least 6 'postboot_protocol_asks_total{protocol="lwm2m"}'
+	[ "$(metric 'postboot_protocol_requests_total{protocol="native"}')" -eq 0 ]
 }
 
 @test "lwm2m: pull, and success only after the reboot; weak, as it is only registered anew" {
