@@ -197,6 +197,13 @@ static const char policy_text[] =
 	"and time-zone=Europe/Berlin say when devices may be updated. hardware=H is one, too:\n"
 	"only devices that report this hardware. Either - or _ joins\n"
 	"their words. Keys that end in -s are seconds; 90, 90s, 15m, 2h and 7d are understood.";
+static const char group_set_text[] =
+	"The keys: name, windows (\"Mon-Fri 01:00-05:00\"), time-zone (Europe/Berlin). Without a "
+	"value\n"
+	"(windows=) it has none of its own: those of the product hold.";
+static const char device_set_text[] =
+	"The keys: windows (\"Mon-Fri 01:00-05:00\"), time-zone (Europe/Berlin). Without a value\n"
+	"(windows=) it has none of its own: those of its group hold, or of its product.";
 static const char rollout_text[] = "A wave is all that is reached with it: a number of devices or "
 				   "a share, \"gate\" before one\n"
 				   "that waits for an operator. Settings (fail-percent=3, "
@@ -326,8 +333,8 @@ const struct command commands[] = {
 	 "all groups", NULL, group_list, NULL},
 	{"group", "show", "PRODUCT GROUP", 2, 2,
 	 "one group", NULL, group_show, NULL},
-	{"group", "set", "PRODUCT GROUP name=NEW [--if-rev N]", 3, 3,
-	 "give it another name", act_options, group_set, NULL},
+	{"group", "set", "PRODUCT GROUP GROUP-KEY=VALUE... [--if-rev N]", 3, ARGS_MAX,
+	 "change its name or its maintenance windows", act_options, group_set, group_set_text},
 	{"group", "target", "PRODUCT GROUP VERSION|none [--if-rev N]", 3, 3,
 	 "the release its devices should run, before the product's", act_options, group_target, NULL},
 	{"group", "remove", "PRODUCT GROUP [--if-rev N]", 2, 2,
@@ -349,6 +356,8 @@ const struct command commands[] = {
 	 "from now on it has a certificate in the place of its key", act_options, device_act, certificate_text},
 	{"device", "history", "ID [--limit N]", 1, 1,
 	 "its attempts, told as a story", device_history_options, device_history, NULL},
+	{"device", "set", "ID DEVICE-KEY=VALUE... [--if-rev N]", 2, ARGS_MAX,
+	 "maintenance windows and time zone of the place where it stands", act_options, device_set, device_set_text},
 	{"device", "group", "ID GROUP|none [--if-rev N]", 2, 2,
 	 "the group of its product it is in", act_options, device_group, NULL},
 	{"device", "tag", "ID TAG... [--if-rev N]", 2, ARGS_MAX,

@@ -50,6 +50,7 @@ int device_add(struct ctl *c, const struct args *a);
 int device_list(struct ctl *c, const struct args *a);
 int device_show(struct ctl *c, const struct args *a);
 int device_key(struct ctl *c, const struct args *a);
+int device_set(struct ctl *c, const struct args *a);
 int device_group(struct ctl *c, const struct args *a);
 int device_tag(struct ctl *c, const struct args *a); /* untag, too */
 int device_lock(struct ctl *c, const struct args *a);

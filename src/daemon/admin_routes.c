@@ -68,6 +68,7 @@ static const struct route routes[] = {
 	 BODY_JSON, NULL, devices_list, false},
 	{"POST",   "/v1/devices", "", BODY_JSON, NULL, devices_add, false},
 	{"GET",    "/v1/devices/*", "", BODY_JSON, NULL, device_get, false},
+	{"PATCH",  "/v1/devices/*", "", BODY_JSON, NULL, device_patch, true},
 	{"DELETE", "/v1/devices/*", "", BODY_JSON, NULL, device_remove, true},
 	{"GET",    "/v1/devices/*/explain", "", BODY_JSON, NULL, device_explain, false},
 	{"POST",   "/v1/devices/*/key", "", BODY_JSON, NULL, device_key_next, true},

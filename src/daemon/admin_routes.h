@@ -32,7 +32,7 @@ route_fn rollout_approve, rollout_start, rollout_pause, rollout_resume, rollout_
 route_fn rollout_finish, rollout_abort;
 route_fn groups_list, groups_add, group_get, group_patch, group_remove, group_target;
 route_fn queries_list, query_get, query_put, query_remove, device_tag, device_untag;
-route_fn device_group, device_development, device_production;
+route_fn device_patch, device_group, device_development, device_production;
 route_fn attempts_list, attempt_get, attempt_cancel;
 route_fn events_get;
 route_fn hooks_list, hooks_post, hook_get, hook_patch, hook_delete, hook_pause, hook_resume;

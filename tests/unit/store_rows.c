@@ -156,6 +156,7 @@ void rows_device(unsigned seed, int64_t product, struct device *ret)
 	FLAG(ret->certified, seed + 1);
 	TEXT(ret->protocol, seed);
 	FLAG(ret->force, seed + 1);
+	TEXT(ret->windows, seed);
 	TEXT(ret->time_zone, seed);
 	WORD(ret->hold, HOLD_NONE, HOLD_RESTARTS + 1, seed * 3 + 1);
 	SMALL(ret->fail_mark);
