@@ -59,7 +59,7 @@ bool signature_file(const struct ctl *c, const char *name, struct sign_raw *ret)
 	if (sign_from_file((struct bytes){text, (size_t)len}, ret)) {
 		(void)ctl_fail(c,
 			       "%s: it is no signature: 1 to %d bytes, or these in base64, are "
-			       "needed",
+			       "needed, and no PEM",
 			       name, LIMIT_SIGNATURE);
 		return false;
 	}

@@ -221,7 +221,7 @@ static const char signature_text[] =
 static const char signer_text[] =
 	"FILE has a public key (PEM): ECDSA on P-256, RSA of 2048, 3072 or 4096 bits, or Ed25519, "
 	"as\n"
-	"openssl pkey -pubout and imgtool getpub write it; - reads standard input. With the "
+	"openssl pkey -pubout and imgtool getpub -e pem write it; - reads standard input. With the "
 	"policy\n"
 	"require-signature=1 the product takes only releases that one of its signers has signed.";
 static const char release_text[] =

@@ -36,7 +36,8 @@ struct sign_raw {
 };
 /* Base64 (RFC 4648 4) with white space in it. ERR_SYNTAX; ERR_LIMIT: too long. */
 int sign_from_base64(struct bytes text, struct sign_raw *ret) ERR_CHECK;
-/* A file: base64, or the bytes themselves. ERR_LIMIT; ERR_INVAL: nothing in it. */
+/* A file: base64, or the bytes themselves. ERR_LIMIT; ERR_INVAL: nothing in it, or PEM, which may
+ * be somebody's private key. */
 int sign_from_file(struct bytes content, struct sign_raw *ret) ERR_CHECK;
 enum { SIGN_BASE64 = (LIMIT_SIGNATURE + 2) / 3 * 4 + 1 };
 char *sign_to_base64(const struct sign_raw *raw, char dst[SIGN_BASE64]);

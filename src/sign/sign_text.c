@@ -52,13 +52,25 @@ int sign_from_base64(struct bytes text, struct sign_raw *ret)
 	return 0;
 }
 
+/* A key that was given by mistake goes nowhere. */
+static bool has_key(struct bytes content)
+{
+	static const char mark[] = "-----BEGIN ";
+	const size_t len = sizeof(mark) - 1;
+
+	for (size_t i = 0; i + len <= content.len; i++)
+		if (memcmp(content.ptr + i, mark, len) == 0)
+			return true;
+	return false;
+}
+
 int sign_from_file(struct bytes content, struct sign_raw *ret)
 {
 	int err = sign_from_base64(content, ret);
 
 	if (!err)
 		return 0;
-	if (content.len == 0)
+	if (content.len == 0 || has_key(content))
 		return ERR_INVAL;
 	if (content.len > LIMIT_SIGNATURE)
 		return ERR_LIMIT;

@@ -218,6 +218,9 @@ detached() { # KEY FILE: a signature of the file's SHA-256
 	run "$POSTBOOTCTL" release inspect "$T/plain" --signature "$T/ec.sig"
 	[ "$status" -eq 1 ]
 	[[ $output == *"say with --key by whom it is to be"* ]]
+	run "$POSTBOOTCTL" release inspect "$T/plain" --key "$k/ec.pub" --signature "$k/ed"
+	[ "$status" -eq 1 ]
+	[[ $output == *"$k/ed: it is no signature"* ]]
 }
 
 @test "signers: only what one of them has signed, where the product wants that" {

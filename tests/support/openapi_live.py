@@ -324,7 +324,7 @@ def drive_products(server):
     want(201, "POST", signers, {"name": "s%1", "pem": PUBLIC_PEM})
     want(409, "POST", signers, {"name": "s%1", "pem": PUBLIC_PEM})
     want(409, "POST", signers, {"name": "s2", "pem": PUBLIC_PEM})
-    for bad in ({}, {"name": "s2"}, {"name": "a b", "pem": PUBLIC_PEM}, {"name": "s2", "pem": CA_PEM},
+    for bad in ({}, {"name": "s2"}, {"name": "a b", "pem": PUBLIC_PEM}, {"name": "x" * 65, "pem": PUBLIC_PEM}, {"name": "s2", "pem": CA_PEM},
                 {"name": "s2", "pem": "x" * 5000}, {"name": "s2", "pem": PUBLIC_PEM, "x": 1}):
         want(400, "POST", signers, bad)
     want(200, "GET", signers)

@@ -72,6 +72,11 @@ static void test_key_kinds(void **state)
 	assert_string_equal(key_of(key_rsa2048, "a").id, key_of(key_rsa2048_pkcs1, "b").id);
 	struct signer k = key_of(key_p256, "p");
 	assert_string_equal(sign_key_pem(&k, pem), key_p256);
+	/* with lines of another system, and text around */
+	char crlf[2 * sizeof(key_p256)] = "Public-Key: (256 bit)\r\n";
+	for (const char *c = key_p256; *c; c++)
+		(void)snprintf(crlf + strlen(crlf), 3, *c == '\n' ? "\r\n" : "%c", *c);
+	assert_string_equal(key_of(crlf, "crlf").id, k.id);
 }
 
 static void assert_refused(struct bytes pem, const char *text)
@@ -167,6 +172,9 @@ static void test_base64(void **state)
 	text[SIGN_BASE64 - 1] = 0; /* one byte more than a signature has */
 	assert_int_equal(sign_from_base64(text_bytes(text), &raw), ERR_LIMIT);
 	assert_int_equal(sign_from_file((struct bytes){NULL, 0}, &raw), ERR_INVAL);
+	/* a private key that was taken for a signature is not sent as one */
+	assert_int_equal(sign_from_file(text_bytes("x\n-----BEGIN PRIVATE KEY-----\n"), &raw),
+			 ERR_INVAL);
 }
 
 /* ---- signatures ---- */
