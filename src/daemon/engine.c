@@ -224,17 +224,33 @@ bool engine_knows_zone(struct engine *e, const char *name)
 /* Text that was checked when it was set; a zone whose file has gone since is UTC. */
 static void dev_windows(struct engine *e, struct update *u)
 {
-	const char *windows = plan_windows(u->product, u->group);
+	const struct site site = site_of(&u->device, u->product, u->group);
 	char fault[64];
 
 	u->schedule = (struct schedule){0};
 	u->zone = (struct zone){0};
-	if (!windows[0])
+	if (!site.windows[0])
 		return;
-	if (schedule_parse(windows, &u->schedule, fault))
+	if (schedule_parse(site.windows, &u->schedule, fault))
 		return;
-	if (zones_find(&e->zones, plan_zone(&u->device, u->product, u->group), &u->zone))
+	if (zones_find(&e->zones, site.time_zone, &u->zone))
 		u->zone = (struct zone){0};
+}
+
+/* What the attempt asked for by which a member of a rollout has failed; it may be gone. */
+static int dev_failed(struct engine *e, struct update *u)
+{
+	const struct device *d = &u->device;
+	struct attempt a;
+
+	u->failed_required = 0;
+	if (u->has_attempt || !d->last_attempt || !d->rollout || d->rollout_about != d->rollout ||
+	    (d->rollout_result != MEMBER_FAILED && d->rollout_result != MEMBER_REVERTED))
+		return 0;
+	int err = store_attempt(e->conf.store, d->last_attempt, &a);
+	if (!err)
+		u->failed_required = a.required;
+	return err == ERR_NOENT ? 0 : err;
 }
 
 int dev_context(struct engine *e, struct dev *d, struct update *u)
@@ -272,7 +288,7 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 		u->attempt.served_high = d->served.high;
 		u->attempt.served_repeats = d->served.repeats;
 	}
-	return 0;
+	return dev_failed(e, u);
 }
 
 bool dev_ring_session(struct engine *e, struct dev *d, struct session *s)

@@ -64,7 +64,7 @@ void view_say_rollout_clear(struct buf *b, enum block block, const struct engine
 	const struct rollout *r = &now->rollout;
 	const char *product = now->product.name;
 
-	if (block == BLOCK_ROLLOUT_PAUSED)
+	if (block == BLOCK_ROLLOUT_PAUSED || r->state == ROLLOUT_HALTED)
 		view_say(b,
 			 "see postbootctl rollout show %s %s; then postbootctl rollout resume %s "
 			 "%s, "

@@ -222,7 +222,7 @@ transfer_rows() {
 	row floor-udp "of that: datagrams" us "" "$(median floor udp_us)" ""
 	row floor-udp4 "not in it: answers given to the kernel in fours" us "" \
 		"$(median floor udp4_us)" ""
-	row floor-seal "of that: sealing 1 KiB, AES-128-CCM-8, mbedTLS" us "" "$(median floor seal_us)" ""
+	row floor-seal "of that: sealing 1 KiB, AES-128-CCM-8, as postbootd does it" us "" "$(median floor seal_us)" ""
 	row floor-open "not in it: opening the request" us "" "$(median floor open_us)" ""
 	row floor-openssl "not in it: sealing by OpenSSL" us "" "$(median floor openssl_seal_us)" ""
 	section "postbootd alone" "with" "without"
