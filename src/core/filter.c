@@ -216,6 +216,11 @@ static bool same(const char *a, const char *b)
 	return a && strcmp(a, b) == 0;
 }
 
+bool filter_hold_fits(const struct filter_term *t, enum hold hold)
+{
+	return t->number == HOLD_ANY ? hold != HOLD_NONE : hold == t->number;
+}
+
 static bool term_holds(const struct filter_term *t, const struct device *d,
 		       const struct filter_asks *asks)
 {
@@ -231,7 +236,7 @@ static bool term_holds(const struct filter_term *t, const struct device *d,
 	case FILTER_STATE:
 		return asks->state(asks->ctx, d) == t->number;
 	case FILTER_HOLD:
-		return t->number == HOLD_ANY ? d->hold != HOLD_NONE : d->hold == t->number;
+		return filter_hold_fits(t, d->hold);
 	case FILTER_ONLINE:
 		return d->online == t->number;
 	case FILTER_VERSION:

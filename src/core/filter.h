@@ -68,6 +68,9 @@ int filter_text(const struct filter *f, char dst[LIMIT_FILTER_TEXT + 1]) ERR_CHE
 /* The first condition `key=...`, by which rows may be looked up; NULL if there is none. */
 const struct filter_term *filter_find(const struct filter *f, enum filter_key key);
 
+/* Of a condition on holds, without its `differs`. */
+bool filter_hold_fits(const struct filter_term *t, enum hold hold);
+
 /* What a device's row does not tell; each is asked only if a condition needs it, tags last. */
 struct filter_asks {
 	const char *(*product)(void *ctx, int64_t product); /* its name */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The lists of devices and of attempts, with their filters. Rows are walked in the order of the
- * cursor, and filtered here: at most LIMIT_PAGE are looked at for one page, so that no filter can
- * hold the loop, however rare what it looks for; `next` leads on from the last one looked at.
+ * cursor, and filtered here: at most LIMIT_PAGE are looked at for one page (of devices in memory
+ * more, see engine_roster.c), so that no filter can hold the loop, however rare what it looks for;
+ * `next` leads on from the last one looked at.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,8 +89,7 @@ static bool query_version(struct request *rq, const char *key, char dst[LIMIT_VE
 struct device_find {
 	struct engine *engine;
 	struct filter filter;
-	unsigned count, limit, looked;
-	char last[LIMIT_DEVICE_ID + 1]; /* the last one looked at */
+	unsigned count, limit;
 	struct device rows[];
 };
 
@@ -98,8 +98,6 @@ static bool device_row(void *ctx, const struct device *d)
 {
 	struct device_find *f = ctx;
 
-	f->looked++;
-	(void)buf_copy_str(f->last, sizeof(f->last), d->id);
 	if (engine_filter_row(f->engine, &f->filter, d))
 		f->rows[f->count++] = *d;
 	return f->count < f->limit;
@@ -125,6 +123,7 @@ static int device_json(struct request *rq, void *ctx, unsigned index, json_t **r
 
 void devices_list(struct request *rq)
 {
+	struct filter_page page = {0};
 	struct filter filter = {0};
 	char after[LIMIT_DEVICE_ID + 1];
 	uint64_t limit;
@@ -143,14 +142,17 @@ void devices_list(struct request *rq)
 	f->engine = rq->admin->conf.engine;
 	f->filter = filter;
 	f->limit = (unsigned)limit;
-	if (!read_ok(rq,
-		     engine_filter_walk(f->engine, &f->filter, after, LIMIT_PAGE, device_row, f))) {
+	store_reads_begin(rq->admin->conf.store);
+	int err =
+		engine_filter_walk(f->engine, &f->filter, after, LIMIT_PAGE, device_row, f, &page);
+	store_reads_end(rq->admin->conf.store);
+	if (!read_ok(rq, err)) {
 		free(f);
 		return;
 	}
 	struct list_of of = {.name = "devices", .count = f->count, .row = device_json, .ctx = f};
-	if (f->count == f->limit || f->looked == LIMIT_PAGE)
-		of.next = json_string(f->last);
+	if (page.more)
+		of.next = json_string(page.last);
 	list_reply(rq, &of);
 }
 

@@ -404,6 +404,7 @@ void engine_free(struct engine *e)
 		}
 	}
 	admit_done(e);
+	roster_clear(&e->roster.list);
 	slab_done(&e->session_slab);
 	catalog_free(e);
 	zones_free(&e->zones);

@@ -65,6 +65,7 @@ static int adopt_device(struct act *act, const struct store_result *result)
 {
 	(void)result;
 	act->e->stats.devices++;
+	engine_roster_added(act->e, act->object);
 	group_count_moved(act->e, 0, act->group.id);
 	engine_count_protocol(act->e, "")->devices++;
 	return 0;

@@ -62,6 +62,7 @@ void engine_count_moved(struct engine *e, const struct update *before, const str
 	struct engine_stats *st = &e->stats;
 
 	rollouts_moved(e, before, after);
+	engine_roster_moved(e, &before->device, after ? &after->device : NULL);
 	st->online += (uint64_t)(after && after->device.online) - (uint64_t)before->device.online;
 	st->held +=
 		(uint64_t)(after && is_held(&after->device)) - (uint64_t)is_held(&before->device);

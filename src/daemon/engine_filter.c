@@ -123,20 +123,40 @@ static int64_t one_group(struct engine *e, const struct filter *f)
 	return found;
 }
 
+struct walk {
+	store_device_row *row;
+	void *ctx;
+	unsigned limit;
+	struct filter_page *page;
+};
+
+static bool walk_row(void *ctx, const struct device *d)
+{
+	struct walk *w = ctx;
+	bool on = w->row(w->ctx, d); /* the last one, too */
+
+	(void)buf_copy_str(w->page->last, sizeof(w->page->last), d->id);
+	w->page->more = ++w->page->looked == w->limit || !on;
+	return !w->page->more;
+}
+
 int engine_filter_walk(struct engine *e, const struct filter *f, const char *after, unsigned limit,
-		       store_device_row *row, void *ctx)
+		       store_device_row *row, void *ctx, struct filter_page *ret)
 {
 	const struct filter_term *tag = filter_find(f, FILTER_TAG);
 	const struct filter_term *development = filter_find(f, FILTER_DEVELOPMENT);
 	const struct filter_term *of = filter_find(f, FILTER_PRODUCT);
 	const struct product *p = of ? catalog_product_named(e, of->value) : NULL;
+	struct walk w = {row, ctx, limit, ret};
 	int64_t group = one_group(e, f);
 
+	if (engine_roster_helps(e, f))
+		return engine_roster_walk(e, f, after, limit, row, ctx, ret);
 	if (tag)
-		return store_devices_tagged(e->conf.store, tag->value, after, limit, row, ctx);
+		return store_devices_tagged(e->conf.store, tag->value, after, limit, walk_row, &w);
 	if (group)
-		return store_devices_in_group(e->conf.store, group, after, limit, row, ctx);
+		return store_devices_in_group(e->conf.store, group, after, limit, walk_row, &w);
 	if (development && development->number)
-		return store_devices_development(e->conf.store, after, limit, row, ctx);
-	return store_devices(e->conf.store, p ? p->id : 0, after, limit, row, ctx);
+		return store_devices_development(e->conf.store, after, limit, walk_row, &w);
+	return store_devices(e->conf.store, p ? p->id : 0, after, limit, walk_row, &w);
 }

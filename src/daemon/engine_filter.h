@@ -17,9 +17,20 @@ bool engine_filter_row(struct engine *e, const struct filter *f, const struct de
 /* Those on tags; reads the store only if there are any. */
 int engine_filter_tags(struct engine *e, const struct filter *f, const char *device,
 		       bool *ret_fits) ERR_CHECK;
-/* Rows by rising id, among them all that fit, looked up by what the filter asks for. */
+/* Rows by rising id, among them all that fit, looked up by what the filter asks for; zeros in *ret
+ * before. So many are looked at that it takes some milliseconds. */
+struct filter_page {
+	unsigned looked;		/* rows that `row` was called with */
+	bool more;			/* there may be more behind `last` */
+	char last[LIMIT_DEVICE_ID + 1]; /* the last one that was looked at */
+};
 int engine_filter_walk(struct engine *e, const struct filter *f, const char *after, unsigned limit,
-		       store_device_row *row, void *ctx) ERR_CHECK;
+		       store_device_row *row, void *ctx, struct filter_page *ret) ERR_CHECK;
+
+/* engine_roster.c: the same from memory, where that helps. */
+bool engine_roster_helps(const struct engine *e, const struct filter *f);
+int engine_roster_walk(struct engine *e, const struct filter *f, const char *after, unsigned limit,
+		       store_device_row *row, void *ctx, struct filter_page *ret) ERR_CHECK;
 
 /* Puts it under the name, whatever was there. */
 void engine_query_save(struct engine *e, const struct actor *by, const char *name,

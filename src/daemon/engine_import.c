@@ -312,6 +312,7 @@ static int move_part(struct engine *e, const struct actor *by, int64_t part, str
 
 static void moved(struct engine *e, const struct arrived *a)
 {
+	engine_roster_reset(e);
 	e->stats.devices += a->devices;
 	e->stats.held += a->held;
 	e->stats.disabled += a->disabled;

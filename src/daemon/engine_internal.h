@@ -24,6 +24,7 @@
 #include "daemon/engine_audit.h"
 #include "daemon/key_fails.h"
 #include "daemon/key_tries.h"
+#include "daemon/roster.h"
 #include "daemon/zones.h"
 #include "proto/native.h"
 #include "proto/talk.h"
@@ -216,6 +217,12 @@ struct engine {
 	struct release **releases; /* by rising id; stable addresses */
 	size_t release_count;
 
+	struct {
+		struct roster list;
+		bool ready, runs;		  /* all are in it; its timer may be started */
+		char loaded[LIMIT_DEVICE_ID + 1]; /* while it is not ready: up to this one */
+		uv_timer_t timer;
+	} roster;
 	struct pacer pacer;
 	struct admitter admitter;
 	uv_timer_t tick;
@@ -314,6 +321,17 @@ int engine_count_load(struct engine *e) ERR_CHECK;
 struct engine_protocol *engine_count_protocol(struct engine *e, const char *name);
 /* A commit made `after` of `before`; NULL: the device was removed. */
 void engine_count_moved(struct engine *e, const struct update *before, const struct update *after);
+
+/* engine_roster.c */
+void engine_roster_step(uv_timer_t *timer);
+void engine_roster_put(struct engine *e, const struct device *d);
+void engine_roster_moved(struct engine *e, const struct device *before, const struct device *after);
+/* It is in the store since just now. */
+void engine_roster_added(struct engine *e, const char *id);
+/* Its rollout and its place there were written. */
+void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int64_t place);
+/* Nobody knows what has changed: all is read again. */
+void engine_roster_reset(struct engine *e);
 
 /* engine_outcome.c */
 void engine_outcome_count(struct engine *e, const struct attempt *closed, int64_t group);

@@ -63,7 +63,7 @@ void live_step(struct engine *e, struct live *l);
 /* engine_rollout_select.c: the filter of a rollout, which does not take all conditions; ret_why as
  * filter_parse() has it. */
 int rollout_filter(const char *text, struct filter *ret, char ret_why[FILTER_WHY]) ERR_CHECK;
-/* Rows by rising id, among them all that are selected: engine_filter_walk() in the product. */
+/* Rows by rising id, among them all that are selected. */
 int rollout_rows(struct engine *e, const struct live *l, const char *after, unsigned limit,
 		 store_device_row *row, void *ctx) ERR_CHECK;
 /* ERR_NOENT: it names a group that the product has not; why is filled in. */

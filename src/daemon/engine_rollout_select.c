@@ -49,8 +49,10 @@ int rollout_rows(struct engine *e, const struct live *l, const char *after, unsi
 	const struct filter_term *name = filter_find(&l->filter, FILTER_GROUP);
 	const struct device_group *g = name ? group_named(e, l->r.product, name->value) : NULL;
 
-	if (filter_find(&l->filter, FILTER_TAG))
-		return engine_filter_walk(e, &l->filter, after, limit, row, ctx);
+	const struct filter_term *tag = filter_find(&l->filter, FILTER_TAG);
+
+	if (tag)
+		return store_devices_tagged(e->conf.store, tag->value, after, limit, row, ctx);
 	if (g) /* "none" is no group's name */
 		return store_devices_in_group(e->conf.store, g->id, after, limit, row, ctx);
 	return store_devices(e->conf.store, l->r.product, after, limit, row, ctx);

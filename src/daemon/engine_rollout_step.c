@@ -148,6 +148,7 @@ static void walk_adopt(struct batch *b)
 	for (unsigned i = 0; i < b->count; i++) {
 		struct dev *d = dev_find(b->e, b->list[i].id);
 		struct live *before = live_of(b->e, b->list[i].before);
+		engine_roster_member(b->e, b->list[i].id, l->r.id, b->list[i].place);
 		if (before)
 			live_leave(before, b->list[i].before_place);
 		if (d) {

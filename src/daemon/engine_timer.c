@@ -307,8 +307,13 @@ int timer_start(struct engine *e)
 		err = uv_timer_init(e->conf.loop, &e->pacer.timer);
 	if (!err)
 		err = uv_timer_init(e->conf.loop, &e->rollout_timer);
+	if (!err)
+		err = uv_timer_init(e->conf.loop, &e->roster.timer);
 	if (!err) {
 		e->tick.data = e->pacer.timer.data = e->rollout_timer.data = e;
+		e->roster.timer.data = e;
+		e->roster.runs = true;
+		(void)uv_timer_start(&e->roster.timer, engine_roster_step, 0, 0);
 		err = uv_timer_start(&e->tick, tick, 0, TICK_MS);
 	}
 	return err ? ERR_NOMEM : 0;
@@ -318,7 +323,7 @@ static void timer_closed(uv_handle_t *handle)
 {
 	struct engine *e = handle->data;
 
-	if (++e->timers_closed == 3 && e->stopped)
+	if (++e->timers_closed == 4 && e->stopped)
 		e->stopped(e->stopped_ctx);
 }
 
@@ -334,4 +339,6 @@ void timer_stop(struct engine *e)
 	uv_close((uv_handle_t *)&e->tick, timer_closed);
 	uv_close((uv_handle_t *)&e->pacer.timer, timer_closed);
 	uv_close((uv_handle_t *)&e->rollout_timer, timer_closed);
+	uv_close((uv_handle_t *)&e->roster.timer, timer_closed);
+	e->roster.runs = false;
 }

@@ -185,6 +185,26 @@ shows() {
 	ctl device tag argon-4 $(seq 16) >/dev/null
 	run ctl device tag argon-4 17
 	[[ $status -eq 1 && $output == *"at most 16 tags"* ]]
+	api() { curl -sS -g --unix-socket "$POSTBOOT_SOCKET" "http://localhost$1"; }
+	# who comes, changes and goes is found at once; nobody fits: one page that is the last
+	device_add argon-0
+	ctl device hold argon-4 >/dev/null
+	[ "$(found hold=any) $(found state=held)" = "4 4" ]
+	[ "$(found state!=held)" = "0 1 2 3" ]
+	ctl device lock argon-2 1.0.0 >/dev/null
+	[ "$(found locked=yes)/$(found locked=no online=no)" = "2/0 1 3 4" ]
+	ctl device unlock argon-2 >/dev/null
+	ctl device unhold argon-4 >/dev/null
+	[ "$(found hold=any)$(found locked=yes)$(found version=9.9.9)$(found state=in-sync)" = "" ]
+	[ "$(api '/v1/devices?hold=any')" = '{"devices":[]}' ]
+	# a page ends between two; these go, others come, and the next begins where it should
+	next=$(api '/v1/devices?online=no&limit=2' | jq -r .next)
+	[ "$next" = argon-1 ]
+	ctl device remove argon-0 >/dev/null
+	device_add argon-10
+	[ "$(api "/v1/devices?online=no&limit=9&after=$next" |
+		jq -r '[.devices[].id | ltrimstr("argon-")] | join(" ")')" = "10 2 3 4" ]
+	ctl device remove argon-10 >/dev/null
 	# what was saved outlives a restart, a tag goes with its device
 	server_stop
 	server_start
