@@ -27,11 +27,13 @@ struct admin {
 	struct MHD_Daemon *mhd;
 	struct conns conns;
 	uv_poll_t poll;
-	uv_timer_t timer;		 /* libmicrohttpd's */
-	uv_idle_t soon;			 /* the same, due at once */
-	uv_timer_t keep_alive;		 /* the event stream's */
-	uv_idle_t step;			 /* verifications of the audit log go on, once a turn */
-	struct list verifying;		 /* these */
+	uv_timer_t timer;      /* libmicrohttpd's */
+	uv_idle_t soon;	       /* the same, due at once */
+	uv_timer_t keep_alive; /* the event stream's */
+	uv_idle_t step;	       /* verifications of the audit log go on, once a turn */
+	struct list verifying; /* these */
+	uv_idle_t survey;      /* the same of explanations that look at many devices */
+	struct list surveying;
 	uv_idle_t import;		 /* the same of an import of devices */
 	struct import_upload *importing; /* the one there is; NULL: none */
 	uv_timer_t drain;		 /* the end of patience in admin_stop() */
@@ -68,6 +70,7 @@ struct release_upload;
 struct backup;
 struct import_upload;
 struct verification;
+struct survey;
 
 struct request {
 	struct list link;
@@ -105,6 +108,7 @@ struct request {
 	struct backup *backup;
 	struct import_upload *import;
 	struct verification *verification;
+	struct survey *survey;
 };
 
 /* ---- answers: the first one counts ---- */

@@ -217,7 +217,8 @@ int engine_device(struct engine *e, const char *id, struct engine_device *ret) E
 struct engine_rollout {
 	struct rollout rollout;
 	char product[LIMIT_PRODUCT_NAME + 1];
-	char version[LIMIT_VERSION + 1]; /* "": its release is gone */
+	char version[LIMIT_VERSION + 1];  /* "": its release is gone */
+	enum release_state release_state; /* of it, unless it is gone */
 	int64_t release_bytes;
 	int64_t members;
 	bool counted; /* else they are being found, or read */
