@@ -4,6 +4,7 @@
 -- policy: POLICY_LIST of src/core/release.h
 ALTER TABLE product ADD COLUMN allow_downgrade INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE product ADD COLUMN min_battery_percent INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE product ADD COLUMN min_supply_mv INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE product ADD COLUMN need_file_space INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE product ADD COLUMN window_download INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE product ADD COLUMN window_apply INTEGER NOT NULL DEFAULT 1;
@@ -18,6 +19,10 @@ ALTER TABLE device_group ADD COLUMN time_zone TEXT NOT NULL DEFAULT '';
 ALTER TABLE device ADD COLUMN time_zone TEXT NOT NULL DEFAULT '';
 -- Since when a device is told that its target waits for it; 0: it is not.
 ALTER TABLE device ADD COLUMN pending_ms INTEGER NOT NULL DEFAULT 0;
+
+-- Of the newest report: millivolts of its supply, and words of TROUBLE_LIST with a space between them.
+ALTER TABLE device ADD COLUMN report_supply_mv INTEGER NOT NULL DEFAULT -1;
+ALTER TABLE device ADD COLUMN report_troubles TEXT NOT NULL DEFAULT '';
 
 -- What a release asks of a device (struct requires); lists have an entry a line. No references: a
 -- release that others lead through is not removed.

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "core/plan.h"
+#include "core/plan_rules.h"
 
 /* What a rule looks at. */
 struct view {
@@ -32,6 +33,13 @@ static void put_fact(struct buf *b, const char *before, int64_t number, const ch
 	buf_put_str(b, before);
 	buf_put_dec(b, number < 0 ? 0 : (uint64_t)number);
 	buf_put_str(b, after);
+}
+
+/* By its own word. */
+static void put_trouble(struct buf *b, unsigned bit)
+{
+	buf_put_str(b, b->pos ? "; it says that " : "the device says that ");
+	buf_put_str(b, trouble_means(bit));
 }
 
 static bool rule_identity_conflict(const struct view *v, struct buf *facts)
@@ -64,7 +72,9 @@ static bool rule_boot_loader(const struct view *v, struct buf *facts)
 static bool rule_storage_full(const struct view *v, struct buf *facts)
 {
 	bool told = v->a->reason == REASON_NO_SPACE;
-	bool low = v->r->fs_free_bytes >= 0 && v->r->fs_free_bytes < v->policy->space_margin_bytes;
+	bool says = v->r->troubles & TROUBLE_MEMORY_LOW;
+	bool low = says || (v->r->fs_free_bytes >= 0 &&
+			    v->r->fs_free_bytes < v->policy->space_margin_bytes);
 
 	/* Little space alone proves nothing: it explains an image that was lost after it was
 	 * verified, or a device that failed. */
@@ -76,9 +86,52 @@ static bool rule_storage_full(const struct view *v, struct buf *facts)
 		if (v->r->fs_total_bytes > 0)
 			put_fact(facts, " of ", v->r->fs_total_bytes, "");
 		put_fact(facts, "; the product's margin is ", v->policy->space_margin_bytes, "");
-	} else {
+	} else if (told) {
 		buf_put_str(facts, "the device gave no-space as its reason");
 	}
+	if (says)
+		put_trouble(facts, TROUBLE_MEMORY_LOW_BIT);
+	return true;
+}
+
+/* What a device without power, or without a network, does by itself. What it runs, and that it
+ * does not like an image, has other causes. */
+static bool ends_without(const struct view *v)
+{
+	static const enum verdict those[] = {
+		VERDICT_NEVER_STARTED, VERDICT_TRANSFER_STALLED, VERDICT_INTERRUPTED,
+		VERDICT_NEVER_APPLIED, VERDICT_NEVER_CAME_BACK,	 VERDICT_LOST_IN_PROBATION,
+	};
+
+	for (size_t i = 0; i < sizeof(those) / sizeof(those[0]); i++)
+		if (closed_as(v, those[i]))
+			return true;
+	return closed_as(v, VERDICT_DEVICE_FAILED) &&
+	       (v->a->reason == REASON_OTHER || v->a->reason == REASON_STORAGE_IO);
+}
+
+static bool rule_low_power(const struct view *v, struct buf *facts)
+{
+	const struct report *r = v->r;
+	bool lost = r->troubles & TROUBLE_POWER_LOST, says = r->troubles & TROUBLE_POWER_LOW;
+	bool explains = ends_without(v) || closed_as(v, VERDICT_REVERTED) ||
+			closed_as(v, VERDICT_UNSTABLE) || closed_as(v, VERDICT_NEVER_REBOOTED);
+
+	if (v->a->state != ATTEMPT_CLOSED)
+		return false;
+	if (v->a->reason == REASON_LOW_POWER)
+		buf_put_str(facts, "the device gave low-power as its reason");
+	else if (!explains || !(says || lost || plan_power_is_low(r, v->policy)))
+		return false;
+	if (says)
+		put_trouble(facts, TROUBLE_POWER_LOW_BIT);
+	if (lost)
+		put_trouble(facts, TROUBLE_POWER_LOST_BIT);
+	if (r->battery_percent >= 0)
+		put_fact(facts, facts->pos ? "; it reports " : "it reports ", r->battery_percent,
+			 " % of its battery");
+	if (r->supply_mv >= 0)
+		put_fact(facts, facts->pos ? "; it reports " : "it reports ", r->supply_mv, " mV");
 	return true;
 }
 
@@ -217,10 +270,20 @@ static bool rule_updates_disabled(const struct view *v, struct buf *facts)
 
 static bool rule_weak_link(const struct view *v, struct buf *facts)
 {
-	if (v->link->messages < 50 || v->link->repeats * 10 < v->link->messages)
+	bool seen = v->link->messages >= 50 && v->link->repeats * 10 >= v->link->messages;
+	bool says = v->r->troubles & (TROUBLE_SIGNAL_LOW | TROUBLE_NETWORK);
+
+	/* A weak signal alone proves nothing: it explains what got lost. */
+	if (!seen && !(says && v->a->state == ATTEMPT_CLOSED && ends_without(v)))
 		return false;
-	put_fact(facts, "", v->link->repeats, " of ");
-	put_fact(facts, "", v->link->messages, " messages were repeated");
+	if (seen) {
+		put_fact(facts, "", v->link->repeats, " of ");
+		put_fact(facts, "", v->link->messages, " messages were repeated");
+	}
+	if (v->r->troubles & TROUBLE_SIGNAL_LOW)
+		put_trouble(facts, TROUBLE_SIGNAL_LOW_BIT);
+	if (v->r->troubles & TROUBLE_NETWORK)
+		put_trouble(facts, TROUBLE_NETWORK_BIT);
 	return true;
 }
 
@@ -241,6 +304,7 @@ static rule_fn *const rules[DIAGNOSIS_COUNT] = {
 	[DIAG_IDENTITY_CONFLICT] = rule_identity_conflict,
 	[DIAG_BOOT_LOADER_REJECTED] = rule_boot_loader,
 	[DIAG_STORAGE_FULL] = rule_storage_full,
+	[DIAG_LOW_POWER] = rule_low_power,
 	[DIAG_CACHED_IMAGE] = rule_cached,
 	[DIAG_REFLASH_LOOP] = rule_reflash_loop,
 	[DIAG_DEPENDENCY_MISSING] = rule_dependency,

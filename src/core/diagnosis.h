@@ -18,6 +18,9 @@
 	  "check the image's signature, target slot, platform and boot loader version")            \
 	X(DIAG_STORAGE_FULL, "storage-full", "the device's file system is (nearly) full",          \
 	  "free space on the device (logs, old files)")                                            \
+	X(DIAG_LOW_POWER, "low-power", "the device has little power, or lost it",                  \
+	  "charge it, or look at its supply; product set NAME min-battery-percent=N keeps "        \
+	  "updates from a low battery")                                                            \
 	X(DIAG_NEVER_ASKED, "verified-never-asked",                                                \
 	  "the device verified the image and never asked to apply it",                             \
 	  "look for a user prompt, a power check or a lost apply step on the device")              \
@@ -54,7 +57,7 @@
 	  "suspect a bad flash page or a block the device cannot write")                           \
 	X(DIAG_UPDATES_DISABLED, "updates-disabled", "updates are disabled on the device",         \
 	  "enable them on the device")                                                             \
-	X(DIAG_WEAK_LINK, "weak-link", "many messages had to be sent again",                       \
+	X(DIAG_WEAK_LINK, "weak-link", "the device's link is bad",                                 \
 	  "a smaller window or block size may help: product set NAME window=2 block-bytes=256")    \
 	X(DIAG_SILENT, "silent-since", "nothing was heard from the device since then",             \
 	  "check its power and its network; it may need a visit")

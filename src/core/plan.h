@@ -33,7 +33,7 @@
 	X(BLOCK_SPACE, "preflight-space", "the device has no room for the image",                  \
 	  "a smaller image, a larger slot, or more free space on the device")                      \
 	X(BLOCK_POWER, "preflight-power", "the device's battery is too low for an update",         \
-	  "charge it, or: product set PRODUCT min-battery-percent=N")                              \
+	  "charge it, or: product set PRODUCT min-battery-percent=N (or min-supply-mv=N)")         \
 	X(BLOCK_BOOT_LOADER, "boot-loader-mismatch",                                               \
 	  "the release asks for a boot loader that the device does not report",                    \
 	  "another boot loader on the device, or a release without --boot-loader")                 \

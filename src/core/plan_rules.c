@@ -22,11 +22,13 @@ static bool has_no_space(const struct device *d, const struct product *p,
 
 	if (r->slot_bytes >= 0 && target->size_bytes > r->slot_bytes)
 		return true;
-	if (!p->policy.need_file_space || r->fs_free_bytes < 0)
+	if (!p->policy.need_file_space ||
+	    (r->fs_free_bytes < 0 && !(r->troubles & TROUBLE_MEMORY_LOW)))
 		return false;
 	if (r->has_cached && memcmp(r->cached, target->sha256, DIGEST_SHA256) == 0)
 		return false; /* it has it already */
-	return r->fs_free_bytes < target->size_bytes + p->policy.space_margin_bytes;
+	return (r->troubles & TROUBLE_MEMORY_LOW) ||
+	       r->fs_free_bytes < target->size_bytes + p->policy.space_margin_bytes;
 }
 
 static uint32_t plan_required(const struct device *d, const struct release *target)
@@ -46,14 +48,20 @@ static uint32_t plan_required(const struct device *d, const struct release *targ
 	return blocked;
 }
 
+bool plan_power_is_low(const struct report *r, const struct policy *p)
+{
+	if (p->min_battery_percent &&
+	    ((r->battery_percent >= 0 && r->battery_percent < p->min_battery_percent) ||
+	     (r->troubles & TROUBLE_POWER_LOW)))
+		return true;
+	return r->supply_mv >= 0 && r->supply_mv < p->min_supply_mv;
+}
+
 uint32_t plan_fitness_blocks(const struct device *d, const struct product *p,
 			     const struct release *target)
 {
 	(void)target;
-	return d->report.battery_percent >= 0 &&
-			       d->report.battery_percent < p->policy.min_battery_percent
-		       ? BIT(BLOCK_POWER)
-		       : 0;
+	return plan_power_is_low(&d->report, &p->policy) ? BIT(BLOCK_POWER) : 0;
 }
 
 bool plan_is_forced(const struct device *d, const struct product *p, int64_t now_ms)

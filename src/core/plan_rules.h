@@ -23,6 +23,10 @@ bool plan_is_forced(const struct device *d, const struct product *p, int64_t now
 bool plan_is_closed(const struct plan_around *around, int64_t from_ms, int64_t now_ms,
 		    int64_t *ret_opens_ms);
 
+/* By the level or the voltage that it reports, or, where the product looks at the level at all, by
+ * its own word: a device knows its battery. */
+bool plan_power_is_low(const struct report *r, const struct policy *p);
+
 /* Those of them that may end by themselves, asked again before the hand-over. */
 uint32_t plan_fitness_blocks(const struct device *d, const struct product *p,
 			     const struct release *target);

@@ -40,6 +40,7 @@
 	X(block_bytes, 16, 1024, 1024, "block size suggested to devices")                          \
 	X(allow_downgrade, 0, 1, 1, "0: nothing but a lock brings a device to an older release")   \
 	X(min_battery_percent, 0, 100, 0, "less battery than this: no update")                     \
+	X(min_supply_mv, 0, 1000000, 0, "less supply voltage than this: no update")                \
 	X(need_file_space, 0, 1, 0, "1: the device's file system must have room for the image")    \
 	X(window_download, 0, 1, 1, "1: downloads begin only in maintenance windows")              \
 	X(window_apply, 0, 1, 1, "1: images are applied only in maintenance windows")              \

@@ -12,6 +12,7 @@ void report_init(struct report *r)
 		.fs_total_bytes = -1,
 		.slot_bytes = -1,
 		.battery_percent = -1,
+		.supply_mv = -1,
 		.interval_s = -1,
 		.uptime_s = -1,
 		.security_counter = -1,
@@ -76,6 +77,22 @@ const char *last_stage_name(enum last_stage s)
 const char *status_state_name(enum status_state s)
 {
 	return word_name(WORDS(status_words), (int)s);
+}
+
+const char *trouble_name(unsigned bit)
+{
+#define TROUBLE_WORD(name, word, means) word,
+	static const char *const words[] = {TROUBLE_LIST(TROUBLE_WORD)};
+
+	return bit < TROUBLE_COUNT ? words[bit] : "unknown";
+}
+
+const char *trouble_means(unsigned bit)
+{
+#define TROUBLE_MEANS(name, word, means) means,
+	static const char *const words[] = {TROUBLE_LIST(TROUBLE_MEANS)};
+
+	return bit < TROUBLE_COUNT ? words[bit] : "unknown";
 }
 
 #define FROM_NAME(function, type, words)                                                           \
@@ -156,6 +173,7 @@ static bool numbers_same(const struct report *a, const struct report *b)
 {
 	return a->fs_free_bytes == b->fs_free_bytes && a->fs_total_bytes == b->fs_total_bytes &&
 	       a->slot_bytes == b->slot_bytes && a->battery_percent == b->battery_percent &&
+	       a->supply_mv == b->supply_mv && a->troubles == b->troubles &&
 	       a->interval_s == b->interval_s && a->security_counter == b->security_counter &&
 	       a->updates_enabled == b->updates_enabled;
 }

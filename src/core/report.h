@@ -65,6 +65,30 @@
 	X(STATUS_DEFERRED, 5, "deferred")                                                          \
 	X(STATUS_FAILED, 6, "failed")
 
+/* What a device says is wrong with it, in bits. X(name, word, what it means) */
+#define TROUBLE_LIST(X)                                                                            \
+	X(TROUBLE_POWER_LOW, "power-low", "its battery is low")                                    \
+	X(TROUBLE_POWER_LOST, "power-lost", "its external power is off")                           \
+	X(TROUBLE_MEMORY_LOW, "memory-low", "it is out of memory")                                 \
+	X(TROUBLE_SIGNAL_LOW, "signal-low", "its signal is weak")                                  \
+	X(TROUBLE_NETWORK, "network", "its network link fails")                                    \
+	X(TROUBLE_POSITION, "position", "it cannot find its position")                             \
+	X(TROUBLE_MESSAGES, "messages", "it cannot send short messages")                           \
+	X(TROUBLE_PERIPHERAL, "peripheral", "a peripheral of it does not work")                    \
+	X(TROUBLE_OTHER, "other", "something of its own does not work")
+
+enum trouble_bit {
+#define TROUBLE_BIT(name, word, means) name##_BIT,
+	TROUBLE_LIST(TROUBLE_BIT)
+#undef TROUBLE_BIT
+		TROUBLE_COUNT
+};
+enum trouble {
+#define TROUBLE_ENUM(name, word, means) name = 1 << name##_BIT,
+	TROUBLE_LIST(TROUBLE_ENUM)
+#undef TROUBLE_ENUM
+};
+
 #define NAME_ENUM3(name, number, word) name = (number),
 #define NAME_ENUM5(name, number, word, soft, hold) name = (number),
 enum reset_reason { RESET_REASON_LIST(NAME_ENUM3) };
@@ -112,10 +136,12 @@ struct report {
 	struct last_attempt last;
 	int64_t fs_free_bytes, fs_total_bytes, slot_bytes;
 	int64_t battery_percent;
+	int64_t supply_mv;  /* of its battery, or of what else it runs from */
 	int64_t interval_s; /* the device's own check-in interval */
 	int64_t uptime_s;
 	int64_t security_counter;
 	uint32_t capabilities; /* CAP_* */
+	uint32_t troubles;     /* enum trouble */
 	bool has_capabilities;
 	char hardware[LIMIT_HARDWARE + 1];	 /* "": not told */
 	char boot_loader[LIMIT_BOOT_LOADER + 1]; /* "": not told */
@@ -168,6 +194,8 @@ bool reason_holds(enum reason r);
 const char *report_mode_name(enum report_mode m);
 const char *last_stage_name(enum last_stage s);
 const char *status_state_name(enum status_state s);
+const char *trouble_name(unsigned bit);
+const char *trouble_means(unsigned bit);
 /* The reverse, for the store: ERR_INVAL for an unknown word. */
 int reset_reason_from_name(const char *name, enum reset_reason *ret) ERR_CHECK;
 int reason_from_name(const char *name, enum reason *ret) ERR_CHECK;

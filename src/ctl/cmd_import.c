@@ -10,33 +10,44 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/csv.h"
 #include "ctl/bar.h"
 #include "ctl/commands.h"
-#include "ctl/csv.h"
 #include "ctl/import_file.h"
 #include "ctl/text.h"
 
 /* ---- rows as text ---- */
 
-/* One column of a row; "" where it says nothing. */
-static const char *cell(const json_t *row, const char *name)
-{
-	const json_t *value = json_object_get(row, name);
+enum { CELL = LIMIT_TAGS * (LIMIT_TAG + 1) + 1 };
 
+/* One column of a row, "" where it says nothing; dst is for those that are put together. */
+static const char *cell(const json_t *row, const char *name, char dst[CELL])
+{
+	const json_t *value = json_object_get(row, name), *tag;
+	struct buf b = buf_writer(dst, CELL);
+	size_t i;
+
+	json_array_foreach(value, i, tag)
+	{
+		buf_put_str(&b, i ? " " : "");
+		buf_put_str(&b, json_string_value(tag));
+	}
+	if (json_is_array(value))
+		return buf_cstr(&b);
 	return json_is_true(value) ? "true" : json_is_string(value) ? json_string_value(value) : "";
 }
 
 static void csv_line(FILE *f, const json_t *row)
 {
 	for (const struct import_column *c = import_columns; c->name; c++) {
-		const char *text = row ? cell(row, c->name) : c->name;
-		char *quoted = mem_get(2 * strlen(text) + 3);
+		char space[CELL];
+		const char *text = row ? cell(row, c->name, space) : c->name;
 
-		(void)fprintf(f, "%s%s", c == import_columns ? "" : ",", csv_quote(text, quoted));
-		explicit_bzero(quoted, strlen(quoted));
-		free(quoted);
+		if (c != import_columns)
+			(void)putc(',', f);
+		csv_put(f, text);
 	}
-	(void)fputc('\n', f);
+	(void)putc('\n', f);
 }
 
 /* ---- the file ---- */
@@ -181,26 +192,26 @@ static int keys_settle(struct ctl *c, const char *name, int fd, const struct imp
 /* What the server found wrong, with the lines of the file. */
 static void take_errors(struct import_file *f, const json_t *problem)
 {
-	int64_t wrong = get_int(problem, "wrong");
+	int64_t untold = get_int(problem, "wrong");
 	const json_t *e;
 	size_t i;
 
 	json_array_foreach(json_object_get(problem, "errors"), i, e)
 	{
-		size_t row = (size_t)get_int(e, "line") - 1, other;
-		if (row >= f->count || i >= LIMIT_IMPORT_ERRORS)
-			break;
-		f->errors[i].line = f->rows[row].line;
-		other = (size_t)get_int(e, "other_line") - 1;
+		size_t row = (size_t)get_int(e, "line") - 1;
+		size_t other = (size_t)get_int(e, "other_line") - 1;
+		char text[200];
+		if (row >= f->count)
+			continue;
 		if (other < f->count)
-			(void)snprintf(f->errors[i].text, sizeof(f->errors[i].text),
-				       "%.160s, first in line %u", get_str(e, "detail"),
-				       f->rows[other].line);
+			(void)snprintf(text, sizeof(text), "%.160s, first in line %u",
+				       get_str(e, "detail"), f->rows[other].line);
 		else
-			(void)snprintf(f->errors[i].text, sizeof(f->errors[i].text), "%.199s",
-				       get_str(e, "detail"));
+			(void)snprintf(text, sizeof(text), "%.199s", get_str(e, "detail"));
+		import_file_wrong(f, f->rows[row].line, text);
+		untold--;
 	}
-	f->error_count = wrong > 0 ? (size_t)wrong : 0;
+	f->error_count += untold > 0 ? (size_t)untold : 0;
 }
 
 struct import_run {
@@ -248,6 +259,30 @@ static void tell_imported(const struct ctl *c, const struct import_run *run, con
 	out_nl(&c->out);
 }
 
+/* The file is wrong; what the server alone knows to be wrong is told in the same breath. */
+static void ask_rest(struct ctl *c, const struct import_run *run, struct import_file *f)
+{
+	json_t *r = NULL, *problem;
+	struct url u;
+
+	if (f->count == 0)
+		return;
+	url_init(&u, "/v1/imports");
+	url_query(&u, "dry_run", "1");
+	url_query(&u, "skip_existing", run->skip_existing ? "1" : NULL);
+	if (http_post(c->http, url_text(&u), "application/x-ndjson", f->body, f->body_len, NULL,
+		      NULL, &r)) {
+		problem = http_problem(c->http);
+		if (json_object_get(problem, "errors"))
+			take_errors(f, problem);
+		else
+			ctl_note(c, "what only the server can tell is not among these: %s",
+				 http_error(c->http));
+		json_decref(problem);
+	}
+	json_decref(r);
+}
+
 static int send_rows(struct ctl *c, const struct import_run *run, struct import_file *f)
 {
 	bool draws = isatty(STDERR_FILENO) == 1 && !c->out.json;
@@ -285,8 +320,10 @@ static int import(struct ctl *c, struct import_run *run, struct import_file *f)
 {
 	int code;
 
-	if (f->error_count)
+	if (f->error_count) {
+		ask_rest(c, run, f);
 		return tell_errors(c, run->name, f);
+	}
 	if (run->out != NULL && f->drawn > 0) {
 		run->fd = keys_open(c, run->out, f);
 		if (run->fd < 0)
@@ -333,18 +370,22 @@ int device_import(struct ctl *c, const struct args *a)
 /* What a device would be imported as. */
 static json_t *export_row(const json_t *d)
 {
+	static const char *const flags[] = {"certificate", "plain", "development", "force", NULL};
+	static const char *const as_is[] = {"group", "tags", "lock", NULL};
 	const char *hold = get_str(json_object_get(d, "hold"), "reason");
 	json_t *o =
 		json_pack("{s:s, s:s}", "id", get_str(d, "id"), "product", get_str(d, "product"));
 
-	if (get_bool(d, "certificate"))
-		(void)json_object_set_new(o, "certificate", json_true());
-	if (get_bool(d, "plain"))
-		(void)json_object_set_new(o, "plain", json_true());
-	if (get_str(d, "lock")[0])
-		(void)json_object_set_new(o, "lock", json_string(get_str(d, "lock")));
+	for (size_t i = 0; flags[i] != NULL; i++)
+		if (get_bool(d, flags[i]))
+			(void)json_object_set_new(o, flags[i], json_true());
+	for (size_t i = 0; as_is[i] != NULL; i++)
+		if (json_object_get(d, as_is[i]) != NULL)
+			(void)json_object_set(o, as_is[i], json_object_get(d, as_is[i]));
 	if (strcmp(hold, "operator") == 0)
 		(void)json_object_set_new(o, "hold", json_true());
+	if (json_object_get(d, "disabled") != NULL)
+		(void)json_object_set_new(o, "disabled", json_true());
 	return o;
 }
 

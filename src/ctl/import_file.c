@@ -7,13 +7,15 @@
 #include <string.h>
 #include <strings.h>
 
-#include "ctl/csv.h"
+#include "base/csv.h"
 #include "ctl/text.h"
 
 const struct import_column import_columns[] = {
-	{"id", COLUMN_TEXT},	      {"product", COLUMN_TEXT}, {"psk", COLUMN_KEY},
-	{"certificate", COLUMN_FLAG}, {"plain", COLUMN_FLAG},	{"lock", COLUMN_TEXT},
-	{"hold", COLUMN_FLAG},	      {NULL, COLUMN_TEXT},
+	{"id", COLUMN_TEXT},	      {"product", COLUMN_TEXT},	    {"psk", COLUMN_KEY},
+	{"certificate", COLUMN_FLAG}, {"plain", COLUMN_FLAG},	    {"group", COLUMN_TEXT},
+	{"tags", COLUMN_TAGS},	      {"development", COLUMN_FLAG}, {"lock", COLUMN_TEXT},
+	{"hold", COLUMN_FLAG},	      {"force", COLUMN_FLAG},	    {"disabled", COLUMN_FLAG},
+	{NULL, COLUMN_TEXT},
 };
 
 static const struct import_column *column_find(const char *name)
@@ -24,21 +26,57 @@ static const struct import_column *column_find(const char *name)
 	return NULL;
 }
 
+/* What an export has beside: it says how things are, not how they are to be. */
+static bool told_only(const char *name)
+{
+	static const char *const names[] = {"state", "version", "target", "online", "seen", NULL};
+
+	for (size_t i = 0; names[i]; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* ---- errors ---- */
+
+void import_file_wrong(struct import_file *f, unsigned line, const char *text)
+{
+	size_t at = f->error_count++;
+
+	if (at >= LIMIT_IMPORT_ERRORS)
+		at = LIMIT_IMPORT_ERRORS;
+	while (at > 0 && f->errors[at - 1].line > line) {
+		if (at < LIMIT_IMPORT_ERRORS)
+			f->errors[at] = f->errors[at - 1];
+		at--;
+	}
+	if (at == LIMIT_IMPORT_ERRORS)
+		return;
+	f->errors[at].line = line;
+	(void)snprintf(f->errors[at].text, sizeof(f->errors[at].text), "%s", text);
+}
 
 static void wrong(struct import_file *f, unsigned line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 static void wrong(struct import_file *f, unsigned line, const char *fmt, ...)
 {
+	char text[sizeof(f->errors[0].text)];
 	va_list ap;
 
-	if (f->error_count++ >= LIMIT_IMPORT_ERRORS)
-		return;
-	struct import_error *e = &f->errors[f->error_count - 1];
-	e->line = line;
 	va_start(ap, fmt);
-	(void)vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	import_file_wrong(f, line, text);
+}
+
+static void unknown(struct import_file *f, unsigned line, const char *name, const char *what)
+{
+	char known[160] = "";
+
+	for (const struct import_column *c = import_columns; c->name; c++)
+		(void)snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
+			       known[0] ? ", " : "", c->name);
+	wrong(f, line, "\"%.60s\" is not %s; known are %s", name, what, known);
 }
 
 /* ---- keys ---- */
@@ -95,6 +133,29 @@ int import_key(const char *text, uint8_t *dst, size_t cap, size_t *ret_len)
 
 /* ---- one row ---- */
 
+struct reading {
+	struct import_file *f;
+	const struct import_options *opt;
+	unsigned line;
+	json_t *o;     /* what it gives */
+	size_t before; /* errors */
+	bool keyed;    /* a key was given, right or wrong */
+	bool blind;    /* something is missing for a reason that is told already */
+};
+
+static struct reading row_begin(struct import_file *f, const struct import_options *opt,
+				unsigned line)
+{
+	return (struct reading){
+		.f = f, .opt = opt, .line = line, .o = json_object(), .before = f->error_count};
+}
+
+static void refuse(struct reading *r, const char *name, const char *why)
+{
+	wrong(r->f, r->line, "%s: %s", name, why);
+	r->blind = true;
+}
+
 static bool put_hex(json_t *o, const uint8_t *key, size_t len)
 {
 	char hex[2 * LIMIT_PSK + 1];
@@ -106,70 +167,92 @@ static bool put_hex(json_t *o, const uint8_t *key, size_t len)
 	return ok;
 }
 
-static void take_key(struct import_file *f, unsigned line, json_t *o, const char *text)
+static void take_key(struct reading *r, const char *text)
 {
 	uint8_t key[LIMIT_PSK];
 	size_t len = 0;
 	int err = import_key(text, key, sizeof(key), &len);
 
+	r->keyed = true;
 	if (err == ERR_SYNTAX)
-		wrong(f, line, "psk: neither hex digits nor base64");
+		wrong(r->f, r->line, "psk: neither hex digits nor base64");
 	else if (err || len < LIMIT_PSK_MIN)
-		wrong(f, line, "psk: a key has %d to %d bytes", LIMIT_PSK_MIN, LIMIT_PSK);
+		wrong(r->f, r->line, "psk: a key has %d to %d bytes", LIMIT_PSK_MIN, LIMIT_PSK);
 	else
-		(void)put_hex(o, key, len);
+		(void)put_hex(r->o, key, len);
 	explicit_bzero(key, sizeof(key));
 }
 
-static void take_flag(struct import_file *f, unsigned line, json_t *o, const char *name,
-		      const char *text)
+static void take_flag(struct reading *r, const char *name, const char *text)
 {
 	static const char *const yes[] = {"true", "yes", "1"}, *const no[] = {"false", "no", "0"};
 
 	for (size_t i = 0; i < 3; i++) {
 		if (strcasecmp(text, yes[i]) == 0) {
-			(void)json_object_set_new(o, name, json_true());
+			(void)json_object_set_new(r->o, name, json_true());
 			return;
 		}
 		if (strcasecmp(text, no[i]) == 0)
 			return;
 	}
-	wrong(f, line, "%s: \"%.60s\" is neither true nor false", name, text);
+	wrong(r->f, r->line, "%s: \"%.60s\" is neither true nor false", name, text);
+}
+
+static void take_tags(struct reading *r, const char *name, const char *text)
+{
+	json_t *list = json_array();
+
+	for (; *text; text += strspn(text, " ")) {
+		size_t len = strcspn(text, " ");
+		if (len && json_array_append_new(list, json_stringn(text, len))) {
+			refuse(r, name, "not UTF-8");
+			break;
+		}
+		text += len;
+	}
+	(void)json_object_set_new(r->o, name, list);
 }
 
 /* A value of a column as text; an empty one says nothing. */
-static void take(struct import_file *f, unsigned line, json_t *o, const struct import_column *c,
-		 const char *text)
+static void take(struct reading *r, const struct import_column *c, const char *text)
 {
 	if (!text[0])
 		return;
 	if (c->kind == COLUMN_KEY)
-		take_key(f, line, o, text);
+		take_key(r, text);
 	else if (c->kind == COLUMN_FLAG)
-		take_flag(f, line, o, c->name, text);
-	else if (json_object_set_new(o, c->name, json_string(text)))
-		wrong(f, line, "%s: not UTF-8", c->name);
+		take_flag(r, c->name, text);
+	else if (c->kind == COLUMN_TAGS)
+		take_tags(r, c->name, text);
+	else if (json_object_set_new(r->o, c->name, json_string(text)))
+		refuse(r, c->name, "not UTF-8");
 }
 
-static void draw(struct import_file *f, const struct import_options *opt, struct import_row *row,
-		 json_t *o)
+static bool has(const struct reading *r, const char *name)
+{
+	return json_object_get(r->o, name) != NULL;
+}
+
+static bool has_proof(const struct reading *r)
+{
+	return has(r, "psk") || has(r, "certificate") || has(r, "plain");
+}
+
+static void draw(struct reading *r, struct import_row *row)
 {
 	uint8_t key[IMPORT_KEY_DRAWN];
 
-	if (json_object_get(o, "psk") || json_object_get(o, "certificate") ||
-	    json_object_get(o, "plain"))
-		return;
-	if (!opt->draw) {
-		wrong(f, row->line,
+	if (!r->opt->draw) {
+		wrong(r->f, r->line,
 		      "no psk, certificate or plain: a key can be drawn if --psk-out says where it "
 		      "goes");
 		return;
 	}
-	if (opt->draw(key) || !put_hex(o, key, sizeof(key)))
-		wrong(f, row->line, "the system gives no random bytes");
+	if (r->opt->draw(key) || !put_hex(r->o, key, sizeof(key)))
+		wrong(r->f, r->line, "the system gives no random bytes");
 	explicit_bzero(key, sizeof(key));
 	row->drawn = true;
-	f->drawn++;
+	r->f->drawn++;
 }
 
 static void body_put(struct import_file *f, const char *text, size_t len)
@@ -192,89 +275,92 @@ static void body_put(struct import_file *f, const char *text, size_t len)
 	f->body[f->body_len] = '\0';
 }
 
-/* Takes the object. */
-static void row_end(struct import_file *f, const struct import_options *opt, unsigned line,
-		    json_t *o, size_t errors_before)
+static void row_put(struct reading *r, struct import_row *row)
 {
-	struct import_row row = {.line = line, .at = f->body_len};
-	char *text;
+	struct import_file *f = r->f;
+	char *text = json_dumps(r->o, JSON_COMPACT);
 
-	if (opt->product && !json_object_get(o, "product"))
-		(void)json_object_set_new(o, "product", json_string(opt->product));
-	if (f->error_count == errors_before) {
-		if (!json_object_get(o, "id"))
-			wrong(f, line, "id is missing");
-		if (!json_object_get(o, "product"))
-			wrong(f, line, "product is missing: a column, or --product");
-		draw(f, opt, &row, o);
+	if (f->count == f->cap) {
+		f->cap = f->cap ? f->cap * 2 : 1024;
+		f->rows = mem_grow(f->rows, f->cap * sizeof(*f->rows));
 	}
-	if (f->error_count == errors_before) {
-		text = json_dumps(o, JSON_COMPACT);
-		if (f->count == f->cap) {
-			f->cap = f->cap ? f->cap * 2 : 1024;
-			f->rows = mem_grow(f->rows, f->cap * sizeof(*f->rows));
-		}
-		row.len = text ? strlen(text) : 0;
-		body_put(f, text ? text : "", row.len);
-		body_put(f, "\n", 1);
-		f->rows[f->count++] = row;
-		if (text)
-			explicit_bzero(text, row.len);
-		free(text);
-	}
-	json_decref(o);
+	row->len = text ? strlen(text) : 0;
+	body_put(f, text ? text : "", row->len);
+	body_put(f, "\n", 1);
+	f->rows[f->count++] = *row;
+	if (text)
+		explicit_bzero(text, row->len);
+	free(text);
+}
+
+static void row_end(struct reading *r)
+{
+	struct import_row row = {.line = r->line, .at = r->f->body_len};
+
+	if (r->opt->product && !has(r, "product"))
+		(void)json_object_set_new(r->o, "product", json_string(r->opt->product));
+	if (!r->blind && !has(r, "id"))
+		wrong(r->f, r->line, "id is missing");
+	if (!r->blind && !has(r, "product"))
+		wrong(r->f, r->line, "product is missing: a column, or --product");
+	if (!r->blind && !r->keyed && !has_proof(r))
+		draw(r, &row);
+	if ((r->blind || r->f->error_count != r->before) && !has_proof(r))
+		(void)json_object_set_new(r->o, "plain", json_true());
+	if (has(r, "id") && has(r, "product"))
+		row_put(r, &row);
+	json_decref(r->o);
 }
 
 /* ---- CSV ---- */
 
-/* What an export has beside: it says how things are, not how they are to be. */
-static bool told_only(const char *name)
-{
-	static const char *const names[] = {"state", "version", "target", "online", "seen", NULL};
+struct csv_head {
+	const struct import_column *columns[CSV_FIELDS]; /* NULL: passed over */
+	unsigned count;
+	bool blind;
+};
 
-	for (size_t i = 0; names[i]; i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
-static unsigned csv_head(struct import_file *f, const struct csv *c,
-			 const struct import_column *columns[CSV_FIELDS])
+static void csv_head(struct import_file *f, const struct csv *c, struct csv_head *head)
 {
+	head->count = c->count;
 	for (unsigned i = 0; i < c->count; i++) {
-		columns[i] = column_find(c->field[i]);
-		if (!columns[i] && !told_only(c->field[i]))
-			wrong(f, c->line,
-			      "\"%.60s\" is not the name of a column; known are id, product, psk, "
-			      "certificate, plain, lock, hold",
-			      c->field[i]);
-		for (unsigned k = 0; k < i && columns[i]; k++)
-			if (columns[k] == columns[i])
-				wrong(f, c->line, "column %s is there twice", columns[i]->name);
+		const struct import_column *column = column_find(c->field[i]);
+		if (!column && !told_only(c->field[i])) {
+			unknown(f, c->line, c->field[i], "the name of a column");
+			head->blind = true;
+		}
+		for (unsigned k = 0; k < i && column; k++) {
+			if (head->columns[k] != column)
+				continue;
+			wrong(f, c->line, "column %s is there twice", column->name);
+			column = NULL;
+		}
+		head->columns[i] = column;
 	}
-	return c->count;
 }
 
 static void csv_row(struct import_file *f, const struct import_options *opt, const struct csv *c,
-		    const struct import_column *const *columns, unsigned count)
+		    const struct csv_head *head)
 {
-	size_t before = f->error_count;
-	json_t *o = json_object();
+	struct reading r;
 
-	if (c->count != count)
+	if (c->count != head->count) {
 		wrong(f, c->line, "%u %s where the first line names %u", c->count,
-		      c->count == 1 ? "field" : "fields", count);
-	for (unsigned i = 0; i < c->count && f->error_count == before; i++)
-		if (columns[i])
-			take(f, c->line, o, columns[i], c->field[i]);
-	row_end(f, opt, c->line, o, before);
+		      c->count == 1 ? "field" : "fields", head->count);
+		return;
+	}
+	r = row_begin(f, opt, c->line);
+	r.blind = head->blind;
+	for (unsigned i = 0; i < c->count; i++)
+		if (head->columns[i])
+			take(&r, head->columns[i], c->field[i]);
+	row_end(&r);
 }
 
 static void read_csv(struct import_file *f, const struct import_options *opt, char *text,
 		     size_t len)
 {
-	const struct import_column *columns[CSV_FIELDS] = {NULL};
-	unsigned count = 0;
+	struct csv_head head = {.count = 0};
 	struct csv c;
 	char why[120];
 	int got;
@@ -283,46 +369,62 @@ static void read_csv(struct import_file *f, const struct import_options *opt, ch
 	while ((got = csv_next(&c, why)) != 0) {
 		if (got < 0)
 			wrong(f, c.line, "%s", why);
-		if (got > 0 && count) {
-			csv_row(f, opt, &c, columns, count);
-		} else if (!count) {
-			count = got > 0 ? csv_head(f, &c, columns) : 0;
-			if (f->error_count) /* nothing makes sense without its columns */
-				return;
-		}
+		if (got < 0 && !head.count) /* nothing makes sense without its columns */
+			return;
+		if (got > 0 && head.count)
+			csv_row(f, opt, &c, &head);
+		else if (got > 0)
+			csv_head(f, &c, &head);
 	}
 }
 
 /* ---- JSON lines ---- */
 
-static void json_member(struct import_file *f, unsigned line, json_t *o, const char *key,
-			const json_t *value)
+static void json_tags(struct reading *r, const char *key, const json_t *list)
+{
+	const json_t *tag;
+	size_t i;
+
+	json_array_foreach(list, i, tag)
+	{
+		if (json_is_string(tag))
+			continue;
+		refuse(r, key, "not an array of texts");
+		return;
+	}
+	if (i > 0)
+		(void)json_object_set(r->o, key, (json_t *)(uintptr_t)list);
+}
+
+static void json_member(struct reading *r, const char *key, const json_t *value)
 {
 	const struct import_column *c = column_find(key);
+	bool text = json_is_string(value);
 
 	if (json_is_null(value) || told_only(key))
 		return;
-	if (!c)
-		wrong(f, line,
-		      "\"%.60s\" is not known here; known are id, product, psk, "
-		      "certificate, plain, lock, hold",
-		      key);
-	else if (c->kind == COLUMN_FLAG && json_is_true(value))
-		(void)json_object_set_new(o, key, json_true());
-	else if (c->kind == COLUMN_FLAG && !json_is_false(value))
-		wrong(f, line, "%s: not true or false", key);
-	else if (c->kind != COLUMN_FLAG && !json_is_string(value))
-		wrong(f, line, "%s: not a text", key);
-	else if (c->kind != COLUMN_FLAG)
-		take(f, line, o, c, json_string_value(value));
+	if (!c) {
+		unknown(r->f, r->line, key, "known here");
+		r->blind = true;
+	} else if (c->kind == COLUMN_FLAG && json_is_true(value)) {
+		(void)json_object_set_new(r->o, key, json_true());
+	} else if (c->kind == COLUMN_FLAG && !json_is_false(value)) {
+		refuse(r, key, "not true or false");
+	} else if (c->kind == COLUMN_TAGS && json_is_array(value)) {
+		json_tags(r, key, value);
+	} else if (c->kind != COLUMN_FLAG && !text) {
+		refuse(r, key, "not a text");
+	} else if (c->kind != COLUMN_FLAG) {
+		take(r, c, json_string_value(value));
+	}
 }
 
 static void json_row(struct import_file *f, const struct import_options *opt, unsigned line,
 		     const char *text, size_t len)
 {
-	size_t before = f->error_count;
 	json_error_t where;
-	json_t *given = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where), *o, *value;
+	json_t *given = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where), *value;
+	struct reading r;
 	const char *key;
 
 	if (!json_is_object(given)) {
@@ -331,13 +433,13 @@ static void json_row(struct import_file *f, const struct import_options *opt, un
 		json_decref(given);
 		return;
 	}
-	o = json_object();
+	r = row_begin(f, opt, line);
 	json_object_foreach(given, key, value)
 	{
-		json_member(f, line, o, key, value);
+		json_member(&r, key, value);
 	}
+	row_end(&r);
 	json_decref(given);
-	row_end(f, opt, line, o, before);
 }
 
 static void read_json(struct import_file *f, const struct import_options *opt, const char *text,

@@ -24,6 +24,7 @@ enum column_kind {
 	COLUMN_TEXT,
 	COLUMN_FLAG, /* true, false, yes, no, 1, 0; "" is false */
 	COLUMN_KEY,  /* hex digits or base64; "" is drawn */
+	COLUMN_TAGS, /* an array of texts, or one with spaces between them */
 };
 struct import_column {
 	const char *name;
@@ -31,6 +32,8 @@ struct import_column {
 };
 extern const struct import_column import_columns[]; /* in the order of an export; ends with NULL */
 
+/* One that is wrong is among them as long as it names its device, so that the server can say what
+ * else is wrong; it has no key then, but is plain. */
 struct import_row {
 	unsigned line;	/* in the file */
 	size_t at, len; /* its JSON in `body`, without the line's end */
@@ -47,8 +50,8 @@ struct import_file {
 	size_t body_len, body_cap;
 	struct import_row *rows;
 	size_t count, cap, drawn;
-	struct import_error errors[LIMIT_IMPORT_ERRORS];
-	size_t error_count; /* maybe more than there are places */
+	struct import_error errors[LIMIT_IMPORT_ERRORS]; /* the first ones by line */
+	size_t error_count;				 /* maybe more than there are places */
 };
 
 struct import_options {
@@ -62,6 +65,9 @@ struct import_options {
 void import_file_read(struct import_file *f, const struct import_options *o, char *text,
 		      size_t len);
 void import_file_free(struct import_file *f); /* wipes */
+
+/* One more that somebody else has found. */
+void import_file_wrong(struct import_file *f, unsigned line, const char *text);
 
 /* The row as an object, with all it was given and drawn; a new reference. */
 json_t *import_file_row(const struct import_file *f, size_t row);

@@ -206,6 +206,24 @@ static void capabilities(const struct output *o, const json_t *list)
 	out_nl(o);
 }
 
+static void troubles(const struct output *o, const json_t *list)
+{
+	size_t i;
+	json_t *v;
+
+	if (json_array_size(list) == 0)
+		return;
+	view_label(o, "troubles");
+	out_style(o, STYLE_WARN);
+	json_array_foreach(list, i, v)
+	{
+		out_printf(o, "%s%s", i > 0 ? ", " : "",
+			   json_is_string(v) ? json_string_value(v) : "?");
+	}
+	out_style(o, STYLE_PLAIN);
+	out_nl(o);
+}
+
 static void reported(const struct output *o, const json_t *r)
 {
 	const json_t *enabled = json_object_get(r, "updates_enabled");
@@ -235,6 +253,12 @@ static void reported(const struct output *o, const json_t *r)
 		out_printf(o, "%" PRId64 " %%", get_int(r, "battery"));
 		out_nl(o);
 	}
+	if (get_int(r, "supply_mv") > 0) {
+		view_label(o, "supply");
+		out_printf(o, "%" PRId64 " mV", get_int(r, "supply_mv"));
+		out_nl(o);
+	}
+	troubles(o, json_object_get(r, "troubles"));
 	if (last != NULL) {
 		view_label(o, "remembers");
 		out_printf(o, "that attempt %" PRId64 " came to: %s", get_int(last, "attempt"),

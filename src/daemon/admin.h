@@ -16,6 +16,7 @@
 
 #include "daemon/engine.h"
 #include "daemon/images.h"
+#include "daemon/turns.h"
 #include "daemon/viewers.h"
 #include "net/net.h"
 #include "store/store.h"
@@ -27,7 +28,8 @@ struct hooks;
 enum { ADMIN_STATUSES = 500 };
 
 struct admin_conf {
-	uv_loop_t *loop; /* all borrowed, for the admin's life */
+	uv_loop_t *loop;     /* all borrowed, for the admin's life */
+	struct turns *turns; /* NULL: nobody counts */
 	struct engine *engine;
 	struct store *store;
 	struct images *images;

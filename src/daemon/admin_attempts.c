@@ -35,12 +35,10 @@ json_t *attempt_json(struct request *rq, const struct attempt *at)
 {
 	struct attempt now = *at;
 	struct diagnoses dg;
-	struct product p;
 
-	if (store_product(rq->admin->conf.store, at->product, &p))
-		p.name[0] = 0;
 	attempt_diagnoses(rq->admin, &now, &dg);
-	return view_attempt(&now, p.name, &dg, NULL);
+	return view_attempt(&now, engine_product_name(rq->admin->conf.engine, at->product), &dg,
+			    NULL);
 }
 
 static bool attempt_id(struct request *rq, uint64_t *ret_id)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "daemon/admin_args.h"
 #include "daemon/admin_routes.h"
+#include "daemon/turns.h"
 #include "daemon/view_release_story.h"
 
 void rollout_explain(struct request *rq)
@@ -93,14 +94,8 @@ static void surveyed(struct request *rq, struct survey *v)
 	free(uses);
 }
 
-static void survey_step(uv_idle_t *idle)
+static void survey_go_on(struct admin *a)
 {
-	struct admin *a = idle->data;
-
-	if (list_empty(&a->surveying)) {
-		(void)uv_idle_stop(idle);
-		return;
-	}
 	struct survey *v = LIST_ENTRY(a->surveying.next, struct survey, link);
 	struct request *rq = v->rq;
 	list_remove(&v->link);
@@ -113,6 +108,19 @@ static void survey_step(uv_idle_t *idle)
 		request_resume(rq);
 	else
 		list_append(&a->surveying, &v->link);
+}
+
+static void survey_step(uv_idle_t *idle)
+{
+	struct admin *a = idle->data;
+
+	if (list_empty(&a->surveying)) {
+		(void)uv_idle_stop(idle);
+		return;
+	}
+	uint64_t began_ns = turn_part_begin(a->conf.turns);
+	survey_go_on(a);
+	turn_part_end(a->conf.turns, TURN_LISTS, began_ns);
 }
 
 void release_explain(struct request *rq)

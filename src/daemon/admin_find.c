@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "daemon/admin_args.h"
+#include "daemon/admin_list.h"
 #include "daemon/admin_routes.h"
 #include "daemon/view.h"
 
@@ -83,12 +84,13 @@ static bool query_version(struct request *rq, const char *key, char dst[LIMIT_VE
 
 /* ---- devices ---- */
 
+/* Followed by the rows that fit. */
 struct device_find {
 	struct engine *engine;
 	struct filter filter;
-	char (*ids)[LIMIT_DEVICE_ID + 1];
 	unsigned count, limit, looked;
 	char last[LIMIT_DEVICE_ID + 1]; /* the last one looked at */
+	struct device rows[];
 };
 
 /* But for tags: the store is busy with this row. */
@@ -99,64 +101,57 @@ static bool device_row(void *ctx, const struct device *d)
 	f->looked++;
 	(void)buf_copy_str(f->last, sizeof(f->last), d->id);
 	if (engine_filter_row(f->engine, &f->filter, d))
-		(void)buf_copy_str(f->ids[f->count++], sizeof(f->ids[0]), d->id);
+		f->rows[f->count++] = *d;
 	return f->count < f->limit;
 }
 
-static int device_json(struct request *rq, const struct device_find *f, const char *id,
-		       json_t **list)
+static int device_json(struct request *rq, void *ctx, unsigned index, json_t **ret_row)
 {
+	const struct device_find *f = ctx;
+	const struct device *d = &f->rows[index];
 	struct store_tags tags;
 	struct engine_device now;
 	bool fits = true;
-	int err = engine_filter_tags(f->engine, &f->filter, id, &fits);
+	int err = engine_filter_tags(f->engine, &f->filter, d->id, &fits);
 
 	if (!err && fits)
-		err = store_tags(rq->admin->conf.store, id, &tags);
-	if (err || !fits || engine_device(f->engine, id, &now))
+		err = store_tags(rq->admin->conf.store, d->id, &tags);
+	if (err || !fits || engine_device_row(f->engine, d, &now))
 		return err;
-	json_t *row = view_device_row(&now);
-	view_put_tags(&row, &tags);
-	view_append(list, row);
-	return 0;
-}
-
-static void reply_devices(struct request *rq, const struct device_find *f)
-{
-	json_t *o = json_object();
-	json_t *list = json_array();
-	int err = 0;
-
-	for (unsigned i = 0; i < f->count && !err; i++)
-		err = device_json(rq, f, f->ids[i], &list);
-	view_put(&o, "devices", list);
-	if (f->count == f->limit || f->looked == LIMIT_PAGE)
-		view_put(&o, "next", json_string(f->last));
-	if (read_ok(rq, err))
-		reply_json(rq, 200, o);
-	else
-		json_decref(o);
+	*ret_row = view_device_row(&now);
+	view_put_tags(ret_row, &tags);
+	return *ret_row ? 0 : ERR_NOMEM;
 }
 
 void devices_list(struct request *rq)
 {
-	struct device_find f = {.engine = rq->admin->conf.engine};
+	struct filter filter = {0};
 	char after[LIMIT_DEVICE_ID + 1];
 	uint64_t limit;
 
-	if (!query_text(rq, "after", sizeof(after), after) || !query_filter(rq, &f.filter) ||
+	if (!query_text(rq, "after", sizeof(after), after) || !query_filter(rq, &filter) ||
 	    !query_number(rq, "limit", 1, LIMIT_PAGE, 100, &limit) ||
 	    !body_keys(rq, rq->json, "", ""))
 		return;
-	f.limit = limit > LIMIT_DEVICE_ROWS ? LIMIT_DEVICE_ROWS : (unsigned)limit;
-	f.ids = calloc(f.limit, sizeof(f.ids[0]));
-	if (!f.ids) {
+	if (limit > LIMIT_DEVICE_ROWS)
+		limit = LIMIT_DEVICE_ROWS;
+	struct device_find *f = calloc(1, sizeof(*f) + limit * sizeof(f->rows[0]));
+	if (!f) {
 		reply_error(rq, ERR_NOMEM, "out of memory");
 		return;
 	}
-	if (read_ok(rq, engine_filter_walk(f.engine, &f.filter, after, LIMIT_PAGE, device_row, &f)))
-		reply_devices(rq, &f);
-	free(f.ids);
+	f->engine = rq->admin->conf.engine;
+	f->filter = filter;
+	f->limit = (unsigned)limit;
+	if (!read_ok(rq,
+		     engine_filter_walk(f->engine, &f->filter, after, LIMIT_PAGE, device_row, f))) {
+		free(f);
+		return;
+	}
+	struct list_of of = {.name = "devices", .count = f->count, .row = device_json, .ctx = f};
+	if (f->count == f->limit || f->looked == LIMIT_PAGE)
+		of.next = json_string(f->last);
+	list_reply(rq, &of);
 }
 
 /* ---- attempts ---- */
@@ -167,10 +162,10 @@ struct attempt_find {
 	enum verdict verdict; /* VERDICT_NONE: any */
 	uint64_t charged;
 	int64_t since_ms, until_ms; /* 0: any */
-	struct attempt *rows;
 	unsigned count, limit, looked;
 	uint64_t last; /* the last one looked at */
 	bool older;    /* all others were created before `since` */
+	struct attempt rows[];
 };
 
 static bool attempt_fits(const struct attempt_find *f, const struct attempt *a)
@@ -218,17 +213,23 @@ static bool query_release(struct request *rq, struct attempt_find *f)
 	return false;
 }
 
-static void reply_attempts(struct request *rq, const struct attempt_find *f)
+static int attempt_row_json(struct request *rq, void *ctx, unsigned index, json_t **ret_row)
 {
-	json_t *o = json_object();
-	json_t *list = json_array();
+	const struct attempt_find *f = ctx;
 
-	for (unsigned i = 0; i < f->count; i++)
-		view_append(&list, attempt_json(rq, &f->rows[i]));
-	view_put(&o, "attempts", list);
+	*ret_row = attempt_json(rq, &f->rows[index]);
+	return *ret_row ? 0 : ERR_NOMEM;
+}
+
+/* Takes it. */
+static void reply_attempts(struct request *rq, struct attempt_find *f)
+{
+	struct list_of of = {
+		.name = "attempts", .count = f->count, .row = attempt_row_json, .ctx = f};
+
 	if (!f->older && (f->count == f->limit || f->looked == LIMIT_PAGE))
-		view_put(&o, "next", json_integer((json_int_t)f->last));
-	reply_json(rq, 200, o);
+		of.next = json_integer((json_int_t)f->last);
+	list_reply(rq, &of);
 }
 
 static bool device_exists(struct request *rq, const char *id)
@@ -240,30 +241,37 @@ static bool device_exists(struct request *rq, const char *id)
 	return found;
 }
 
+static bool attempts_asked(struct request *rq, struct attempt_find *f)
+{
+	return query_release(rq, f) && query_verdict(rq, &f->verdict) &&
+	       query_either(rq, "charged", &f->charged) && query_time(rq, "since", &f->since_ms) &&
+	       query_time(rq, "until", &f->until_ms);
+}
+
 void attempts_list(struct request *rq)
 {
-	struct attempt_find f = {.verdict = VERDICT_NONE};
+	struct attempt_find asked = {.verdict = VERDICT_NONE};
 	char device[LIMIT_DEVICE_ID + 1];
 	uint64_t before, limit;
 	bool open_only;
 
-	if (!query_text(rq, "device", sizeof(device), device) || !query_release(rq, &f) ||
-	    !query_verdict(rq, &f.verdict) || !query_either(rq, "charged", &f.charged) ||
-	    !query_time(rq, "since", &f.since_ms) || !query_time(rq, "until", &f.until_ms) ||
+	if (!query_text(rq, "device", sizeof(device), device) || !attempts_asked(rq, &asked) ||
 	    !query_flag(rq, "open", &open_only) ||
 	    !query_number(rq, "before", 0, INT64_MAX, 0, &before) ||
 	    !query_number(rq, "limit", 1, LIMIT_PAGE, 100, &limit) ||
 	    !body_keys(rq, rq->json, "", ""))
 		return;
-	f.limit = (unsigned)limit;
-	f.rows = calloc(limit, sizeof(*f.rows));
-	if (!f.rows) {
+	struct attempt_find *f = calloc(1, sizeof(*f) + limit * sizeof(f->rows[0]));
+	if (!f) {
 		reply_error(rq, ERR_NOMEM, "out of memory");
 		return;
 	}
+	memcpy(f, &asked, sizeof(asked));
+	f->limit = (unsigned)limit;
 	if (read_ok(rq, store_attempts(rq->admin->conf.store, device, open_only, before, LIMIT_PAGE,
-				       attempt_row, &f)) &&
-	    (f.looked || !device[0] || device_exists(rq, device)))
-		reply_attempts(rq, &f);
-	free(f.rows);
+				       attempt_row, f)) &&
+	    (f->looked || !device[0] || device_exists(rq, device)))
+		reply_attempts(rq, f);
+	else
+		free(f);
 }

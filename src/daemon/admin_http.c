@@ -40,6 +40,7 @@ static void request_unref(struct request *rq)
 	import_upload_free(rq->import);
 	verification_free(rq->verification);
 	survey_free(rq->survey);
+	listing_free(rq->listing);
 	if (rq->response)
 		MHD_destroy_response(rq->response);
 	json_decref(rq->json);
@@ -163,6 +164,19 @@ static void reply_text(struct request *rq, unsigned status, json_t *json, const 
 	else
 		(void)MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	reply_response(rq, status, r);
+}
+
+void reply_made(struct request *rq, char *text, size_t len)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
+
+	if (!r) {
+		free(text);
+		reply_error(rq, ERR_NOMEM, "out of memory");
+		return;
+	}
+	(void)MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+	reply_response(rq, 200, r);
 }
 
 void reply_json(struct request *rq, unsigned status, json_t *json)

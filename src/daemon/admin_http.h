@@ -27,13 +27,15 @@ struct admin {
 	struct MHD_Daemon *mhd;
 	struct conns conns;
 	uv_poll_t poll;
-	uv_timer_t timer;      /* libmicrohttpd's */
-	uv_idle_t soon;	       /* the same, due at once */
-	uv_timer_t keep_alive; /* the event stream's */
-	uv_idle_t step;	       /* verifications of the audit log go on, once a turn */
-	struct list verifying; /* these */
-	uv_idle_t survey;      /* the same of explanations that look at many devices */
-	struct list surveying;
+	uv_timer_t timer;		 /* libmicrohttpd's */
+	uv_idle_t soon;			 /* the same, due at once */
+	uv_timer_t keep_alive;		 /* the event stream's */
+	uv_idle_t step;			 /* verifications of the audit log go on, once a turn */
+	struct list verifying;		 /* these */
+	uv_idle_t list;			 /* the same of long lists */
+	struct list listings;		 /* these */
+	uv_idle_t survey;		 /* the same of explanations that look at many devices */
+	struct list surveying;		 /* these */
 	uv_idle_t import;		 /* the same of an import of devices */
 	struct import_upload *importing; /* the one there is; NULL: none */
 	uv_timer_t drain;		 /* the end of patience in admin_stop() */
@@ -71,6 +73,7 @@ struct backup;
 struct import_upload;
 struct verification;
 struct survey;
+struct listing;
 
 struct request {
 	struct list link;
@@ -109,11 +112,13 @@ struct request {
 	struct import_upload *import;
 	struct verification *verification;
 	struct survey *survey;
+	struct listing *listing;
 };
 
 /* ---- answers: the first one counts ---- */
 
 void reply_json(struct request *rq, unsigned status, json_t *json); /* takes it; NULL: no memory */
+void reply_made(struct request *rq, char *text, size_t len);	    /* JSON as text; takes it */
 void reply_empty(struct request *rq, unsigned status);
 /* Takes the response. */
 void reply_response(struct request *rq, unsigned status, struct MHD_Response *response);

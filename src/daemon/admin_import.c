@@ -98,7 +98,7 @@ static void reply_wrong(struct request *rq, const struct import_result *r)
 	char detail[160];
 
 	(void)snprintf(detail, sizeof(detail), "%llu %s wrong; nothing was imported",
-		       (unsigned long long)r->bad, r->bad == 1 ? "line is" : "lines are");
+		       (unsigned long long)r->bad, r->bad == 1 ? "thing is" : "things are");
 	json_t *o = view_problem(400, "invalid", detail);
 	view_put(&o, "wrong", json_integer((json_int_t)r->bad));
 	view_put(&o, "errors", json_incref((json_t *)(uintptr_t)r->errors));

@@ -66,6 +66,21 @@ static void put_process(struct metrics *m, const struct admin *a)
 		metrics_one(m, GAUGE, "process_max_fds", "How many there may be.", limit.rlim_cur);
 }
 
+static void put_turns(struct metrics *m, const struct turns *t)
+{
+	if (!t)
+		return;
+	metrics_family(m, METRICS_HISTOGRAM, "postboot_loop_turn_seconds",
+		       "What turns of the loop took, without waiting.");
+	metrics_histogram(m, turn_bound_us, TURN_BOUNDS, t->counts, t->sum_us);
+	metrics_family(m, GAUGE, "postboot_loop_turn_longest_seconds", "The longest of them.");
+	metrics_seconds(m, (double)t->longest_us / 1e6);
+	metrics_family(m, GAUGE, "postboot_loop_part_longest_seconds",
+		       "What took longest in a turn, by part.");
+	for (int i = 0; i < TURN_PARTS; i++)
+		metrics_seconds_of(m, "part", turn_part_words[i], (double)t->part_us[i] / 1e6);
+}
+
 /* ---- the fleet ---- */
 
 static void put_fleet(struct metrics *m, const struct engine_stats *es)
@@ -492,6 +507,7 @@ static void put_all(struct metrics *m, struct admin *a)
 	engine_stats(a->conf.engine, &es);
 	admin_stats(a, &as);
 	put_process(m, a);
+	put_turns(m, a->conf.turns);
 	put_health(m, health_of(a));
 	put_fleet(m, &es);
 	put_outcomes(m, a->conf.engine, &es);

@@ -74,6 +74,7 @@ void backup_free(struct backup *b); /* NULL is fine */
 void follower_free(struct follower *f);		/* NULL is fine */
 void verification_free(struct verification *v); /* NULL is fine */
 void survey_free(struct survey *v);		/* NULL is fine */
+void listing_free(struct listing *l);		/* NULL is fine */
 void followers_wake(struct admin *a, bool keep_alive);
 /* How many follow, and how many events the slowest one has not been sent. */
 unsigned followers_count(const struct admin *a, uint64_t *ret_lag);

@@ -11,6 +11,7 @@
 #include "daemon/images.h"
 #include "daemon/key_fails.h"
 #include "daemon/keys.h"
+#include "daemon/turns.h"
 #include "net/net.h"
 #include "store/store.h"
 
@@ -18,6 +19,7 @@ struct engine;
 
 struct engine_conf {
 	uv_loop_t *loop;	  /* borrowed */
+	struct turns *turns;	  /* borrowed; NULL: nobody counts */
 	struct store *store;	  /* borrowed */
 	struct images *images;	  /* borrowed */
 	const struct keys *keys;  /* borrowed; NULL: keys of devices are kept in clear */
@@ -212,7 +214,12 @@ struct engine_device {
 	unsigned sessions;	  /* live ones */
 	char address[64];	  /* of the newest session, "" if none */
 };
+/* "" if there is none. Borrowed. */
+const char *engine_product_name(struct engine *e, int64_t product);
 int engine_device(struct engine *e, const char *id, struct engine_device *ret) ERR_CHECK;
+/* The same for a list, of a row that was read just now. */
+int engine_device_row(struct engine *e, const struct device *row,
+		      struct engine_device *ret) ERR_CHECK;
 
 struct engine_rollout {
 	struct rollout rollout;

@@ -316,7 +316,9 @@ void engine_group_remove(struct engine *e, const struct actor *by, const struct 
 	if (!act)
 		return;
 	act->busy = "devices are in the group; move them, or take them out of it";
-	if (e->groups[group_place(e, act->group.id)]->devices) {
+	if (import_bars(e))
+		act->busy = import_bars(e);
+	if (import_bars(e) || e->groups[group_place(e, act->group.id)]->devices) {
 		act_answer(done, ctx, ERR_BUSY, act->busy);
 		free(act);
 		return;

@@ -251,9 +251,32 @@ static bool decide(struct import *im)
 
 /* ---- becoming devices ---- */
 
+/* What a part is in the numbers of the fleet. */
+struct arrived {
+	unsigned devices, held, disabled, grouped;
+	int64_t groups[LIMIT_IMPORT_PART];
+};
+
+static void arrive(struct arrived *a, const struct device *d)
+{
+	a->devices++;
+	a->held += d->hold != HOLD_NONE;
+	a->disabled += d->disabled_ms != 0;
+	if (d->group && a->grouped < LIMIT_IMPORT_PART)
+		a->groups[a->grouped++] = d->group;
+}
+
+static json_t *audit_row(struct engine *e, const struct import_row *row)
+{
+	json_t *o = audit_device(e, &row->device, NULL);
+
+	view_put_tags(&o, &row->tags);
+	return o;
+}
+
 /* The devices of a part into a set, and the part out of it. */
 static int move_part(struct engine *e, const struct actor *by, int64_t part, struct store_set *set,
-		     unsigned *ret_count)
+		     struct arrived *ret)
 {
 	int64_t now_ms = clock_read().wall_ms;
 	struct import_row row;
@@ -276,9 +299,9 @@ static int move_part(struct engine *e, const struct actor *by, int64_t part, str
 			break;
 		import_row_put(set, &row);
 		err = audit_put(set, by, "device add", row.device.id, json_null(),
-				audit_device(e, &row.device, NULL));
+				audit_row(e, &row));
+		arrive(ret, &row.device);
 	}
-	*ret_count = (unsigned)json_array_size(list);
 	store_set_import(set, part, "");
 	explicit_bzero(&row, sizeof(row));
 	explicit_bzero(text, strlen(text));
@@ -287,16 +310,20 @@ static int move_part(struct engine *e, const struct actor *by, int64_t part, str
 	return err;
 }
 
-static void moved(struct engine *e, unsigned count)
+static void moved(struct engine *e, const struct arrived *a)
 {
-	e->stats.devices += count;
-	engine_count_protocol(e, "")->devices += count;
+	e->stats.devices += a->devices;
+	e->stats.held += a->held;
+	e->stats.disabled += a->disabled;
+	engine_count_protocol(e, "")->devices += a->devices;
+	for (unsigned i = 0; i < a->grouped; i++)
+		group_count_moved(e, 0, a->groups[i]);
 }
 
 struct moving {
 	struct import *im;
 	int64_t part;
-	unsigned count;
+	struct arrived arrived;
 };
 
 static void part_moved(void *ctx, const struct store_result *result)
@@ -306,7 +333,7 @@ static void part_moved(void *ctx, const struct store_result *result)
 	if (result->err)
 		m->im->failed_part = m->part > m->im->failed_part ? m->part : m->im->failed_part;
 	else
-		moved(m->im->e, m->count);
+		moved(m->im->e, &m->arrived);
 	set_done(m->im, result);
 	free(m);
 }
@@ -342,7 +369,7 @@ static bool move_one(struct import *im)
 	if (!err && !set)
 		err = ERR_NOMEM;
 	if (!err)
-		err = move_part(im->e, &im->conf.by, im->next, set, &m->count);
+		err = move_part(im->e, &im->conf.by, im->next, set, &m->arrived);
 	if (!err && im->next == 1)
 		store_set_import(set, 0, "");
 	if (err == ERR_NOENT && im->next > 1) { /* before another one failed */
@@ -509,12 +536,12 @@ int import_resume(struct engine *e)
 
 	while (!err && (err = store_import_last(e->conf.store, &last)) == 0) {
 		int set_err = 0;
-		unsigned count = 0;
+		struct arrived arrived = {0};
 		struct store_set *set = store_set_new(told, &set_err);
 		if (!set)
 			return ERR_NOMEM;
 		if (decided && last > 0)
-			err = move_part(e, &by, last, set, &count);
+			err = move_part(e, &by, last, set, &arrived);
 		else
 			store_set_import(set, last, "");
 		if (err) {
@@ -522,9 +549,9 @@ int import_resume(struct engine *e)
 			break;
 		}
 		err = settle(e, set, &set_err);
-		devices += count;
+		devices += arrived.devices;
 		if (!err)
-			moved(e, count);
+			moved(e, &arrived);
 	}
 	if (devices)
 		log_warn("import devices=%" PRIu64 " so=\"it was decided before we stopped; all "

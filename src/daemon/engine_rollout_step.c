@@ -396,6 +396,7 @@ static void again(uv_timer_t *timer)
 void rollouts_turn(struct engine *e)
 {
 	int64_t began_ms = clock_read().now_ms;
+	uint64_t began_ns = turn_part_begin(e->conf.turns);
 	bool more = false;
 
 	for (size_t i = 0; i < e->rollout_count && !paused(e); i++) {
@@ -409,6 +410,7 @@ void rollouts_turn(struct engine *e)
 	}
 	if (more && !paused(e))
 		(void)uv_timer_start(&e->rollout_timer, again, AGAIN_MS, 0);
+	turn_part_end(e->conf.turns, TURN_ROLLOUTS, began_ns);
 }
 
 void rollouts_tick(struct engine *e)

@@ -279,7 +279,11 @@ void engine_tick(struct engine *e)
 
 static void tick(uv_timer_t *timer)
 {
-	engine_tick(timer->data);
+	struct engine *e = timer->data;
+	uint64_t began_ns = turn_part_begin(e->conf.turns);
+
+	engine_tick(e);
+	turn_part_end(e->conf.turns, TURN_TICK, began_ns);
 }
 
 int timer_start(struct engine *e)

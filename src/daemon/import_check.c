@@ -76,6 +76,11 @@ static void wrong(struct import *im, uint32_t other, const char *fmt, ...)
 	view_append(&im->errors, o);
 }
 
+static void tell_wrong(void *ctx, const char *why)
+{
+	wrong(ctx, 0, "%s", why);
+}
+
 /* ---- what is skipped ---- */
 
 static int skips_say(struct import *im)
@@ -164,54 +169,49 @@ static uint64_t key_hash(const struct import *im, const struct store_key *k)
 	return hash;
 }
 
-/* Against the devices there are. */
-static int check_store(struct import *im, const struct import_row *row)
+/* Its key against those of the devices there are. */
+static int check_key(struct import *im, const struct import_row *row)
 {
-	struct store *s = im->e->conf.store;
 	struct store_key other;
-	struct device d;
-	int err = store_device(s, row->device.id, &d);
+	int err = store_key_by_mac(im->e->conf.store,
+				   (struct bytes){row->key.mac, row->key.mac_len}, &other);
 
-	if (!err && im->conf.skip_existing)
-		return skip(im);
-	if (!err)
-		wrong(im, 0, "device \"%s\" exists already", row->device.id);
-	if (err && err != ERR_NOENT)
-		return err;
-	if (!err)
-		return 0;
-	err = row->has_key
-		      ? store_key_by_mac(s, (struct bytes){row->key.mac, row->key.mac_len}, &other)
-		      : ERR_NOENT;
-	if (!err) {
-		wrong(im, 0, "psk: device \"%s\" has this key; every device needs its own",
-		      other.device);
-		explicit_bzero(&other, sizeof(other));
-		return 0;
-	}
-	return err == ERR_NOENT ? keep(im, row) : err;
+	if (err)
+		return err == ERR_NOENT ? 0 : err;
+	wrong(im, 0, "psk: device \"%s\" has this key; every device needs its own", other.device);
+	explicit_bzero(&other, sizeof(other));
+	return 0;
 }
 
-static int check_row(struct import *im, const struct import_row *row)
+/* Against the devices there are, and the lines before; a row that is wrong (`right` is false), for
+ * what else is. */
+static int check_row(struct import *im, const struct import_row *row, bool right)
 {
+	uint64_t bad = im->bad;
 	uint32_t line = seen_note(&im->ids, dev_hash(im->e, row->device.id), im->line);
+	struct device d;
+	int err;
 
-	if (line) {
+	if (line)
 		wrong(im, line, "device \"%s\" is there twice", row->device.id);
-		return 0;
-	}
-	line = row->has_key ? seen_note(&im->keys, key_hash(im, &row->key), im->line) : 0;
-	if (line) {
+	err = store_device(im->e->conf.store, row->device.id, &d);
+	if (!err && im->conf.skip_existing)
+		return right && !line ? skip(im) : 0;
+	if (!err && !line)
+		wrong(im, 0, "device \"%s\" exists already", row->device.id);
+	if (err != ERR_NOENT || line) /* it says nothing new that the key is known, too */
+		return err == ERR_NOENT ? 0 : err;
+	line = row->key.mac_len ? seen_note(&im->keys, key_hash(im, &row->key), im->line) : 0;
+	if (line)
 		wrong(im, line, "psk: another line has this key; every device needs its own");
-		return 0;
-	}
-	return check_store(im, row);
+	err = row->key.mac_len && !line ? check_key(im, row) : 0;
+	return err || !right || im->bad > bad ? err : keep(im, row);
 }
 
 static int check_line(struct import *im, const char *line, size_t len, int64_t now_ms)
 {
-	struct import_row row;
-	char why[256];
+	struct import_row row = {0};
+	bool right;
 	int err = 0;
 
 	while (len && strchr(" \t\r", line[len - 1]))
@@ -219,12 +219,13 @@ static int check_line(struct import *im, const char *line, size_t len, int64_t n
 	if (!len)
 		return 0;
 	im->rows++;
-	if (len > LIMIT_IMPORT_LINE)
+	if (len > LIMIT_IMPORT_LINE) {
 		wrong(im, 0, "a line has at most %d bytes", LIMIT_IMPORT_LINE);
-	else if (!import_row_read(im->e, line, len, now_ms, &row, why))
-		wrong(im, 0, "%s", why);
-	else
-		err = check_row(im, &row);
+		return 0;
+	}
+	right = import_row_read(im->e, line, len, now_ms, &row, tell_wrong, im);
+	if (row.device.id[0])
+		err = check_row(im, &row, right);
 	explicit_bzero(&row, sizeof(row));
 	return err;
 }

@@ -2,169 +2,265 @@
 #include "daemon/import_row.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/engine_internal.h"
+#include "core/filter.h"
+#include "daemon/engine_act.h"
 #include "daemon/keys.h"
 #include "daemon/view.h"
 
-static const char known_keys[] = "id, product, psk, certificate, plain, lock, hold";
+/* A line as it is read. */
+struct reading {
+	struct engine *e;
+	struct import_row *row;
+	import_tell *tell;
+	void *ctx;
+	bool wrong;
+};
 
-static bool refuse(char why[256], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static bool refuse(char why[256], const char *fmt, ...)
+static void refuse(struct reading *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void refuse(struct reading *r, const char *fmt, ...)
 {
+	char why[256];
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(why, 256, fmt, ap);
+	(void)vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	return false;
+	r->wrong = true;
+	r->tell(r->ctx, why);
 }
 
 /* ---- what was sent ---- */
 
-/* What a line may have; texts are NULL where it does not. */
+/* What a line may have; NULL or false where it does not. */
 struct sent {
-	const char *id, *product, *psk, *lock;
-	bool certificate, plain, hold;
+	const char *id, *product, *psk, *group, *lock;
+	const json_t *tags;
+	bool certificate, plain, development, hold, force, disabled;
 };
 
-static bool take_one(struct sent *s, const char *key, const json_t *value, char why[256])
-{
-	const struct {
-		const char *key;
-		const char **text;
-		bool *flag;
-	} members[] = {
-		{"id", &s->id, NULL},	  {"product", &s->product, NULL},
-		{"psk", &s->psk, NULL},	  {"certificate", NULL, &s->certificate},
-		{"lock", &s->lock, NULL}, {"plain", NULL, &s->plain},
-		{"hold", NULL, &s->hold},
-	};
-
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-		if (strcmp(members[i].key, key) != 0)
-			continue;
-		if (members[i].flag && !json_is_boolean(value))
-			return refuse(why, "%s: not true or false", key);
-		if (members[i].flag)
-			*members[i].flag = json_is_true(value);
-		else if (!json_is_string(value))
-			return refuse(why, "%s: not a text", key);
-		else
-			*members[i].text = json_string_value(value);
-		return true;
-	}
-	return refuse(why, "\"%.64s\" is not known here; known are %s", key, known_keys);
-}
-
-static bool take(struct sent *s, const json_t *o, char why[256])
-{
+static const struct sent_member {
 	const char *key;
-	json_t *value;
+	enum { TEXT, FLAG, LIST } kind;
+	size_t at; /* in struct sent */
+} members[] = {
+	{"id", TEXT, offsetof(struct sent, id)},
+	{"product", TEXT, offsetof(struct sent, product)},
+	{"psk", TEXT, offsetof(struct sent, psk)},
+	{"certificate", FLAG, offsetof(struct sent, certificate)},
+	{"plain", FLAG, offsetof(struct sent, plain)},
+	{"group", TEXT, offsetof(struct sent, group)},
+	{"tags", LIST, offsetof(struct sent, tags)},
+	{"development", FLAG, offsetof(struct sent, development)},
+	{"lock", TEXT, offsetof(struct sent, lock)},
+	{"hold", FLAG, offsetof(struct sent, hold)},
+	{"force", FLAG, offsetof(struct sent, force)},
+	{"disabled", FLAG, offsetof(struct sent, disabled)},
+};
+enum { MEMBERS = sizeof(members) / sizeof(members[0]) };
 
-	if (!json_is_object(o))
-		return refuse(why, "not a JSON object");
-	json_object_foreach((json_t *)(uintptr_t)o, key, value)
-	{
-		if (!take_one(s, key, value, why))
-			return false;
+static void refuse_unknown(struct reading *r, const char *key)
+{
+	char known[160];
+	struct buf b = buf_writer(known, sizeof(known));
+
+	for (size_t i = 0; i < MEMBERS; i++) {
+		buf_put_str(&b, i ? ", " : "");
+		buf_put_str(&b, members[i].key);
 	}
-	return true;
+	refuse(r, "\"%.64s\" is not known here; known are %s", key, buf_cstr(&b));
 }
 
-static bool read_lock(struct engine *e, const struct sent *s, struct device *d, char why[256])
+static void take_one(struct reading *r, struct sent *s, const char *key, const json_t *value)
 {
-	const struct release *r;
+	for (size_t i = 0; i < MEMBERS; i++) {
+		const struct sent_member *m = &members[i];
+		char *at = (char *)s + m->at;
 
-	if (!s->lock || !s->lock[0])
-		return true;
-	r = catalog_release_named(e, d->product, s->lock);
-	if (!r)
-		return refuse(why, "lock: product %s has no release \"%.64s\"", s->product,
-			      s->lock);
-	d->lock = r->id;
-	return true;
+		if (strcmp(m->key, key) != 0)
+			continue;
+		if (m->kind == FLAG && json_is_boolean(value))
+			*(bool *)at = json_is_true(value);
+		else if (m->kind == TEXT && json_is_string(value))
+			*(const char **)at = json_string_value(value);
+		else if (m->kind == LIST && json_is_array(value))
+			*(const json_t **)at = value;
+		else
+			refuse(r, "%s: not %s", key,
+			       m->kind == FLAG	 ? "true or false"
+			       : m->kind == TEXT ? "a text"
+						 : "an array");
+		return;
+	}
+	refuse_unknown(r, key);
 }
 
-static bool read_key(struct engine *e, const struct sent *s, int64_t now_ms, struct import_row *row,
-		     char why[256])
+static void read_id(struct reading *r, const struct sent *s)
 {
+	struct device *d = &r->row->device;
+
+	if (!s->id)
+		refuse(r, "id is missing");
+	else if (!name_valid(s->id, LIMIT_DEVICE_ID))
+		refuse(r,
+		       "id: \"%.80s\" is not a name: 1 to %d printable ASCII characters without "
+		       "spaces, quotes, / and \\, not beginning with - or .",
+		       s->id, LIMIT_DEVICE_ID);
+	else
+		(void)buf_copy_str(d->id, sizeof(d->id), s->id);
+}
+
+/* The product, and what is of a product. */
+static void read_product(struct reading *r, const struct sent *s)
+{
+	const struct product *p = s->product ? catalog_product_named(r->e, s->product) : NULL;
+	struct device *d = &r->row->device;
+	char why[RELEASE_WHY];
+
+	if (!s->product)
+		refuse(r, "product is missing");
+	else if (!p)
+		refuse(r, "product: there is no product \"%.64s\"", s->product);
+	if (!p)
+		return;
+	d->product = p->id;
+	if (s->group && s->group[0]) {
+		const struct device_group *g = group_named(r->e, p->id, s->group);
+		if (!g)
+			refuse(r, "group: product %s has no group \"%.64s\"", p->name, s->group);
+		d->group = g ? g->id : 0;
+	}
+	if (s->lock && s->lock[0]) {
+		const struct release *to = catalog_release_named(r->e, p->id, s->lock);
+		if (!to)
+			refuse(r, "lock: product %s has no release \"%.64s\"", p->name, s->lock);
+		else if (release_is_no_target(to, why))
+			refuse(r, "lock: %.200s", why);
+		d->lock = to ? to->id : 0;
+	}
+}
+
+static void read_tags(struct reading *r, const struct sent *s)
+{
+	struct store_tags *tags = &r->row->tags;
+	const json_t *value;
+	size_t i;
+
+	if (json_array_size(s->tags) > LIMIT_TAGS) {
+		refuse(r, "tags: a device has at most %d tags", LIMIT_TAGS);
+		return;
+	}
+	json_array_foreach(s->tags, i, value)
+	{
+		const char *tag = json_string_value(value);
+
+		if (tag && tag_valid(tag))
+			(void)buf_copy_str(tags->list[tags->count++], sizeof(tags->list[0]), tag);
+		else
+			refuse(r,
+			       "tags: \"%.64s\" is not a tag: 1 to %d printable ASCII characters "
+			       "without spaces, quotes, commas, / and \\, not beginning with - or "
+			       ".",
+			       tag ? tag : "?", LIMIT_TAG);
+	}
+}
+
+static void read_key(struct reading *r, const struct sent *s, int64_t now_ms)
+{
+	struct import_row *row = r->row;
 	struct psk psk = {0};
 	int err;
 
-	if ((s->psk != NULL) + s->certificate + s->plain != 1)
-		return refuse(why, "give one of psk, certificate and plain");
+	if ((s->psk != NULL) + s->certificate + s->plain != 1) {
+		refuse(r, "give one of psk, certificate and plain");
+		return;
+	}
 	row->device.certified = s->certificate;
 	row->device.plain = s->plain;
 	row->has_key = s->psk != NULL;
 	if (!s->psk)
-		return true;
+		return;
 	err = buf_from_hex(s->psk, strlen(s->psk), psk.bytes, sizeof(psk.bytes), &psk.len);
 	if (err || psk.len < LIMIT_PSK_MIN) {
 		explicit_bzero(&psk, sizeof(psk));
-		return refuse(why, "psk: not %d to %d bytes in hex digits", LIMIT_PSK_MIN,
-			      LIMIT_PSK);
+		refuse(r, "psk: not %d to %d bytes in hex digits", LIMIT_PSK_MIN, LIMIT_PSK);
+		return;
 	}
 	row->key.slot = KEY_CURRENT;
 	row->key.set_ms = now_ms;
 	(void)buf_copy_str(row->key.device, sizeof(row->key.device), row->device.id);
-	err = keys_wrap(e->conf.keys, &psk, &row->key);
+	err = keys_wrap(r->e->conf.keys, &psk, &row->key);
 	explicit_bzero(&psk, sizeof(psk));
-	return err ? refuse(why, "psk: the key could not be sealed") : true;
+	if (err)
+		refuse(r, "psk: the key could not be sealed");
 }
 
-static bool read_sent(struct engine *e, const struct sent *s, int64_t now_ms,
-		      struct import_row *row, char why[256])
+static void put_flags(struct device *d, bool development, bool hold, bool force, bool disabled)
 {
-	struct device *d = &row->device;
-	const struct product *p = s->product ? catalog_product_named(e, s->product) : NULL;
-
-	if (!s->id)
-		return refuse(why, "id is missing");
-	if (!name_valid(s->id, LIMIT_DEVICE_ID))
-		return refuse(why,
-			      "id: \"%.80s\" is not a name: 1 to %d printable ASCII characters "
-			      "without spaces, quotes, / and \\, not beginning with - or .",
-			      s->id, LIMIT_DEVICE_ID);
-	if (!s->product)
-		return refuse(why, "product is missing");
-	if (!p)
-		return refuse(why, "product: there is no product \"%.64s\"", s->product);
-	(void)buf_copy_str(d->id, sizeof(d->id), s->id);
-	d->product = p->id;
-	d->created_ms = now_ms;
-	if (s->hold) {
-		d->hold = HOLD_OPERATOR;
-		d->held_ms = now_ms;
-	}
-	return read_lock(e, s, d, why) && read_key(e, s, now_ms, row, why);
+	d->development = development;
+	d->force = force;
+	d->disabled_ms = disabled ? d->created_ms : 0;
+	d->hold = hold ? HOLD_OPERATOR : HOLD_NONE;
+	d->held_ms = hold ? d->created_ms : 0;
 }
 
-static void row_init(struct import_row *row)
+static void row_init(struct import_row *row, int64_t now_ms)
 {
 	memset(row, 0, sizeof(*row));
 	report_init(&row->device.report);
+	row->device.created_ms = now_ms;
 }
 
 bool import_row_read(struct engine *e, const char *line, size_t len, int64_t now_ms,
-		     struct import_row *ret, char why[256])
+		     struct import_row *ret, import_tell *tell, void *ctx)
 {
+	struct reading r = {.e = e, .row = ret, .tell = tell, .ctx = ctx};
 	struct sent s = {0};
 	json_error_t where;
-	json_t *o;
-	bool ok;
+	const char *key;
+	json_t *value;
+	json_t *o = json_loadb(line, len, JSON_REJECT_DUPLICATES, &where);
 
-	row_init(ret);
-	o = json_loadb(line, len, JSON_REJECT_DUPLICATES, &where);
-	ok = o ? take(&s, o, why) && read_sent(e, &s, now_ms, ret, why)
-	       : refuse(why, "not JSON: %s", where.text);
+	row_init(ret, now_ms);
+	if (!json_is_object(o)) {
+		refuse(&r, "%s%s", o ? "not a JSON object" : "not JSON: ", o ? "" : where.text);
+		json_decref(o);
+		return false;
+	}
+	json_object_foreach(o, key, value)
+	{
+		take_one(&r, &s, key, value);
+	}
+	read_id(&r, &s);
+	read_product(&r, &s);
+	read_tags(&r, &s);
+	read_key(&r, &s, now_ms);
+	put_flags(&ret->device, s.development, s.hold, s.force, s.disabled);
 	json_decref(o);
-	return ok;
+	return !r.wrong;
 }
 
 /* ---- what is kept ---- */
+
+static void put_number(json_t **o, const char *key, int64_t value)
+{
+	if (value)
+		view_put(o, key, json_integer(value));
+}
+
+static void put_flag(json_t **o, const char *key, bool value)
+{
+	if (value)
+		view_put(o, key, json_true());
+}
+
+static bool flag(const json_t *kept, const char *key)
+{
+	return json_is_true(json_object_get(kept, key));
+}
 
 json_t *import_row_keep(const struct import_row *row)
 {
@@ -173,14 +269,15 @@ json_t *import_row_keep(const struct import_row *row)
 
 	view_put(&o, "id", json_string(d->id));
 	view_put(&o, "product", json_integer(d->product));
-	if (d->lock)
-		view_put(&o, "lock", json_integer(d->lock));
-	if (d->hold != HOLD_NONE)
-		view_put(&o, "hold", json_true());
-	if (d->plain)
-		view_put(&o, "plain", json_true());
-	if (d->certified)
-		view_put(&o, "certificate", json_true());
+	put_number(&o, "group", d->group);
+	put_number(&o, "lock", d->lock);
+	view_put_tags(&o, &row->tags);
+	put_flag(&o, "development", d->development);
+	put_flag(&o, "hold", d->hold != HOLD_NONE);
+	put_flag(&o, "force", d->force);
+	put_flag(&o, "disabled", d->disabled_ms != 0);
+	put_flag(&o, "plain", d->plain);
+	put_flag(&o, "certificate", d->certified);
 	if (row->has_key) {
 		view_put(&o, "sealed", json_boolean(row->key.form == KEY_SEALED));
 		view_put(&o, "value", view_hex(row->key.value, row->key.value_len));
@@ -202,31 +299,48 @@ static bool hex_load(const json_t *kept, const char *key, uint8_t *dst, size_t c
 	return len > 0;
 }
 
+static bool tags_load(const json_t *list, struct store_tags *ret)
+{
+	const json_t *value;
+	size_t i;
+
+	if (json_array_size(list) > LIMIT_TAGS)
+		return false;
+	json_array_foreach(list, i, value)
+	{
+		const char *tag = json_string_value(value);
+
+		if (!tag || !buf_copy_str(ret->list[ret->count++], sizeof(ret->list[0]), tag))
+			return false;
+	}
+	return true;
+}
+
 int import_row_load(const json_t *kept, int64_t now_ms, struct import_row *ret)
 {
 	const char *id = json_string_value(json_object_get(kept, "id"));
 	struct device *d = &ret->device;
 	struct store_key *k = &ret->key;
 
-	row_init(ret);
+	row_init(ret, now_ms);
 	d->product = json_integer_value(json_object_get(kept, "product"));
 	if (!id || !buf_copy_str(d->id, sizeof(d->id), id) || !d->product)
 		return ERR_CORRUPT;
-	d->created_ms = now_ms;
+	d->group = json_integer_value(json_object_get(kept, "group"));
 	d->lock = json_integer_value(json_object_get(kept, "lock"));
-	d->plain = json_is_true(json_object_get(kept, "plain"));
-	d->certified = json_is_true(json_object_get(kept, "certificate"));
-	if (json_is_true(json_object_get(kept, "hold"))) {
-		d->hold = HOLD_OPERATOR;
-		d->held_ms = now_ms;
-	}
+	d->plain = flag(kept, "plain");
+	d->certified = flag(kept, "certificate");
+	put_flags(d, flag(kept, "development"), flag(kept, "hold"), flag(kept, "force"),
+		  flag(kept, "disabled"));
+	if (!tags_load(json_object_get(kept, "tags"), &ret->tags))
+		return ERR_CORRUPT;
 	ret->has_key = json_object_get(kept, "mac") != NULL;
 	if (!ret->has_key)
 		return 0;
 	(void)buf_copy_str(k->device, sizeof(k->device), id);
 	k->slot = KEY_CURRENT;
 	k->set_ms = now_ms;
-	k->form = json_is_true(json_object_get(kept, "sealed")) ? KEY_SEALED : KEY_CLEAR;
+	k->form = flag(kept, "sealed") ? KEY_SEALED : KEY_CLEAR;
 	return hex_load(kept, "value", k->value, sizeof(k->value), &k->value_len) &&
 			       hex_load(kept, "mac", k->mac, sizeof(k->mac), &k->mac_len)
 		       ? 0
@@ -236,6 +350,8 @@ int import_row_load(const json_t *kept, int64_t now_ms, struct import_row *ret)
 void import_row_put(struct store_set *set, const struct import_row *row)
 {
 	store_set_device(set, &row->device);
+	for (unsigned i = 0; i < row->tags.count; i++)
+		store_set_tag(set, row->device.id, row->tags.list[i], true);
 	if (row->has_key)
 		store_set_key(set, &row->key);
 }

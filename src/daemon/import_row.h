@@ -13,14 +13,17 @@
 
 struct import_row {
 	struct device device;
+	struct store_tags tags;
 	bool has_key;
 	struct store_key key;
 };
 
-/* Reads and checks all that can be told without the devices there are. False: `why` says what is
- * wrong. The owner wipes the row. */
+typedef void import_tell(void *ctx, const char *why);
+
+/* Reads and checks all that can be told without the devices there are. False: `tell` has heard
+ * each thing that is wrong. The owner wipes the row. */
 bool import_row_read(struct engine *e, const char *line, size_t len, int64_t now_ms,
-		     struct import_row *ret, char why[256]);
+		     struct import_row *ret, import_tell *tell, void *ctx);
 
 /* A new reference, NULL without memory. A key in it is wrapped as all are. */
 json_t *import_row_keep(const struct import_row *row);

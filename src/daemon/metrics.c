@@ -89,6 +89,11 @@ void metrics_seconds(struct metrics *m, double value)
 	say(m, "%s %.3f\n", m->name, value);
 }
 
+void metrics_seconds_of(struct metrics *m, const char *label, const char *word, double value)
+{
+	say(m, "%s{%s=\"%s\"} %.6f\n", m->name, label, word, value);
+}
+
 void metrics_one(struct metrics *m, enum metrics_type type, const char *name, const char *help,
 		 uint64_t value)
 {

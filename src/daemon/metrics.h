@@ -28,6 +28,7 @@ void metrics_labels(struct metrics *m, const char *const *pairs, uint64_t value)
 void metrics_histogram_s(struct metrics *m, const unsigned *bounds_s, unsigned bounds,
 			 const uint64_t *counts, uint64_t sum_s);
 void metrics_seconds(struct metrics *m, double value);
+void metrics_seconds_of(struct metrics *m, const char *label, const char *word, double value);
 /* A family with one sample. */
 void metrics_one(struct metrics *m, enum metrics_type type, const char *name, const char *help,
 		 uint64_t value);

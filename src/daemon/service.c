@@ -41,6 +41,7 @@ static void net_closed(void *ctx)
 	uv_close((uv_handle_t *)&s->intr, NULL);
 	uv_close((uv_handle_t *)&s->hup, NULL);
 	uv_close((uv_handle_t *)&s->feed, NULL);
+	turns_stop(&s->turns);
 }
 
 static void engine_stopped(void *ctx)
@@ -278,8 +279,10 @@ static void feed_start(struct service *s)
 static void on_wake(uv_async_t *async)
 {
 	struct service *s = async->data;
+	uint64_t began_ns = turn_part_begin(&s->turns);
 
 	(void)store_deliver(s->store);
+	turn_part_end(&s->turns, TURN_COMMITS, began_ns);
 }
 
 static int start_handles(struct service *s)
@@ -294,6 +297,7 @@ static int start_handles(struct service *s)
 	(void)uv_timer_init(&s->loop, &s->feed);
 	s->wake.data = s->term.data = s->intr.data = s->hup.data = s->feed.data = s;
 	s->has_handles = true;
+	turns_start(&s->turns, &s->loop);
 	if (uv_signal_start(&s->term, on_stop_signal, SIGTERM) ||
 	    uv_signal_start(&s->intr, on_stop_signal, SIGINT) ||
 	    uv_signal_start(&s->hup, on_reload_signal, SIGHUP))

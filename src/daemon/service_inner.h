@@ -16,6 +16,7 @@
 #include "daemon/images.h"
 #include "daemon/listen.h"
 #include "daemon/monitor.h"
+#include "daemon/turns.h"
 #include "daemon/watchdog.h"
 #include "net/net.h"
 #include "store/store.h"
@@ -30,6 +31,7 @@ struct service {
 	uv_signal_t term, intr, hup;
 	uv_timer_t feed;
 	struct watchdog watchdog;
+	struct turns turns;
 	bool has_handles;
 
 	int lock_fd;

@@ -40,6 +40,7 @@ struct engine_conf service_conf_engine(struct service *s)
 {
 	return (struct engine_conf){
 		.loop = &s->loop,
+		.turns = &s->turns,
 		.store = s->store,
 		.images = s->images,
 		.keys = s->keys,
@@ -206,6 +207,7 @@ static int start_admin(struct service *s)
 	store_info(s->store, &info);
 	struct admin_conf conf = {
 		.loop = &s->loop,
+		.turns = &s->turns,
 		.engine = s->engine,
 		.store = s->store,
 		.images = s->images,

@@ -13,7 +13,7 @@ void view_put(json_t **obj, const char *key, json_t *value)
 {
 	if (!*obj) {
 		json_decref(value);
-	} else if (json_object_set_new(*obj, key, value)) {
+	} else if (json_object_set_new_nocheck(*obj, key, value)) { /* keys are words of ours */
 		json_decref(*obj);
 		*obj = NULL;
 	}
@@ -54,7 +54,7 @@ void view_put_time(json_t **obj, const char *key, int64_t wall_ms)
 	char text[25];
 
 	if (wall_ms)
-		view_put(obj, key, json_string(clock_format(wall_ms, text)));
+		view_put(obj, key, json_string_nocheck(clock_format(wall_ms, text)));
 }
 
 json_t *view_hex(const uint8_t *ptr, size_t len)

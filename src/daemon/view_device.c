@@ -91,6 +91,16 @@ static json_t *report_capabilities(uint32_t bits)
 	return list;
 }
 
+static json_t *report_troubles(uint32_t bits)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < TROUBLE_COUNT; i++)
+		if (bits & 1u << i)
+			view_append(&list, json_string(trouble_name(i)));
+	return list;
+}
+
 static json_t *report_last(const struct last_attempt *last)
 {
 	json_t *o = json_object();
@@ -121,6 +131,9 @@ static json_t *device_report(const struct device *d)
 	put_number(&o, "fs_total", r->fs_total_bytes);
 	put_number(&o, "slot", r->slot_bytes);
 	put_number(&o, "battery", r->battery_percent);
+	put_number(&o, "supply_mv", r->supply_mv);
+	if (r->troubles)
+		view_put(&o, "troubles", report_troubles(r->troubles));
 	put_number(&o, "interval_s", r->interval_s);
 	put_number(&o, "uptime_s", r->uptime_s);
 	if (r->has_capabilities)

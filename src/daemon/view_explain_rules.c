@@ -15,11 +15,28 @@ static void say_space(struct buf *b, const struct engine_device *now)
 	if (r->slot_bytes >= 0 && now->target.size_bytes > r->slot_bytes)
 		view_say(b, "the image has %lld bytes, the slot %lld", size,
 			 (long long)r->slot_bytes);
+	else if (r->troubles & TROUBLE_MEMORY_LOW)
+		view_say(b, "the device says that %s", trouble_means(TROUBLE_MEMORY_LOW_BIT));
 	else
 		view_say(b,
 			 "the image has %lld bytes, %lld are free, and %lld of them must stay so",
 			 size, (long long)r->fs_free_bytes,
 			 (long long)now->product.policy.space_margin_bytes);
+}
+
+static void say_power(struct buf *b, const struct engine_device *now)
+{
+	const struct report *r = &now->device.report;
+	const struct policy *p = &now->product.policy;
+
+	if (r->battery_percent >= 0 && r->battery_percent < p->min_battery_percent)
+		view_say(b, "it reports %lld %%, and an update wants %lld %%",
+			 (long long)r->battery_percent, (long long)p->min_battery_percent);
+	else if (r->supply_mv >= 0 && r->supply_mv < p->min_supply_mv)
+		view_say(b, "it reports %lld mV, and an update wants %lld mV",
+			 (long long)r->supply_mv, (long long)p->min_supply_mv);
+	else
+		view_say(b, "the device says that %s", trouble_means(TROUBLE_POWER_LOW_BIT));
 }
 
 static void say_downgrade(struct buf *b, const struct engine_device *now)
@@ -94,9 +111,7 @@ void view_say_rule(struct buf *b, enum block block, const struct engine_device *
 	if (block == BLOCK_SPACE)
 		say_space(b, now);
 	else if (block == BLOCK_POWER)
-		view_say(b, "it reports %lld %%, and an update wants %lld %%",
-			 (long long)r->battery_percent,
-			 (long long)now->product.policy.min_battery_percent);
+		say_power(b, now);
 	else if (block == BLOCK_DOWNGRADE)
 		say_downgrade(b, now);
 	else if (block == BLOCK_HARDWARE)

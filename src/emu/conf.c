@@ -324,7 +324,7 @@ static const struct conf_row conf_rows[] = {
 	{"--server", "URI", set_server, "coaps://HOST[:PORT], or coap:// (needs plain devices)"},
 	{"--id", "ID", set_id, "the device's identity; prefix of a fleet's"},
 	{"--psk-file", "FILE", set_psk_file, "the key in hex"},
-	{"--psk-list", "FILE", set_psk_list, "keys, lines of id:hex"},
+	{"--psk-list", "FILE", set_psk_list, "keys, lines of id:hex, or CSV with id and psk"},
 	{"--cert", "FILE", set_cert, "a certificate (PEM) in the place of a key"},
 	{"--key", "FILE", set_cert_key, "its private key (PEM)"},
 	{"--ca", "FILE", set_ca, "who signs the server's certificate (PEM)"},
@@ -336,7 +336,7 @@ static const struct conf_row conf_rows[] = {
 	{"--window", "N", set_window, "blocks in flight, 1 to 16 (4)"},
 	{"--block", "N", set_block, "bytes of a block, 16 to 1024 (1024; LwM2M: by style)"},
 	{"--count", "N", set_count, "a fleet ID-00001 ... with keys from --psk-list"},
-	{"--fault", "NAME[:ARG]", set_fault, "something that goes wrong, see below; repeatable"},
+	{"--fault", "NAME[:ARG][@WHO]", set_fault, "what goes wrong, see below; repeatable"},
 	{"--boot-time", "MS", set_boot_time, "time a reset takes (300)"},
 	{"--slot-size", "BYTES", set_slot_size, "largest image it can take (2097152)"},
 	{"--fs-blocks", "N", set_fs_blocks, "4 KiB blocks of its file system (64)"},
@@ -359,7 +359,7 @@ static const struct conf_row conf_rows[] = {
 	{"--exit-after", "S", set_exit_after, "exit after S seconds (1 if --until did not come)"},
 	{"--journal", "FILE", set_journal, "append each event to FILE as a line of JSON"},
 	{"--quiet", NULL, set_quiet, "no console"},
-	{"--seed", "N", set_seed, "seed of jitter and link faults (1)"},
+	{"--seed", "N", set_seed, "seed of jitter, link faults, and who has a fault (1)"},
 };
 
 enum { CONF_ROWS = sizeof(conf_rows) / sizeof(conf_rows[0]) };
@@ -383,7 +383,7 @@ static void conf_usage(FILE *out)
 #define CONF_EVENT_HELP(name, word, help) fprintf(out, "  %-22s %s\n", word, help);
 	EMU_EVENT_LIST(CONF_EVENT_HELP)
 #undef CONF_EVENT_HELP
-	fprintf(out, "\nFaults:\n");
+	fprintf(out, "\nFaults; of a fleet, WHO has it: 7, 1-20, or 3%% of all:\n");
 	emu_fault_help(out);
 	fprintf(out, "\nExit status: 0 done, 1 failed or --until did not come, 2 usage.\n");
 }
@@ -450,6 +450,21 @@ static bool cert_readable(const char *name)
 }
 
 /* Faults of the other protocol would wait for something that never comes. */
+static bool fault_nobody(const struct emu_conf *conf, const struct emu_fault *fault)
+{
+	const char *word = emu_fault_name(fault->kind);
+
+	if ((fault->from || fault->percent) && !conf->count)
+		fprintf(stderr, "postboot-device: --fault %s@...: only --count makes a fleet\n",
+			word);
+	else if (fault->to > conf->count)
+		fprintf(stderr, "postboot-device: --fault %s@...: there are %u devices\n", word,
+			conf->count);
+	else
+		return false;
+	return true;
+}
+
 static enum emu_conf_result conf_faults(const struct emu_conf *conf)
 {
 	unsigned speaks = conf->lwm2m ? EMU_FAULT_OF_LWM2M : EMU_FAULT_OF_NATIVE;
@@ -457,6 +472,8 @@ static enum emu_conf_result conf_faults(const struct emu_conf *conf)
 	for (size_t i = 0; i < conf->faults.len; i++) {
 		enum emu_fault_kind kind = conf->faults.list[i].kind;
 
+		if (fault_nobody(conf, &conf->faults.list[i]))
+			return EMU_CONF_BAD;
 		if (emu_fault_of(kind) & speaks)
 			continue;
 		fprintf(stderr, "postboot-device: --fault %s is not for --protocol %s\n",

@@ -52,6 +52,7 @@ struct emu_key {
 	char id[LIMIT_DEVICE_ID + 1];
 	uint8_t psk[LIMIT_PSK];
 	size_t psk_len;
+	uint32_t faults; /* which of conf->faults it has, by their place in the list */
 };
 
 struct emu_conf {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "emu/conf.h"
 
+#include "base/csv.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_LINE = 512 };
+enum { KEY_LINE = 512, LIST_MAX = 64 << 20 };
 
 static void key_trim(const char **text, size_t *len)
 {
@@ -87,11 +89,21 @@ static long key_index(const struct emu_conf *conf, const char *id, size_t len)
 	return (long)number - 1;
 }
 
+static int key_take(struct emu_conf *conf, const char *id, size_t id_len, const char *key,
+		    size_t key_len, unsigned line)
+{
+	long index = key_index(conf, id, id_len);
+	int err = index < 0 ? 0 : emu_key_parse(key, key_len, &conf->keys[index]);
+
+	if (err)
+		fprintf(stderr, "postboot-device: %s:%u: %s\n", conf->psk_list, line,
+			key_error(err));
+	return err;
+}
+
 static int list_line(struct emu_conf *conf, const char *line, size_t len, unsigned number)
 {
 	const char *colon;
-	long index;
-	int err;
 
 	key_trim(&line, &len);
 	if (len == 0 || *line == '#')
@@ -102,13 +114,101 @@ static int list_line(struct emu_conf *conf, const char *line, size_t len, unsign
 			number);
 		return ERR_SYNTAX;
 	}
-	index = key_index(conf, line, (size_t)(colon - line));
-	if (index < 0)
-		return 0;
-	err = emu_key_parse(colon + 1, len - (size_t)(colon - line) - 1, &conf->keys[index]);
-	if (err)
-		fprintf(stderr, "postboot-device: %s:%u: %s\n", conf->psk_list, number,
-			key_error(err));
+	return key_take(conf, line, (size_t)(colon - line), colon + 1,
+			len - (size_t)(colon - line) - 1, number);
+}
+
+static int list_lines(struct emu_conf *conf, const char *text, size_t len)
+{
+	unsigned number = 0;
+	int err = 0;
+
+	while (len > 0 && !err) {
+		const char *end = memchr(text, '\n', len);
+		size_t n = end ? (size_t)(end - text) : len;
+
+		err = list_line(conf, text, n, ++number);
+		n += end != NULL;
+		text += n;
+		len -= n;
+	}
+	return err;
+}
+
+static int csv_column(const struct csv *csv, const char *name)
+{
+	for (unsigned i = 0; i < csv->count; i++)
+		if (strcmp(csv->field[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* What `postbootctl device import --psk-out' writes: columns id and psk, others are passed over. */
+static int list_csv(struct emu_conf *conf, char *text, size_t len)
+{
+	struct csv csv;
+	char why[120];
+	int got, err = 0;
+
+	csv_init(&csv, text, len);
+	got = csv_next(&csv, why);
+	int id = csv_column(&csv, "id"), psk = csv_column(&csv, "psk");
+	if (got != 1 || id < 0 || psk < 0) {
+		fprintf(stderr,
+			"postboot-device: %s:1: neither id:hex nor CSV with columns id and psk\n",
+			conf->psk_list);
+		return ERR_SYNTAX;
+	}
+	while (!err && (got = csv_next(&csv, why)) == 1) {
+		if ((unsigned)id < csv.count && (unsigned)psk < csv.count && csv.field[psk][0])
+			err = key_take(conf, csv.field[id], strlen(csv.field[id]), csv.field[psk],
+				       strlen(csv.field[psk]), csv.line);
+	}
+	if (got < 0)
+		fprintf(stderr, "postboot-device: %s:%u: %s\n", conf->psk_list, csv.line, why);
+	return got < 0 ? ERR_SYNTAX : err;
+}
+
+/* One more byte than *ret_len, malloc; NULL after an error was printed. */
+static char *list_text(const struct emu_conf *conf, size_t *ret_len)
+{
+	FILE *in = fopen(conf->psk_list, "re");
+	char *text = in ? malloc(LIST_MAX + 1) : NULL;
+	size_t len = text ? fread(text, 1, LIST_MAX, in) : 0;
+
+	if (!text || ferror(in) || len == LIST_MAX) {
+		fprintf(stderr, "postboot-device: %s: %s\n", conf->psk_list,
+			len == LIST_MAX ? "too long" : "cannot be read");
+		free(text);
+		text = NULL;
+	}
+	if (in)
+		fclose(in);
+	*ret_len = len;
+	return text;
+}
+
+/* A line of keys has a colon, names of columns have none. */
+static bool list_is_csv(const char *text, size_t len)
+{
+	const char *end = memchr(text, '\n', len);
+	size_t first = end ? (size_t)(end - text) : len;
+
+	key_trim(&text, &first);
+	return first > 0 && *text != '#' && !memchr(text, ':', first);
+}
+
+static int list_read(struct emu_conf *conf)
+{
+	size_t len;
+	char *text = list_text(conf, &len);
+	int err;
+
+	if (!text)
+		return ERR_NOENT;
+	err = list_is_csv(text, len) ? list_csv(conf, text, len) : list_lines(conf, text, len);
+	explicit_bzero(text, len);
+	free(text);
 	return err;
 }
 
@@ -126,10 +226,7 @@ static int list_missing(const struct emu_conf *conf)
 
 static int key_list(struct emu_conf *conf)
 {
-	char line[KEY_LINE];
-	unsigned number = 0;
-	int err = 0;
-	FILE *in;
+	int err;
 
 	conf->keys_len = conf->count > 0 ? conf->count : 1;
 	conf->keys = calloc(conf->keys_len, sizeof(*conf->keys));
@@ -144,18 +241,28 @@ static int key_list(struct emu_conf *conf)
 	}
 	if (!conf->psk_list)
 		return 0;
-	in = fopen(conf->psk_list, "re");
-	if (!in) {
-		fprintf(stderr, "postboot-device: %s: cannot be read\n", conf->psk_list);
-		return ERR_NOENT;
-	}
-	while (!err && fgets(line, sizeof(line), in))
-		err = list_line(conf, line, strlen(line), ++number);
-	fclose(in);
+	err = list_read(conf);
 	return err ? err : list_missing(conf);
+}
+
+/* Who has which fault. */
+static int keys_deal(struct emu_conf *conf)
+{
+	uint32_t count = (uint32_t)conf->keys_len;
+	uint32_t *order = calloc(count, sizeof(*order));
+
+	if (!order)
+		return ERR_NOMEM;
+	emu_fault_order(order, count, conf->seed);
+	for (uint32_t i = 0; i < count; i++)
+		conf->keys[i].faults = emu_fault_deal(&conf->faults, i, order[i], count);
+	free(order);
+	return 0;
 }
 
 int emu_keys_load(struct emu_conf *conf)
 {
-	return conf->count > 0 || conf->psk_list ? key_list(conf) : key_file(conf);
+	int err = conf->count > 0 || conf->psk_list ? key_list(conf) : key_file(conf);
+
+	return err ? err : keys_deal(conf);
 }

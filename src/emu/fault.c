@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "emu/fault.h"
 
+#include "base/buf.h"
+#include "emu/rng.h"
 #include "emu/text.h"
 
 #include <string.h>
@@ -122,28 +124,95 @@ static int fault_arg(struct emu_fault *fault, const struct fault_row *row, const
 	return ERR_INVAL;
 }
 
+/* "7", "1-20", "3%": false if it is none of these. */
+static bool fault_who(struct emu_fault *fault, const char *who)
+{
+	char text[16];
+	size_t len = strlen(who), first = strcspn(who, "-%");
+	uint64_t from, to;
+
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, who, len + 1);
+	text[first] = '\0';
+	if (emu_parse_uint(text, UINT32_MAX, &from) || from == 0)
+		return false;
+	if (who[first] == '%') {
+		fault->percent = (uint32_t)from;
+		return from <= 100 && first + 1 == len;
+	}
+	to = from;
+	if (who[first] == '-' && emu_parse_uint(text + first + 1, UINT32_MAX, &to))
+		return false;
+	fault->from = (uint32_t)from;
+	fault->to = (uint32_t)to;
+	return from <= to;
+}
+
 int emu_fault_add(struct emu_faults *faults, const char *spec)
 {
-	size_t len = strcspn(spec, ":");
+	size_t len = strcspn(spec, ":@");
 	struct emu_fault fault = {0};
 	const struct fault_row *row = fault_row(spec, len, &fault.kind);
-	int err;
+	char rest[128], *at;
 
 	if (!row)
 		return ERR_NOENT;
 	if (faults->len == EMU_FAULTS_MAX)
 		return ERR_LIMIT;
-	err = fault_arg(&fault, row, spec[len] == ':' ? spec + len + 1 : NULL);
-	if (err)
+	if (!buf_copy_str(rest, sizeof(rest), spec + len))
+		return ERR_INVAL;
+	at = strrchr(rest, '@');
+	if (at && fault_who(&fault, at + 1))
+		*at = '\0';
+	else if (at && row->arg != ARG_OPT_TEXT)
+		return ERR_INVAL;
+	if (rest[0] == '@' || fault_arg(&fault, row, rest[0] == ':' ? rest + 1 : NULL))
 		return ERR_INVAL;
 	faults->list[faults->len++] = fault;
 	return 0;
 }
 
-const struct emu_fault *emu_fault_find(const struct emu_faults *faults, enum emu_fault_kind kind)
+void emu_fault_order(uint32_t *order, uint32_t count, uint64_t seed)
+{
+	struct emu_rng rng = {seed};
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t other = (uint32_t)(emu_rng_next(&rng) % (i + 1));
+
+		order[i] = order[other];
+		order[other] = i;
+	}
+}
+
+uint32_t emu_fault_deal(const struct emu_faults *faults, uint32_t index, uint32_t place,
+			uint32_t count)
+{
+	uint32_t mask = 0, dealt = 0;
+
+	for (size_t i = 0; i < faults->len; i++) {
+		const struct emu_fault *fault = &faults->list[i];
+		uint32_t share = (uint32_t)(((uint64_t)count * fault->percent + 50) / 100);
+		bool hit = !fault->percent && !fault->from;
+
+		if (fault->from)
+			hit = index + 1 >= fault->from && index + 1 <= fault->to;
+		if (fault->percent && share == 0)
+			share = 1;
+		if (fault->percent) {
+			hit = (place + count - dealt % count) % count < share;
+			dealt += share;
+		}
+		mask |= (uint32_t)hit << i;
+	}
+	return mask;
+}
+
+const struct emu_fault *emu_fault_find(const struct emu_faults *faults, uint32_t mask,
+				       enum emu_fault_kind kind)
 {
 	for (size_t i = 0; i < faults->len; i++)
-		if (faults->list[i].kind == kind)
+		if (faults->list[i].kind == kind && (mask >> i & 1) != 0)
 			return &faults->list[i];
 	return NULL;
 }
@@ -171,7 +240,7 @@ static void fault_form(const struct fault_row *row, char *dst, size_t cap)
 const char *emu_fault_usage(const char *spec, char *dst, size_t cap)
 {
 	enum emu_fault_kind kind;
-	const struct fault_row *row = fault_row(spec, strcspn(spec, ":"), &kind);
+	const struct fault_row *row = fault_row(spec, strcspn(spec, ":@"), &kind);
 
 	if (!row)
 		return NULL;

@@ -106,6 +106,9 @@ struct emu_fault {
 	uint64_t value; /* the number, or the index of the word */
 	int word;	/* UINT_WORD: 1 when the word follows */
 	char text[65];	/* OPT_TEXT */
+	/* Of a fleet, to whom; both 0: to all. */
+	uint32_t from, to; /* numbers of devices, from 1 on */
+	uint32_t percent;
 };
 
 struct emu_faults {
@@ -113,11 +116,22 @@ struct emu_faults {
 	size_t len;
 };
 
-/* Adds "name[:arg]". ERR_NOENT unknown name, ERR_INVAL bad argument, ERR_LIMIT too many. */
+/* Adds "name[:arg][@who]", who being "7", "1-20" or "3%". ERR_NOENT unknown name, ERR_INVAL bad
+ * argument, ERR_LIMIT too many. */
 int emu_fault_add(struct emu_faults *faults, const char *spec) ERR_CHECK;
 
-/* First fault of that kind, or NULL. */
-const struct emu_fault *emu_fault_find(const struct emu_faults *faults, enum emu_fault_kind kind);
+/* The devices of a fleet in a random order: each number below `count` once. */
+void emu_fault_order(uint32_t *order, uint32_t count, uint64_t seed);
+/* Which faults a device of a fleet has, as bits by their place in the list: `index` is its own,
+ * `place` the one it has in the random order. Faults of some percent go round in that order, each
+ * from where the one before it ended: as long as there are devices enough, none has two of them.
+ * However few percent are, they are one device. */
+uint32_t emu_fault_deal(const struct emu_faults *faults, uint32_t index, uint32_t place,
+			uint32_t count);
+
+/* First fault of that kind among those of `mask`, or NULL. */
+const struct emu_fault *emu_fault_find(const struct emu_faults *faults, uint32_t mask,
+				       enum emu_fault_kind kind);
 
 unsigned emu_fault_of(enum emu_fault_kind kind);
 const char *emu_fault_name(enum emu_fault_kind kind);

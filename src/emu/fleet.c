@@ -28,6 +28,7 @@ struct fleet {
 	struct emu_console console;
 	struct shard *shards;
 	size_t shards_len;
+	size_t units_len;
 	struct pollfd *fds;
 	size_t fds_len;
 	int lock;
@@ -54,16 +55,15 @@ static int fleet_state(struct fleet *fleet)
 	return err;
 }
 
-static size_t units_per_key(const struct emu_conf *conf)
+static size_t units_of(const struct emu_conf *conf, const struct emu_key *key)
 {
-	return emu_fault_find(&conf->faults, EMU_FAULT_CLONE) ? 2 : 1;
+	return emu_fault_find(&conf->faults, key->faults, EMU_FAULT_CLONE) ? 2 : 1;
 }
 
-static int shard_unit(struct fleet *fleet, struct shard *shard, size_t index, int64_t now_ms)
+static int shard_unit(struct fleet *fleet, struct shard *shard, const struct emu_key *key,
+		      bool clone, int64_t now_ms)
 {
 	const struct emu_conf *conf = fleet->conf;
-	const struct emu_key *key = &conf->keys[index / units_per_key(conf)];
-	bool clone = index % units_per_key(conf) == 1;
 	char dir[EMU_PATH_CAP];
 	char name[LIMIT_DEVICE_ID + 16];
 	int err = 0;
@@ -85,29 +85,36 @@ static int shard_unit(struct fleet *fleet, struct shard *shard, size_t index, in
 	return err;
 }
 
+/* The next unit, in a new shard when the last one is full. */
+static int fleet_unit(struct fleet *fleet, const struct emu_key *key, bool clone, int64_t now_ms)
+{
+	struct shard *shard = &fleet->shards[fleet->units_len++ / EMU_CTX_SESSIONS];
+	int err = 0;
+
+	if (!shard->ctx) {
+		shard->units = calloc(EMU_CTX_SESSIONS, sizeof(*shard->units));
+		err = shard->units ? emu_ctx_new(&shard->ctx) : ERR_NOMEM;
+	}
+	return err ? err : shard_unit(fleet, shard, key, clone, now_ms);
+}
+
 static int fleet_units(struct fleet *fleet, int64_t now_ms)
 {
-	size_t total = fleet->conf->keys_len * units_per_key(fleet->conf);
+	const struct emu_conf *conf = fleet->conf;
+	size_t total = 0;
+	int err = 0;
 
+	for (size_t i = 0; i < conf->keys_len; i++)
+		total += units_of(conf, &conf->keys[i]);
 	fleet->shards_len = (total + EMU_CTX_SESSIONS - 1) / EMU_CTX_SESSIONS;
 	fleet->shards = calloc(fleet->shards_len, sizeof(*fleet->shards));
 	fleet->fds = calloc(fleet->shards_len + 2 * total, sizeof(*fleet->fds));
 	if (!fleet->shards || !fleet->fds)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < total; i++) {
-		struct shard *shard = &fleet->shards[i / EMU_CTX_SESSIONS];
-		int err = 0;
-
-		if (!shard->ctx) {
-			shard->units = calloc(EMU_CTX_SESSIONS, sizeof(*shard->units));
-			err = shard->units ? emu_ctx_new(&shard->ctx) : ERR_NOMEM;
-		}
-		if (!err)
-			err = shard_unit(fleet, shard, i, now_ms);
-		if (err)
-			return err;
-	}
-	return 0;
+	for (size_t i = 0; i < conf->keys_len && !err; i++)
+		for (size_t n = 0; n < units_of(conf, &conf->keys[i]) && !err; n++)
+			err = fleet_unit(fleet, &conf->keys[i], n == 1, now_ms);
+	return err;
 }
 
 static void fleet_done(struct fleet *fleet)
@@ -115,8 +122,11 @@ static void fleet_done(struct fleet *fleet)
 	for (size_t i = 0; fleet->shards && i < fleet->shards_len; i++) {
 		struct shard *shard = &fleet->shards[i];
 
-		for (size_t j = 0; j < shard->len; j++)
+		for (size_t j = 0; j < shard->len; j++) {
+			shard->units[j].now =
+				clock_read().now_ms; /* its last turn may be long ago */
 			emu_unit_done(&shard->units[j]);
+		}
 		emu_ctx_free(shard->ctx);
 		free(shard->units);
 	}

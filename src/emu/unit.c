@@ -49,7 +49,7 @@ bool emu_unit_reached(const struct emu_unit *unit)
 
 const struct emu_fault *emu_unit_fault(const struct emu_unit *unit, enum emu_fault_kind kind)
 {
-	return unit->clone ? NULL : emu_fault_find(&unit->conf->faults, kind);
+	return unit->clone ? NULL : emu_fault_find(&unit->conf->faults, unit->key->faults, kind);
 }
 
 bool emu_unit_fire(struct emu_unit *unit, enum emu_fault_kind kind, uint64_t value)
@@ -59,7 +59,8 @@ bool emu_unit_fire(struct emu_unit *unit, enum emu_fault_kind kind, uint64_t val
 	for (size_t i = 0; i < unit->conf->faults.len; i++) {
 		const struct emu_fault *fault = &unit->conf->faults.list[i];
 
-		if (fault->kind != kind || fault->value > value || (unit->fired >> i & 1) != 0)
+		if (fault->kind != kind || fault->value > value ||
+		    ((unit->fired | ~unit->key->faults) >> i & 1) != 0)
 			continue;
 		unit->fired |= 1U << i;
 		return true;

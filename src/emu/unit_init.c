@@ -122,7 +122,7 @@ int emu_unit_init(struct emu_unit *unit, const struct emu_conf *conf, const stru
 	unit->console = console;
 	unit->ctx = ctx;
 	unit->clone = clone;
-	unit->sleepy = emu_fault_find(&conf->faults, EMU_FAULT_CLONE) != NULL;
+	unit->sleepy = emu_fault_find(&conf->faults, key->faults, EMU_FAULT_CLONE) != NULL;
 	unit->rng.state = init_seed(conf, key->id, clone);
 	unit->now = now_ms;
 	if (!buf_copy_str(unit->flash.dir, sizeof(unit->flash.dir), dir))

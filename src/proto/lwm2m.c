@@ -159,7 +159,9 @@ static void check(struct lwm2m_step_ctx *c)
 		return;
 	}
 	t->check_ms = 0;
-	lwm2m_round(c, t->boots.registered || t->fw.step == FW_IDLE || t->fw.step >= FW_EXECUTED);
+	lwm2m_round(c, t->boots.registered || t->fw.step == FW_IDLE || t->fw.step >= FW_EXECUTED ||
+			       t->gate_waits);
+	t->gate_waits = false;
 }
 
 /* A report has to be the device's word: it is asked. */

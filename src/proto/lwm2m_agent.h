@@ -71,8 +71,12 @@ struct lwm2m_told {
 	char package[LWM2M_TEXT_MAX + 1]; /* /5/0/7 */
 	struct digest running;
 	int confirmed;
-	int64_t battery_percent, free_kb, total_kb, error_code;
-	int64_t state, result;	     /* /5/0/3, /5/0/5 */
+	int64_t battery_percent, free_kb, total_kb;
+	int64_t battery_status; /* /3/0/20 */
+	int64_t supply_mv;     /* of its battery, if it says which one that is, else of the first */
+	int64_t errors;	       /* bits of /3/0/11; 0: it says that there is none */
+	int64_t battery_at;    /* which instance of /3/0/6 is one, or BATTERY_NONE */
+	int64_t state, result; /* /5/0/3, /5/0/5 */
 	int64_t delivery, protocols; /* /5/0/9; bits of /5/0/8 */
 	int64_t boot_count, uptime_s, clock_s;
 	int64_t began_ms;    /* the boot, by that uptime: not before */
@@ -81,6 +85,9 @@ struct lwm2m_told {
 	uint32_t fresh;	     /* FRESH_* of this round */
 	bool no_firmware;    /* /5/0, or its State, was answered 4.04 */
 };
+
+enum { BATTERY_NONE = 8, LWM2M_ERRORS = 53 };
+#define LWM2M_NUMBER_MAX (INT64_C(1) << 40) /* seconds, kilobytes: more is nonsense */
 
 enum { FRESH_UPTIME = 1, FRESH_COUNT = 2, FRESH_CLOCK = 4, FRESH_VERSION = 8, FRESH_STATE = 16 };
 
@@ -164,6 +171,8 @@ enum lwm2m_item {
 	ITEM_FREE,
 	ITEM_TOTAL,
 	ITEM_CLOCK,
+	ITEM_SUPPLY,
+	ITEM_ERRORS,
 	ITEM_STATE,
 	ITEM_RESULT,
 	ITEM_DELIVERY,
@@ -206,6 +215,8 @@ struct lwm2m_talk {
 	int64_t heard_ms;	   /* its last word */
 	int64_t window_ms;	   /* in queue mode it listens until then; 0: always */
 	uint8_t named;		   /* resources that the product names, 1 << enum lwm2m_named */
+	bool gate_waits;	   /* the gate was closed: the device's facts are read before it is
+				    * asked again */
 	bool resume;		   /* loaded: everything is to be read again */
 	int64_t check_ms;	   /* when to look again, 0: when it speaks */
 	int64_t check_set_ms;	   /* when that was decided */
@@ -242,6 +253,20 @@ bool lwm2m_take(struct lwm2m_step_ctx *c, int format, struct bytes payload,
 void lwm2m_told_init(struct lwm2m_told *told);
 /* What the device has told by a resource that the product names. */
 void lwm2m_forget_named(struct lwm2m_told *told, enum lwm2m_named named);
+
+/* ---- object 3 ---- */
+
+/* -1 where it is none, or out of bounds. */
+void lwm2m_take_number(const struct lwm2m_value *v, int64_t min, int64_t max, int64_t *ret);
+void lwm2m_take_device(const struct lwm2m_value *v, struct lwm2m_told *told);
+/* Resources with several instances: all of what was told at once. */
+void lwm2m_take_lists(const struct lwm2m_value *values, size_t count, struct lwm2m_told *told);
+void lwm2m_forget_device(struct lwm2m_told *told);
+/* As core has them. */
+int64_t lwm2m_battery(const struct lwm2m_told *told);
+uint32_t lwm2m_troubles(const struct lwm2m_told *told);
+/* "low battery", NULL: a number without a word. */
+const char *lwm2m_error_word(unsigned code);
 
 /* ---- boots and reports ---- */
 

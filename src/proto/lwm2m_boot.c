@@ -239,7 +239,9 @@ static void fill(const struct lwm2m_step_ctx *c, struct report *r)
 	r->last = t->fw.last;
 	r->fs_free_bytes = kilo(told->free_kb);
 	r->fs_total_bytes = kilo(told->total_kb);
-	r->battery_percent = told->battery_percent;
+	r->battery_percent = lwm2m_battery(told);
+	r->supply_mv = told->supply_mv;
+	r->troubles = lwm2m_troubles(told);
 	r->interval_s = interval_s(t->reg.lifetime_s);
 	if (told->fresh & FRESH_UPTIME)
 		r->uptime_s = told->uptime_s;

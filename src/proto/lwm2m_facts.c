@@ -115,19 +115,33 @@ static void tell_firmware(const struct teller *to, const struct lwm2m_talk *t)
 							       : "");
 }
 
+static void tell_errors(const struct teller *to, const struct lwm2m_told *told)
+{
+	char text[128];
+	struct buf b = buf_writer(text, sizeof(text));
+
+	if (told->errors < 0)
+		return;
+	if (told->errors == 0)
+		buf_put_str(&b, "0 (none)");
+	for (unsigned code = 1; code < LWM2M_ERRORS; code++) {
+		const char *word = lwm2m_error_word(code);
+		if (!(told->errors & INT64_C(1) << code))
+			continue;
+		buf_put_str(&b, b.pos ? ", " : "");
+		buf_put_dec(&b, code);
+		if (word) {
+			buf_put_str(&b, " (");
+			buf_put_str(&b, word);
+			buf_put_str(&b, ")");
+		}
+	}
+	say(to, "error code", "%s", buf_cstr(&b));
+}
+
 static void tell_device(const struct teller *to, const struct lwm2m_told *told)
 {
-	static const char *const errors[] = {
-		"none",	       "low battery", "external power supply off",
-		"GPS failure", "weak signal", "out of memory",
-		"SMS failure", "no IP link",  "peripheral failure",
-	};
-
-	if (told->error_code >= 0 && told->error_code < 9)
-		say(to, "error code", "%lld (%s)", (long long)told->error_code,
-		    errors[told->error_code]);
-	else if (told->error_code >= 9)
-		say(to, "error code", "%lld", (long long)told->error_code);
+	tell_errors(to, told);
 	if (told->package[0])
 		say(to, "package version", "%s", told->package);
 }

@@ -523,6 +523,7 @@ void lwm2m_accepted(struct lwm2m_step_ctx *c)
 	}
 	if (!c->in->accepted && c->in->later_s) {
 		t->fw.told_verified = true;
+		t->gate_waits = true;
 		lwm2m_check_in(c, c->in->later_s);
 		return;
 	}

@@ -18,7 +18,6 @@ enum {
 	CODE_UNAVAILABLE = 5 << 5 | 3,
 };
 enum { BUSY_S = 30, BUSY_MAX = 4 };
-#define NUMBER_MAX (INT64_C(1) << 40) /* seconds, kilobytes: more is nonsense */
 enum { DIGEST_MIN = 4, HISTORY_S = 300 };
 
 /* In the order in which they are tried; -1 is the device's own choice. */
@@ -26,16 +25,17 @@ static const int formats[] = {-1, LWM2M_SENML_CBOR, LWM2M_TLV, LWM2M_SENML_JSON}
 enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };
 
 static const uint32_t single_device = ITEM(ITEM_VERSION) | ITEM(ITEM_BATTERY) | ITEM(ITEM_FREE) |
-				      ITEM(ITEM_TOTAL) | ITEM(ITEM_CLOCK);
+				      ITEM(ITEM_TOTAL) | ITEM(ITEM_CLOCK) | ITEM(ITEM_SUPPLY) |
+				      ITEM(ITEM_ERRORS);
 static const uint32_t single_firmware = ITEM(ITEM_STATE) | ITEM(ITEM_RESULT) | ITEM(ITEM_DELIVERY);
 
 void lwm2m_told_init(struct lwm2m_told *told)
 {
 	memset(told, 0, sizeof(*told));
 	told->confirmed = -1;
-	told->battery_percent = told->free_kb = told->total_kb = told->error_code = -1;
+	lwm2m_forget_device(told);
 	told->state = told->result = told->delivery = told->protocols = -1;
-	told->boot_count = told->uptime_s = told->clock_s = -1;
+	told->boot_count = told->uptime_s = -1;
 }
 
 /* ---- which path ---- */
@@ -48,9 +48,10 @@ static struct lwm2m_path path3(uint16_t object, uint16_t resource)
 static struct lwm2m_path item_path(const struct lwm2m_options *opt, enum lwm2m_item item)
 {
 	static const uint16_t single[][2] = {
-		[ITEM_VERSION] = {3, 3}, [ITEM_BATTERY] = {3, 9},  [ITEM_FREE] = {3, 10},
-		[ITEM_TOTAL] = {3, 21},	 [ITEM_CLOCK] = {3, 13},   [ITEM_STATE] = {5, 3},
-		[ITEM_RESULT] = {5, 5},	 [ITEM_DELIVERY] = {5, 9},
+		[ITEM_VERSION] = {3, 3},  [ITEM_BATTERY] = {3, 9}, [ITEM_FREE] = {3, 10},
+		[ITEM_TOTAL] = {3, 21},	  [ITEM_CLOCK] = {3, 13},  [ITEM_SUPPLY] = {3, 7},
+		[ITEM_ERRORS] = {3, 11},  [ITEM_STATE] = {5, 3},   [ITEM_RESULT] = {5, 5},
+		[ITEM_DELIVERY] = {5, 9},
 	};
 
 	if (item == ITEM_DEVICE || item == ITEM_FIRMWARE)
@@ -124,77 +125,30 @@ void lwm2m_read_ask(const struct lwm2m_step_ctx *c, struct talk_ask *ask, enum l
 
 /* ---- values ---- */
 
-static void take_number(const struct lwm2m_value *v, int64_t min, int64_t max, int64_t *ret)
-{
-	int64_t n;
-
-	*ret = lwm2m_value_int(v, &n) && n >= min && n <= max ? n : -1;
-}
-
-/* The label has to be told byte for byte, or not at all. */
-static void take_version(const struct lwm2m_value *v, struct lwm2m_told *told)
-{
-	if (!lwm2m_value_text(v, told->version, sizeof(told->version)))
-		told->version[0] = 0;
-	if (told->version[0])
-		told->fresh |= FRESH_VERSION;
-}
-
-static void take_device(const struct lwm2m_value *v, struct lwm2m_told *told)
-{
-	switch (v->path.id[2]) {
-	case 3:
-		take_version(v, told);
-		break;
-	case 9:
-		take_number(v, 0, 100, &told->battery_percent);
-		break;
-	case 10:
-		take_number(v, 0, NUMBER_MAX, &told->free_kb);
-		break;
-	case 11: { /* several: the worst is not known, the first that is none of "no error" */
-		int64_t n;
-		take_number(v, 0, 255, &n);
-		if (told->error_code <= 0)
-			told->error_code = n;
-		break;
-	}
-	case 13:
-		take_number(v, 0, NUMBER_MAX, &told->clock_s);
-		told->fresh |= told->clock_s >= 0 ? FRESH_CLOCK : 0u;
-		break;
-	case 21:
-		take_number(v, 0, NUMBER_MAX, &told->total_kb);
-		break;
-	default:
-		break;
-	}
-}
-
 static void take_firmware(const struct lwm2m_value *v, struct lwm2m_told *told)
 {
 	int64_t n;
 
 	switch (v->path.id[2]) {
 	case 3:
-		take_number(v, 0, 3, &told->state);
+		lwm2m_take_number(v, 0, 3, &told->state);
 		told->fresh |= told->state >= 0 ? FRESH_STATE : 0u;
 		break;
 	case 5:
-		take_number(v, 0, 255, &told->result);
+		lwm2m_take_number(v, 0, 255, &told->result);
 		break;
 	case 7:
 		if (!lwm2m_value_text(v, told->package, sizeof(told->package)))
 			told->package[0] = 0;
 		break;
 	case 8:
-		take_number(v, 0, 5, &n);
+		lwm2m_take_number(v, 0, 5, &n);
 		if (n >= 0)
 			told->protocols =
 				(told->protocols < 0 ? 0 : told->protocols) | INT64_C(1) << n;
 		break;
 	case 9:
-		take_number(v, 0, 2, &told->delivery);
+		lwm2m_take_number(v, 0, 2, &told->delivery);
 		break;
 	default:
 		break;
@@ -244,12 +198,12 @@ static void take_named(struct lwm2m_step_ctx *c, enum lwm2m_named named,
 
 	switch (named) {
 	case NAMED_UPTIME:
-		take_number(v, 0, NUMBER_MAX, &told->uptime_s);
+		lwm2m_take_number(v, 0, LWM2M_NUMBER_MAX, &told->uptime_s);
 		told->began_ms = c->told_ms - told->uptime_s * 1000;
 		told->fresh |= told->uptime_s >= 0 ? FRESH_UPTIME : 0u;
 		break;
 	case NAMED_BOOT_COUNT:
-		take_number(v, 0, UINT32_MAX, &told->boot_count);
+		lwm2m_take_number(v, 0, UINT32_MAX, &told->boot_count);
 		told->fresh |= told->boot_count >= 0 ? FRESH_COUNT : 0u;
 		break;
 	case NAMED_DIGEST:
@@ -276,7 +230,7 @@ static bool same_path(const struct lwm2m_path *named, const struct lwm2m_path *p
 static void take_value(struct lwm2m_step_ctx *c, const struct lwm2m_value *v)
 {
 	if (v->path.count >= 3 && v->path.id[0] == 3 && v->path.id[1] == 0)
-		take_device(v, &c->t->told);
+		lwm2m_take_device(v, &c->t->told);
 	if (v->path.count >= 3 && v->path.id[0] == 5 && v->path.id[1] == 0)
 		take_firmware(v, &c->t->told);
 	for (unsigned i = 0; i < NAMED_COUNT; i++)
@@ -285,13 +239,6 @@ static void take_value(struct lwm2m_step_ctx *c, const struct lwm2m_value *v)
 }
 
 /* What a whole instance tells anew. */
-static void forget_device(struct lwm2m_told *told)
-{
-	told->version[0] = 0;
-	told->battery_percent = told->free_kb = told->total_kb = told->error_code = -1;
-	told->clock_s = -1;
-}
-
 static void forget_firmware(struct lwm2m_told *told)
 {
 	told->package[0] = 0;
@@ -328,6 +275,8 @@ static void forget_single(struct lwm2m_told *told, enum lwm2m_item item)
 		[ITEM_FREE] = &told->free_kb,
 		[ITEM_TOTAL] = &told->total_kb,
 		[ITEM_CLOCK] = &told->clock_s,
+		[ITEM_SUPPLY] = &told->supply_mv,
+		[ITEM_ERRORS] = &told->errors,
 		[ITEM_STATE] = &told->state,
 		[ITEM_RESULT] = &told->result,
 		[ITEM_DELIVERY] = &told->delivery,
@@ -354,7 +303,7 @@ static void forget_item(struct lwm2m_step_ctx *c, enum lwm2m_item item)
 		return;
 	}
 	if (item == ITEM_DEVICE)
-		forget_device(&t->told);
+		lwm2m_forget_device(&t->told);
 	else
 		forget_firmware(&t->told);
 	for (unsigned i = 0; i < NAMED_COUNT; i++)
@@ -372,6 +321,17 @@ static bool is_history(const struct lwm2m_step_ctx *c, const struct lwm2m_value 
 	return at_s < -HISTORY_S || at_s > HISTORY_S;
 }
 
+static size_t without_history(const struct lwm2m_step_ctx *c, struct lwm2m_value *values,
+			      size_t count)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!is_history(c, &values[i]))
+			values[n++] = values[i];
+	return n;
+}
+
 bool lwm2m_take(struct lwm2m_step_ctx *c, int format, struct bytes payload,
 		const struct lwm2m_path *base, struct wire_fault *ret_fault)
 {
@@ -382,9 +342,11 @@ bool lwm2m_take(struct lwm2m_step_ctx *c, int format, struct bytes payload,
 	if (lwm2m_decode(format < 0 ? LWM2M_TEXT : format, payload, base, values, LWM2M_VALUES,
 			 &count, scratch, ret_fault))
 		return false;
+	if (base->count == 0)
+		count = without_history(c, values, count);
 	for (size_t i = 0; i < count; i++)
-		if (base->count || !is_history(c, &values[i]))
-			take_value(c, &values[i]);
+		take_value(c, &values[i]);
+	lwm2m_take_lists(values, count, &c->t->told);
 	return true;
 }
 

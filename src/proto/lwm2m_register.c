@@ -366,6 +366,16 @@ static bool is_news(const struct lwm2m_told *before, const struct lwm2m_told *se
 	       !digest_equal(&sent->running, &before->running);
 }
 
+/* What a check-in would tell, and core may wait for (preflight). */
+static bool is_fitness(const struct lwm2m_talk *t, const struct lwm2m_told *before)
+{
+	return t->fw.step == FW_IDLE && !t->reads.todo && !t->boots.registered &&
+	       t->told.version[0] &&
+	       (lwm2m_battery(&t->told) != lwm2m_battery(before) ||
+		lwm2m_troubles(&t->told) != lwm2m_troubles(before) ||
+		t->told.supply_mv != before->supply_mv || t->told.free_kb != before->free_kb);
+}
+
 /* A Send can be late, and repeated, and older than what was read: so it says when to read, as a
  * notification does, and decides nothing. */
 static void do_send(struct lwm2m_step_ctx *c)
@@ -399,12 +409,17 @@ static void do_send(struct lwm2m_step_ctx *c)
 	t->told.battery_percent = sent.battery_percent;
 	t->told.free_kb = sent.free_kb;
 	t->told.total_kb = sent.total_kb;
-	t->told.error_code = sent.error_code;
+	t->told.battery_status = sent.battery_status;
+	t->told.supply_mv = sent.supply_mv;
+	t->told.errors = sent.errors;
+	t->told.battery_at = sent.battery_at;
 	reply(c, CODE_CHANGED, NULL);
 	if (is_news(&before, &sent))
 		lwm2m_round(c, true);
 	else if (sent.fresh & FRESH_STATE)
 		lwm2m_round(c, false);
+	else if (is_fitness(t, &before))
+		lwm2m_report(c);
 }
 
 /* ---- all ---- */

@@ -11,7 +11,7 @@
 
 #include "proto/lwm2m_agent.h"
 
-enum { SAVED_OLDEST = 2, SAVED_VERSION = 3 };
+enum { SAVED_OLDEST = 2, SAVED_VERSION = 4 };
 #define NUMBER_MAX (INT64_C(1) << 53)
 
 /* One description for both directions: writes where `out`, else reads. */
@@ -189,7 +189,10 @@ static void c_told(const struct codec *c, struct lwm2m_told *t)
 	t->confirmed = confirmed < 0 ? -1 : confirmed > 0;
 	c_int(c, &t->delivery);
 	c_int(c, &t->protocols);
-	c_int(c, &t->error_code);
+	c_int(c, &t->errors);
+	if (c->version < 4) /* there it was the number of one */
+		t->errors = t->errors > 0 && t->errors < LWM2M_ERRORS ? INT64_C(1) << t->errors
+								      : t->errors;
 }
 
 static void c_version(struct codec *c)
@@ -243,6 +246,12 @@ static void c_passing(const struct codec *c, struct lwm2m_talk *t)
 		c_int(c, &t->check_set_ms);
 	c_int(c, &t->poll_s);
 	c_u8(c, &t->named);
+	if (c->version < 4)
+		return;
+	c_int(c, &t->told.battery_status);
+	c_int(c, &t->told.supply_mv);
+	c_int(c, &t->told.battery_at);
+	c_bool(c, &t->gate_waits);
 }
 
 int lwm2m_save_lasting(const struct lwm2m_talk *t, struct buf *out)

@@ -43,6 +43,7 @@ WORDS(hook_why, HOOK_WHY_LIST, WORD_SECOND)
 WORDS(release_state, RELEASE_STATE_LIST, WORD_SECOND)
 WORDS(image_format, IMAGE_FORMAT_LIST, WORD_SECOND)
 WORDS(signature, IMAGE_SIGNATURE_LIST, WORD_SECOND)
+WORDS(trouble, TROUBLE_LIST, WORD_SECOND)
 
 enum { BITS_TEXT = 128 }; /* all words of a set of bits fit; a test binds them all */
 

@@ -29,7 +29,7 @@ extern const struct words words_hold, words_reset, words_reason, words_mode, wor
 	words_state, words_verdict, words_via, words_grade, words_evidence, words_diagnosis,
 	words_key_slot, words_key_form, words_hook_state, words_hook_why, words_release_state,
 	words_image_format, words_signature, words_rollout_state, words_rollout_wait,
-	words_rollout_why, words_member;
+	words_rollout_why, words_member, words_trouble;
 
 /* NULL if there is none. */
 const char *words_text(const struct words *w, uint32_t number);

@@ -153,6 +153,8 @@
 	X(report_fs_total_bytes, PLAIN, report.fs_total_bytes, )                                   \
 	X(report_slot_bytes, PLAIN, report.slot_bytes, )                                           \
 	X(report_battery_percent, PLAIN, report.battery_percent, )                                 \
+	X(report_supply_mv, PLAIN, report.supply_mv, )                                             \
+	X(report_troubles, BITS, report.troubles, trouble)                                         \
 	X(report_interval_s, PLAIN, report.interval_s, )                                           \
 	X(report_uptime_s, PLAIN, report.uptime_s, )                                               \
 	X(report_security_counter, PLAIN, report.security_counter, )                               \

@@ -65,6 +65,24 @@ int reading_one(struct reading *q)
 	return found > 0 ? 0 : found == 0 ? ERR_NOENT : found;
 }
 
+/* In memory the writer would have to wait for us. That it fails need not be told: the reads that
+ * follow are right without it, or fail themselves. */
+void store_reads_begin(struct store *s)
+{
+	if (s->path && sqlite3_get_autocommit(s->reader.handle)) {
+		(void)sqlite3_step(s->reader.stmt[STMT_READ_BEGIN]);
+		db_reset(&s->reader, STMT_READ_BEGIN);
+	}
+}
+
+void store_reads_end(struct store *s)
+{
+	if (!sqlite3_get_autocommit(s->reader.handle)) {
+		(void)sqlite3_step(s->reader.stmt[STMT_READ_END]);
+		db_reset(&s->reader, STMT_READ_END);
+	}
+}
+
 const char *reading_column(struct reading *q, int column)
 {
 	const char *str = (const char *)sqlite3_column_text(q->stmt, column);

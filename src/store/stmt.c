@@ -194,6 +194,9 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_IMPORT_PUT, "INSERT INTO import_part (part, rows) VALUES (?, ?)"),
 	WRITE(STMT_IMPORT_DELETE, "DELETE FROM import_part WHERE part = ?"),
 
+	READ(STMT_READ_BEGIN, "BEGIN"),
+	READ(STMT_READ_END, "COMMIT"),
+
 	READ(STMT_META, "SELECT value FROM meta WHERE key = ?"),
 	READ(STMT_EVENT_LAST, "SELECT seq FROM event WHERE seq > ? ORDER BY seq DESC LIMIT 1"),
 	READ(STMT_EVENT_FIRST, "SELECT seq FROM event WHERE seq > 0 ORDER BY seq LIMIT 1"),

@@ -275,6 +275,10 @@ int store_probe(struct store *s) ERR_CHECK;
 
 /* ---- reading: ERR_NOENT when there is no such row; ret untouched on failure ---- */
 
+/* Around many reads in one turn of the loop: they see one moment, and each costs less. */
+void store_reads_begin(struct store *s);
+void store_reads_end(struct store *s);
+
 int store_product(struct store *s, int64_t id, struct product *ret) ERR_CHECK;
 int store_product_by_name(struct store *s, const char *name, struct product *ret) ERR_CHECK;
 /* LIMIT_CA_BUNDLE + 1 bytes are enough. ERR_CORRUPT: they are not. */

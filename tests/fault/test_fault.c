@@ -5,8 +5,9 @@
  * database opens, is sound (store_check), holds all of the work or nothing, holds it for sure if
  * the work was acknowledged, and the work can be done again.
  *
- * FAULT_LONG in the environment: every way at every operation; else they take turns. Under
- * sanitizers, which look at the same code for other things, some operations are left out.
+ * FAULT_LONG in the environment: every way at every operation (of the allocations of opening and
+ * migrating, which are a hundred thousand, every 101st); else they take turns. Under sanitizers,
+ * which look at the same code for other things, some operations are left out.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -244,14 +245,17 @@ static bool kill_at(unsigned i, struct fault f, const char *mode)
 
 /* ---- all of them ---- */
 
-/* From n to the next one: opening takes hundreds of reads and thousands of allocations alike. */
-static unsigned long next(unsigned long n, unsigned long stride)
+/* From n to the next one: opening takes hundreds of reads and thousands of allocations alike, and
+ * migrating a hundred thousand of them. */
+static unsigned long next(unsigned long n, unsigned long stride, unsigned long long_stride)
 {
 	const char *sanitized = getenv("SANITIZED");
 
-	if (sanitized && strcmp(sanitized, "yes") == 0)
-		stride *= 3;
-	return long_run() || n < 16 ? n + 1 : n + stride;
+	if (n < 16)
+		return n + 1;
+	if (long_run())
+		return n + long_stride;
+	return n + (sanitized && strcmp(sanitized, "yes") == 0 ? 3 * stride : stride);
 }
 
 static const struct {
@@ -270,7 +274,7 @@ static void test_fault_at_each_operation_of_each_work(void **state)
 
 		outcomes.count = 0;
 		for (; more; turn++) {
-			n = next(n, works[i].fill ? 1 : 17);
+			n = next(n, works[i].fill ? 1 : 17, 1);
 			more = false;
 			for (unsigned m = 0; m < MODES; m++)
 				if (long_run() || turn % MODES == m)
@@ -292,7 +296,7 @@ static void test_kill_at_each_operation_of_each_work(void **state)
 
 		outcomes.count = 0;
 		for (; more; turn++) {
-			n = next(n, works[i].fill ? 1 : 2);
+			n = next(n, works[i].fill ? 1 : 7, 1);
 			more = false;
 			for (unsigned m = 0; m < MODES; m++)
 				if (long_run() || turn % MODES == m)
@@ -313,7 +317,7 @@ static void test_memory_runs_out_at_each_allocation_of_each_work(void **state)
 
 		outcomes.count = 0;
 		while (fail_at(i, (struct fault){.at = n, .memory = true}, "no memory"))
-			n = next(n, works[i].fill ? 11 : 301);
+			n = next(n, works[i].fill ? 11 : 1201, works[i].fill ? 1 : 101);
 		if (n < 4)
 			fail_msg("%s: only %lu allocations", works[i].name, n);
 	}

@@ -26,10 +26,12 @@ devices() {
 	product_add
 	release_add 1.0.0
 	printf '\xef\xbb\xbf' >in.csv
-	printf '%s\r\n' product,id,psk,certificate,plain,lock,hold \
-		argon,a,00112233445566778899AABBCCDDEEFF,,,, \
-		'"argon","b",AAECAwQFBgcICQoLDA0ODw==,no,0,"1.0.0",yes' \
-		argon,c,,true,,, argon,d,,,1,, argon,e,,,,, >>in.csv
+	ctl group add argon berlin
+	printf '%s\r\n' product,id,psk,certificate,plain,lock,hold,group,tags,development,force,disabled \
+		argon,a,00112233445566778899AABBCCDDEEFF,,,,,,,,, \
+		'"argon","b",AAECAwQFBgcICQoLDA0ODw==,no,0,"1.0.0",yes,,"",,,' \
+		argon,c,,true,,,,berlin,,yes,, argon,d,,,1,,,,,,1,true \
+		argon,e,,,,,,berlin,pilot\ site=x,,, >>in.csv
 	run ctl device import in.csv
 	[ "$status" -eq 1 ]
 	[[ $output == *"in.csv:6: no psk, certificate or plain"* ]]
@@ -48,17 +50,20 @@ devices() {
 	[[ $output == "5 devices imported. One key was drawn, in keys.csv." ]]
 	[ "$(stat -c %a keys.csv)" = 600 ]
 	[ "$(wc -l <keys.csv)" -eq 2 ]
-	grep -q -x -E 'e,argon,[0-9a-f]{64},,,,' keys.csv
+	grep -q -x -E 'e,argon,[0-9a-f]{64},,,berlin,pilot site=x,,,,,' keys.csv
 	ctl device export >out.csv
 	diff out.csv - <<-END
-		id,product,psk,certificate,plain,lock,hold
-		a,argon,,,,,
-		b,argon,,,,1.0.0,true
-		c,argon,,true,,,
-		d,argon,,,true,,
-		e,argon,,,,,
+		id,product,psk,certificate,plain,group,tags,development,lock,hold,force,disabled
+		a,argon,,,,,,,,,,
+		b,argon,,,,,,,1.0.0,true,,
+		c,argon,,true,,berlin,,true,,,,
+		d,argon,,,true,,,,,,true,true
+		e,argon,,,,berlin,pilot site=x,,,,,
 	END
-	[ "$(ctl -o json device show b | jq -r .hold.reason)" = operator ]
+	ctl -o json device show b | jq -e '.hold.reason == "operator"'
+	ctl -o json status | jq -e '[.devices, .held, .disabled] == [5, 1, 1]'
+	ctl -o json group show argon berlin | jq -e '.devices == 2'
+	ctl -o json audit list --object e | jq -e '.audit[0].after | [.group, .tags[]] == ["berlin", "pilot", "site=x"]'
 
 	# The device has the key that its file says.
 	python3 - <<-'END'
@@ -80,6 +85,7 @@ devices() {
 	done
 	ctl device export --format jsonl | head -n 1 | grep -q -x '{"id":"a","product":"argon"}'
 	[ "$(ctl device export --state held | wc -l)" -eq 2 ]
+	[ "$(ctl device export --group berlin | wc -l)" -eq 3 ]
 	[ "$(ctl -o json device export --product argon | wc -l)" -eq 5 ]
 }
 
@@ -88,26 +94,35 @@ devices() {
 	product_add
 	ctl device add old --product argon --plain >/dev/null
 	cat >bad.csv <<-END
-		id,product,psk,plain
-		a,argon,,yes
-		old,argon,,yes
-		b,none,,yes
-		c d,argon,,yes
-		a,argon,,yes
-		e,argon,00112233445566778899aabbccddeeff,
-		f,argon,00112233445566778899aabbccddeeff,
-		g,argon,00112233445566778899aabbccddeeff,yes
+		id,product,psk,plain,group,tags,colour
+		a,argon,,yes,,,red
+		old,argon,,yes,,,
+		b,none,,yes,,,
+		c d,argon,,yes,berlin,,
+		a,argon,,maybe,,,
+		e,argon,00112233445566778899aabbccddeeff,,,,
+		f,argon,00112233445566778899aabbccddeeff,,,"x -y",
+		g,argon,00112233445566778899aabbccddeeff,yes,,,
+		h,argon,zz,yes
+		i"
 	END
 	run ctl device import bad.csv
 	[ "$status" -eq 1 ]
 	echo "$output"
+	[[ $output == *'bad.csv:1: "colour" is not the name of a column; known are id, product,'* ]]
 	[[ $output == *'bad.csv:3: device "old" exists already'* ]]
 	[[ $output == *'bad.csv:4: product: there is no product "none"'* ]]
 	[[ $output == *'bad.csv:5: id: "c d" is not a name'* ]]
+	[[ $output == *'bad.csv:5: group: product argon has no group "berlin"'* ]]
+	[[ $output == *'bad.csv:6: plain: "maybe" is neither true nor false'* ]]
 	[[ $output == *'bad.csv:6: device "a" is there twice, first in line 2'* ]]
+	[[ $output == *'bad.csv:8: tags: "-y" is not a tag'* ]]
 	[[ $output == *'bad.csv:8: psk: another line has this key; every device needs its own, first in line 7'* ]]
 	[[ $output == *'bad.csv:9: give one of psk, certificate and plain'* ]]
-	[[ $output == *'bad.csv: 6 errors; nothing was imported'* ]]
+	[[ $output == *'bad.csv:10: 4 fields where the first line names 7'* ]]
+	[[ $output == *'bad.csv:11: field 1: a quote'* ]]
+	[[ $output == *'bad.csv: 12 errors; nothing was imported'* ]]
+	[ "$(grep -o '^bad.csv:[0-9]*' <<<"$output" | sort -c -t: -k2n && echo sorted)" = sorted ]
 	[ "$(ctl device export | wc -l)" -eq 2 ]
 
 	# More than are told are counted.
@@ -147,17 +162,43 @@ devices() {
 	[ "$(ctl -o json device list | jq '.devices | length')" -eq 301 ]
 }
 
-@test "import: a drawn key is the device's" {
+@test "import: drawn keys are those of a fleet, of which a part goes wrong" {
 	server_start
 	product_add
 	release_add 1.0.0
-	ctl product target argon 1.0.0 >/dev/null
-	printf 'id,product\nargon-1,argon\n' >one.csv
-	ctl device import one.csv --psk-out one-keys.csv
-	mkdir -p "$LAB/argon-1"
-	tail -n 1 one-keys.csv | cut -d , -f 3 >"$LAB/argon-1.psk"
-	device_start argon-1 1.0.0
-	until_true 20 bash -c '"$1" -o json device show argon-1 | jq -e .online' _ "$POSTBOOTCTL"
+	release_add 1.1.0
+	ctl product target argon 1.1.0 >/dev/null
+	seq -f 'fleet-%05g,argon' 5 | sed '1i id,product' >fleet.csv
+	ctl device import fleet.csv --psk-out keys.csv
+	fleet() {
+		"$POSTBOOT_DEVICE" --server "$SERVER_URI" --id fleet --count 5 --psk-list keys.csv \
+			--state "$LAB/fleet" --hardware argon --version 1.0.0 --image "$LAB/1.0.0.bin" \
+			--interval 1 --boot-time 300 "$@" 3>&-
+	}
+	run fleet --fault no-confirm@6
+	[ "$status" -eq 2 ]
+	[[ $output == *"--fault no-confirm@...: there are 5 devices"* ]]
+	run fleet --fault no-confirm@
+	[ "$status" -eq 2 ]
+	[[ $output == *"--fault no-confirm@: expected no-confirm"* ]]
+	fleet --fault bootloader-reject@2-3 --fault liar:no-reboot@1% >fleet.log 2>&1 &
+	# shellcheck disable=SC2034,SC2154 # lab_close uses it
+	DEVICE_PID[fleet]=$!
+	ends() { ctl -o json event list --after 0 | jq -e '[.events[] | select(.verdict)] | length == 5'; }
+	until_true 60 ends
+	ctl -o json event list --after 0 | jq -r '.events[] | select(.verdict) | "\(.device) \(.verdict)"' >verdicts
+	cat verdicts
+	[ "$(grep -c -x 'fleet-0000[23] device-failed' verdicts)" -eq 2 ]
+	[ "$(grep -c -x 'fleet-0000[145] updated' verdicts)" -ge 2 ]
+	[ "$(grep -c 'went back\|rejected' fleet.log)" -eq 2 ]
+	head -n 1 keys.csv >none.csv
+	run "$POSTBOOT_DEVICE" --server "$SERVER_URI" --id fleet-00001 --psk-list none.csv --state "$LAB/one" --version 1
+	[ "$status" -eq 2 ]
+	[[ $output == *"none.csv: no key for fleet-00001"* ]]
+	tr , ';' <keys.csv >bad.csv
+	run "$POSTBOOT_DEVICE" --server "$SERVER_URI" --id fleet-00001 --psk-list bad.csv --state "$LAB/one" --version 1
+	[ "$status" -eq 2 ]
+	[[ $output == *"bad.csv:1: neither id:hex nor CSV with columns id and psk"* ]]
 }
 
 @test "import: limits of the API, and nobody comes between" {
@@ -173,6 +214,14 @@ devices() {
 	[ "$(send --data-binary @long)" = 400 ]
 	[ "$(jq -r '.errors[0].detail' answer)" = "a line has at most 4096 bytes" ]
 	[ "$(send --data-binary @fits)" = 200 ]
+	jq -n -c '{id: "t", product: "argon", plain: true, tags: [range(17) | "t\(.)"]}' >many
+	[ "$(send --data-binary @many)" = 400 ]
+	[ "$(jq -r '.errors[0].detail' answer)" = "tags: a device has at most 16 tags" ]
+	release_add 1.0.0
+	ctl release quarantine argon 1.0.0
+	[ "$(send --data-binary '{"id":"l","product":"argon","plain":true,"lock":"1.0.0","x":1}')" = 400 ]
+	jq -e '[.errors[].detail] | length == 2 and (.[0] | startswith("\"x\" is not known here; known are id, product, psk")) and
+		.[1] == "lock: release 1.0.0 is quarantined; only an active one can be a target"' answer
 	seq -f '{"id":"n%g","product":"none","plain":true}' 101 >many
 	[ "$(send --data-binary @many)" = 400 ]
 	[ "$(jq -c '[.wrong, (.errors | length)]' answer)" = '[101,100]' ]
@@ -183,14 +232,19 @@ devices() {
 	[ "$(ctl device export | wc -l)" -eq 2 ]
 
 	# A second one, and whoever adds a device, hears that one is under way.
-	head -n 20000 many >some
+	ctl group add argon some
+	head -n 20000 many | sed 's/}$/,"group":"some"}/' >some
 	send --data-binary @some 3>&- >first &
 	pid=$!
 	until_true 30 bash -c '"$1" audit list | grep -q "device import" ||
 		[ "$(curl -sS -o /dev/null -w "%{http_code}" --unix-socket "$POSTBOOT_SOCKET" \
 			-H "Content-Type: application/x-ndjson" --data-binary x http://localhost/v1/imports)" = 409 ]' _ "$POSTBOOTCTL"
+	run ctl group remove argon some
+	[ "$status" -eq 1 ]
+	[[ $output == *"an import of devices is under way"* || $output == *"devices are in the group"* ]]
 	wait "$pid"
 	[ "$(cat first)" = 200 ]
+	ctl -o json group show argon some | jq -e '.devices == 20000'
 	[ "$(ctl device export | wc -l)" -eq 20002 ]
 	ctl device add later --product argon --plain
 }
@@ -199,7 +253,9 @@ devices() {
 	local round n
 	server_start
 	product_add
-	devices 3000 >all.csv
+	ctl group add argon crowd
+	devices 3000 | sed '1s/$/,group,tags,lock/;2,$s/$/,crowd,one two,1.0.0/' >all.csv
+	release_add 1.0.0
 	for round in 1 2 3 4; do
 		ctl device import all.csv --psk-out "k$round.csv" 2>/dev/null &
 		sleep "0.$((round * 15))"
@@ -210,6 +266,8 @@ devices() {
 		n=$(($(ctl device export | wc -l) - 1))
 		echo "round $round: $n"
 		[ "$n" -eq 0 ] || [ "$n" -eq 3000 ]
+		[ "$(ctl device export | grep -c ',crowd,one two,,1.0.0,')" -eq "$n" ]
+		ctl -o json group show argon crowd | jq -e ".devices == $n"
 		ctl audit verify
 		[ "$n" -eq 0 ] || break
 	done

@@ -74,9 +74,15 @@ said() { # WORDS: on the device's console
 @test "lwm2m: who de-registers is gone, and comes back" {
 	ctl product target argon none
 	lw
+	until_true 20 said 'session up'
+	seen=$(date +%s%3N)
 	wait_device 20 lw-1 '.online and .running.version == "1.0.0"'
+	until_true 20 quiet
+	ended=$(date +%s%3N)
 	device_stop lw-1
 	until_true 20 left
+	# The last line, too, has the time at which it was written.
+	[ "$(stamps | tail -n 1)" -ge $((ended - seen)) ]
 	lw
 	until_true 20 registered
 }
@@ -89,6 +95,14 @@ said() { # WORDS: on the device's console
 	lw --fault boot-state:3
 	a=$(closed lw-1 90)
 	[ "$(verdict "$a" '"\(.verdict) \(.reason)"')" = 'refused busy' ]
+}
+
+stamps() { # the times of the device's console, in ms
+	sed -n 's/^\[ *\([0-9]*\)\.\([0-9]*\)\] .*/\1\2/p' "$LAB/lw-1.log"
+}
+
+quiet() { # for half a second nothing was said
+	[ $(($(date +%s%3N) - seen)) -gt $(($(stamps | tail -n 1) + 500)) ]
 }
 
 left() {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# tests/fault with every way of failing at every operation and every allocation: four minutes of
+# tests/fault with every way of failing at every operation, and at the allocations: four minutes of
 # a processor, shared by four processes.
 set -eu
 test=${TOP_BUILDDIR:-build}/tests/fault/test_fault

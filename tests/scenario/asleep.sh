@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# All scenarios once more, with sessions that hibernate as soon as they have their answer.
+# All scenarios once more, with sessions that hibernate as soon as they have their answer; those
+# where each operation of the database fails say nothing new there, and take long.
 set -eu
 src=${srcdir:-$(dirname "$0")/../..}
 SCENARIO_SLEEP=1
 export SCENARIO_SLEEP
-exec tests/scenario/scenario "$src"/tests/scenario/*.scn
+# shellcheck disable=SC2046
+exec tests/scenario/scenario $(grep -L -x FAIL-EACH "$src"/tests/scenario/*.scn)

@@ -73,6 +73,9 @@ const char *value_of(const char *key);
 int64_t number_of(const char *key, int64_t otherwise);
 
 /* world.c */
+/* Makes a new database in `dir`; puts a copy of it where world_start() opens its own. */
+void world_template(const char *dir);
+void world_copy(const struct scenario *s, const char *template_dir);
 void world_start(struct scenario *s);
 /* orderly: as SIGTERM does; else as if killed, without a last word to the store. */
 void world_stop(struct scenario *s, bool orderly);

@@ -4,7 +4,8 @@
  * is asked `GET v` for its version; it gets its image by `PUT img` in blocks and applies it at
  * `POST exec`. `POST toy` with anything else is a sign of life, `DELETE toy` a good-bye. What is
  * wanted of it is asked again every 30 s until it is there; a device of which nothing was heard for
- * 300 s is gone. A sign of life is a check-in, too.
+ * 300 s is gone. A sign of life is a check-in, too. `POST toy?ill=WORD` says what is wrong with it
+ * (core's word; "": nothing), `?mv=N` its voltage.
  */
 #include "toy.h"
 
@@ -15,11 +16,12 @@
 #include "proto/talk.h"
 
 enum want { WANT_NOTHING, WANT_VERSION, WANT_IMAGE, WANT_EXEC, WANT_BOOT };
-enum { AGAIN_MS = 30000, LIFE_MS = 300000, SAVED = 1 + 4 + 8 + 8 + 8 + 4 + 4 + 16 };
+enum { AGAIN_MS = 30000, LIFE_MS = 300000, SAVED = 1 + 4 + 8 + 8 + 8 + 4 + 4 + 4 + 4 + 16 };
 
 struct toy {
 	enum want want;
 	uint32_t boot, seq, tag;
+	uint32_t troubles, supply_mv;
 	uint64_t attempt;
 	int64_t heard_ms, asked_ms;
 	char version[16];
@@ -58,6 +60,8 @@ static int load(void *talk, struct bytes saved)
 	t.asked_ms = (int64_t)buf_get_u64(&r);
 	t.seq = buf_get_u32(&r);
 	t.tag = buf_get_u32(&r);
+	t.troubles = buf_get_u32(&r);
+	t.supply_mv = buf_get_u32(&r);
 	struct bytes version = buf_get_bytes(&r, sizeof(t.version));
 	if (!buf_ok(&r) || buf_left(&r))
 		return ERR_CORRUPT;
@@ -78,6 +82,8 @@ static int save(const void *talk, struct buf *out)
 	buf_put_u64(out, (uint64_t)t->asked_ms);
 	buf_put_u32(out, t->seq);
 	buf_put_u32(out, t->tag);
+	buf_put_u32(out, t->troubles);
+	buf_put_u32(out, t->supply_mv);
 	buf_put_bytes(out, t->version, sizeof(t->version));
 	return buf_ok(out) ? 0 : ERR_LIMIT;
 }
@@ -102,6 +108,8 @@ static void report(const struct toy *t, struct talk_out *out)
 	out->report.boot.has_count = true;
 	out->report.boot.count = t->boot;
 	out->report.interval_s = LIFE_MS / 1000;
+	out->report.troubles = t->troubles;
+	out->report.supply_mv = t->supply_mv ? (int64_t)t->supply_mv : -1;
 	(void)buf_copy_str(out->report.version, sizeof(out->report.version), t->version);
 }
 
@@ -134,6 +142,27 @@ static void ask(struct toy *t, const struct talk_in *in, struct talk_out *out)
 		       in->options.len ? 5 : 0, "/slow");
 }
 
+/* false: it is none of those words */
+static bool takes_facts(struct toy *t, struct bytes q, struct talk_out *out)
+{
+	char word[24] = "";
+
+	out->changed = true;
+	if (q.len < sizeof(word))
+		memcpy(word, q.ptr, q.len);
+	if (strncmp(word, "mv=", 3) == 0) {
+		t->supply_mv = (uint32_t)strtoul(word + 3, NULL, 10);
+		return true;
+	}
+	if (strncmp(word, "ill=", 4) != 0)
+		return false;
+	t->troubles = 0;
+	for (unsigned i = 0; i < TROUBLE_COUNT; i++)
+		if (strcmp(word + 4, trouble_name(i)) == 0)
+			t->troubles = 1u << i;
+	return t->troubles || !word[4];
+}
+
 static void requested(struct toy *t, const struct talk_in *in, struct talk_out *out)
 {
 	const struct talk_request *r = in->request;
@@ -155,7 +184,7 @@ static void requested(struct toy *t, const struct talk_in *in, struct talk_out *
 		out->changed = true;
 		out->reply.code = 65; /* 2.01 */
 		(void)snprintf(out->reply.location[0], sizeof(out->reply.location[0]), "toy");
-	} else if (r->query_count) {
+	} else if (r->query_count && !takes_facts(t, r->query[0], out)) {
 		out->reply.code = 128; /* 4.00 */
 	} else if (t->want == WANT_NOTHING && t->version[0]) {
 		report(t, out);

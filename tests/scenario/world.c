@@ -27,6 +27,43 @@ static int fault(void *ctx, unsigned long operation)
 	return ERR_FULL;
 }
 
+void world_template(const char *dir)
+{
+	char path[128];
+	struct store_conf conf = {.path = path, .inline_commit = true, .hash = audit_sha256};
+	struct store *store = NULL;
+
+	(void)snprintf(path, sizeof(path), "%s/db", dir);
+	if (store_open(&conf, &store))
+		abort();
+	store_close(store);
+}
+
+static void copy(const char *from_dir, const char *to_dir, const char *name)
+{
+	char path[128], buf[8192];
+	size_t len;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", from_dir, name);
+	FILE *from = fopen(path, "rb");
+	(void)snprintf(path, sizeof(path), "%s/%s", to_dir, name);
+	FILE *to = fopen(path, "wb");
+	if (!from || !to)
+		abort();
+	while ((len = fread(buf, 1, sizeof(buf), from)) > 0)
+		if (fwrite(buf, 1, len, to) != len)
+			abort();
+	if (ferror(from) || fclose(to))
+		abort();
+	(void)fclose(from);
+}
+
+void world_copy(const struct scenario *s, const char *template_dir)
+{
+	copy(template_dir, s->dir, "db");
+	copy(template_dir, s->dir, "db-mark");
+}
+
 void world_start(struct scenario *s)
 {
 	char path[128];

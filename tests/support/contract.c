@@ -121,6 +121,8 @@ static json_t *words(void)
 	REPORT_MODE_LIST(ADD_ALL)
 	list = "LastStage";
 	LAST_STAGE_LIST(ADD_ALL)
+	for (unsigned i = 0; i < TROUBLE_COUNT; i++)
+		add(w, "Trouble", trouble_name(i));
 	list = "HookState";
 	HOOK_STATE_LIST(ADD2)
 	list = "HookReason";

@@ -560,9 +560,10 @@ def drive_imports(server):
 
     a = {"id": "i1", "product": "p%1", "psk": "1a" * 16, "hold": True, "lock": "1"}
     b = {"id": "i2", "product": "p%1", "certificate": True}
-    c = {"id": "i3", "product": "p%1", "plain": True}
+    c = {"id": "i3", "product": "p%1", "plain": True, "tags": ["pilot"], "development": True, "force": True,
+         "disabled": True}
     wrong = lines(400, "", a, {"id": "i4"}, a, {"id": "i5", "product": "p%1", "psk": "no"})
-    if [e["line"] for e in wrong["errors"]] != [2, 3, 4] or wrong["errors"][1]["other_line"] != 1:
+    if [e["line"] for e in wrong["errors"]] != [2, 2, 3, 4] or wrong["errors"][2]["other_line"] != 1:
         raise Wrong(f"POST /v1/imports: {wrong}")
     lines(200, "?dry_run=1", a, b, c)
     server.want(404, "GET", "/v1/devices/i1")

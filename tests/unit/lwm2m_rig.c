@@ -233,6 +233,7 @@ static void engine_step(struct rig *r, struct talk_in *in)
 			settle(r);
 			in->event = TALK_ACCEPTED;
 			in->accepted = r->out.accepted;
+			in->later_s = r->out.later_s;
 		} else {
 			break;
 		}
@@ -376,6 +377,18 @@ static void put(struct lwm2m_value *v, size_t *n, unsigned object, unsigned reso
 	(*n)++;
 }
 
+/* A resource with several instances; those that are 0 are not there. */
+static void put_list(struct lwm2m_value *v, size_t *n, unsigned resource, const int list[2],
+		     int plus)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		if (!list[i])
+			continue;
+		put(v, n, 3, resource, LWM2M_INT, list[i] + plus, NULL);
+		v[*n - 1].path.id[v[*n - 1].path.count++] = (uint16_t)i;
+	}
+}
+
 static size_t values_of(const struct rig *r, struct lwm2m_value *v)
 {
 	static const int delivers[] = {
@@ -385,9 +398,14 @@ static size_t values_of(const struct rig *r, struct lwm2m_value *v)
 
 	if (!r->s.no_version)
 		put(v, &n, 3, 3, LWM2M_STRING, 0, r->releases[r->named].version);
-	put(v, &n, 3, 9, LWM2M_INT, 80, NULL);
+	put_list(v, &n, 6, r->s.sources, -1);
+	put_list(v, &n, 7, r->s.supply_mv, 0);
+	put(v, &n, 3, 9, LWM2M_INT, r->s.battery_percent ? r->s.battery_percent : 80, NULL);
 	put(v, &n, 3, 10, LWM2M_INT, 900, NULL);
+	put_list(v, &n, 11, r->s.errors, 0);
 	put(v, &n, 3, 13, LWM2M_INT, r->s.clock_restarts ? up_s : r->u.now_ms / 1000, NULL);
+	if (r->s.battery_status)
+		put(v, &n, 3, 20, LWM2M_INT, r->s.battery_status, NULL);
 	put(v, &n, 3, 21, LWM2M_INT, 4000, NULL);
 	if (!r->s.no_firmware) {
 		put(v, &n, 5, 3, LWM2M_INT, r->state, NULL);
@@ -439,7 +457,10 @@ static uint8_t dev_read(struct rig *r, const struct lwm2m_path *base, int accept
 	if (base->count == 3 && base->id[0] == 5 && base->id[2] == 3)
 		r->state_read = r->state;
 	*ret_format = format;
-	if (base->count == 3) {
+	if (base->count == 3 && v[0].path.count > 3) {
+		*ret_format = LWM2M_TLV; /* a text has one value */
+		assert_int_equal(lwm2m_encode_all(LWM2M_TLV, base, v, n, out), 0);
+	} else if (base->count == 3) {
 		if (v[0].type == LWM2M_BYTES)
 			*ret_format = format = LWM2M_OPAQUE;
 		assert_int_equal(lwm2m_encode(format, &v[0], out), 0);

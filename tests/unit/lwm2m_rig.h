@@ -54,6 +54,11 @@ struct rig_script {
 	bool no_version;     /* no /3/0/3 */
 	bool bare;	     /* no /33605/0: uptime, boot counter, digest */
 	bool clock_restarts; /* /3/0/13 counts from 0 at a boot */
+	int battery_percent; /* 0: 80 */
+	int sources[2];	     /* /3/0/6, and 1; 0: none */
+	int supply_mv[2];
+	int errors[2];	    /* /3/0/11; 0: not told */
+	int battery_status; /* /3/0/20; 0: not told */
 	/* object 5 */
 	int delivery; /* -1: not told */
 	int state_at_boot;

@@ -123,6 +123,7 @@ static void fill_report(unsigned seed, struct report *r)
 	r->has_capabilities = seed % 2 == 0;
 	if (!r->has_capabilities)
 		r->capabilities = 0;
+	r->troubles %= 1u << TROUBLE_COUNT;
 	TEXT(r->hardware, seed);
 	TEXT(r->boot_loader, seed);
 	r->has_cached = seed % 2;

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/csv.h"
+#include "base/csv.h"
 #include "ctl/import_file.h"
 
 #define KEY "00112233445566778899aabbccddeeff"
@@ -99,15 +99,25 @@ static void test_csv_has_a_limit_of_fields(void **state)
 	assert_int_equal(csv_next(&c, why), 0);
 }
 
+static void assert_put(const char *field, const char *want)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	csv_put(f, field);
+	(void)fclose(f);
+	assert_string_equal(text, want);
+	free(text);
+}
+
 static void test_csv_quotes_what_needs_it(void **state)
 {
-	char dst[64];
-
 	(void)state;
-	assert_string_equal(csv_quote("plain text", dst), "plain text");
-	assert_string_equal(csv_quote("", dst), "");
-	assert_string_equal(csv_quote("a,b", dst), "\"a,b\"");
-	assert_string_equal(csv_quote("say \"x\"\n", dst), "\"say \"\"x\"\"\n\"");
+	assert_put("plain text", "plain text");
+	assert_put("", "");
+	assert_put("a,b", "\"a,b\"");
+	assert_put("say \"x\"\n", "\"say \"\"x\"\"\n\"");
 }
 
 /* ---- keys ---- */
@@ -181,7 +191,7 @@ static void assert_file(const char *in, const struct import_options *o, const ch
 	assert_string_equal(file.body, want);
 }
 
-/* One wrong line among `count` right ones. */
+/* One wrong line; `count` are left for the server to look at. */
 static void assert_wrong(const char *in, const struct import_options *o, size_t count,
 			 unsigned line, const char *words)
 {
@@ -219,6 +229,21 @@ static void test_a_file_becomes_lines(void **state)
 		    "{\"id\":\"a\",\"psk\":\"" KEY "\",\"product\":\"argon\"}\n"
 		    "{\"id\":\"b\",\"plain\":true,\"product\":\"argon\"}\n");
 	assert_int_equal(file.rows[1].line, 3);
+	assert_file(
+		"id,group,tags,development,force,disabled,plain\n"
+		"a,g,one  site=b ,1,yes,true,1\nb,,,,,,1\n",
+		&all,
+		"{\"id\":\"a\",\"group\":\"g\",\"tags\":[\"one\",\"site=b\"],\"development\":true,"
+		"\"force\":true,\"disabled\":true,\"plain\":true,\"product\":\"argon\"}\n"
+		"{\"id\":\"b\",\"plain\":true,\"product\":\"argon\"}\n");
+	assert_file(
+		"{\"id\":\"a\",\"plain\":true,\"tags\":[\"one\",\"two\"]}\n"
+		"{\"id\":\"b\",\"plain\":true,\"tags\":\"one two\"}\n"
+		"{\"id\":\"c\",\"plain\":true,\"tags\":[]}\n",
+		&all,
+		"{\"id\":\"a\",\"plain\":true,\"tags\":[\"one\",\"two\"],\"product\":\"argon\"}\n"
+		"{\"id\":\"b\",\"plain\":true,\"tags\":[\"one\",\"two\"],\"product\":\"argon\"}\n"
+		"{\"id\":\"c\",\"plain\":true,\"product\":\"argon\"}\n");
 }
 
 static void test_what_is_wrong_is_told_with_its_line(void **state)
@@ -229,24 +254,73 @@ static void test_what_is_wrong_is_told_with_its_line(void **state)
 	(void)state;
 	assert_wrong("", &all, 0, 1, "the file is empty");
 	assert_wrong("id,psk\n", &all, 0, 1, "there is no device in it");
-	assert_wrong("id,colour\na,b\n", &all, 0, 1, "\"colour\" is not the name of a column");
-	assert_wrong("id,psk,id\na,,b\n", &all, 0, 1, "column id is there twice");
+	assert_wrong("id,colour\na,b\n", &all, 1, 1,
+		     "\"colour\" is not the name of a column; known are id, product, psk, "
+		     "certificate, plain, group, tags, development, lock, hold, force, disabled");
+	assert_wrong("id,psk,id\na,,b\n", &all, 1, 1, "column id is there twice");
 	assert_wrong("id,psk\n\"a\nb\",\nc,,\nd,\n", &all, 2, 4,
 		     "3 fields where the first line names 2");
-	assert_wrong("id,psk\na,\nb,zz\n", &all, 1, 3, "neither hex digits nor base64");
-	assert_wrong("id,psk\na,AAAA\n", &all, 0, 2, "16 to 64 bytes");
-	assert_wrong("id,hold\na,maybe\n", &all, 0, 2, "hold: \"maybe\" is neither");
+	assert_wrong("id,psk\na,\nb,zz\n", &all, 2, 3, "neither hex digits nor base64");
+	assert_wrong("id,psk\na,AAAA\n", &all, 1, 2, "16 to 64 bytes");
+	assert_wrong("id,hold\na,maybe\n", &all, 1, 2, "hold: \"maybe\" is neither");
 	assert_wrong("product\nargon\n", &all, 0, 2, "id is missing");
 	assert_wrong("id\na\n", &(struct import_options){NULL, draw}, 0, 2, "product is missing");
-	assert_wrong("id,product\na,argon\n", &none, 0, 2, "--psk-out");
+	assert_wrong("id,product\na,argon\n", &none, 1, 2, "--psk-out");
 	assert_wrong("id\na\nb\"c\nd\n", &all, 2, 3, "a quote in a field");
 	assert_wrong("id\n\xff\n", &all, 0, 2, "not UTF-8");
+	assert_wrong("id,tags\na,b \xff\n", &all, 1, 2, "tags: not UTF-8");
 	assert_wrong("{\"id\":\"a\"}\n{\"id\":\n", &all, 1, 2, "not JSON");
 	assert_wrong("{\"id\":\"a\"}\n[]\n", &all, 1, 2, "not an object");
-	assert_wrong("{\"id\":\"a\",\"x\":1}\n", &all, 0, 1, "\"x\" is not known here");
+	assert_wrong("{\"id\":\"a\",\"x\":1}\n", &all, 1, 1, "\"x\" is not known here");
 	assert_wrong("{\"id\":7}\n", &all, 0, 1, "id: not a text");
-	assert_wrong("{\"id\":\"a\",\"hold\":\"yes\"}\n", &all, 0, 1, "not true or false");
+	assert_wrong("{\"id\":\"a\",\"hold\":\"yes\"}\n", &all, 1, 1, "not true or false");
+	assert_wrong("{\"id\":\"a\",\"tags\":[1]}\n", &all, 1, 1, "not an array of texts");
 	assert_wrong("{\"id\":\"a\",\"id\":\"b\"}\n", &all, 0, 1, "not JSON");
+}
+
+static void test_a_wrong_row_is_still_looked_at(void **state)
+{
+	static const struct import_options none = {NULL, NULL};
+
+	(void)state;
+	/* Everything in it is told, and the server sees the rest of it. */
+	read_file("id,product,psk,hold,group\na,argon,zz,maybe,g\nb,argon,,,\n", &none);
+	assert_int_equal(file.error_count, 3);
+	assert_int_equal(file.errors[1].line, 2);
+	assert_int_equal(file.errors[2].line, 3);
+	assert_string_equal(file.body,
+			    "{\"id\":\"a\",\"product\":\"argon\",\"group\":\"g\",\"plain\":true}\n"
+			    "{\"id\":\"b\",\"product\":\"argon\",\"plain\":true}\n");
+	/* A name that is not known may be the one that is missing. */
+	read_file("id,article\na,argon\n", &none);
+	assert_int_equal(file.error_count, 1);
+	assert_string_equal(file.body ? file.body : "", "");
+}
+
+static void test_errors_stand_in_the_order_of_lines(void **state)
+{
+	static const struct import_options all = {"argon", draw};
+	static const unsigned lines[] = {2, 2, 3, 4, 5};
+	char text[16];
+
+	(void)state;
+	read_file("id\nb\"\nc\nd\"\n", &all);
+	import_file_wrong(&file, 5, "e");
+	import_file_wrong(&file, 3, "c");
+	import_file_wrong(&file, 2, "after what was there");
+	assert_int_equal(file.error_count, 5);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(file.errors[i].line, lines[i]);
+	assert_string_equal(file.errors[1].text, "after what was there");
+	/* The last ones go when there are too many. */
+	for (unsigned i = 0; i < 2 * LIMIT_IMPORT_ERRORS; i++) {
+		(void)snprintf(text, sizeof(text), "%u", 1000 - i);
+		import_file_wrong(&file, 1000 - i, text);
+	}
+	assert_int_equal(file.error_count, 5 + 2 * LIMIT_IMPORT_ERRORS);
+	assert_int_equal(file.errors[5].line, 1001 - 2 * LIMIT_IMPORT_ERRORS);
+	assert_int_equal(file.errors[LIMIT_IMPORT_ERRORS - 1].line,
+			 1001 - 2 * LIMIT_IMPORT_ERRORS + LIMIT_IMPORT_ERRORS - 6);
 }
 
 static void test_errors_are_told_up_to_a_limit(void **state)
@@ -276,6 +350,8 @@ int main(void)
 		cmocka_unit_test(test_keys_are_hex_or_base64),
 		cmocka_unit_test(test_a_file_becomes_lines),
 		cmocka_unit_test(test_what_is_wrong_is_told_with_its_line),
+		cmocka_unit_test(test_a_wrong_row_is_still_looked_at),
+		cmocka_unit_test(test_errors_stand_in_the_order_of_lines),
 		cmocka_unit_test(test_errors_are_told_up_to_a_limit),
 	};
 

@@ -29,6 +29,100 @@ static void test_diagnosis_cached_image_and_full_file_system(void **state)
 	assert_non_null(strstr(world_out.diagnoses.list[0].facts, "512 bytes free of 2000000"));
 }
 
+/* Reverted or lost, with little power: that is said first of what no other rule explains. */
+static void test_diagnosis_low_power(void **state)
+{
+	static const uint32_t troubles[] = {TROUBLE_POWER_LOW, TROUBLE_POWER_LOST};
+
+	BEGIN;
+	for (unsigned i = 0; i < 2; i++) {
+		world_init(&w);
+		world_go(&w, ATTEMPT_APPLYING);
+		w.u.device.report.troubles = troubles[i];
+		w.u.device.report.battery_percent = 7;
+		world_deadline(&w);
+		assert_verdict(VERDICT_NEVER_CAME_BACK);
+		assert_int_equal(world_out.diagnoses.list[0].kind, DIAG_LOW_POWER);
+		assert_string_equal(world_out.diagnoses.list[0].facts,
+				    i ? "the device says that its external power is off; it "
+					"reports 7 % of its battery"
+				      : "the device says that its battery is low; it reports 7 % "
+					"of its battery");
+	}
+	/* by what the product asks for */
+	world_init(&w);
+	world_go(&w, ATTEMPT_APPLYING);
+	world_product.policy.min_supply_mv = 3000;
+	w.u.device.report.supply_mv = 2999;
+	world_deadline(&w);
+	assert_true(world_diagnosed(DIAG_LOW_POWER));
+	/* it says nothing of what runs, and of an image that is no good */
+	world_init(&w);
+	world_go(&w, ATTEMPT_VERIFIED);
+	w.u.device.report.troubles = TROUBLE_POWER_LOW;
+	world_fail(&w, STATUS_FAILED, REASON_BAD_SIGNATURE);
+	assert_verdict(VERDICT_DEVICE_FAILED);
+	assert_false(world_diagnosed(DIAG_LOW_POWER));
+	/* but where the device gives it as its reason */
+	world_init(&w);
+	world_offer(&w);
+	world_fail(&w, STATUS_REFUSED, REASON_LOW_POWER);
+	assert_verdict(VERDICT_REFUSED);
+	assert_string_equal(world_out.diagnoses.list[0].facts,
+			    "the device gave low-power as its reason");
+	/* and a success needs no cause */
+	world_init(&w);
+	world_go(&w, ATTEMPT_APPLYING);
+	struct report r = world_report(&w, IMAGE_TARGET);
+	r.troubles = TROUBLE_POWER_LOW | TROUBLE_MEMORY_LOW | TROUBLE_NETWORK;
+	world_send(&w, BOOT_IS_NEW, &r);
+	assert_verdict(VERDICT_UPDATED);
+	assert_false(world_diagnosed(DIAG_LOW_POWER));
+	assert_false(world_diagnosed(DIAG_STORAGE_FULL));
+	assert_false(world_diagnosed(DIAG_WEAK_LINK));
+}
+
+static void test_diagnosis_out_of_memory(void **state)
+{
+	BEGIN;
+	struct report r = world_report(&w, IMAGE_BASE);
+	world_go(&w, ATTEMPT_APPLYING);
+	r.troubles = TROUBLE_MEMORY_LOW;
+	world_send(&w, BOOT_IS_NEW, &r);
+	assert_verdict(VERDICT_REVERTED);
+	assert_int_equal(world_out.diagnoses.list[0].kind, DIAG_STORAGE_FULL);
+	assert_string_equal(world_out.diagnoses.list[0].facts,
+			    "the device says that it is out of memory");
+	world_init(&w);
+	world_go(&w, ATTEMPT_APPLYING);
+	r = world_report(&w, IMAGE_BASE);
+	r.fs_free_bytes = 512;
+	r.troubles = TROUBLE_MEMORY_LOW;
+	world_send(&w, BOOT_IS_NEW, &r);
+	assert_non_null(strstr(world_out.diagnoses.list[0].facts,
+			       "512 bytes free; the product's margin is 65536; it says that it is "
+			       "out of memory"));
+}
+
+static void test_diagnosis_weak_signal(void **state)
+{
+	BEGIN;
+	world_offer(&w);
+	world_block(&w, 0, 1000);
+	w.u.device.report.troubles = TROUBLE_SIGNAL_LOW | TROUBLE_NETWORK;
+	world_fail(&w, STATUS_FAILED, REASON_OTHER);
+	assert_verdict(VERDICT_DEVICE_FAILED);
+	assert_int_equal(world_out.diagnoses.list[0].kind, DIAG_WEAK_LINK);
+	assert_string_equal(world_out.diagnoses.list[0].facts,
+			    "the device says that its signal is weak; it says that its network "
+			    "link fails");
+	world_init(&w); /* that does not explain bad bytes */
+	world_go(&w, ATTEMPT_VERIFIED);
+	w.u.device.report.troubles = TROUBLE_SIGNAL_LOW;
+	world_fail(&w, STATUS_FAILED, REASON_BAD_DIGEST);
+	assert_false(world_diagnosed(DIAG_WEAK_LINK));
+}
+
 static void test_diagnosis_no_cached_image_when_it_was_fetched(void **state)
 {
 	BEGIN;
@@ -164,6 +258,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(diagnosis_cached_image_and_full_file_system),
+		T(diagnosis_low_power),
+		T(diagnosis_out_of_memory),
+		T(diagnosis_weak_signal),
 		T(diagnosis_no_cached_image_when_it_was_fetched),
 		T(diagnosis_failure_before_hand_over_is_no_reflash_loop),
 		T(diagnosis_never_asked_and_reset_blocked),

@@ -198,47 +198,6 @@ static void test_emu_link_rebind_is_a_new_address(void **state)
 	assert_string_equal(hear(device, NULL), "");
 }
 
-static void test_emu_fault_specs(void **state)
-{
-	static const char *const bad[] = {
-		"",
-		"fs-ful",
-		"fs-full",
-		"fs-full:",
-		"fs-full:-1",
-		"loss:101",
-		"cached:1",
-		"liar",
-		"liar:maybe",
-		"crash-loop:2,stay",
-		"brown-out:",
-		"wrong-label:",
-		"power-cut:4294967296",
-		"delay:1x",
-	};
-	struct emu_faults faults = {0};
-	const struct emu_fault *fault;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_not_equal(emu_fault_add(&faults, bad[i]), 0);
-	assert_int_equal(faults.len, 0);
-	assert_int_equal(emu_fault_add(&faults, "crash-loop:2,revert"), 0);
-	assert_int_equal(emu_fault_add(&faults, "liar:no-reboot"), 0);
-	assert_int_equal(emu_fault_add(&faults, "wrong-label"), 0);
-	assert_int_equal(emu_fault_add(&faults, "no-gate-answer"), 0);
-	fault = emu_fault_find(&faults, EMU_FAULT_CRASH_LOOP);
-	assert_int_equal(fault->value, 2);
-	assert_int_equal(fault->word, 1);
-	assert_int_equal(emu_fault_find(&faults, EMU_FAULT_LIAR)->value, EMU_LIAR_NO_REBOOT);
-	assert_string_equal(emu_fault_find(&faults, EMU_FAULT_WRONG_LABEL)->text, "mislabelled");
-	assert_int_equal(emu_fault_find(&faults, EMU_FAULT_NO_GATE_ANSWER)->value, 1);
-	assert_null(emu_fault_find(&faults, EMU_FAULT_CLONE));
-	while (faults.len < EMU_FAULTS_MAX)
-		assert_int_equal(emu_fault_add(&faults, "power-cut:1"), 0);
-	assert_int_equal(emu_fault_add(&faults, "power-cut:1"), ERR_LIMIT);
-}
-
 static void test_emu_key_text(void **state)
 {
 	struct emu_key key;
@@ -263,7 +222,6 @@ int main(void)
 		CASE(test_emu_link_seed_repeats),
 		CASE(test_emu_link_queue_is_bounded),
 		CASE(test_emu_link_rebind_is_a_new_address),
-		cmocka_unit_test(test_emu_fault_specs),
 		cmocka_unit_test(test_emu_key_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,11 +131,13 @@ static void test_version_2_is_read(void **state)
 	assert_int_equal(t->fw.attempt, 1539935857904827);
 	assert_int_equal(t->check_ms, 1800000039000);
 	assert_int_equal(t->check_set_ms, 0);
+	assert_int_equal(t->told.errors, -1);
+	assert_int_equal(t->told.supply_mv, -1);
 	/* and is stored as the present one */
 	struct buf b = buf_writer(bytes, sizeof(bytes));
 	assert_int_equal(talk_lwm2m.save(talk, &b), 0);
-	assert_int_equal(b.pos, len + 8);
-	assert_int_equal(bytes[0], 3);
+	assert_int_equal(b.pos, len + 33);
+	assert_int_equal(bytes[0], 4);
 }
 
 static void test_other_versions_are_refused(void **state)
@@ -150,10 +152,11 @@ static void test_other_versions_are_refused(void **state)
 	for (unsigned version = 0; version < 256; version++) {
 		bytes[0] = (uint8_t)version;
 		int err = talk_lwm2m.load(talk, buf_bytes(&b));
-		if (version == 3)
+		if (version == 4)
 			assert_int_equal(err, 0);
 		else
-			assert_int_equal(err, version == 2 ? ERR_CORRUPT : ERR_VERSION);
+			assert_int_equal(err,
+					 version == 2 || version == 3 ? ERR_CORRUPT : ERR_VERSION);
 	}
 }
 

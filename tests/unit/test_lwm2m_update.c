@@ -191,6 +191,126 @@ static void test_facts_of_the_device(void **state)
 	assert_string_equal(rig.u.device.report.hardware, "2.0.0");
 }
 
+/* /3/0/11: all of them, in core's words; numbers without a word are the vendor's. */
+static void test_error_codes(void **state)
+{
+	static const uint32_t troubles[] = {
+		[1] = TROUBLE_POWER_LOW,  [2] = TROUBLE_POWER_LOST, [3] = TROUBLE_POSITION,
+		[4] = TROUBLE_SIGNAL_LOW, [5] = TROUBLE_MEMORY_LOW, [6] = TROUBLE_MESSAGES,
+		[7] = TROUBLE_NETWORK,	  [8] = TROUBLE_PERIPHERAL, [9] = TROUBLE_OTHER,
+		[32] = TROUBLE_OTHER,
+	};
+	static const int codes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 32};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		go(SCRIPT(.errors = {codes[i]}), "");
+		assert_updated(GRADE_WEAK);
+		assert_int_equal(rig.u.device.report.troubles, troubles[codes[i]]);
+		go(SCRIPT(.errors = {codes[i]}, .no_instances = true), "");
+		assert_int_equal(rig.u.device.report.troubles, troubles[codes[i]]);
+	}
+	go(SCRIPT(.errors = {5, 4}, .format = LWM2M_SENML_CBOR), "");
+	assert_int_equal(rig.u.device.report.troubles, TROUBLE_MEMORY_LOW | TROUBLE_SIGNAL_LOW);
+	assert_string_equal(rig_fact(&rig, "error code"), "4 (weak signal), 5 (out of memory)");
+	go(SCRIPT(.errors = {20}), "");
+	assert_string_equal(rig_fact(&rig, "error code"), "20");
+	go(SCRIPT(.version = "1.1"), "");
+	assert_null(rig_fact(&rig, "error code"));
+	assert_int_equal(rig.u.device.report.troubles, 0);
+}
+
+static void test_power_of_the_device(void **state)
+{
+	const struct report *r = &rig.u.device.report;
+
+	(void)state;
+	/* /3/0/7 of the battery, wherever that is: 5 USB, 1 internal, 2 external battery */
+	go(SCRIPT(.sources = {6, 2}, .supply_mv = {5000, 3700}), "");
+	assert_int_equal(r->supply_mv, 3700);
+	go(SCRIPT(.sources = {3, 6}, .supply_mv = {3600, 5000}), "");
+	assert_int_equal(r->supply_mv, 3600);
+	assert_int_equal(r->battery_percent, 80);
+	/* of several batteries, and without one, the first; which is told of single resources */
+	go(SCRIPT(.sources = {3, 2}, .supply_mv = {3600, 3000}), "");
+	assert_int_equal(r->supply_mv, 3600);
+	go(SCRIPT(.sources = {6, 2}, .supply_mv = {5000, 3700}, .no_instances = true), "");
+	assert_int_equal(r->supply_mv, 5000);
+	/* where there is no battery, /3/0/9 means nothing */
+	go(SCRIPT(.sources = {6}, .supply_mv = {5000}), "");
+	assert_int_equal(r->supply_mv, 5000);
+	assert_int_equal(r->battery_percent, -1);
+	go(SCRIPT(.battery_status = 5), "");
+	assert_int_equal(r->battery_percent, -1);
+	/* /3/0/20: low */
+	go(SCRIPT(.battery_status = 4), "");
+	assert_int_equal(r->troubles, TROUBLE_POWER_LOW);
+	go(SCRIPT(.version = "1.1"), "");
+	assert_int_equal(r->supply_mv, -1);
+}
+
+/* A low battery holds the offer up, and one that is charged is offered to when it says so, by a
+ * Send, too. The gate is asked again with what the device says then. */
+static void test_preflight(void **state)
+{
+	static const char fine[] = "[{\"n\":\"/3/0/11/0\",\"v\":0}]";
+	static const char charged[] = "[{\"n\":\"/3/0/9\",\"v\":60}]";
+
+	(void)state;
+	rig_init(&rig, SCRIPT(.errors = {1}, .lifetime_s = 3600), "");
+	rig.product.policy.min_battery_percent = 50;
+	rig_boot(&rig);
+	rig_run(&rig, 1000);
+	assert_false(rig.u.has_attempt);
+	rig.s.errors[0] = 0;
+	rig_request(&rig, 2, "dp", "", LWM2M_SENML_JSON, fine, sizeof(fine) - 1);
+	rig_until_closed(&rig, 1000);
+	assert_updated(GRADE_WEAK);
+
+	rig_init(&rig, SCRIPT(.battery_percent = 20, .lifetime_s = 3600), "");
+	rig.product.policy.min_battery_percent = 50;
+	rig_boot(&rig);
+	rig_run(&rig, 100);
+	assert_false(rig.u.has_attempt);
+	rig.s.battery_percent = 60;
+	rig_request(&rig, 2, "dp", "", LWM2M_SENML_JSON, charged, sizeof(charged) - 1);
+	rig_run(&rig, 10);
+	assert_true(rig.u.has_attempt);
+	rig.s.battery_percent = 20;
+	rig_register(&rig);
+	rig_run(&rig, 900);
+	assert_int_equal(rig.u.attempt.state, ATTEMPT_VERIFIED);
+	assert_int_equal(rig.executed, 0);
+	rig.s.battery_percent = 60;
+	rig_until_closed(&rig, 1500); /* the gate, asked again, not the lifetime's half */
+	assert_updated(GRADE_WEAK);
+
+	rig_init(&rig, SCRIPT(.errors = {5}), "");
+	rig.product.policy.need_file_space = 1;
+	rig_boot(&rig);
+	rig_run(&rig, 1000);
+	assert_false(rig.u.has_attempt);
+	rig_init(&rig, SCRIPT(.sources = {2}, .supply_mv = {3100}), "");
+	rig.product.policy.min_supply_mv = 3300;
+	rig_boot(&rig);
+	rig_run(&rig, 1000);
+	assert_false(rig.u.has_attempt);
+}
+
+static void test_trouble_explains_a_failure(void **state)
+{
+	(void)state;
+	go(SCRIPT(.fails_with = 4, .errors = {4}), "lwm2m-transfer=pull");
+	assert_ended(VERDICT_DEVICE_FAILED);
+	assert_diagnosed(DIAG_WEAK_LINK);
+	go(SCRIPT(.apply = APPLY_SILENT, .errors = {1}), "");
+	assert_ended(VERDICT_NEVER_CAME_BACK);
+	assert_diagnosed(DIAG_LOW_POWER);
+	go(SCRIPT(.apply = APPLY_OLD, .errors = {5}), "");
+	assert_ended(VERDICT_REVERTED);
+	assert_diagnosed(DIAG_STORAGE_FULL);
+}
+
 static void test_root_elsewhere(void **state)
 {
 	(void)state;
@@ -672,6 +792,10 @@ int main(void)
 		cmocka_unit_test(test_transfer_that_cannot_be),
 		cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_facts_of_the_device),
+		cmocka_unit_test(test_error_codes),
+		cmocka_unit_test(test_power_of_the_device),
+		cmocka_unit_test(test_preflight),
+		cmocka_unit_test(test_trouble_explains_a_failure),
 		cmocka_unit_test(test_root_elsewhere),
 		cmocka_unit_test(test_queue_mode),
 		cmocka_unit_test(test_notifications_are_not_needed),

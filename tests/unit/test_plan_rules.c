@@ -60,6 +60,51 @@ static void test_plan_battery(void **state)
 	assert_blocked(1u << BLOCK_IN_SYNC);
 }
 
+/* A device knows its battery; whether that matters, the product says. */
+static void test_plan_battery_by_its_own_word(void **state)
+{
+	(void)state;
+	device.report.troubles = TROUBLE_POWER_LOW;
+	assert_blocked(0);
+	product.policy.min_battery_percent = 1;
+	assert_blocked(1u << BLOCK_POWER);
+	device.report.battery_percent = 100;
+	assert_blocked(1u << BLOCK_POWER);
+	device.report.troubles = ~(uint32_t)TROUBLE_POWER_LOW;
+	assert_blocked(0);
+}
+
+static void test_plan_supply(void **state)
+{
+	(void)state;
+	device.report.supply_mv = 0;
+	assert_blocked(0);
+	product.policy.min_supply_mv = 3300;
+	assert_blocked(1u << BLOCK_POWER);
+	device.report.supply_mv = 3299;
+	assert_blocked(1u << BLOCK_POWER);
+	device.report.supply_mv = 3300;
+	assert_blocked(0);
+	device.report.supply_mv = -1;
+	assert_blocked(0);
+}
+
+static void test_plan_out_of_memory(void **state)
+{
+	(void)state;
+	device.report.troubles = TROUBLE_MEMORY_LOW;
+	assert_blocked(0); /* the image goes to its slot */
+	product.policy.need_file_space = 1;
+	assert_blocked(1u << BLOCK_SPACE);
+	device.report.fs_free_bytes = 1 << 30;
+	assert_blocked(1u << BLOCK_SPACE);
+	device.report.has_cached = true; /* it has it already */
+	assert_blocked(0);
+	device.report.has_cached = false;
+	device.report.troubles = TROUBLE_POWER_LOW;
+	assert_blocked(0);
+}
+
 static void test_plan_free_space(void **state)
 {
 	(void)state;
@@ -119,9 +164,9 @@ static void test_plan_downgrade(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(plan_battery),
-		T(plan_free_space),
-		T(plan_downgrade),
+		T(plan_battery),    T(plan_battery_by_its_own_word),
+		T(plan_supply),	    T(plan_out_of_memory),
+		T(plan_free_space), T(plan_downgrade),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

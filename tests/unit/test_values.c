@@ -283,6 +283,8 @@ static void test_report_same_ignores_uptime_and_sees_each_other_field(void **sta
 	DIFFERS(b.last.code = 1);
 	DIFFERS(b.fs_free_bytes = 1);
 	DIFFERS(b.battery_percent = 1);
+	DIFFERS(b.supply_mv = 1);
+	DIFFERS(b.troubles = TROUBLE_OTHER);
 	DIFFERS(b.interval_s = 1);
 	DIFFERS(b.capabilities = 1);
 	DIFFERS(b.hardware[0] = 'x');

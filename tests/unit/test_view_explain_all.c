@@ -248,6 +248,9 @@ static void diagnosis_make(enum diagnosis_kind kind)
 	case DIAG_STORAGE_FULL: /* and what else device_full() and attempt_reverted() are */
 	case DIAG_CACHED_IMAGE:
 		break;
+	case DIAG_LOW_POWER:
+		last.reason = REASON_LOW_POWER;
+		break;
 	case DIAG_NEVER_ASKED:
 		last.verdict = VERDICT_NEVER_APPLIED;
 		break;

@@ -44,7 +44,13 @@ static void test_view_rules_battery(void **state)
 	assert_says("blocked_by", "it reports 80 %, and an update wants 81 %");
 	assert_says("summary", "It waits: the device's battery is too low for an update.");
 	assert_says("next_steps",
-		    "charge it, or: postbootctl product set blinky min-battery-percent=N");
+		    "charge it, or: postbootctl product set blinky min-battery-percent=N (or "
+		    "min-supply-mv=N)");
+	now.product.policy.min_battery_percent = 1;
+	assert_says("blocked_by", "the device says that its battery is low");
+	now.product.policy.min_battery_percent = 0;
+	now.product.policy.min_supply_mv = 3301;
+	assert_says("blocked_by", "it reports 3300 mV, and an update wants 3301 mV");
 }
 
 static void test_view_rules_space(void **state)
@@ -54,6 +60,8 @@ static void test_view_rules_space(void **state)
 	now.product.policy.space_margin_bytes = 4096;
 	now.device.report.has_cached = false;
 	assert_says("blocked_by", "are free, and 4096 of them must stay so");
+	now.device.report.troubles = TROUBLE_MEMORY_LOW;
+	assert_says("blocked_by", "the device says that it is out of memory");
 	now.device.report.slot_bytes = 10;
 	assert_says("blocked_by", "bytes, the slot 10");
 	assert_says("summary", "It waits: the device has no room for the image.");

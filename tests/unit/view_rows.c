@@ -203,6 +203,8 @@ struct engine_device device_full(void)
 	r->fs_total_bytes = 65536;
 	r->slot_bytes = 524288;
 	r->battery_percent = 80;
+	r->supply_mv = 3300;
+	r->troubles = TROUBLE_POWER_LOW | TROUBLE_SIGNAL_LOW;
 	r->interval_s = 60;
 	r->uptime_s = 12;
 	r->security_counter = 5;

@@ -3,11 +3,12 @@
  * Comma separated values (RFC 4180): a byte order mark before all, lines that end in LF, CRLF or
  * CR, fields in quotes that hold commas, line ends and doubled quotes. Pure.
  */
-#ifndef CTL_CSV_H
-#define CTL_CSV_H
+#ifndef BASE_CSV_H
+#define BASE_CSV_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/err.h"
 
@@ -31,8 +32,7 @@ void csv_init(struct csv *c, char *text, size_t len);
  * ERR_SYNTAX, ERR_LIMIT for more than CSV_FIELDS fields. */
 int csv_next(struct csv *c, char why[120]);
 
-/* The field as it stands in a record, in quotes where it needs them. dst: 2 bytes for each, and 3.
- */
-char *csv_quote(const char *field, char *dst);
+/* The field as it stands in a record, in quotes where it needs them. */
+void csv_put(FILE *f, const char *field);
 
 #endif

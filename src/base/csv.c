@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/csv.h"
+#include "base/csv.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -134,21 +134,17 @@ int csv_next(struct csv *c, char why[120])
 	return err ? err : 1;
 }
 
-char *csv_quote(const char *field, char *dst)
+void csv_put(FILE *f, const char *field)
 {
-	char *d = dst;
-
 	if (!strpbrk(field, ",\"\r\n")) {
-		memcpy(dst, field, strlen(field) + 1);
-		return dst;
+		(void)fputs(field, f);
+		return;
 	}
-	*d++ = '"';
+	(void)putc('"', f);
 	for (; *field; field++) {
 		if (*field == '"')
-			*d++ = '"';
-		*d++ = *field;
+			(void)putc('"', f);
+		(void)putc(*field, f);
 	}
-	*d++ = '"';
-	*d = '\0';
-	return dst;
+	(void)putc('"', f);
 }

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How long the turns of the loop take: from when it has waited for events until it waits again.
+ * While a turn lasts nobody else is served. And the longest of what may take long in it.
+ */
+#ifndef DAEMON_TURNS_H
+#define DAEMON_TURNS_H
+
+#include <stdint.h>
+#include <uv.h>
+
+/* X(name, word) */
+#define TURN_PART_LIST(X)                                                                          \
+	X(TURN_COMMITS, "commits")   /* what follows from commits */                               \
+	X(TURN_TICK, "tick")	     /* what the engine does by itself */                          \
+	X(TURN_ROLLOUTS, "rollouts") /* rollouts, with their part of the tick */                   \
+	X(TURN_ADMIN, "admin")	     /* the admin API */                                           \
+	X(TURN_LISTS, "lists")	     /* its long lists */
+
+enum turn_part {
+#define TURN_PART_ENUM(name, word) name,
+	TURN_PART_LIST(TURN_PART_ENUM) TURN_PARTS
+#undef TURN_PART_ENUM
+};
+
+enum { TURN_BOUNDS = 10 };
+extern const unsigned turn_bound_us[TURN_BOUNDS];
+extern const char *const turn_part_words[TURN_PARTS];
+
+struct turns {
+	uv_prepare_t prepare;
+	uint64_t began_ns, idle_ns; /* both as of the last turn's end */
+	uint64_t counts[TURN_BOUNDS + 1];
+	uint64_t sum_us, longest_us;
+	uint64_t part_us[TURN_PARTS]; /* the longest of each */
+};
+
+/* From now on; turns_stop() closes the handle. Before the loop runs. */
+void turns_start(struct turns *t, uv_loop_t *loop);
+void turns_stop(struct turns *t);
+
+/* Around a part; NULL: nobody counts. */
+uint64_t turn_part_begin(const struct turns *t);
+void turn_part_end(struct turns *t, enum turn_part part, uint64_t began_ns);
+
+#endif
