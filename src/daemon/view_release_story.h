@@ -55,6 +55,12 @@ struct view_release {
 	const char *rollout, *why; /* of a rollout that quarantined it; NULL: none */
 };
 
+/* Parts of that. */
+json_t *view_findings(const struct release *r);
+void view_say_signatures(struct buf *b, const struct release *r);
+json_t *view_uses(const struct view_uses *uses);
+json_t *view_asks(const struct requires *q);
+
 /* How it stands, what was found in it, who needs it, how its devices are, what to do. */
 json_t *view_explain_release(const struct view_release *v, int64_t now_ms);
 

@@ -69,7 +69,8 @@ enum { SCRIPT_LINES = 400, LINE_BYTES = 400, FAIL_MAX = 3000 };
 
 static char *words[WORDS_MAX];
 static unsigned word_count;
-static char template_dir[100]; /* with a new database: making one takes longer than most scenarios */
+static char
+	template_dir[100]; /* with a new database: making one takes longer than most scenarios */
 
 void fail(struct scenario *s, const char *fmt, ...)
 {
