@@ -170,7 +170,7 @@ static void say_devices(struct buf *b, const struct view_release *v)
 		return;
 	}
 	view_say(b, " %lld of %lld devices of its product run%s it", (long long)s->running,
-		 (long long)s->devices, s->devices == 1 ? "s" : "");
+		 (long long)s->devices, one_or(s->running, "s", ""));
 	if (s->unconfirmed)
 		view_say(b, "; %lld of them ha%s not confirmed it", (long long)s->unconfirmed,
 			 one_or(s->unconfirmed, "s", "ve"));
@@ -337,6 +337,18 @@ static void step_ended(json_t **list, const struct view_release *v)
 		     version);
 }
 
+/* What lists those that a block keeps. */
+static const char *block_option(enum block block)
+{
+	if (block == BLOCK_HELD)
+		return "--state held";
+	if (block == BLOCK_DISABLED)
+		return "--state disabled";
+	if (block == BLOCK_OFFLINE)
+		return "--offline";
+	return block == BLOCK_DRIFTED ? "--drifted" : "--state waiting";
+}
+
 static void step_blocks(json_t **list, const struct view_release *v)
 {
 	enum block order[BLOCK_COUNT];
@@ -346,15 +358,13 @@ static void step_blocks(json_t **list, const struct view_release *v)
 		char text[VIEW_SENTENCE];
 		struct buf b = buf_writer(text, sizeof(text));
 		say_clear(&b, order[i], v);
-		step(list, "%s (%lld device%s): %s", block_name(order[i]),
-		     (long long)v->survey->blocked[order[i]],
-		     v->survey->blocked[order[i]] == 1 ? "" : "s", buf_cstr(&b));
+		step(list, "%s (%lld device%s): %s; which: postbootctl device list --product %s %s",
+		     block_name(order[i]), (long long)v->survey->blocked[order[i]],
+		     one_or(v->survey->blocked[order[i]], "", "s"), buf_cstr(&b),
+		     v->product->name, block_option(order[i]));
 	}
 	if (count)
-		step(list,
-		     "which devices wait: postbootctl device list --product %s --state "
-		     "waiting; why one of them does: postbootctl explain ID",
-		     v->product->name);
+		step(list, "why one of them waits: postbootctl explain ID");
 }
 
 static void step_active(json_t **list, const struct view_release *v)
