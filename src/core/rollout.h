@@ -70,7 +70,8 @@
 	X(rate_max, 0, 1000000, 0, "largest rate; 0: any")                                         \
 	X(complete_percent, 1, 100, 90, "share of a wave that is through before the next opens")   \
 	X(soak_s, 0, ROLLOUT_YEAR_S, 0, "seconds a complete wave is watched before the next")      \
-	X(fail_percent, 0, 100, 5, "halt when so many of 100 verdicts are failures; 0: never")     \
+	X(fail_percent, 0, 100, 5,                                                                 \
+	  "halt when so many of 100 that have a verdict or are under way have failed; 0: never")   \
 	X(fail_min, 1, 1000000, 3, "but not for fewer failures than these")                        \
 	X(max_reverts, 0, 1000000, 0, "halt when so many devices have reverted; 0: never")         \
 	X(silent_percent, 0, 100, 10,                                                              \
@@ -136,6 +137,7 @@ struct member_facts {
 	bool applied; /* it was allowed to hand an image of this rollout to its boot loader */
 	bool silent;  /* by its own check-in interval */
 	bool out;     /* locked, held, disabled, development: nothing can be expected of it */
+	bool trying;  /* an attempt of it is open */
 };
 struct member_facts member_facts(const struct device *d, int64_t rollout);
 
@@ -145,6 +147,7 @@ struct wave_counts {
 	int64_t results[MEMBER_COUNT]; /* MEMBER_NONE included */
 	int64_t out, through;	       /* released; through: a verdict, silent or out */
 	int64_t applied, applied_silent;
+	int64_t trying; /* released: an attempt is open, and there was no verdict before */
 	int64_t control, control_silent; /* not released, nothing against them */
 };
 struct rollout_counts {

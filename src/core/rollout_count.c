@@ -73,6 +73,7 @@ struct member_facts member_facts(const struct device *d, int64_t rollout)
 		.applied = about && d->rollout_applied,
 		.silent = !d->online,
 		.out = d->lock || d->hold != HOLD_NONE || d->disabled_ms || d->development,
+		.trying = d->attempt != 0,
 	};
 }
 
@@ -90,6 +91,8 @@ void wave_count(struct wave_counts *c, const struct member_facts *m, bool releas
 	c->out += m->out ? sign : 0;
 	if (m->result != MEMBER_NONE || m->silent || m->out)
 		c->through += sign;
+	else if (m->trying)
+		c->trying += sign;
 	if (m->applied && m->result != MEMBER_EXTERNAL) {
 		c->applied += sign;
 		c->applied_silent += m->silent ? sign : 0;
@@ -104,6 +107,7 @@ static void wave_add(struct wave_counts *sum, const struct wave_counts *c)
 		sum->results[i] += c->results[i];
 	sum->out += c->out;
 	sum->through += c->through;
+	sum->trying += c->trying;
 	sum->applied += c->applied;
 	sum->applied_silent += c->applied_silent;
 	sum->control += c->control;

@@ -197,7 +197,8 @@ static int64_t beyond(int64_t count, int64_t forgiven)
 	return count > forgiven ? count - forgiven : 0;
 }
 
-/* Of one wave, or of all together. */
+/* Of one wave, or of all together. Many begin at once, and who fails is often done before who
+ * succeeds: so those count, too, that are under way. To stop would not stop them. */
 static bool fails_too_often(const struct rollout_rules *rules, const struct wave_counts *c,
 			    const struct wave *forgiven, int64_t least)
 {
@@ -207,6 +208,7 @@ static bool fails_too_often(const struct rollout_rules *rules, const struct wave
 
 	if (verdicts < failures)
 		verdicts = failures;
+	verdicts += c->trying;
 	return rules->fail_percent && failures && failures >= least &&
 	       failures * 100 >= rules->fail_percent * verdicts;
 }

@@ -35,6 +35,7 @@ struct update {
 	const struct release *release;	  /* of the open attempt; NULL without one */
 	const struct release *home;	  /* device.settled; NULL: none, or it was removed */
 	struct history attempt_history;	  /* of (device, the open attempt's image) */
+	unsigned failed_required; /* EV_* of the failed attempt that a member's result is of */
 	struct link_facts link;
 	int64_t now_ms;	    /* wall */
 	int64_t session_ms; /* wall time of the session's handshake, 0: none */

@@ -267,12 +267,17 @@ static bool left_home(const struct update *u, bool changed)
 }
 
 /* A failure of a member is over when it runs the release for good: not while the image may still
- * go back, nor while it is held because label and bytes do not belong together. Otherwise such
- * failures, whose device is on target all the time, would never halt a rollout. */
+ * go back, nor while it is held because label and bytes do not belong together, nor while it keeps
+ * back the proof for want of which its attempt failed. Otherwise such failures, whose device is on
+ * target all the time, would never halt a rollout. */
 static bool is_converged(const struct update *u)
 {
 	const struct device *d = &u->device;
+	const struct match m = match_release(d->report.version, &d->report.running, u->target);
 
+	if (((u->failed_required & EV_DIGEST) && m.digest != TRI_YES) ||
+	    ((u->failed_required & EV_CONFIRMED) && d->report.confirmed != 1))
+		return false;
 	if (d->hold == HOLD_LABEL_MISMATCH || d->hold == HOLD_DIGEST_MISMATCH)
 		return false;
 	return d->report.confirmed != 0 ||

@@ -237,6 +237,22 @@ void dev_windows(struct engine *e, struct update *u)
 		u->zone = (struct zone){0};
 }
 
+/* What the attempt asked for by which a member of a rollout has failed; it may be gone. */
+static int dev_failed(struct engine *e, struct update *u)
+{
+	const struct device *d = &u->device;
+	struct attempt a;
+
+	u->failed_required = 0;
+	if (u->has_attempt || !d->last_attempt || !d->rollout || d->rollout_about != d->rollout ||
+	    (d->rollout_result != MEMBER_FAILED && d->rollout_result != MEMBER_REVERTED))
+		return 0;
+	int err = store_attempt(e->conf.store, d->last_attempt, &a);
+	if (!err)
+		u->failed_required = a.required;
+	return err == ERR_NOENT ? 0 : err;
+}
+
 int dev_context(struct engine *e, struct dev *d, struct update *u)
 {
 	int err;
@@ -272,7 +288,7 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 		u->attempt.served_high = d->served.high;
 		u->attempt.served_repeats = d->served.repeats;
 	}
-	return 0;
+	return dev_failed(e, u);
 }
 
 bool dev_ring_session(struct engine *e, struct dev *d, struct session *s)

@@ -147,7 +147,8 @@ static struct member_facts entry_facts(const struct entry *en)
 	return (struct member_facts){.result = (enum member)en->result,
 				     .applied = en->applied,
 				     .silent = en->silent,
-				     .out = en->out};
+				     .out = en->out,
+				     .trying = en->trying};
 }
 
 static void entry_count(struct live *l, const struct entry *en, int sign)
@@ -164,7 +165,8 @@ static struct entry entry_make(int64_t place, const struct member_facts *m)
 			      .result = (uint8_t)m->result,
 			      .applied = m->applied,
 			      .silent = m->silent,
-			      .out = m->out};
+			      .out = m->out,
+			      .trying = m->trying};
 }
 
 int live_insert(struct live *l, int64_t place, const struct member_facts *m)
@@ -222,7 +224,8 @@ void rollouts_moved(struct engine *e, const struct update *before, const struct 
 	struct member_facts m = member_facts(&after->device, l->r.id);
 	struct entry now = entry_make(l->list[at].place, &m);
 	if (now.result == l->list[at].result && now.applied == l->list[at].applied &&
-	    now.silent == l->list[at].silent && now.out == l->list[at].out)
+	    now.silent == l->list[at].silent && now.out == l->list[at].out &&
+	    now.trying == l->list[at].trying)
 		return;
 	entry_count(l, &l->list[at], -1);
 	l->list[at] = now;

@@ -17,7 +17,7 @@
 struct entry {
 	int64_t place;
 	uint8_t result; /* enum member */
-	bool applied, silent, out;
+	bool applied, silent, out, trying;
 };
 
 enum live_phase {

@@ -360,8 +360,8 @@ static void step_blocks(json_t **list, const struct view_release *v)
 		say_clear(&b, order[i], v);
 		step(list, "%s (%lld device%s): %s; which: postbootctl device list --product %s %s",
 		     block_name(order[i]), (long long)v->survey->blocked[order[i]],
-		     one_or(v->survey->blocked[order[i]], "", "s"), buf_cstr(&b),
-		     v->product->name, block_option(order[i]));
+		     one_or(v->survey->blocked[order[i]], "", "s"), buf_cstr(&b), v->product->name,
+		     block_option(order[i]));
 	}
 	if (count)
 		step(list, "why one of them waits: postbootctl explain ID");

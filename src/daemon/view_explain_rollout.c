@@ -67,7 +67,7 @@ void view_say_rollout_clear(struct buf *b, enum block block, const struct engine
 	if (block == BLOCK_ROLLOUT_PAUSED && now->target.state == RELEASE_WITHDRAWN)
 		view_say(b, "its release is withdrawn for good: postbootctl rollout abort %s %s",
 			 product, r->name);
-	else if (block == BLOCK_ROLLOUT_PAUSED)
+	else if (block == BLOCK_ROLLOUT_PAUSED || r->state == ROLLOUT_HALTED)
 		view_say(b,
 			 "see postbootctl rollout show %s %s; then postbootctl rollout resume %s "
 			 "%s, "

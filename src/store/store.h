@@ -74,6 +74,7 @@ enum store_restored {
 struct store_info {
 	char stream[33];	      /* 32 hex digits and NUL */
 	uint64_t head;		      /* sequence of the last event, 0: none */
+	uint64_t updated, failed;     /* attempts closed ever: success, charged failures */
 	int64_t alive_ms;	      /* wall time of the last store_set_alive(), 0: never */
 	enum store_restored restored; /* as it was when opened */
 	char stream_before[33];	      /* while restored: the stream before, may be "" */

@@ -7,27 +7,42 @@
  *
  * STAMPEDE_DEVICES and STAMPEDE_SEED in the environment; 5,000 devices otherwise.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "stampede.h"
-#include "wire/cbor.h"
+#include "crowd.h"
+#include "net/net_quota.h"
 
-static void expect(bool good, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void expect(bool good, const char *fmt, ...)
-{
-	va_list ap;
+enum {
+	IMAGE = 4096,
+	BLOCK = 1024,
+	INTERVAL_S = 600,
+	ARRIVE_MS = 5000, /* all come in this time */
+	REQUESTS_PER_S = 20000,
+	WINDOW_MS = 10000, /* in which reports are counted */
+};
 
-	printf("%s %u - %s: ", good ? "ok" : "not ok", ++w.told, w.trial->name);
-	va_start(ap, fmt);
-	(void)vprintf(fmt, ap);
-	va_end(ap);
-	printf("\n");
-	w.failed += !good;
-}
+/* What is tried. */
+struct trial {
+	const char *name;
+	unsigned tokens_of;  /* one token for so many devices; 0: any number */
+	int64_t rate;	     /* of images, bytes a second and device of the fleet; 0: any */
+	unsigned listen;     /* so many of a hundred listen at the doorbell */
+	unsigned lost;	     /* so many of a thousand never come again once turned away */
+	int64_t block_ms[2]; /* a block takes from .. to */
+};
+
+static struct stampede {
+	const struct trial *trial;
+	struct net_quota quota;
+	int64_t begin_ms;
+	unsigned done, lost;
+	/* high-water marks */
+	unsigned most_turns, most_held, most_cached, most_window, window, shed;
+	uint64_t most_downloads, most_waiting;
+	int64_t window_ms;
+} st;
 
 static int64_t rtt_ms(void)
 {
@@ -36,96 +51,35 @@ static int64_t rtt_ms(void)
 
 /* ---- what devices say ---- */
 
-static void say(struct unit *u, uint8_t method, const char *path, struct bytes payload)
+/* The account of its requests. */
+static bool line(struct unit *u, bool block)
 {
-	struct net_request q = {.method = method,
-				.confirmable = true,
-				.content_format = method == 1 ? -1 : 60,
-				.accept = -1,
-				.observe = -1,
-				.payload = payload};
-	const char *slash = strchr(path, '/');
 	uint64_t key = (uint64_t)(u - w.units) + 1;
 	unsigned wait_s = 0;
+	enum net_admission a = net_quota_take(
+		&st.quota, key, block ? NET_WORK_BLOCK : NET_WORK_REQUEST, fake_now_ms, &wait_s);
 
-	q.path[0] = (struct bytes){(const uint8_t *)path,
-				   slash ? (size_t)(slash - path) : strlen(path)};
-	q.path_count = 1;
-	if (slash)
-		q.path[q.path_count++] =
-			(struct bytes){(const uint8_t *)slash + 1, strlen(slash + 1)};
-	if (method == 1) {
-		q.has_block2 = true;
-		q.block2_num = u->offset / BLOCK;
-		q.block2_szx = 6;
-	}
-	enum net_admission a =
-		net_quota_take(&w.quota, key, method == 1 ? NET_WORK_BLOCK : NET_WORK_REQUEST,
-			       fake_now_ms, &wait_s);
-	if (a != NET_ADMIT) { /* 5.03 with Max-Age, or as lost */
-		w.shed++;
-		later(u, u->step,
-		      a == NET_ADMIT_SILENT
-			      ? 2000 + (int64_t)chance(2000)
-			      : 1000 * (int64_t)net_quota_age_s(wait_s, (uint32_t)chance(1000)));
-		return;
-	}
-	u->waits = true;
-	engine_net_callbacks()->request(w.engine, &u->peer, &q,
-					(struct net_exchange){(uint32_t)key, 1});
-	while (store_deliver(w.store) > 0)
-		;
-	if (!u->waits)
-		engine_net_callbacks()->peer_sleeps(w.engine, &u->peer);
+	if (a == NET_ADMIT)
+		return true;
+	st.shed++; /* 5.03 with Max-Age, or as lost */
+	later(u, u->step,
+	      a == NET_ADMIT_SILENT
+		      ? 2000 + (int64_t)chance(2000)
+		      : 1000 * (int64_t)net_quota_age_s(wait_s, (uint32_t)chance(1000)));
+	return false;
 }
 
-static void say_report(struct unit *u)
+static void count_report(struct unit *u)
 {
-	uint8_t payload[128], boot[8];
-	struct buf out = buf_writer(payload, sizeof(payload));
-	struct wire_writer m = wire_writer(WIRE_CBOR, &out);
-
-	boot_of(u, boot);
-	wire_put_map(&m, 4);
-	wire_put_key(&m, 0);
-	wire_put_bytes(&m, boot, sizeof(boot));
-	wire_put_key(&m, 2);
-	wire_put_text(&m, u->step == BACK ? "2" : "1");
-	wire_put_key(&m, 15);
-	wire_put_int(&m, INTERVAL_S);
-	wire_put_key(&m, 17);
-	wire_put_int(&m, CAP_RESUME);
-	if (wire_writer_end(&m))
-		abort();
 	u->polls++;
-	if (fake_now_ms - w.window_ms >= WINDOW_MS) {
+	if (fake_now_ms - st.window_ms >= WINDOW_MS) {
 		/* while they come back for the first time it is what they do */
-		if (w.window_ms - w.begin_ms > ARRIVE_MS && w.window > w.most_window)
-			w.most_window = w.window;
-		w.window = 0;
-		w.window_ms = fake_now_ms;
+		if (st.window_ms - st.begin_ms > ARRIVE_MS && st.window > st.most_window)
+			st.most_window = st.window;
+		st.window = 0;
+		st.window_ms = fake_now_ms;
 	}
-	w.window++;
-	say(u, 2, "report", buf_bytes(&out));
-}
-
-static void say_status(struct unit *u)
-{
-	uint8_t payload[128], boot[8];
-	struct buf out = buf_writer(payload, sizeof(payload));
-	struct wire_writer m = wire_writer(WIRE_CBOR, &out);
-
-	boot_of(u, boot);
-	wire_put_map(&m, 3);
-	wire_put_key(&m, 0);
-	wire_put_uint(&m, u->attempt);
-	wire_put_key(&m, 1);
-	wire_put_uint(&m, u->step == VERIFIED ? STATUS_VERIFIED : STATUS_APPLYING);
-	wire_put_key(&m, 7);
-	wire_put_bytes(&m, boot, sizeof(boot));
-	if (wire_writer_end(&m))
-		abort();
-	say(u, 2, "status", buf_bytes(&out));
+	st.window++;
 }
 
 static void run(struct unit *u)
@@ -133,45 +87,33 @@ static void run(struct unit *u)
 	heap_remove(u);
 	if (u->step == COME && !u->come_ms)
 		u->come_ms = fake_now_ms;
-	if (u->step == COME || u->step == BACK)
+	if (u->step == COME || u->step == BACK) {
+		count_report(u);
 		say_report(u);
-	else if (u->step == FETCH)
-		say(u, 1, w.fw, (struct bytes){0});
-	else
-		say_status(u);
+	} else if (u->step == FETCH) {
+		say_fetch(u);
+	} else {
+		say_status(u, u->step == VERIFIED ? STATUS_VERIFIED : STATUS_APPLYING, REASON_NONE);
+	}
 }
 
 /* ---- what they are told ---- */
 
-static void on_directive(struct unit *u, struct bytes payload)
+static void directed(struct unit *u, struct bytes payload)
 {
-	int64_t action = 0, retry_s = 0, next_s = INTERVAL_S;
-	struct wire_msg msg;
+	struct told told = on_directive(u, payload);
 
-	if (wire_cbor_decode(payload, &msg))
-		abort();
-	WIRE_EACH(n, &msg)
-	{
-		if (n->key == 0)
-			action = (int64_t)n->number;
-		else if (n->key == 1)
-			u->attempt = n->number;
-		else if (n->key == 7)
-			retry_s = (int64_t)n->number;
-		else if (n->key == 8)
-			next_s = (int64_t)n->number;
-	}
 	if (u->step == BACK) {
 		u->step = DONE;
-		w.done++;
-	} else if (action == DIRECTIVE_UPDATE) {
+		st.done++;
+	} else if (told.action == DIRECTIVE_UPDATE) {
 		u->admitted_ms = fake_now_ms;
 		later(u, FETCH, rtt_ms());
-	} else if (chance(1000) < w.trial->lost) {
+	} else if (chance(1000) < st.trial->lost) {
 		u->step = LOST;
-		w.lost++;
+		st.lost++;
 	} else {
-		int64_t told_ms = 1000 * (retry_s ? retry_s : next_s); /* by its own clock */
+		int64_t told_ms = 1000 * told.wait_s; /* by its own clock */
 		later(u, COME,
 		      told_ms - told_ms / 50 + (int64_t)chance((uint64_t)told_ms / 20 + 1) +
 			      rtt_ms());
@@ -192,7 +134,7 @@ static void on_reply(struct net_exchange exchange, const struct net_reply *reply
 		       reply->code >> 5u, reply->code & 31u);
 		w.failed++;
 	} else if (u->step == COME || u->step == BACK) {
-		on_directive(u, reply->payload);
+		directed(u, reply->payload);
 	} else if (u->step == FETCH) {
 		u->offset += BLOCK;
 		later(u, u->offset < IMAGE ? FETCH : VERIFIED, u->block_ms);
@@ -200,6 +142,8 @@ static void on_reply(struct net_exchange exchange, const struct net_reply *reply
 		u->verified_ms = fake_now_ms;
 		later(u, APPLYING, rtt_ms());
 	} else {
+		u->boot++;
+		u->runs = u->says = '2';
 		later(u, BACK, 3000 + (int64_t)chance(4000));
 	}
 }
@@ -220,48 +164,24 @@ static bool on_ring(struct net_peer *peer)
 static void look(void)
 {
 	const struct engine *e = w.engine;
-	struct engine_stats st;
+	struct engine_stats stats;
 
-	engine_stats(e, &st);
-	if (e->admitter.turn_count > w.most_turns)
-		w.most_turns = e->admitter.turn_count;
-	if (e->pacer.held > w.most_held)
-		w.most_held = e->pacer.held;
-	if (e->dev_count > w.most_cached)
-		w.most_cached = e->dev_count;
-	if (st.downloads > w.most_downloads)
-		w.most_downloads = st.downloads;
-	if (st.downloads_waiting > w.most_waiting)
-		w.most_waiting = st.downloads_waiting;
+	engine_stats(e, &stats);
+	if (e->admitter.turn_count > st.most_turns)
+		st.most_turns = e->admitter.turn_count;
+	if (e->pacer.held > st.most_held)
+		st.most_held = e->pacer.held;
+	if (e->dev_count > st.most_cached)
+		st.most_cached = e->dev_count;
+	if (stats.downloads > st.most_downloads)
+		st.most_downloads = stats.downloads;
+	if (stats.downloads_waiting > st.most_waiting)
+		st.most_waiting = stats.downloads_waiting;
 }
 
-static void pass(int64_t end_ms)
+static bool over(void)
 {
-	int64_t tick_ms = fake_now_ms, pace_ms = fake_now_ms;
-
-	while (w.done + w.lost < w.count && fake_now_ms < end_ms) {
-		int64_t next = w.heap_count ? w.heap[0]->at_ms : tick_ms;
-		next = next < tick_ms ? next : tick_ms;
-		if (w.engine->pacer.held && pace_ms < next)
-			next = pace_ms;
-		if (next > fake_now_ms) {
-			fake_wall_ms += next - fake_now_ms;
-			fake_now_ms = next;
-		}
-		if (w.engine->pacer.held && fake_now_ms >= pace_ms) {
-			pace_step(w.engine);
-			deliver();
-			pace_ms = fake_now_ms + PACE_MS;
-		}
-		if (fake_now_ms >= tick_ms) {
-			engine_tick(w.engine);
-			deliver();
-			look();
-			tick_ms = fake_now_ms + TICK_MS;
-		}
-		while (w.heap_count && w.heap[0]->at_ms <= fake_now_ms)
-			run(w.heap[0]);
-	}
+	return st.done + st.lost == w.conf.count;
 }
 
 static int by_number(const void *a, const void *b)
@@ -277,15 +197,15 @@ static int64_t ideal_ms(void)
 	const int64_t tokens = w.engine->admitter.gate.tokens;
 	int64_t work_ms = 0, bytes = 0;
 
-	for (unsigned i = 0; i < w.count; i++) {
+	for (unsigned i = 0; i < w.conf.count; i++) {
 		const struct unit *u = &w.units[i];
 		if (u->step != DONE)
 			continue;
 		bytes += IMAGE;
 		work_ms += IMAGE / BLOCK * u->block_ms + 110;
 	}
-	int64_t by_tokens = w.trial->tokens_of ? work_ms / tokens : 0;
-	int64_t by_rate = w.trial->rate ? bytes * 1000 / (w.trial->rate * w.count) : 0;
+	int64_t by_tokens = st.trial->tokens_of ? work_ms / tokens : 0;
+	int64_t by_rate = st.trial->rate ? bytes * 1000 / (st.trial->rate * w.conf.count) : 0;
 	return by_tokens > by_rate ? by_tokens : by_rate;
 }
 
@@ -304,13 +224,13 @@ static bool look_at_device(void *ctx, const struct device *d)
 
 static void judge(void)
 {
-	int64_t *waits = calloc(w.count, sizeof(*waits)), end_ms = 0;
+	int64_t *waits = calloc(w.conf.count, sizeof(*waits)), end_ms = 0;
 	unsigned n = 0, polls = 0, most_polls = 0;
 	struct rows rows = {0};
-	struct engine_stats st;
+	struct engine_stats stats;
 
-	engine_stats(w.engine, &st);
-	for (unsigned i = 0; waits && i < w.count; i++) {
+	engine_stats(w.engine, &stats);
+	for (unsigned i = 0; waits && i < w.conf.count; i++) {
 		const struct unit *u = &w.units[i];
 		if (u->step != DONE)
 			continue;
@@ -322,65 +242,64 @@ static void judge(void)
 	if (!n)
 		abort();
 	qsort(waits, n, sizeof(*waits), by_number);
-	int64_t ideal = ideal_ms(), took = end_ms - w.begin_ms;
-	expect(w.done + w.lost == w.count && st.closed[VERDICT_UPDATED] == w.done,
-	       "%u devices, %u updated, %u never came again", w.count, w.done, w.lost);
+	int64_t ideal = ideal_ms(), took = end_ms - st.begin_ms;
+	expect(st.done + st.lost == w.conf.count && stats.closed[VERDICT_UPDATED] == st.done,
+	       "%u devices, %u updated, %u never came again", w.conf.count, st.done, st.lost);
 	expect(took * 10 <= ideal * 12, "done in %lld s, %lld %% of the ideal",
 	       (long long)took / 1000, (long long)(took * 100 / ideal));
 	expect(waits[n - 1] <= 3 * waits[n / 2] + 10000,
 	       "waits: median %lld s, 99 of 100 %lld s, most %lld s",
 	       (long long)waits[n / 2] / 1000, (long long)waits[n - 1 - n / 100] / 1000,
 	       (long long)waits[n - 1] / 1000);
-	expect(st.downloads_limit == 0 || w.most_downloads <= st.downloads_limit,
-	       "at most %llu downloads of %llu", (unsigned long long)w.most_downloads,
-	       (unsigned long long)st.downloads_limit);
-	expect(w.most_turns <= w.count && w.most_held <= LIMIT_BLOCKS_HELD &&
-		       w.most_cached <= ENGINE_IDLE_DEVICES + 1 + 2 * w.most_downloads,
-	       "at most %u places, %llu waiting, %u blocks held, %u devices cached", w.most_turns,
-	       (unsigned long long)w.most_waiting, w.most_held, w.most_cached);
-	expect(polls <= 20 * n && w.most_window <= w.count / 4 + 1000,
+	expect(stats.downloads_limit == 0 || st.most_downloads <= stats.downloads_limit,
+	       "at most %llu downloads of %llu", (unsigned long long)st.most_downloads,
+	       (unsigned long long)stats.downloads_limit);
+	expect(st.most_turns <= w.conf.count && st.most_held <= LIMIT_BLOCKS_HELD &&
+		       st.most_cached <= ENGINE_IDLE_DEVICES + 1 + 2 * st.most_downloads,
+	       "at most %u places, %llu waiting, %u blocks held, %u devices cached", st.most_turns,
+	       (unsigned long long)st.most_waiting, st.most_held, st.most_cached);
+	expect(polls <= 20 * n && st.most_window <= w.conf.count / 4 + 1000,
 	       "%u reports each, at most %u; %u in %d s; %u requests were shed", polls / n,
-	       most_polls, w.most_window, WINDOW_MS / 1000, w.shed);
+	       most_polls, st.most_window, WINDOW_MS / 1000, st.shed);
 	uint64_t failed = 0;
 	for (int v = 0; v < VERDICT_COUNT; v++)
-		failed += v != VERDICT_UPDATED ? st.closed[v] : 0;
-	if (store_devices(w.store, 0, "", w.count, look_at_device, &rows))
+		failed += v != VERDICT_UPDATED ? stats.closed[v] : 0;
+	if (store_devices(w.store, 0, "", w.conf.count, look_at_device, &rows))
 		abort();
-	expect(failed == 0 && rows.harmed == 0 && rows.all == w.count,
+	expect(failed == 0 && rows.harmed == 0 && rows.all == w.conf.count,
 	       "nothing is counted against anybody");
 	free(waits);
 }
 
-static void remove_dir(void)
-{
-	char command[100];
-
-	(void)snprintf(command, sizeof(command), "rm -rf '%s'", w.dir);
-	if (system(command) != 0) // NOLINT(cert-env33-c,concurrency-mt-unsafe)
-		printf("# could not remove %s\n", w.dir);
-}
-
 static void try(const struct trial *trial, unsigned count, uint64_t seed)
 {
-	const char *tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-	unsigned told = w.told, failed = w.failed;
+	const struct crowd_conf conf = {.count = count,
+					.seed = seed,
+					.interval_s = INTERVAL_S,
+					.check_in_s = INTERVAL_S,
+					.image = IMAGE,
+					.block = BLOCK,
+					.tick_ms = 200,
+					.max_downloads =
+						trial->tokens_of ? count / trial->tokens_of : 0,
+					.image_rate = trial->rate * count,
+					.offline_s = (int64_t)7 * 86400};
 
-	memset(&w, 0, sizeof(w));
-	w.trial = trial;
-	w.count = count;
-	w.seed = seed;
-	w.told = told;
-	w.failed = failed;
-	(void)snprintf(w.dir, sizeof(w.dir), "%s/postboot-stampede-XXXXXX", tmp);
-	w.units = calloc(count, sizeof(*w.units));
-	w.heap = calloc(count, sizeof(*w.heap));
-	if (!mkdtemp(w.dir) || !w.units || !w.heap || net_quota_init(&w.quota))
+	st = (struct stampede){.trial = trial};
+	expect_about = trial->name;
+	if (net_quota_init(&st.quota))
 		abort();
-	net_quota_set(&w.quota, 50, REQUESTS_PER_S);
-	fake_on_reply = on_reply;
-	fake_on_ring = on_ring;
-	make_world();
-	w.begin_ms = w.window_ms = fake_now_ms;
+	net_quota_set(&st.quota, 50, REQUESTS_PER_S);
+	crowd_begin(&conf);
+	crowd_release('2');
+	crowd_target("2");
+	crowd_devices();
+	crowd_server_end(); /* for an hour */
+	fake_now_ms += 3600000;
+	fake_wall_ms += 3600000;
+	crowd_server_begin();
+	crowd_sessions();
+	st.begin_ms = st.window_ms = fake_now_ms;
 	for (unsigned i = 0; i < count; i++) {
 		struct unit *u = &w.units[i];
 		u->block_ms =
@@ -389,13 +308,10 @@ static void try(const struct trial *trial, unsigned count, uint64_t seed)
 		u->listens = chance(100) < trial->listen;
 		later(u, COME, (int64_t)chance(ARRIVE_MS));
 	}
-	pass(fake_now_ms + (int64_t)86400 * 1000);
+	crowd_pass(fake_now_ms + (int64_t)86400 * 1000, over, run, look);
 	judge();
-	engine_end();
-	net_quota_done(&w.quota);
-	free(w.units);
-	free(w.heap);
-	remove_dir();
+	crowd_end();
+	net_quota_done(&st.quota);
 }
 
 int main(void)
@@ -409,7 +325,9 @@ int main(void)
 
 	log_set_level(LOG_LEVEL_ERR);
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
-
+	fake_on_reply = on_reply;
+	fake_on_ring = on_ring;
+	crowd_line = line;
 	for (size_t i = 0; i < sizeof(trials) / sizeof(trials[0]); i++)
 		try(&trials[i], devices ? (unsigned)strtoul(devices, NULL, 10) : 5000,
 		    seed ? strtoull(seed, NULL, 10) : 1);

@@ -436,6 +436,20 @@ static void test_failures_halt_it_by_share_with_a_least_number(void **state)
 	assert_int_equal(halted(&r, &c), HALT_FAILURES);
 }
 
+/* Who fails is often done before who succeeds. */
+static void test_failures_are_a_share_of_what_is_under_way_too(void **state)
+{
+	struct rollout_counts c;
+	struct rollout r = judged(&c, 1000, 0);
+
+	(void)state;
+	c.waves[0].results[MEMBER_FAILED] = 3; /* the first three, of some hundred that began */
+	c.waves[0].trying = 58;
+	assert_int_equal(halted(&r, &c), HALT_NONE);
+	c.waves[0].trying = 57;
+	assert_int_equal(halted(&r, &c), HALT_FAILURES);
+}
+
 static void test_silence_after_the_update_is_compared_with_the_others(void **state)
 {
 	struct rollout_counts c;
@@ -526,12 +540,14 @@ static void test_a_member_counts_once_and_goes_without_a_trace(void **state)
 
 	(void)state;
 	for (int result = 0; result < MEMBER_COUNT; result++)
-		for (unsigned bits = 0; bits < 16; bits++) {
+		for (unsigned bits = 0; bits < 32; bits++) {
 			struct member_facts m = {.result = (enum member)result,
 						 .applied = bits & 1,
 						 .silent = bits & 2,
-						 .out = bits & 4};
+						 .out = bits & 4,
+						 .trying = bits & 16};
 			wave_count(&c, &m, bits & 8, 1);
+			assert_int_equal(c.trying, bits == 24 + (bits & 1) && !result);
 			assert_int_equal(c.members, 1);
 			assert_true(c.control == 0 || c.released == 0);
 			if (result == MEMBER_EXTERNAL)
@@ -578,6 +594,7 @@ int main(void)
 		cmocka_unit_test(test_what_an_outage_left_undone_is_not_made_up_for_at_once),
 		cmocka_unit_test(test_a_wave_opens_when_the_one_before_is_complete_and_was_watched),
 		cmocka_unit_test(test_failures_halt_it_by_share_with_a_least_number),
+		cmocka_unit_test(test_failures_are_a_share_of_what_is_under_way_too),
 		cmocka_unit_test(test_silence_after_the_update_is_compared_with_the_others),
 		cmocka_unit_test(test_what_was_seen_at_the_resume_does_not_halt_it_again),
 		cmocka_unit_test(test_halt_return_aborts_it_and_its_release_is_nobodys_target),

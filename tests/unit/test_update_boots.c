@@ -157,6 +157,25 @@ static void test_report_member_under_a_wrong_label_has_failed(void **state)
 	assert_int_equal(w.u.device.rollout_result, MEMBER_CONVERGED);
 }
 
+/* It shows no digest any more, for want of which its attempt failed. */
+static void test_report_member_that_keeps_its_proof_back_has_failed(void **state)
+{
+	BEGIN;
+	world_fail_member(&w, HOLD_NONE);
+	struct report r = world_report(&w, IMAGE_TARGET);
+	r.running.len = 0;
+	w.u.failed_required = EV_NEW_BOOT | EV_VERSION | EV_DIGEST;
+	world_send(&w, BOOT_IS_NEW, &r);
+	assert_int_equal(w.u.device.rollout_result, MEMBER_FAILED);
+	w.u.failed_required = EV_NEW_BOOT | EV_VERSION | EV_CONFIRMED;
+	r.confirmed = -1;
+	world_send(&w, BOOT_IS_SAME, &r);
+	assert_int_equal(w.u.device.rollout_result, MEMBER_FAILED);
+	w.u.failed_required = EV_NEW_BOOT | EV_VERSION;
+	world_send(&w, BOOT_IS_SAME, &r);
+	assert_int_equal(w.u.device.rollout_result, MEMBER_CONVERGED);
+}
+
 static void test_report_leaving_the_release_without_attempt_is_drift(void **state)
 {
 	BEGIN;
@@ -360,6 +379,7 @@ int main(void)
 		T(target_after_a_failed_attempt_is_converged),
 		T(member_that_may_still_go_back_has_failed),
 		T(member_under_a_wrong_label_has_failed),
+		T(member_that_keeps_its_proof_back_has_failed),
 		T(leaving_the_release_without_attempt_is_drift),
 		T(drift_is_seen_through_a_recovery_image),
 		T(drift_is_reapplied_where_policy_says_so),
