@@ -190,6 +190,7 @@ static json_t *device_begin(const struct engine_device *now)
 	view_put_text(&o, "offline", view_offline(d));
 	view_put(&o, "state", json_string(view_device_state(now)));
 	put_operator(&o, now);
+	view_put_maintenance(&o, now);
 	put_running(&o, d);
 	if (d->has_report)
 		view_put(&o, "report", device_report(d));
