@@ -65,14 +65,17 @@ json_t *view_findings(const struct release *r)
 }
 
 /* Of the product's keys, and of what is inside. */
-void view_say_signatures(struct buf *b, const struct release *r)
+void view_say_signatures(struct buf *b, const struct release *r, const struct product *p)
 {
 	char kinds[128];
 
 	if (r->signed_by[0])
-		view_say(b, "key %s of its product has signed it", r->signed_by);
+		view_say(b, "signer %s of its product has signed it, with key %s", r->signed_by,
+			 r->signed_key);
 	else
-		view_say(b, "no key of its product has signed it");
+		view_say(b, "no signer of its product has signed it%s",
+			 p->policy.require_signature ? ", which now asks that of each release"
+						     : "");
 	if (r->image.signatures)
 		view_say(b, "; the image carries: %s",
 			 image_signatures_text(r->image.signatures, kinds));

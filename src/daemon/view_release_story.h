@@ -57,7 +57,7 @@ struct view_release {
 
 /* Parts of that. */
 json_t *view_findings(const struct release *r);
-void view_say_signatures(struct buf *b, const struct release *r);
+void view_say_signatures(struct buf *b, const struct release *r, const struct product *p);
 json_t *view_uses(const struct view_uses *uses);
 json_t *view_asks(const struct requires *q);
 

@@ -187,10 +187,13 @@ static void test_release_states_and_what_to_do(void **state)
 static void test_release_signatures_and_suspicion(void **state)
 {
 	(void)state;
-	RELEASE_SAYS("signatures", "key 0123456789abcdef of its product has signed it; the image "
-				   "carries: ecdsa");
+	RELEASE_SAYS("signatures",
+		     "signer ci of its product has signed it, with key 0123456789abcdef; the image "
+		     "carries: ecdsa");
 	release.signed_by[0] = 0;
-	RELEASE_SAYS("signatures", "no key of its product has signed it");
+	RELEASE_SAYS("signatures", "no signer of its product has signed it; the image");
+	product.policy.require_signature = 1;
+	RELEASE_SAYS("signatures", "signed it, which now asks that of each release");
 	v.ends[VERDICT_REVERTED] = 2;
 	v.ends[VERDICT_CANCELLED] = 1;
 	RELEASE_SAYS("summary", "3 attempts to it ended, 2 of them as failures: it is suspect.");
