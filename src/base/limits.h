@@ -92,6 +92,9 @@ enum {
 	LIMIT_DEVICE_QUEUE = 8,	   /* causes waiting for a device's commit */
 	LIMIT_DEVICE_SESSIONS = 8, /* of one identity; the oldest is closed for one more */
 
+	LIMIT_GROUP_DOWNLOADS = 1000000, /* the largest limit of a group's downloads at a time */
+	LIMIT_GROUP_RATE_MIN = 2048,	 /* bytes of images a second, of a group */
+	LIMIT_GROUP_RATE = 1073741824,
 	LIMIT_TURNS = 262144, /* devices that wait for a download or have one, remembered */
 	/* rollouts */
 	LIMIT_ROLLOUT_NAME = 64,  /* bytes */
@@ -154,7 +157,7 @@ enum {
 	LIMIT_MUST_PASS = 4,	     /* releases that one must be reached through */
 	LIMIT_WAY = 16,		     /* those, theirs, and so on */
 	LIMIT_REQUIRED_HARDWARE = 8, /* that a release is for */
-	LIMIT_WINDOWS = 8,	     /* maintenance windows of a product or a group */
+	LIMIT_WINDOWS = 8,	     /* maintenance windows of a product, a group, a device */
 	LIMIT_WINDOWS_TEXT = 255,    /* bytes of their text */
 	LIMIT_ZONE = 63,	     /* bytes of a time zone's name or rule */
 	LIMIT_ZONES = 1024,	     /* names whose rules are remembered */

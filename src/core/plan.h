@@ -68,7 +68,8 @@
 	X(BLOCK_FINISHING, "attempt-finishing",                                                    \
 	  "an attempt to an earlier target runs to its end first", "wait for its verdict")         \
 	X(BLOCK_ADMISSION, "admission", "as many devices as may are downloading",                  \
-	  "wait for its turn, or raise max-downloads or image-rate in postbootd.conf")
+	  "wait for its turn, or raise max-downloads or image-rate of its group or in "            \
+	  "postbootd.conf")
 
 enum block {
 #define BLOCK_ENUM(name, word, means, clear) name,

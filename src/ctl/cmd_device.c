@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "ctl/field.h"
+#include "ctl/show.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
 
@@ -211,18 +212,9 @@ int device_add(struct ctl *c, const struct args *a)
 int device_show(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *d;
 
 	url_device(&u, a->pos[0]);
-	d = ctl_get(c, &u);
-	if (d == NULL)
-		return CTL_FAILED;
-	if (c->out.json)
-		out_json(&c->out, d);
-	else
-		view_device(&c->out, d);
-	json_decref(d);
-	return CTL_DONE;
+	return ctl_show(c, ctl_get(c, &u), view_device);
 }
 
 static void tell_tags(const struct output *o, const json_t *d)

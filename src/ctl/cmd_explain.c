@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ctl/commands.h"
+#include "ctl/show.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
@@ -171,20 +172,6 @@ static void view_release(const struct output *o, const json_t *e)
 
 /* ---- the command ---- */
 
-static int show(struct ctl *c, struct url *u, void (*view)(const struct output *, const json_t *))
-{
-	json_t *e = ctl_get(c, u);
-
-	if (e == NULL)
-		return CTL_FAILED;
-	if (c->out.json)
-		out_json(&c->out, e);
-	else
-		view(&c->out, e);
-	json_decref(e);
-	return CTL_DONE;
-}
-
 int explain(struct ctl *c, const struct args *a)
 {
 	bool rollout = strcmp(a->pos[0], "rollout") == 0;
@@ -195,7 +182,7 @@ int explain(struct ctl *c, const struct args *a)
 		url_init(&u, "/v1/devices");
 		url_segment(&u, a->pos[0]);
 		url_segment(&u, "explain");
-		return show(c, &u, view_explain);
+		return ctl_show(c, ctl_get(c, &u), view_explain);
 	}
 	if (a->count != 3 || (!rollout && !release))
 		return ctl_usage(c, "explain DEVICE, explain rollout PRODUCT ROLLOUT, or explain "
@@ -205,5 +192,5 @@ int explain(struct ctl *c, const struct args *a)
 	url_segment(&u, rollout ? "rollouts" : "releases");
 	url_segment(&u, a->pos[2]);
 	url_segment(&u, "explain");
-	return show(c, &u, rollout ? view_rollout : view_release);
+	return ctl_show(c, ctl_get(c, &u), rollout ? view_rollout : view_release);
 }

@@ -199,9 +199,11 @@ static const char policy_text[] =
 	"only devices that report this hardware. Either - or _ joins\n"
 	"their words. Keys that end in -s are seconds; 90, 90s, 15m, 2h and 7d are understood.";
 static const char group_set_text[] =
-	"The keys: name, windows (\"Mon-Fri 01:00-05:00\"), time-zone (Europe/Berlin). Without a "
+	"The keys: name, windows (\"Mon-Fri 01:00-05:00\"), time-zone (Europe/Berlin), "
+	"max-downloads\n"
+	"(at the same time), image-rate (2M: bytes of images a second). Without a "
 	"value\n"
-	"(windows=) it has none of its own: those of the product hold.";
+	"(windows=) it has none of its own: the windows of the product hold, and no limits.";
 static const char device_set_text[] =
 	"The keys: windows (\"Mon-Fri 01:00-05:00\"), time-zone (Europe/Berlin). Without a value\n"
 	"(windows=) it has none of its own: those of its group hold, or of its product.";
@@ -338,7 +340,7 @@ const struct command commands[] = {
 	{"group", "show", "PRODUCT GROUP", 2, 2,
 	 "one group", NULL, group_show, NULL},
 	{"group", "set", "PRODUCT GROUP GROUP-KEY=VALUE... [--if-rev N]", 3, ARGS_MAX,
-	 "change its name or its maintenance windows", act_options, group_set, group_set_text},
+	 "change its name, its maintenance windows or its limits", act_options, group_set, group_set_text},
 	{"group", "target", "PRODUCT GROUP VERSION|none [--if-rev N]", 3, 3,
 	 "the release its devices should run, before the product's", act_options, group_target, NULL},
 	{"group", "remove", "PRODUCT GROUP [--if-rev N]", 2, 2,

@@ -10,7 +10,8 @@
 #include "ctl/args.h"
 #include "ctl/ctl.h"
 
-enum field_kind { FIELD_TEXT };
+/* FIELD_COUNT: a number; FIELD_RATE: one with K, M or G; "any" and nothing are 0. */
+enum field_kind { FIELD_TEXT, FIELD_COUNT, FIELD_RATE };
 
 struct field {
 	const char *name; /* as in JSON, with _; NULL ends a list of them */

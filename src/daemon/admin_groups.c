@@ -159,6 +159,29 @@ void groups_add(struct request *rq)
 	engine_group_add(rq->admin->conf.engine, &rq->actor, &n, version, request_done, rq);
 }
 
+/* 0: none. */
+static bool body_limit(struct request *rq, const char *key, json_int_t min, json_int_t max,
+		       int64_t *ret)
+{
+	json_int_t value = 0;
+	bool given;
+
+	if (json_is_integer(json_object_get(rq->json, key)) &&
+	    json_integer_value(json_object_get(rq->json, key)) == 0)
+		min = 0;
+	if (!body_number(rq, key, min, max, &given, &value))
+		return false;
+	if (given)
+		*ret = value;
+	return true;
+}
+
+static bool body_limits(struct request *rq, struct device_group *g)
+{
+	return body_limit(rq, "max_downloads", 1, LIMIT_GROUP_DOWNLOADS, &g->max_downloads) &&
+	       body_limit(rq, "image_rate", LIMIT_GROUP_RATE_MIN, LIMIT_GROUP_RATE, &g->image_rate);
+}
+
 void group_patch(struct request *rq)
 {
 	const struct group_name n = which(rq);
@@ -166,14 +189,14 @@ void group_patch(struct request *rq)
 	struct device_group to;
 	const char *name;
 
-	if (!body_keys(rq, rq->json, "", " name windows time_zone "))
+	if (!body_keys(rq, rq->json, "", " name windows time_zone max_downloads image_rate "))
 		return;
 	g = find_group(rq, n.product, n.group);
 	if (!g)
 		return;
 	to = g->group;
 	if (!body_text(rq, "name", false, &name) || (name && !check_group_name(rq, name)) ||
-	    !body_windows(rq, to.windows, to.time_zone))
+	    !body_windows(rq, to.windows, to.time_zone) || !body_limits(rq, &to))
 		return;
 	if (name)
 		(void)buf_copy_str(to.name, sizeof(to.name), name);

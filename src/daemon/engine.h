@@ -190,6 +190,7 @@ void engine_backup(struct engine *e, const struct actor *by, engine_done *done, 
 /* Of a device that would find no token now (core/admit.h); times are wall. */
 struct engine_admission {
 	bool full;
+	bool own;	   /* its group is full; else all of them together are too many */
 	uint64_t limit;	   /* of downloads at the same time */
 	unsigned ahead;	   /* about so many are before it */
 	int64_t expect_ms; /* how long it will likely take; -1: not known */
@@ -270,10 +271,19 @@ bool engine_rollout_at(struct engine *e, size_t index, struct engine_rollout *re
 /* The next open one from *index on, which then is behind it: at most LIMIT_ROLLOUTS_OPEN. */
 bool engine_rollout_open(struct engine *e, size_t *index, struct engine_rollout *ret);
 
+struct limiter;
 struct engine_group {
 	struct device_group group;
-	uint64_t devices; /* in it */
+	uint64_t devices;	 /* in it */
+	uint64_t downloads;	 /* of them, with an open attempt that is not verified yet */
+	struct limiter *limiter; /* the engine's; NULL: it never had limits */
 };
+/* How its limits are made use of. */
+struct engine_group_load {
+	uint64_t limit; /* of downloads at the same time; 0: none of its own */
+	uint64_t downloads, waiting;
+};
+void engine_group_load(const struct engine_group *g, struct engine_group_load *ret);
 /* In a fixed order (of their ids); NULL beyond the last. */
 const struct engine_group *engine_group_at(const struct engine *e, size_t index);
 const struct engine_group *engine_group_named(struct engine *e, const char *product,

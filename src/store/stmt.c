@@ -275,6 +275,11 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	READ(STMT_GROUP_COUNTS, /* the same, of an index */
 		"SELECT group_id, COUNT(*) FROM device INDEXED BY device_by_group "
 		"WHERE group_id IS NOT NULL GROUP BY group_id"),
+	READ_SCAN(STMT_GROUP_DOWNLOADS, /* of open attempts, once, at the start */
+		"SELECT d.group_id, COUNT(*) FROM attempt AS a INDEXED BY attempt_due "
+		"JOIN device AS d ON d.id = a.device WHERE a.state <> 'closed' "
+		"AND a.state IN ('offered', 'transferring') AND d.group_id IS NOT NULL "
+		"GROUP BY d.group_id"),
 
 	READ(STMT_PRODUCTS, PRODUCT_SELECT "WHERE name > ? ORDER BY name LIMIT ?"),
 	READ(STMT_GROUPS, GROUP_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),

@@ -449,6 +449,8 @@ int store_protocols(struct store *s, store_protocol_row *row, void *ctx) ERR_CHE
 /* Devices by group; looks at all that are in one. */
 typedef void store_group_count(void *ctx, int64_t group, uint64_t devices);
 int store_group_counts(struct store *s, store_group_count *row, void *ctx) ERR_CHECK;
+/* The same of those that are offered an image or download it; looks at all open attempts. */
+int store_group_downloads(struct store *s, store_group_count *row, void *ctx) ERR_CHECK;
 /* Open attempts by state; looks at all of them. */
 int store_open_states(struct store *s, uint64_t ret_counts[ATTEMPT_STATE_COUNT]) ERR_CHECK;
 

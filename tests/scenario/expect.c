@@ -336,6 +336,26 @@ static void do_expect_downloads(struct scenario *s)
 		expect_value(s, list, sizeof(list) / sizeof(list[0]), word(i));
 }
 
+/* EXPECT-GROUP product name key=value... */
+static void do_expect_group(struct scenario *s)
+{
+	const struct engine_group *g = engine_group_named(s->engine, word(1), word(2));
+	struct engine_group_load load;
+
+	if (!g) {
+		fail(s, "no group %s", word(2));
+		return;
+	}
+	engine_group_load(g, &load);
+	const struct value list[] = {
+		{"limit", NULL, (int64_t)load.limit},
+		{"active", NULL, (int64_t)load.downloads},
+		{"waiting", NULL, (int64_t)load.waiting},
+	};
+	for (unsigned i = 3; i < word_total(); i++)
+		expect_value(s, list, sizeof(list) / sizeof(list[0]), word(i));
+}
+
 static void do_expect_session(struct scenario *s, bool rings)
 {
 	const struct net_peer *peer = session_peek(s, word(1));
@@ -404,6 +424,8 @@ bool run_expect(struct scenario *s, const char *verb)
 		do_expect_blocked(s);
 	else if (strcmp(verb, "EXPECT-OPENS") == 0)
 		do_expect_opens(s);
+	else if (strcmp(verb, "EXPECT-GROUP") == 0)
+		do_expect_group(s);
 	else if (strcmp(verb, "EXPECT-DOWNLOADS") == 0)
 		do_expect_downloads(s);
 	else if (strcmp(verb, "EXPECT-ANSWERS") == 0)

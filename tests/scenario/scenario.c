@@ -52,6 +52,7 @@
  *   EXPECT-ATTEMPT id key=value...        (the open attempt, else the last one)
  *   EXPECT-TOLD id key=value...           (the attempt of the last directive)
  *   EXPECT-DEVICE id key=value...         EXPECT-NO-DEVICE id
+ *   EXPECT-GROUP product name [limit=N] [active=N] [waiting=N]   (of its downloads)
  *   EXPECT-OPENS id seconds [device|group|product|none [the same of its clock]]
  *                                         (its next maintenance window; 0: one is open)
  *   EXPECT-DIAGNOSES id word...           EXPECT-BLOCKED id word...

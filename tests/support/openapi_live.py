@@ -381,9 +381,14 @@ def drive_products(server):
     here = {"windows": "Mon 01:00-02:00", "time_zone": "Asia/Tokyo"}
     want(200, "PATCH", groups + "/g%251", here)
     assert want(200, "PATCH", groups + "/g%251", {})["windows"] == here["windows"]
-    for bad in ({"windows": "x"}, {"time_zone": "x/y"}, {"windows": 1}, {"other": 1}):
+    most = want(200, "PATCH", groups + "/g%251", {"max_downloads": 1000000, "image_rate": 1 << 30})
+    assert most["downloads"]["limit"] == 524288
+    want(200, "PATCH", groups + "/g%251", {"max_downloads": 1, "image_rate": 2048})
+    for bad in ({"windows": "x"}, {"time_zone": "x/y"}, {"windows": 1}, {"other": 1}, {"max_downloads": -1},
+                {"max_downloads": 1000001}, {"max_downloads": "1"}, {"max_downloads": None}, {"image_rate": 2047},
+                {"image_rate": (1 << 30) + 1}, {"image_rate": 1.5}, {"windows": "x" * 256}, {"time_zone": "x" * 64}):
         want(400, "PATCH", groups + "/g%251", bad)
-    want(200, "PATCH", groups + "/g%251", {"windows": "", "time_zone": ""})
+    want(200, "PATCH", groups + "/g%251", {"windows": "", "time_zone": "", "max_downloads": 0, "image_rate": 0})
     want(404, "PUT", group + "/target", {"version": "9"})
     want(200, "PUT", group + "/target", {"version": None})
     want(200, "PUT", group + "/target", {"version": "1"})
