@@ -133,6 +133,8 @@ enum {
 	LIMIT_ADMIN_PER_PROCESS = 64,  /* of them */
 	LIMIT_PAGE = 1000,	       /* rows of one answer */
 	LIMIT_DEVICE_ROWS = 200,       /* the same of devices: each row costs several reads */
+	LIMIT_SURVEY_ROWS = 100,       /* devices that an explanation looks at in one turn */
+	LIMIT_EXPLAIN_USES = 32,       /* that it names of what needs a release */
 	LIMIT_IMPORT_ROWS = 200000,    /* devices of one import */
 	LIMIT_IMPORT_BYTES = 67108864, /* of its text */
 	LIMIT_IMPORT_LINE = 4096,      /* bytes of a line */

@@ -106,7 +106,8 @@ struct device {
 	int64_t report_ms;
 	int64_t seen_ms; /* last contact of any kind */
 	bool online;
-	int64_t offline_at_ms;	    /* when it counts as silent; 0: not armed */
+	int64_t offline_at_ms;	    /* when it counts, or counted, as silent; 0: not armed, or it
+				     * went offline with a good-bye */
 	int64_t interval_learned_s; /* 0: unknown */
 	struct boots boots;
 	uint32_t resets, unclean_resets; /* since it was added */

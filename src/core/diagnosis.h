@@ -8,7 +8,8 @@
 
 #include "core/attempt.h"
 
-/* In the order in which they are shown. X(name, word, what it means, what to do next) */
+/* In the order in which they are shown: what kept the image from being tried at all comes before
+ * what it was made of. X(name, word, what it means, what to do next) */
 #define DIAGNOSIS_LIST(X)                                                                          \
 	X(DIAG_IDENTITY_CONFLICT, "identity-conflict", "two units use the same key",               \
 	  "give each unit its own key: device remove and add, then provision the new key")         \
@@ -20,6 +21,19 @@
 	X(DIAG_LOW_POWER, "low-power", "the device has little power, or lost it",                  \
 	  "charge it, or look at its supply; product set NAME min-battery-percent=N keeps "        \
 	  "updates from a low battery")                                                            \
+	X(DIAG_NEVER_ASKED, "verified-never-asked",                                                \
+	  "the device verified the image and never asked to apply it",                             \
+	  "look for a user prompt, a power check or a lost apply step on the device")              \
+	X(DIAG_UNBOOTED, "claim-without-reboot",                                                   \
+	  "the device names another image in the same boot, and no image changes without a "       \
+	  "reboot",                                                                                \
+	  "make the device report what it runs, and draw a new boot id at every boot")             \
+	X(DIAG_BOOT_ID_CONSTANT, "boot-id-constant",                                               \
+	  "its uptime shows a reboot but its boot id did not change",                              \
+	  "make the device draw a new random boot id at every boot")                               \
+	X(DIAG_RESET_BLOCKED, "reset-blocked",                                                     \
+	  "the device stayed in the same boot after it was allowed to apply",                      \
+	  "look for code that disables or delays resets")                                          \
 	X(DIAG_CACHED_IMAGE, "cached-image",                                                       \
 	  "the device said verified without fetching the image: it used a copy it had kept",       \
 	  "make the device discard its copy; an agent with the `fresh` capability does it when "   \
@@ -32,19 +46,6 @@
 	X(DIAG_LABEL_IMAGE, "label-is-not-image",                                                  \
 	  "the version the device reports is not the label of the image it runs",                  \
 	  "build the image with the label it is released under, or release it under its own")      \
-	X(DIAG_NEVER_ASKED, "verified-never-asked",                                                \
-	  "the device verified the image and never asked to apply it",                             \
-	  "look for a user prompt, a power check or a lost apply step on the device")              \
-	X(DIAG_UNBOOTED, "claim-without-reboot",                                                   \
-	  "the device names another image in the same boot, and no image changes without a "       \
-	  "reboot",                                                                                \
-	  "make the device report what it runs, and draw a new boot id at every boot")             \
-	X(DIAG_RESET_BLOCKED, "reset-blocked",                                                     \
-	  "the device stayed in the same boot after it was allowed to apply",                      \
-	  "look for code that disables or delays resets")                                          \
-	X(DIAG_BOOT_ID_CONSTANT, "boot-id-constant",                                               \
-	  "its uptime shows a reboot but its boot id did not change",                              \
-	  "make the device draw a new random boot id at every boot")                               \
 	X(DIAG_CRASH_LOOP, "crash-loop", "unclean resets one after the other",                     \
 	  "read the device's panic or watchdog log; the new image is the suspect")                 \
 	X(DIAG_RESUME_LOOP, "resume-loop",                                                         \

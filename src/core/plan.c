@@ -154,3 +154,16 @@ struct plan plan_device(const struct device *d, const struct product *p,
 	plan.resume = !plan.fresh && (d->report.capabilities & CAP_RESUME);
 	return plan;
 }
+
+uint32_t plan_news(const struct plan *plan)
+{
+	const uint32_t idle =
+		BIT(BLOCK_BACKOFF) | BIT(BLOCK_DEFERRED) | BIT(BLOCK_DRIFTED) | BIT(BLOCK_IN_SYNC);
+	uint32_t blocked = plan->blocked;
+
+	if (blocked & BIT(BLOCK_DISABLED)) /* its silence is our doing */
+		blocked &= ~(idle | BIT(BLOCK_OFFLINE));
+	if (blocked & BIT(BLOCK_IN_SYNC)) /* it needs no update that silence could keep it from */
+		blocked &= ~BIT(BLOCK_OFFLINE);
+	return blocked & BIT(BLOCK_HELD) ? blocked & ~idle : blocked;
+}

@@ -51,7 +51,8 @@
 	X(BLOCK_IMAGE, "image-unavailable", "the server cannot read its copy of the image",        \
 	  "put the image file back, or upload the same bytes again; see postbootctl status")       \
 	X(BLOCK_RELEASE, "release-quarantined", "the release is not offered any more",             \
-	  "another target, or, if it is good after all: release activate PRODUCT VERSION")         \
+	  "another target, or, if it is quarantined and good after all: release activate PRODUCT " \
+	  "VERSION")                                                                               \
 	X(BLOCK_BACKOFF, "retry-backoff", "the last attempt failed; the next one waits",           \
 	  "wait until the time shown")                                                             \
 	X(BLOCK_HELD, "held", "the device is held", "device unhold ID, once the cause is removed") \
@@ -145,6 +146,9 @@ uint32_t plan_gate(const struct device *d, const struct product *p, const struct
 struct plan plan_device(const struct device *d, const struct product *p,
 			const struct release *target, const struct attempt *open,
 			const struct plan_around *around, int64_t now_ms);
+
+/* The blocks that are news: of a held device neither waits nor that it needs no update. */
+uint32_t plan_news(const struct plan *plan);
 
 /* What the device's rollout adds to that; NULL: none. */
 void plan_rollout(struct plan *plan, const struct device *d, const struct rollout *r,

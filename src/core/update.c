@@ -486,8 +486,7 @@ void update_silent(struct update *u, struct outcome *out)
 		if (u->now_ms < due_ms)
 			return;
 	}
-	d->online = false;
-	d->offline_at_ms = 0;
+	d->online = false; /* and offline_at_ms tells since when */
 	update_emit(out, EVENT_DEVICE_OFFLINE, ABOUT_DEVICE, 0);
 }
 

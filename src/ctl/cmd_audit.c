@@ -9,7 +9,7 @@
 #include "ctl/text.h"
 #include "ctl/view.h"
 
-enum { PAGE = 500, CHANGE_MAX = 160, HASH_DIGITS = 64 };
+enum { PAGE = 500, CHANGE_MAX = 240, HASH_DIGITS = 64 };
 
 /* ---- list ---- */
 
@@ -46,20 +46,52 @@ static json_t *rows_get(struct ctl *c, const char *object, int64_t keep)
 
 static void say(struct buf *b, const char *s)
 {
-	if (b->pos + strlen(s) < CHANGE_MAX)
+	static const char cut[] = "...";
+
+	if (b->pos + strlen(s) + sizeof(cut) <= CHANGE_MAX)
 		buf_put_str(b, s);
+	else if (b->pos + sizeof(cut) <= CHANGE_MAX)
+		buf_put_str(b, cut), b->pos = CHANGE_MAX; /* that is the end of it */
 }
 
-/* A fact without its quotes; what it was and is of a list or an object is too much for a line. */
+static bool is_hash(const char *text)
+{
+	return strlen(text) == HASH_DIGITS && strspn(text, "0123456789abcdef") == HASH_DIGITS;
+}
+
+/* A list of words, or "..." where there is more to its elements than a line can say. */
+static void say_list(struct buf *b, const json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		if (!json_is_string(one)) {
+			say(b, "...");
+			return;
+		}
+		say(b, i ? " " : "");
+		say(b, json_string_value(one));
+	}
+}
+
+/* A fact without its quotes; what it was and is of an object is too much for a line. */
 static void say_value(struct buf *b, const json_t *value)
 {
-	char *text;
+	char *text, brief[16];
 
 	if (json_is_string(value)) {
-		say(b, json_string_value(value));
+		const char *whole = json_string_value(value);
+		(void)snprintf(brief, sizeof(brief), "%.12s...", whole);
+		say(b, is_hash(whole) ? brief : whole);
 		return;
 	}
-	if (json_is_object(value) || json_is_array(value)) {
+	if (json_is_array(value)) {
+		say_list(b, value);
+		return;
+	}
+	if (json_is_object(value)) {
 		say(b, "...");
 		return;
 	}
@@ -82,6 +114,8 @@ static void say_change(struct buf *b, const json_t *before, const json_t *after)
 			say_change(b, value, now);
 			continue;
 		}
+		if (now != NULL && json_equal(value, (json_t *)(uintptr_t)now))
+			continue;
 		say(b, b->pos ? ", " : "");
 		say(b, key);
 		say(b, " ");

@@ -351,7 +351,7 @@ static int check_lines(struct check *k, FILE *f)
 	return code;
 }
 
-/* What the last line says must be there. */
+/* What the last line says must be there. Where a row is missing comes before how many there are. */
 static int check_end(struct check *k)
 {
 	bool some = json_object_get(k->end, "of") != NULL;
@@ -359,9 +359,6 @@ static int check_end(struct check *k)
 
 	if (k->end == NULL)
 		return bad(k, "the end is missing: the file was cut off");
-	if (rows != k->rows)
-		return bad(k, "the last line counts %" PRId64 " rows, there are %" PRId64, rows,
-			   k->rows);
 	if (k->gap_line && !some) {
 		k->line = k->gap_line;
 		return bad(k, "row %" PRId64 " is missing", k->gap);
@@ -372,6 +369,9 @@ static int check_end(struct check *k)
 	if (!some && !json_object_get(k->end, "until") && !json_object_get(k->end, "since") &&
 	    k->last != head)
 		return bad(k, "rows %" PRId64 " to %" PRId64 " are missing", k->last + 1, head);
+	if (rows != k->rows)
+		return bad(k, "the last line counts %" PRId64 " rows, there are %" PRId64, rows,
+			   k->rows);
 	if (k->rows > 0 && k->last == head && strcmp(k->last_hash, get_str(k->end, "hash")) != 0)
 		return bad(k, "row %" PRId64 " is not the one that was the last", head);
 	if (k->known == 0 || k->known_seen)

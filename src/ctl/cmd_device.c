@@ -217,6 +217,20 @@ int device_show(struct ctl *c, const struct args *a)
 	return ctl_show(c, ctl_get(c, &u), view_device);
 }
 
+static void tell_tags(const struct output *o, const json_t *d)
+{
+	const json_t *tags = json_object_get(d, "tags"), *tag;
+	size_t i;
+
+	out_text(o, json_array_size(tags) ? "Its tags: " : "It has no tags.");
+	json_array_foreach(tags, i, tag)
+	{
+		out_printf(o, "%s%s", i ? ", " : "", json_string_value(tag));
+	}
+	out_text(o, json_array_size(tags) ? "." : "");
+	out_nl(o);
+}
+
 /* The device after an act, in one line: `done`, or `idle` where that was so before. */
 static int finish(struct ctl *c, json_t *d, const char *done, const char *idle)
 {
@@ -338,8 +352,13 @@ int device_tag(struct ctl *c, const struct args *a)
 	url_device(&u, a->pos[0]);
 	url_segment(&u, c->command->verb);
 	d = ctl_call(c, "POST", &u, json_pack("{s:o}", "tags", tags));
-	return finish(c, d, on ? "is tagged" : "is no longer tagged so",
-		      on ? "had these tags already" : "had none of these tags");
+	json_t *after = json_incref(d);
+	int code = finish(c, d, on ? "is tagged" : "is no longer tagged so",
+			  on ? "had these tags already" : "had none of these tags");
+	if (code == CTL_DONE && !c->out.json)
+		tell_tags(&c->out, after);
+	json_decref(after);
+	return code;
 }
 
 int device_act(struct ctl *c, const struct args *a)
@@ -376,13 +395,4 @@ int device_remove(struct ctl *c, const struct args *a)
 
 	url_device(&u, a->pos[0]);
 	return ctl_remove(c, &u, "Device", "device", a->pos[0], NULL);
-}
-
-int device_explain(struct ctl *c, const struct args *a)
-{
-	struct url u;
-
-	url_device(&u, a->pos[0]);
-	url_segment(&u, "explain");
-	return ctl_show(c, ctl_get(c, &u), view_explain);
 }

@@ -16,28 +16,35 @@
 #include "ctl/text.h"
 #include "ctl/view.h"
 
+enum { NOTE_BYTES = 160, CELL_BYTES = LIMIT_TAGS * (LIMIT_TAG + 1) + NOTE_BYTES };
+
+static void note_add(struct buf *b, const char *before, const char *word)
+{
+	if (word[0] == '\0' || b->pos + strlen(before) + strlen(word) + 3 > NOTE_BYTES)
+		return;
+	buf_put_str(b, b->pos ? ", " : "");
+	buf_put_str(b, before);
+	buf_put_str(b, word);
+}
+
 /* What an operator should know at a glance. */
-static void note(const json_t *d, char dst[120])
+static const char *note(const json_t *d, char dst[NOTE_BYTES])
 {
 	const char *hold = get_str(json_object_get(d, "hold"), "reason");
+	const char *state = get_str(d, "state"), *protocol = get_str(d, "protocol");
 	const json_t *blocked = json_array_get(json_object_get(d, "blocked_by"), 0);
-	const char *why =
-		strcmp(get_str(d, "state"), "waiting") == 0 ? get_str(blocked, "name") : "";
-	bool lock = get_str(d, "lock")[0] != '\0', force = get_bool(d, "force");
-	bool development = get_bool(d, "development");
-	const char *protocol = get_str(d, "protocol");
-	int used = 0;
+	const char *why = strcmp(state, "waiting") == 0 ? get_str(blocked, "name") : "";
+	bool silent = strcmp(get_str(d, "offline"), "silent") == 0;
+	struct buf b = buf_writer(dst, NOTE_BYTES);
 
-	if (protocol[0] != '\0' && strcmp(protocol, "native") != 0)
-		used = snprintf(dst, 120, "%.15s%s", protocol,
-				development || lock || force || hold[0] || why[0] ? ", " : "");
-	if (development)
-		used += snprintf(dst + used, 120 - (size_t)used, "development%s",
-				 lock || force || hold[0] || why[0] ? ", " : "");
-	(void)snprintf(dst + used, 120 - (size_t)used, "%s%s%s%s%s%.64s", lock ? "locked" : "",
-		       lock && force ? ", " : "", force ? "forced" : "",
-		       (lock || force) && (hold[0] || why[0]) ? ", " : "", hold[0] ? "held: " : "",
-		       hold[0] ? hold : why);
+	note_add(&b, "", strcmp(protocol, "native") != 0 ? protocol : "");
+	note_add(&b, "", get_bool(d, "development") ? "development" : "");
+	note_add(&b, "", get_str(d, "lock")[0] ? "locked" : "");
+	note_add(&b, "", get_bool(d, "force") ? "forced" : "");
+	note_add(&b, "held: ", hold);
+	note_add(&b, "", hold[0] ? "" : why);
+	note_add(&b, "", silent && strcmp(why, "offline") != 0 ? "silent" : "");
+	return buf_cstr(&b);
 }
 
 bool device_list_url(struct ctl *c, const struct args *a, struct url *u)
@@ -190,30 +197,152 @@ static json_t *list_get(struct ctl *c, const struct url *u, struct order o, int6
 	return list;
 }
 
-static void list_print(struct ctl *c, const struct args *a, const json_t *list)
+/* The names of --columns, in the order in which they stand. */
+enum column {
+	COL_ID,
+	COL_PRODUCT,
+	COL_GROUP,
+	COL_STATE,
+	COL_RUNS,
+	COL_TARGET,
+	COL_SEEN,
+	COL_TAGS,
+	COL_NOTE,
+	COL_COUNT
+};
+static const struct {
+	const char *name, *head;
+	unsigned least; /* columns of a terminal that shows it unasked; 0: each */
+} columns[COL_COUNT] = {
+	[COL_ID] = {"id", "DEVICE", 0},	       [COL_PRODUCT] = {"product", "PRODUCT", 0},
+	[COL_GROUP] = {"group", "GROUP", 100}, [COL_STATE] = {"state", "STATE", 0},
+	[COL_RUNS] = {"runs", "RUNS", 0},      [COL_TARGET] = {"target", "TARGET", 0},
+	[COL_SEEN] = {"seen", "SEEN", 0},      [COL_TAGS] = {"tags", "TAGS", 120},
+	[COL_NOTE] = {"note", "NOTE", 0},
+};
+
+/* A comma between two; returns text. */
+static const char *tags_text(const json_t *d, char *text, size_t cap)
 {
-	static const char *const heads[] = {"DEVICE", "PRODUCT", "STATE", "RUNS",
-					    "TARGET", "SEEN",	 "NOTE",  NULL};
-	struct table t;
+	struct buf b = buf_writer(text, cap);
+	const json_t *tag;
+	size_t i;
+
+	json_array_foreach(json_object_get(d, "tags"), i, tag)
+	{
+		const char *word = json_string_value(tag);
+		if (b.pos + strlen(word) + 2 > cap)
+			break;
+		buf_put_str(&b, i ? "," : "");
+		buf_put_str(&b, word);
+	}
+	return buf_cstr(&b);
+}
+
+static void cell(struct ctl *c, struct table *t, enum column column, const json_t *d)
+{
+	const char *state = get_str(d, "state");
+	char text[CELL_BYTES];
+	int64_t seen = get_time(d, "seen");
+
+	switch (column) {
+	case COL_ID:
+		table_cell(t, STYLE_BOLD, get_str(d, "id"));
+		break;
+	case COL_STATE:
+		table_cell(t, style_device(state), state);
+		break;
+	case COL_RUNS:
+		table_cell(t, STYLE_PLAIN, get_str(json_object_get(d, "running"), "version"));
+		break;
+	case COL_TARGET:
+		table_cell(t, STYLE_PLAIN, get_str(json_object_get(d, "target"), "version"));
+		break;
+	case COL_SEEN:
+		table_cell(t, get_bool(d, "online") ? STYLE_PLAIN : STYLE_DIM,
+			   seen > 0 ? out_ago(&c->out, seen, text) : "never");
+		break;
+	case COL_TAGS:
+		table_cell(t, STYLE_PLAIN, tags_text(d, text, sizeof(text)));
+		break;
+	case COL_NOTE:
+		table_cell(t, STYLE_PLAIN, note(d, text));
+		break;
+	case COL_PRODUCT:
+	case COL_GROUP:
+	case COL_COUNT:
+		table_cell(t, STYLE_PLAIN, get_str(d, columns[column].name));
+		break;
+	}
+}
+
+/* Those of --columns, a list with commas; false after a usage message. */
+static bool columns_option(const struct ctl *c, const struct args *a, bool shown[COL_COUNT],
+			   bool *ret_given)
+{
+	const char *list = args_option(a, "columns");
+
+	*ret_given = list != NULL;
+	for (const char *at = list ? list : ""; *at != '\0';) {
+		size_t len = strcspn(at, ","), i = 0;
+
+		while (i < COL_COUNT &&
+		       (strlen(columns[i].name) != len || strncmp(columns[i].name, at, len) != 0))
+			i++;
+		if (i == COL_COUNT) {
+			(void)ctl_usage(c,
+					"--columns wants some of id, product, group, state, runs, "
+					"target, seen, tags and note, with commas between, not "
+					"\"%.*s\"",
+					(int)len, at);
+			return false;
+		}
+		shown[i] = true;
+		at += len + (at[len] != '\0');
+	}
+	return true;
+}
+
+/* Unasked, groups and tags only where there are any, and room for them. */
+static void columns_choose(const struct ctl *c, const json_t *list, bool shown[COL_COUNT])
+{
+	bool groups = false, tags = false;
 	const json_t *d;
 	size_t i;
 
-	table_init(&t, heads);
-	json_array_foreach(json_object_get(list, "devices"), i, d)
+	json_array_foreach(list, i, d)
 	{
-		const char *state = get_str(d, "state");
-		int64_t seen = get_time(d, "seen");
-		char ago[64], text[120];
+		groups |= get_str(d, "group")[0] != '\0';
+		tags |= json_array_size(json_object_get(d, "tags")) > 0;
+	}
+	for (i = 0; i < COL_COUNT; i++)
+		shown[i] = !c->out.columns || c->out.columns >= columns[i].least;
+	shown[COL_GROUP] &= groups;
+	shown[COL_TAGS] &= tags;
+}
 
-		note(d, text);
-		table_cell(&t, STYLE_BOLD, get_str(d, "id"));
-		table_cell(&t, STYLE_PLAIN, get_str(d, "product"));
-		table_cell(&t, style_device(state), state);
-		table_cell(&t, STYLE_PLAIN, get_str(json_object_get(d, "running"), "version"));
-		table_cell(&t, STYLE_PLAIN, get_str(json_object_get(d, "target"), "version"));
-		table_cell(&t, get_bool(d, "online") ? STYLE_PLAIN : STYLE_DIM,
-			   seen > 0 ? out_ago(&c->out, seen, ago) : "never");
-		table_cell(&t, STYLE_PLAIN, text);
+static void list_print(struct ctl *c, const struct args *a, const json_t *list)
+{
+	const json_t *devices = json_object_get(list, "devices"), *d;
+	const char *heads[COL_COUNT + 1] = {NULL};
+	bool shown[COL_COUNT] = {false}, given;
+	unsigned count = 0;
+	struct table t;
+	size_t i;
+
+	if (!columns_option(c, a, shown, &given))
+		return;
+	if (!given)
+		columns_choose(c, devices, shown);
+	for (i = 0; i < COL_COUNT; i++)
+		if (shown[i])
+			heads[count++] = columns[i].head;
+	table_init(&t, heads);
+	json_array_foreach(devices, i, d)
+	{
+		for (unsigned k = 0; k < COL_COUNT; k++)
+			if (shown[k])
+				cell(c, &t, (enum column)k, d);
 	}
 	table_print(&t, &c->out,
 		    a->option_count + a->count > 0
@@ -382,7 +511,10 @@ int device_list(struct ctl *c, const struct args *a)
 	struct url u;
 	json_t *list;
 
-	if (!device_list_url(c, a, &u) || !order_option(c, a, &o))
+	bool shown[COL_COUNT], given;
+
+	if (!device_list_url(c, a, &u) || !order_option(c, a, &o) ||
+	    !columns_option(c, a, shown, &given))
 		return CTL_USAGE;
 	if (args_option(a, "watch") != NULL)
 		return watch(c, a, &u, o);

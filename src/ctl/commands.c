@@ -83,6 +83,7 @@ static const struct option_row device_key_options[] = {
 static const struct option_row device_list_options[] = {
 	DEVICE_FILTER_OPTIONS,
 	{"sort", "KEY", "by id, product, state, seen, version or target; -KEY: the other way [id]"},
+	{"columns", "LIST", "only these: id,product,group,state,runs,target,seen,tags,note"},
 	{"watch", NULL, "look again each second, until Ctrl-C"},
 	{NULL, NULL, NULL},
 };
@@ -257,6 +258,9 @@ static const char import_text[] =
 	"told, and nothing is imported.";
 static const char export_text[] = "To standard output. Keys of devices are never in it.";
 
+static const char explain_text[] =
+	"One word is a device, whatever its name. For a release all devices of its product are "
+	"counted.";
 static const char backup_text[] =
 	"FILE appears when it is whole, with mode 0600: it holds keys of devices. - writes to\n"
 	"standard output. Images are not in it. To restore: postbootd --restore FILE.";
@@ -344,7 +348,7 @@ const struct command commands[] = {
 
 	{"device", "add", "ID --product P [--group G] [--development] [--psk-file F | --psk-generate [--psk-out F] | --certificate | --plain]", 1, 1,
 	 "create a device", device_add_options, device_add, key_text},
-	{"device", "list", "[FILTER...] [--query Q] [--group G] [--tag T] [--development] [--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted] [--sort KEY] [--watch]", 0, ARGS_MAX,
+	{"device", "list", "[FILTER...] [--query Q] [--group G] [--tag T] [--development] [--product P] [--state S] [--hold R] [--online | --offline] [--version V] [--drifted] [--sort KEY] [--columns LIST] [--watch]", 0, ARGS_MAX,
 	 "all devices", device_list_options, device_list, filter_text},
 	{"device", "import", "FILE [--product P] [--psk-out F] [--skip-existing] [--dry-run]", 1, 1,
 	 "add many devices, all or none of them", device_import_options, device_import, import_text},
@@ -442,8 +446,8 @@ const struct command commands[] = {
 	{"audit", "export", "[--since T] [--until T] [--object X]", 0, 0,
 	 "the log with its hashes, for an auditor", audit_export_options, audit_export, audit_export_text},
 
-	{"explain", NULL, "DEVICE", 1, 1,
-	 "in plain words: why is this device not updated, what to do", NULL, device_explain, NULL},
+	{"explain", NULL, "DEVICE | rollout PRODUCT ROLLOUT | release PRODUCT VERSION", 1, 3,
+	 "in plain words: why it stands where it stands, what to do", NULL, explain, explain_text},
 	{"backup", NULL, "FILE", 1, 1,
 	 "write a copy of the database, while the server runs", NULL, server_backup, backup_text},
 	{"status", NULL, "", 0, 0,

@@ -61,7 +61,6 @@ int device_import(struct ctl *c, const struct args *a);
 int device_export(struct ctl *c, const struct args *a);
 /* The list of devices with the filters of the options; false: a usage message was printed. */
 bool device_list_url(struct ctl *c, const struct args *a, struct url *u);
-int device_explain(struct ctl *c, const struct args *a);
 
 /* The words of a filter from position `first` on, as one text; false after a usage message. */
 enum { FILTER_WORDS = LIMIT_FILTER_TEXT + 1 };
@@ -99,6 +98,7 @@ int audit_verify_file(struct ctl *c, const char *name, const char *head);
 /* "42:9f86...", as the journal has it. */
 bool audit_known_parse(const char *text, int64_t *ret_seq, const char **ret_hash);
 
+int explain(struct ctl *c, const struct args *a);
 int server_backup(struct ctl *c, const struct args *a);
 int server_status(struct ctl *c, const struct args *a);
 int show_version(struct ctl *c, const struct args *a);

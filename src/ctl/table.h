@@ -8,7 +8,7 @@
 
 #include "ctl/output.h"
 
-enum { TABLE_COLUMNS = 8 };
+enum { TABLE_COLUMNS = 10 };
 
 struct table_cell {
 	enum style style;
@@ -17,7 +17,9 @@ struct table_cell {
 
 struct table {
 	unsigned columns;
-	bool wrap_last; /* the last column goes on in the next line where others are cut */
+	/* The last column is not cut: it goes on in the next line, or, where it has too little room
+	 * beside the others, is in lines of its own below them. */
+	bool wrap_last;
 	const char *heads[TABLE_COLUMNS];
 	size_t count, cap; /* cells */
 	struct table_cell *cells;

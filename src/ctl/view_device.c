@@ -144,6 +144,18 @@ static void operator_acts(const struct output *o, const json_t *d)
 	}
 }
 
+/* Silence is another thing than a good-bye. */
+static const char *offline_text(const json_t *d)
+{
+	const char *how = get_str(d, "offline");
+
+	if (get_bool(d, "online"))
+		return "online";
+	if (strcmp(how, "silent") == 0)
+		return "silent since: it should have come again by now";
+	return strcmp(how, "good-bye") == 0 ? "offline: it said good-bye" : "offline";
+}
+
 static void contact(const struct output *o, const json_t *d)
 {
 	const json_t *boot = json_object_get(d, "boot"), *report = json_object_get(d, "report");
@@ -153,8 +165,7 @@ static void contact(const struct output *o, const json_t *d)
 
 	view_label(o, "seen");
 	if (seen > 0)
-		out_printf(o, "%s, %s", out_ago(o, seen, ago),
-			   get_bool(d, "online") ? "online" : "offline");
+		out_printf(o, "%s, %s", out_ago(o, seen, ago), offline_text(d));
 	else
 		out_text(o, "never");
 	if (address[0] != '\0')

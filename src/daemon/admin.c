@@ -222,15 +222,16 @@ static void loop_start(struct admin *a)
 	uint64_t every = a->conf.keep_alive_ms ? a->conf.keep_alive_ms : KEEP_ALIVE_MS;
 
 	a->poll.data = a->timer.data = a->keep_alive.data = a->step.data = a->import.data =
-		a->list.data = a->soon.data = a->drain.data = a;
+		a->survey.data = a->list.data = a->soon.data = a->drain.data = a;
 	(void)uv_timer_init(a->conf.loop, &a->timer);
 	(void)uv_timer_init(a->conf.loop, &a->keep_alive);
 	(void)uv_idle_init(a->conf.loop, &a->step);
 	(void)uv_idle_init(a->conf.loop, &a->import);
+	(void)uv_idle_init(a->conf.loop, &a->survey);
 	(void)uv_idle_init(a->conf.loop, &a->list);
 	(void)uv_idle_init(a->conf.loop, &a->soon);
 	(void)uv_timer_init(a->conf.loop, &a->drain);
-	a->handles = 7;
+	a->handles = 8;
 	(void)uv_timer_start(&a->keep_alive, keep_alive_due, every, every);
 	if (uv_poll_init(a->conf.loop, &a->poll, info->epoll_fd) == 0) {
 		a->handles++;
@@ -269,6 +270,7 @@ int admin_new(const struct admin_conf *conf, struct admin **ret_admin)
 	a->socket_path = path;
 	list_init(&a->requests);
 	list_init(&a->verifying);
+	list_init(&a->surveying);
 	list_init(&a->listings);
 	int err = socket_begin(a);
 	if (err) {
@@ -374,6 +376,7 @@ static void admin_end(struct admin *a)
 	uv_close((uv_handle_t *)&a->keep_alive, handle_closed);
 	uv_close((uv_handle_t *)&a->step, handle_closed);
 	uv_close((uv_handle_t *)&a->import, handle_closed);
+	uv_close((uv_handle_t *)&a->survey, handle_closed);
 	uv_close((uv_handle_t *)&a->list, handle_closed);
 	uv_close((uv_handle_t *)&a->soon, handle_closed);
 	uv_close((uv_handle_t *)&a->drain, handle_closed);

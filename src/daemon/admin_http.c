@@ -39,6 +39,7 @@ static void request_unref(struct request *rq)
 	backup_free(rq->backup);
 	import_upload_free(rq->import);
 	verification_free(rq->verification);
+	survey_free(rq->survey);
 	listing_free(rq->listing);
 	if (rq->response)
 		MHD_destroy_response(rq->response);

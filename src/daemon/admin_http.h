@@ -34,6 +34,8 @@ struct admin {
 	struct list verifying;		 /* these */
 	uv_idle_t list;			 /* the same of long lists */
 	struct list listings;		 /* these */
+	uv_idle_t survey;		 /* the same of explanations that look at many devices */
+	struct list surveying;		 /* these */
 	uv_idle_t import;		 /* the same of an import of devices */
 	struct import_upload *importing; /* the one there is; NULL: none */
 	uv_timer_t drain;		 /* the end of patience in admin_stop() */
@@ -70,6 +72,7 @@ struct release_upload;
 struct backup;
 struct import_upload;
 struct verification;
+struct survey;
 struct listing;
 
 struct request {
@@ -108,6 +111,7 @@ struct request {
 	struct backup *backup;
 	struct import_upload *import;
 	struct verification *verification;
+	struct survey *survey;
 	struct listing *listing;
 };
 

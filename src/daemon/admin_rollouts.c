@@ -11,8 +11,7 @@
 #include "daemon/admin_routes.h"
 #include "daemon/view.h"
 
-/* Or 404. */
-static bool find_rollout(struct request *rq, struct engine_rollout *ret)
+bool find_rollout(struct request *rq, struct engine_rollout *ret)
 {
 	struct product p;
 

@@ -23,6 +23,7 @@ route_fn product_ca_get, product_ca_put, product_ca_drop;
 route_fn signers_list, signers_add, signer_get, signer_remove;
 route_fn releases_list, release_get, release_remove, release_add_head, release_add;
 route_fn release_activate, release_quarantine, release_withdraw;
+route_fn release_explain, rollout_explain;
 route_fn devices_list, devices_add, device_get, device_remove, device_explain;
 route_fn device_lock, device_unlock, device_force, device_unforce, device_hold, device_unhold;
 route_fn device_disable, device_enable, device_key_next, device_key_drop, device_certificate;
@@ -59,6 +60,8 @@ void reply_attempt(struct request *rq, uint64_t id);
 bool query_filter(struct request *rq, struct filter *ret);
 /* "group" of the body, by name, in the product: its id, 0 if none is given. */
 bool body_group(struct request *rq, const struct product *p, int64_t *ret_group);
+/* The rollout that the path names, or 404. */
+bool find_rollout(struct request *rq, struct engine_rollout *ret);
 /* A name as one segment of a path. dst: 3 bytes for each of the name's, and 1. */
 char *percent_encode(const char *name, char *dst, size_t cap);
 /* The diagnoses of an attempt, open or closed; none if they cannot be read. */
@@ -71,6 +74,7 @@ void backup_free(struct backup *b); /* NULL is fine */
 
 void follower_free(struct follower *f);		/* NULL is fine */
 void verification_free(struct verification *v); /* NULL is fine */
+void survey_free(struct survey *v);		/* NULL is fine */
 void listing_free(struct listing *l);		/* NULL is fine */
 void followers_wake(struct admin *a, bool keep_alive);
 /* How many follow, and how many events the slowest one has not been sent. */

@@ -222,7 +222,7 @@ bool engine_knows_zone(struct engine *e, const char *name)
 }
 
 /* Text that was checked when it was set; a zone whose file has gone since is UTC. */
-static void dev_windows(struct engine *e, struct update *u)
+void dev_windows(struct engine *e, struct update *u)
 {
 	const struct site site = site_of(&u->device, u->product, u->group);
 	char fault[64];

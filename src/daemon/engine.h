@@ -241,7 +241,8 @@ int engine_device_row(struct engine *e, const struct device *row,
 struct engine_rollout {
 	struct rollout rollout;
 	char product[LIMIT_PRODUCT_NAME + 1];
-	char version[LIMIT_VERSION + 1]; /* "": its release is gone */
+	char version[LIMIT_VERSION + 1];  /* "": its release is gone */
+	enum release_state release_state; /* of it, unless it is gone */
 	int64_t release_bytes;
 	int64_t members;
 	bool counted; /* else they are being found, or read */

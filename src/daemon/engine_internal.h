@@ -287,6 +287,8 @@ void dev_hold(struct engine *e, struct dev *d);
 void dev_reset_served(struct dev *d);
 /* Fills what surrounds device and attempt from the catalogue and the history. */
 int dev_context(struct engine *e, struct dev *d, struct update *u) ERR_CHECK;
+/* The part of it that is about maintenance windows. */
+void dev_windows(struct engine *e, struct update *u);
 /* The cache and the store differ: the store is right. */
 void dev_reload(struct engine *e, struct dev *d);
 

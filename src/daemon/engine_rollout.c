@@ -322,6 +322,7 @@ static void live_view(struct engine *e, const struct live *l, struct engine_roll
 	ret->counted = l->phase == LIVE_READY;
 	(void)buf_copy_str(ret->product, sizeof(ret->product), p ? p->name : "");
 	(void)buf_copy_str(ret->version, sizeof(ret->version), release ? release->version : "");
+	ret->release_state = release ? release->state : RELEASE_WITHDRAWN;
 	ret->release_bytes = release ? release->size_bytes : 0;
 }
 

@@ -131,11 +131,27 @@ void view_say(struct buf *b, const char *fmt, ...) __attribute__((format(printf,
 const char *view_when(int64_t wall_ms, char dst[32]);
 /* "45 s", "12 min", "3 h 5 min", "2 d 4 h" */
 const char *view_span(int64_t ms, char dst[32]);
+/* "12 min ago", "just now", "never" (0) */
+const char *view_ago(int64_t now_ms, int64_t at_ms, char dst[48]);
+/* "until 2026-11-22 23:51 UTC (in 45 s)" */
+void view_say_until(struct buf *b, int64_t at_ms, int64_t now_ms);
+/* How far its open attempt has come: a sentence. */
+void view_say_open(struct buf *b, const struct engine_device *now, int64_t now_ms);
+/* Of a device that runs its target and has not confirmed it: what that means, what to do. */
+void view_say_unconfirmed(struct buf *b, const struct engine_device *now);
+void view_say_confirm(struct buf *b, const struct engine_device *now);
+/* How it went offline: "silent", "good-bye", "disabled"; "": it did not, or never came. */
+const char *view_offline(const struct device *d);
+bool view_said_bye(const struct device *d);
+void view_say_offline(struct buf *b, const struct engine_device *now, int64_t now_ms);
+void view_say_silent_next(struct buf *b, const struct engine_device *now);
 /* General advice with names for ID, NAME and PRODUCT, and commands begun with the program. */
 void view_say_advice(struct buf *b, const char *advice, const char *id, const char *product);
 /* The blocks that are news: of a held device neither waits nor that it needs no update. */
 uint32_t view_blocks(const struct engine_device *now);
 void view_say_clear(struct buf *b, enum block block, const struct engine_device *now);
+/* Of a target that is not active any more: by where it comes from, and whether it may return. */
+void view_say_release_clear(struct buf *b, const struct engine_device *now);
 /* What holds up a device that waits for its turn to download. */
 void view_say_admission(struct buf *b, const struct engine_device *now, int64_t now_ms);
 /* Which maintenance windows hold for it, and whose they are; nothing where there are none. */

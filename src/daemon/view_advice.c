@@ -65,10 +65,15 @@ static size_t say_name(struct buf *b, const char *at, const char *id, const char
 
 static bool is_command(const char *at)
 {
-	return starts_with(at, "device force ") || starts_with(at, "device unhold ") ||
-	       starts_with(at, "device lock ") || starts_with(at, "device production ") ||
-	       starts_with(at, "device enable ") || starts_with(at, "product target ") ||
-	       starts_with(at, "product set ");
+	static const char *const commands[] = {
+		"device force ",  "device unhold ",  "device lock ",	 "device production ",
+		"device enable ", "product target ", "product set ",	 "rollout resume ",
+		"rollout abort ", "rollout next ",   "release activate "};
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (starts_with(at, commands[i]))
+			return true;
+	return false;
 }
 
 void view_say_advice(struct buf *b, const char *advice, const char *id, const char *product)
@@ -88,16 +93,7 @@ void view_say_advice(struct buf *b, const char *advice, const char *id, const ch
 
 uint32_t view_blocks(const struct engine_device *now)
 {
-	const uint32_t idle = 1u << BLOCK_BACKOFF | 1u << BLOCK_DEFERRED | 1u << BLOCK_DRIFTED |
-			      1u << BLOCK_IN_SYNC;
-	uint32_t blocked = now->plan.blocked;
-
-	if (blocked & 1u << BLOCK_DISABLED) /* its silence is our doing */
-		blocked &= ~(idle | 1u << BLOCK_OFFLINE);
-	if (blocked &
-	    1u << BLOCK_IN_SYNC) /* it needs no update that its silence could keep it from */
-		blocked &= ~(1u << BLOCK_OFFLINE);
-	return blocked & 1u << BLOCK_HELD ? blocked & ~idle : blocked;
+	return plan_news(&now->plan);
 }
 
 void view_say_clear(struct buf *b, enum block block, const struct engine_device *now)
@@ -115,6 +111,10 @@ void view_say_clear(struct buf *b, enum block block, const struct engine_device 
 	else if (block == BLOCK_NO_TARGET && now->plan.blocked & 1u << BLOCK_WAVE)
 		/* A target for the whole product would overtake the waves. */
 		view_say_rollout_clear(b, BLOCK_WAVE, now);
+	else if (block == BLOCK_RELEASE)
+		view_say_release_clear(b, now);
+	else if (block == BLOCK_OFFLINE && view_said_bye(d))
+		view_say(b, "wait until it comes back");
 	else if (block == BLOCK_NO_TARGET && d->development)
 		view_say_advice(b, "device lock ID VERSION, or device production ID", d->id,
 				now->product.name);

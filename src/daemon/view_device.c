@@ -187,6 +187,7 @@ static json_t *device_begin(const struct engine_device *now)
 	view_put_time(&o, "created", d->created_ms);
 	view_put(&o, "online", json_boolean(d->online));
 	view_put_time(&o, "seen", d->seen_ms);
+	view_put_text(&o, "offline", view_offline(d));
 	view_put(&o, "state", json_string(view_device_state(now)));
 	put_operator(&o, now);
 	view_put_maintenance(&o, now);

@@ -17,40 +17,9 @@ struct story {
 	int64_t now_ms;
 };
 
-/* "45 s", "12 min", "3 h 5 min", "2 d 4 h" */
-const char *view_span(int64_t ms, char dst[32])
-{
-	long long s = ms < 0 ? 0 : ms / 1000;
-
-	if (s < 120)
-		(void)snprintf(dst, 32, "%lld s", s);
-	else if (s < 7200)
-		(void)snprintf(dst, 32, "%lld min", s / 60);
-	else if (s < 48LL * 3600)
-		(void)snprintf(dst, 32, "%lld h %lld min", s / 3600, s / 60 % 60);
-	else
-		(void)snprintf(dst, 32, "%lld d %lld h", s / 86400, s / 3600 % 24);
-	return dst;
-}
-
 static const char *ago(const struct story *s, int64_t at_ms, char dst[48])
 {
-	char text[32];
-
-	if (!at_ms)
-		return "never";
-	if (s->now_ms - at_ms < 1000)
-		return "just now";
-	(void)snprintf(dst, 48, "%s ago", view_span(s->now_ms - at_ms, text));
-	return dst;
-}
-
-/* "until 2026-11-22 23:51 UTC (in 45 s)" */
-static void say_until(const struct story *s, struct buf *b, int64_t at_ms)
-{
-	char at[32], text[32];
-
-	view_say(b, "until %s (in %s)", view_when(at_ms, at), view_span(at_ms - s->now_ms, text));
+	return view_ago(s->now_ms, at_ms, dst);
 }
 
 /* ---- the summary ---- */
@@ -114,66 +83,6 @@ static void say_running(const struct story *s, struct buf *b)
 	view_say(b, ".");
 }
 
-static void say_percent(const struct attempt *a, struct buf *b)
-{
-	int64_t have = a->received_bytes > a->served_high ? a->received_bytes : a->served_high;
-
-	if (have > a->size_bytes)
-		have = a->size_bytes;
-	view_say(b, "it is downloading, %lld of %lld bytes (%lld %%)", (long long)have,
-		 (long long)a->size_bytes,
-		 a->size_bytes ? (long long)(have * 100 / a->size_bytes) : 0);
-}
-
-/* The image is there, and is not to be applied yet. */
-static void say_gate(const struct story *s, struct buf *b)
-{
-	view_say(b, "it has verified the image, and keeps it: ");
-	if (!(s->now->plan.blocked & 1u << BLOCK_WINDOW)) {
-		view_say(b, "%s", block_means(BLOCK_POWER));
-		return;
-	}
-	view_say(b, "no maintenance window is open ");
-	say_until(s, b, s->now->plan.clear_at_ms);
-}
-
-static void say_attempt(const struct story *s, struct buf *b)
-{
-	const struct attempt *a = &s->now->attempt;
-	char text[48];
-
-	view_say(b, " Attempt %llu brings it to %s: ", (unsigned long long)a->id, a->version);
-	switch (a->state) {
-	case ATTEMPT_OFFERED:
-		view_say(b, "offered %s, and it has not begun yet", ago(s, a->state_ms, text));
-		break;
-	case ATTEMPT_TRANSFERRING:
-		say_percent(a, b);
-		break;
-	case ATTEMPT_VERIFIED:
-		if (s->now->plan.blocked & (1u << BLOCK_WINDOW | 1u << BLOCK_POWER))
-			say_gate(s, b);
-		else
-			view_say(b, "it verified the image %s and has not asked to apply it yet",
-				 ago(s, a->state_ms, text));
-		break;
-	case ATTEMPT_APPLYING:
-		view_say(b, "it was allowed to apply the image %s and has not come back yet",
-			 ago(s, a->state_ms, text));
-		break;
-	case ATTEMPT_PROBATION:
-		view_say(b, "it came back with the new image %s; the proof is not complete yet",
-			 ago(s, a->target_ms, text));
-		break;
-	case ATTEMPT_CLOSED:
-	case ATTEMPT_STATE_COUNT:
-		break;
-	}
-	if (a->cancel_requested)
-		view_say(b, "; an operator asked to cancel it");
-	view_say(b, ".");
-}
-
 static const char *times(uint32_t n, char dst[32])
 {
 	if (n == 1)
@@ -214,7 +123,7 @@ static void say_wait(const struct story *s, enum block block, struct buf *b)
 		 block == BLOCK_BACKOFF	 ? "the last attempt failed, and the next one waits"
 		 : block == BLOCK_WINDOW ? "no maintenance window is open"
 					 : "the device has put the update off");
-	say_until(s, b, plan->clear_at_ms);
+	view_say_until(b, plan->clear_at_ms, s->now_ms);
 }
 
 static void say_waiting(const struct story *s, struct buf *b)
@@ -338,7 +247,8 @@ static json_t *summary(const struct story *s)
 
 	say_running(s, &b);
 	if (s->now->has_attempt)
-		say_attempt(s, &b);
+		view_say_open(&b, s->now, s->now_ms);
+	view_say_unconfirmed(&b, s->now);
 	if (s->d->disabled_ms)
 		view_say(&b,
 			 " It is disabled: an operator shut it out %s, and it is refused whenever "
@@ -356,8 +266,7 @@ static json_t *summary(const struct story *s)
 	say_cause(s, &b);
 	if (s->v->plain_unserved)
 		view_say(&b, " It cannot be reached: %s.", view_plain_warning);
-	if (!s->d->online && s->d->seen_ms)
-		view_say(&b, " It was last heard of %s.", ago(s, s->d->seen_ms, since));
+	view_say_offline(&b, s->now, s->now_ms);
 	say_wrong_key(s, &b);
 	return view_text(buf_cstr(&b));
 }
@@ -373,7 +282,9 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 	switch (block) {
 	case BLOCK_OFFLINE:
 		if (s->d->seen_ms)
-			view_say(b, "last heard of %s", ago(s, s->d->seen_ms, text));
+			view_say(b, "%s %s",
+				 view_said_bye(s->d) ? "it said good-bye" : "last heard of",
+				 ago(s, s->d->seen_ms, text));
 		else
 			view_say(b, "never heard of");
 		break;
@@ -383,7 +294,7 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 	case BLOCK_DEFERRED:
 	case BLOCK_BACKOFF:
 		if (now->plan.clear_at_ms)
-			say_until(s, b, now->plan.clear_at_ms);
+			view_say_until(b, now->plan.clear_at_ms, s->now_ms);
 		break;
 	case BLOCK_UNPROVABLE:
 	case BLOCK_HARDWARE:
@@ -549,6 +460,27 @@ static void add_wrong_key(const struct story *s, json_t **list)
 	add_step(list, &step);
 }
 
+static void add_confirm(const struct story *s, json_t **list)
+{
+	char text[VIEW_SENTENCE];
+	struct buf step = buf_writer(text, sizeof(text));
+
+	view_say_confirm(&step, s->now);
+	add_step(list, &step);
+}
+
+/* Of one that an update waits for, `offline` tells it. */
+static void add_silent(const struct story *s, json_t **list)
+{
+	char text[VIEW_SENTENCE];
+	struct buf step = buf_writer(text, sizeof(text));
+
+	if (view_blocks(s->now) & 1u << BLOCK_OFFLINE)
+		return;
+	view_say_silent_next(&step, s->now);
+	add_step(list, &step);
+}
+
 /* The cause first, then what lets the device go on. */
 static json_t *next_steps(const struct story *s)
 {
@@ -557,6 +489,8 @@ static json_t *next_steps(const struct story *s)
 	add_wrong_key(s, &list);
 	add_label_question(s, &list);
 	add_blocks(s, add_causes(s, &list), &list);
+	add_confirm(s, &list);
+	add_silent(s, &list);
 	if (s->v->plain_unserved)
 		view_append(&list, json_string(view_plain_warning));
 	if (list && json_array_size(list) == 0)

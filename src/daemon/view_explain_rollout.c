@@ -64,7 +64,10 @@ void view_say_rollout_clear(struct buf *b, enum block block, const struct engine
 	const struct rollout *r = &now->rollout;
 	const char *product = now->product.name;
 
-	if (block == BLOCK_ROLLOUT_PAUSED || r->state == ROLLOUT_HALTED)
+	if (block == BLOCK_ROLLOUT_PAUSED && now->target.state == RELEASE_WITHDRAWN)
+		view_say(b, "its release is withdrawn for good: postbootctl rollout abort %s %s",
+			 product, r->name);
+	else if (block == BLOCK_ROLLOUT_PAUSED || r->state == ROLLOUT_HALTED)
 		view_say(b,
 			 "see postbootctl rollout show %s %s; then postbootctl rollout resume %s "
 			 "%s, "
@@ -153,12 +156,20 @@ static void say_after_halt(struct buf *b, const struct engine_rollout *v)
 {
 	const struct rollout *r = &v->rollout;
 
+	if (!v->version[0] || v->release_state == RELEASE_WITHDRAWN) {
+		view_say(b, "its release is %s for good, so it cannot go on: ",
+			 v->version[0] ? "withdrawn" : "gone");
+		say_command(b, v, "abort");
+		view_say(b, ", then bring another release: postbootctl rollout add %s VERSION",
+			 v->product);
+		return;
+	}
 	if (r->why != HALT_RELEASE) {
 		say_command(b, v, "devices");
 		view_say(b, " tells which; ");
 	}
 	view_say(b, "once the cause is clear: ");
-	if (v->version[0] && (r->why == HALT_RELEASE || rollout_blames_release(r)))
+	if (v->release_state == RELEASE_QUARANTINED)
 		view_say(b, "postbootctl release activate %s %s, then ", v->product, v->version);
 	say_command(b, v, "resume");
 	view_say(b, "; to bring its devices back: ");

@@ -86,7 +86,10 @@ tab() {
 	[ "$(tab device list --product '')" = "argon blinky" ]
 	[ "$(tab device list --state h)" = held ]
 	[ "$(tab device show --no-color argon-2)" = argon-2 ]
-	[ "$(tab explain '')" = "argon-1 argon-2" ]
+	[ "$(tab explain '')" = "argon-1 argon-2 release rollout" ]
+	[ "$(tab explain release '')" = "argon blinky" ]
+	[ "$(tab explain release argon '')" = "1.0.0 1.1.0" ]
+	[ -z "$(tab explain argon-1 '')" ]
 	[ "$(tab attempt watch '')" = "argon-1 argon-2" ]
 	[ "$(tab event follow --device '')" = "argon-1 argon-2" ]
 	ctl hook add crm http://127.0.0.1:1/ >/dev/null
@@ -99,6 +102,7 @@ tab() {
 	[ "$(tab rollout show '')" = "argon blinky" ]
 	[ "$(tab rollout start argon '')" = "day night noon" ]
 	[ "$(tab rollout abort argon n)" = "night noon" ]
+	[ "$(tab explain rollout argon n)" = "night noon" ]
 	[ -z "$(tab rollout show blinky '')" ]
 	# a new name is nobody's
 	[ -z "$(tab device add '')" ]

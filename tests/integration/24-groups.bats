@@ -150,7 +150,7 @@ shows() {
 	ctl group add argon pilot >/dev/null
 	ctl device group argon-2 pilot >/dev/null
 	ctl device development argon-3 >/dev/null
-	[[ $(ctl device tag argon-1 lab site=berlin) == "Device argon-1 is tagged. Now new,"* ]]
+	[[ $(ctl device tag argon-1 lab site=berlin) == "Device argon-1 is tagged. Now new,"*"Its tags: lab, site=berlin." ]]
 	[[ $(ctl device tag argon-1 lab) == *"had these tags already."* ]]
 	ctl device tag argon-2 lab >/dev/null
 	ctl device tag argon-3 site=berlin >/dev/null
@@ -177,7 +177,13 @@ shows() {
 	run ctl query save x group=nothing
 	[[ $status -eq 1 && $output == *'there is no group "nothing"'* ]]
 	ctl device show argon-1 | grep -q '^  tags        lab, site=berlin$'
+	ctl device list | grep -q '^argon-1 .*  lab,site=berlin'
+	[ "$(ctl device list --columns tags,id | sed -n 3p)" = "argon-2  lab" ]
+	run ctl device list --columns id,tag
+	[[ $status -eq 2 && $output == *'not "tag"'* ]]
 	ctl device untag argon-1 lab >/dev/null
+	[[ $(ctl device untag argon-2 lab) == *"It has no tags." ]]
+	ctl device tag argon-2 lab >/dev/null
 	[ "$(found --query lab)" = 2 ]
 	# one too many
 	run ctl device tag argon-4 $(seq 17)

@@ -337,7 +337,7 @@ updated() {
 	run python3 verify.py <bad
 	[ "$status" -eq 1 ]
 	sed 4d log >bad
-	finds bad "the last line counts"
+	finds bad "bad:4: row 4 is missing"
 	run python3 verify.py <bad
 	[ "$status" -eq 1 ]
 	sed 4d log | sed 's/"rows": *\([0-9]*\)/"rows": 5/' >bad
@@ -350,7 +350,9 @@ updated() {
 	head -n 3 log >bad
 	finds bad "the file was cut off"
 	sed '1,2d' log >bad
-	finds bad "the last line counts"
+	finds bad "rows 1 to 2 are missing"
+	sed '$!{$!d}' part | sed 's/"rows": *[0-9]*/"rows": 7/' >bad
+	finds bad "the last line counts 7 rows, there are 0"
 	{
 		head -n 3 log
 		tail -n 1 log | sed 's/"rows": *[0-9]*/"rows": 3/'

@@ -13,7 +13,7 @@
 #include "core/update.h"
 #include "daemon/admin_routes.h"
 #include "daemon/images.h"
-#include "daemon/view.h"
+#include "daemon/view_release_story.h"
 
 /* The words between the spaces of " after limit ". */
 static json_t *query_words(const char *words)
@@ -107,6 +107,10 @@ static json_t *words(void)
 	MEMBER_LIST(ADD_WORD)
 	list = "ReleaseState";
 	RELEASE_STATE_LIST(ADD2)
+	list = "Finding";
+	FINDING_LIST(ADD_MORE)
+	list = "NeededKind";
+	USE_LIST(ADD2)
 	list = "ImageFormat";
 	IMAGE_FORMAT_LIST(ADD_MORE)
 	list = "ImageSignature";
@@ -192,6 +196,10 @@ static json_t *limits(void)
 		{"#/components/schemas/Releases/properties/releases/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/RolloutName/maxLength", LIMIT_ROLLOUT_NAME},
 		{"#/components/schemas/Rollout/properties/wave_list/maxItems", LIMIT_ROLLOUT_WAVES},
+		{"#/components/schemas/RolloutExplanation/properties/waves/maxItems",
+		 LIMIT_ROLLOUT_WAVES},
+		{"#/components/schemas/ReleaseExplanation/properties/needed_by/maxItems",
+		 LIMIT_EXPLAIN_USES},
 		{"#/components/schemas/Members/properties/devices/maxItems", LIMIT_PAGE},
 		{"#/components/schemas/Devices/properties/devices/maxItems", LIMIT_DEVICE_ROWS},
 		{"#/components/schemas/ImportProblem/properties/errors/maxItems",

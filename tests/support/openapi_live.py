@@ -348,7 +348,11 @@ def drive_products(server):
     for act in ("activate", "activate", "quarantine", "activate", "withdraw"):
         want(200, "POST", f"{states}/{act}")
         want(200, "GET", states)
+        want(200, "GET", states + "/explain")
     want(409, "POST", states + "/activate")
+    want(200, "GET", add + "/1/explain")
+    want(404, "GET", add + "/9/explain")
+    want(404, "GET", "/v1/products/none/releases/1/explain")
     want(404, "POST", add + "/9/withdraw")
     want(204, "DELETE", states)
     want(404, "PUT", "/v1/products/p%251/target", {"version": "9"})
@@ -414,6 +418,8 @@ def drive_rollouts(server):
     want(304, "GET", r, None, If_None_Match=server.headers["etag"])
     page = want(200, "GET", r + "/plan?limit=1")
     want(200, "GET", f"{r}/plan?after={urllib.parse.quote(page['next'])}")
+    want(200, "GET", r + "/explain")
+    want(404, "GET", base + "/none/explain")
     want(200, "GET", r + "/forecast?members=100&offers=90")
     want(400, "GET", r + "/forecast?members=1&offers=2")
     for act in ("approve", "pause", "resume", "next", "finish"):
@@ -430,6 +436,8 @@ def drive_rollouts(server):
             break
         time.sleep(0.05)
     want(200, "POST", r + "/pause")
+    want(200, "GET", r + "/explain")
+    want(200, "GET", "/v1/products/p%251/releases/1/explain")
     want(200, "POST", r + "/resume")
     want(200, "POST", r + "/next")
     page = want(200, "GET", r + "/devices?limit=1")
@@ -790,6 +798,7 @@ def golden(judge, folder):
     names = {
         "view-attempt-*": "Attempt", "view-device": "Device", "view-device-new": "Device",
         "view-device-row": "DeviceRow", "view-device-claims": "DeviceRow", "view-event-*": "Event", "view-cloudevent": "CloudEvent", "view-explain-[hn]e*": "Explanation",
+        "view-explain-release": "ReleaseExplanation", "view-explain-rollout": "RolloutExplanation",
         "view-hook*": "Hook", "view-health": "Health", "view-problem": "Problem", "view-rollout": "Rollout", "view-product*": "Product", "view-release*": "Release",
     }
     for pattern, schema in names.items():

@@ -158,6 +158,9 @@ static void test_diagnosis_never_asked_and_reset_blocked(void **state)
 	world_again(&w, IMAGE_BASE);
 	world_deadline(&w);
 	assert_true(world_diagnosed(DIAG_RESET_BLOCKED));
+	/* Not a byte was served: what it would have flashed is not why it did not restart. */
+	assert_true(world_diagnosed(DIAG_CACHED_IMAGE));
+	assert_int_equal(world_out.diagnoses.list[0].kind, DIAG_RESET_BLOCKED);
 }
 
 static void test_diagnosis_resume_loop_at_the_end_of_the_image(void **state)

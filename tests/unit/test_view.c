@@ -98,6 +98,8 @@ static void test_view_device(void **state)
 	now.device.unbooted_claim = true;
 	strcpy(now.device.claimed, "1.1.0");
 	strcpy(now.device.report.last.detail, "flash is worn out");
+	now.device.online = false;
+	now.device.offline_at_ms = T0 + 85000;
 	assert_golden("device-claims", view_device_row(&now));
 }
 

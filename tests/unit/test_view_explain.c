@@ -27,6 +27,8 @@ static void test_view_explain(void **state)
 	now.device.hold = HOLD_REVERTS;
 	now.device.held_ms = T0 + 61000;
 	now.device.retry_at_ms = T0 + 95000;
+	now.device.online = false;
+	now.device.offline_at_ms = T0 + 85000;
 	replan(&now);
 	v = (struct view_device){.now = &now,
 				 .has_last = true,
@@ -165,8 +167,13 @@ static void test_view_explain_in_sync_and_offline(void **state)
 	now.device.online = false;
 	replan(&now);
 	assert_true(now.plan.blocked & 1u << BLOCK_OFFLINE);
-	assert_says(&v, "blocked_by", "offline", true);
+	assert_says(&v, "blocked_by", "it said good-bye 10 s ago", true);
+	assert_says(&v, "next_steps", "wait until it comes back", true);
+	assert_says(&v, "next_steps", "check its power", false);
+	now.device.offline_at_ms = T0 + 85000; /* it said nothing */
+	assert_says(&v, "blocked_by", "last heard of 10 s ago", true);
 	assert_says(&v, "next_steps", "check its power", true);
+	assert_says(&v, "status", "\"offline\": \"silent\"", true);
 	(void)snprintf(now.device.report.version, sizeof(now.device.report.version), "%s",
 		       now.target.version);
 	now.device.report.running = now.target.running[0];
@@ -174,9 +181,98 @@ static void test_view_explain_in_sync_and_offline(void **state)
 	assert_true(now.plan.blocked & 1u << BLOCK_OFFLINE);
 	assert_says(&v, "blocked_by", "in-sync", true);
 	assert_says(&v, "blocked_by", "offline", false);
+	assert_says(&v, "summary", "last heard of 10 s ago, and used to come every 60 s: it fell",
+		    true);
+	assert_says(&v, "next_steps", "it fell silent, and should have come by now", true);
+	now.device.offline_at_ms = 0;
 	assert_says(&v, "next_steps", "nothing to do", true);
 	assert_says(&v, "next_steps", "check its power", false);
-	assert_says(&v, "summary", "It was last heard of", true);
+	assert_says(&v, "summary", "It said good-bye 10 s ago", true);
+	assert_says(&v, "status", "\"offline\": \"good-bye\"", true);
+	now.device.disabled_ms = T0;
+	assert_says(&v, "status", "\"offline\": \"disabled\"", true);
+	now.device.online = true;
+	assert_says(&v, "status", "\"offline\"", false);
+}
+
+/* What runs its target and may still go back is told so. */
+static void test_view_explain_in_sync_and_unconfirmed(void **state)
+{
+	struct engine_device now = device_full();
+	struct view_device v = {.now = &now};
+
+	(void)state;
+	strcpy(now.device.report.version, now.target.version);
+	now.device.report.running = now.target.running[1];
+	replan(&now);
+	assert_true(now.plan.on_target);
+	assert_says(&v, "summary", "has not confirmed that image", false);
+	assert_says(&v, "next_steps", "nothing to do", true);
+	now.device.report.confirmed = 0;
+	assert_says(&v, "summary", "It has not confirmed that image: until it does, a reset may",
+		    true);
+	assert_says(&v, "next_steps", "let its application confirm the image", true);
+	assert_says(&v, "next_steps", "nothing to do", false);
+	now.device.report.confirmed = -1; /* it does not know of such a thing */
+	assert_says(&v, "next_steps", "nothing to do", true);
+	now.device.report.confirmed = 0; /* the attempt's probation tells it */
+	now.has_attempt = true;
+	now.attempt = attempt_open();
+	now.attempt.state = ATTEMPT_PROBATION;
+	now.attempt.required |= EV_CONFIRMED;
+	now.attempt.evidence = EV_NEW_BOOT | EV_VERSION | EV_DIGEST;
+	assert_says(&v, "summary", "the proof is not complete yet, missing: confirmed.", true);
+	assert_says(&v, "summary", "has not confirmed that image", false);
+}
+
+static void test_view_explain_after_the_hand_over(void **state)
+{
+	struct engine_device now = device_full();
+	struct view_device v = {.now = &now};
+
+	(void)state;
+	now.has_attempt = true;
+	now.attempt = attempt_open();
+	now.attempt.state = ATTEMPT_APPLYING;
+	now.attempt.base_boot = now.device.boots.seq;
+	replan(&now);
+	assert_says(&v, "summary", "and has not come back yet", true);
+	now.attempt.heard = true;
+	assert_says(&v, "summary", "and checks in, but has not restarted since", true);
+	assert_says(&v, "summary", "has not come back", false);
+	now.device.boots.seq++;
+	assert_says(&v, "summary", "and has restarted; its application has not reported", true);
+}
+
+/* What is withdrawn does not come back, and nobody is told to activate it. */
+static void test_view_explain_of_a_release_that_ended(void **state)
+{
+	static const struct {
+		enum target_why why;
+		const char *next;
+	} rows[] = {
+		{TARGET_LOCK, "postbootctl device unlock dev-1"},
+		{TARGET_ROLLOUT, "postbootctl rollout abort blinky spring"},
+		{TARGET_GROUP, "postbootctl group target blinky lab VERSION"},
+		{TARGET_PRODUCT, "postbootctl product target blinky VERSION"},
+	};
+	struct engine_device now = device_full();
+	struct view_device v = {.now = &now};
+
+	(void)state;
+	strcpy(now.group.name, "lab");
+	strcpy(now.rollout.name, "spring");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		now.goal_why = now.why = rows[i].why;
+		now.target.state = RELEASE_WITHDRAWN;
+		replan(&now);
+		assert_says(&v, "next_steps", rows[i].next, true);
+		assert_says(&v, "next_steps", "release activate", false);
+		assert_says(&v, "blocked_by", "release activate", false);
+		now.target.state = RELEASE_QUARANTINED;
+		assert_says(&v, "next_steps", rows[i].next, true);
+		assert_says(&v, "next_steps", "postbootctl release activate blinky 1.1.0", true);
+	}
 }
 
 /* That it is disabled is all that matters; what else blocks would come after it. */
@@ -306,6 +402,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_view_explain),
 		cmocka_unit_test(test_view_explain_in_sync_and_offline),
+		cmocka_unit_test(test_view_explain_in_sync_and_unconfirmed),
+		cmocka_unit_test(test_view_explain_after_the_hand_over),
+		cmocka_unit_test(test_view_explain_of_a_release_that_ended),
 		cmocka_unit_test(test_view_explain_disabled),
 		cmocka_unit_test(test_view_explain_summaries),
 		cmocka_unit_test(test_view_explain_held_on_target),

@@ -15,38 +15,6 @@
 
 static struct engine_device now;
 
-/* Halted in the first of three waves. */
-static struct rollout rollout_full(void)
-{
-	struct rollout r = {.id = 5,
-			    .rev = 9,
-			    .product = 1,
-			    .release = 2,
-			    .name = "spring",
-			    .filter = "group=lab online=yes",
-			    .author = "alice",
-			    .approver = "bob",
-			    .start_at_ms = T0,
-			    .state = ROLLOUT_HALTED,
-			    .resume_to = ROLLOUT_RUNNING,
-			    .why = HALT_FAILURES,
-			    .enlisted = true,
-			    .opened = 1,
-			    .reached = 1000,
-			    .created_ms = T0,
-			    .started_ms = T0 + 1000,
-			    .state_ms = T0 + 5000};
-	const char *why;
-
-	rollout_rules_init(&r.rules);
-	assert_int_equal(rollout_waves_parse(&r, "5,gate,10%,100%", &why), 0);
-	const int64_t cuts[] = {1000, 2000, 0};
-	rollout_enlisted(&r, cuts, 100, 1);
-	r.waves[0].opened_ms = T0 + 1000;
-	r.waves[0].complete_ms = T0 + 3000;
-	return r;
-}
-
 static int setup(void **state)
 {
 	(void)state;
@@ -121,10 +89,17 @@ static void test_view_rollout_tells_where_it_stands_and_what_to_do(void **state)
 
 	(void)state;
 	r->why = HALT_RELEASE;
+	v.release_state = RELEASE_QUARANTINED;
 	assert_stands(&v, "it has halted: its release is not active any more",
 		      "once the cause is clear: postbootctl release activate p 1.1.0, then "
 		      "postbootctl rollout resume p spring; to bring its devices back: postbootctl "
 		      "rollout abort p spring");
+	v.release_state = RELEASE_WITHDRAWN; /* which is for good */
+	assert_stands(
+		&v, "it has halted: its release is not active any more",
+		"its release is withdrawn for good, so it cannot go on: postbootctl rollout "
+		"abort p spring, then bring another release: postbootctl rollout add p VERSION");
+	v.release_state = RELEASE_ACTIVE;
 	r->why = HALT_SILENCE;
 	assert_stands(&v,
 		      "it has halted: more of the updated devices are silent than of the others",

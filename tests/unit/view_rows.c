@@ -242,3 +242,34 @@ void replan(struct engine_device *now)
 	now->plan = plan_device(&now->device, &now->product, now->has_target ? &now->target : NULL,
 				now->has_attempt ? &now->attempt : NULL, &around, T0 + 90000);
 }
+
+struct rollout rollout_full(void)
+{
+	struct rollout r = {.id = 5,
+			    .rev = 9,
+			    .product = 1,
+			    .release = 2,
+			    .name = "spring",
+			    .filter = "group=lab online=yes",
+			    .author = "alice",
+			    .approver = "bob",
+			    .start_at_ms = T0,
+			    .state = ROLLOUT_HALTED,
+			    .resume_to = ROLLOUT_RUNNING,
+			    .why = HALT_FAILURES,
+			    .enlisted = true,
+			    .opened = 1,
+			    .reached = 1000,
+			    .created_ms = T0,
+			    .started_ms = T0 + 1000,
+			    .state_ms = T0 + 5000};
+	const char *why;
+
+	rollout_rules_init(&r.rules);
+	assert_int_equal(rollout_waves_parse(&r, "5,gate,10%,100%", &why), 0);
+	const int64_t cuts[] = {1000, 2000, 0};
+	rollout_enlisted(&r, cuts, 100, 1);
+	r.waves[0].opened_ms = T0 + 1000;
+	r.waves[0].complete_ms = T0 + 3000;
+	return r;
+}

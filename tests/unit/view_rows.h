@@ -24,6 +24,8 @@ struct attempt attempt_reverted(void);
 struct diagnoses diagnoses_full(void);
 struct engine_device device_new(void);
 struct engine_device device_full(void);
+/* Halted in the first of three waves. */
+struct rollout rollout_full(void);
 /* After a change: what blocks it now. */
 void replan(struct engine_device *now);
 
