@@ -17,8 +17,10 @@ struct device_group {
 	int64_t product;
 	char name[LIMIT_GROUP_NAME + 1];      /* name_valid(); unique in its product */
 	int64_t target;			      /* release id, 0: the product's */
-	char windows[LIMIT_WINDOWS_TEXT + 1]; /* "": the product's */
+	char windows[LIMIT_WINDOWS_TEXT + 1]; /* "": the product's (core/site.h) */
 	char time_zone[LIMIT_ZONE + 1];	      /* "": the product's */
+	/* Of its downloads at the same time, and of bytes of images a second; 0: any. */
+	int64_t max_downloads, image_rate;
 	int64_t created_ms;
 };
 

@@ -96,13 +96,6 @@ enum target_why {
 };
 const char *target_why_name(enum target_why w);
 
-/* The text of the windows that hold for a device: its group's if there are any, else the
- * product's; "": none. */
-const char *plan_windows(const struct product *p, const struct device_group *group);
-/* Where the device stands: its own time zone, else its group's, else its product's; "": UTC. */
-const char *plan_zone(const struct device *d, const struct product *p,
-		      const struct device_group *group);
-
 /* The release id a device should run: lock > a rollout that has reached it > group target >
  * product target (TRUTH 2); 0 if none. Only a lock reaches a development device. `g`, `r`: the
  * device's, NULL: none. */

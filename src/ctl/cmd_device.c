@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "ctl/field.h"
 #include "ctl/show.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
@@ -291,6 +292,19 @@ int device_lock(struct ctl *c, const struct args *a)
 	(void)snprintf(done, sizeof(done), "is locked to %.64s", a->pos[1]);
 	return finish(c, ctl_call(c, "POST", &u, json_pack("{s:s}", "version", a->pos[1])), done,
 		      done);
+}
+
+int device_set(struct ctl *c, const struct args *a)
+{
+	static const struct field fields[] = {
+		{"windows", FIELD_TEXT}, {"time_zone", FIELD_TEXT}, {NULL, FIELD_TEXT}};
+	json_t *body = field_take(c, a, 1, fields);
+	struct url u;
+
+	if (body == NULL)
+		return CTL_USAGE;
+	url_device(&u, a->pos[0]);
+	return finish(c, ctl_call(c, "PATCH", &u, body), "changed", "is as it was");
 }
 
 int device_group(struct ctl *c, const struct args *a)

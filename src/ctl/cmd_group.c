@@ -5,8 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl/field.h"
 #include "ctl/show.h"
 #include "ctl/view.h"
+
+static const struct field group_fields[] = {{"name", FIELD_TEXT},
+					    {"windows", FIELD_TEXT},
+					    {"time_zone", FIELD_TEXT},
+					    {NULL, FIELD_TEXT}};
 
 static void url_groups(struct url *u, const char *product)
 {
@@ -54,15 +60,13 @@ int group_add(struct ctl *c, const struct args *a)
 
 int group_set(struct ctl *c, const struct args *a)
 {
-	static const char key[] = "name=";
-	size_t len = strlen(key);
+	json_t *body = field_take(c, a, 2, group_fields);
 	struct url u;
 
-	if (strncmp(a->pos[2], key, len) != 0)
-		return ctl_usage(c, "\"%s\" is not name=NEW", a->pos[2]);
+	if (body == NULL)
+		return CTL_USAGE;
 	url_group(&u, a);
-	return finish(c, ctl_call(c, "PATCH", &u, json_pack("{s:s}", "name", a->pos[2] + len)),
-		      "changed");
+	return finish(c, ctl_call(c, "PATCH", &u, body), "changed");
 }
 
 int group_target(struct ctl *c, const struct args *a)
@@ -100,6 +104,14 @@ static void view_group(const struct output *o, const json_t *g)
 	view_label(o, "target");
 	out_text(o, target[0] ? target : "none of its own: that of the product");
 	out_nl(o);
+	if (get_str(g, "windows")[0] != '\0' || get_str(g, "time_zone")[0] != '\0') {
+		view_label(o, "windows");
+		out_printf(o, "%s, by the clock of %s",
+			   get_str(g, "windows")[0] ? get_str(g, "windows") : "the product's",
+			   get_str(g, "time_zone")[0] ? get_str(g, "time_zone")
+						      : "the product's place");
+		out_nl(o);
+	}
 	view_label(o, "devices");
 	out_printf(o, "%" PRId64, get_int(g, "devices"));
 	out_nl(o);

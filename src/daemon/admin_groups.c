@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /v1/groups, /v1/products/NAME/groups, and which group a device is in. Groups are in the engine's
- * memory, so that these need no query.
+ * /v1/groups, /v1/products/NAME/groups, which group a device is in and where it stands. Groups are
+ * in the engine's memory, so that these need no query.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "daemon/admin_args.h"
 #include "daemon/admin_match.h"
 #include "daemon/admin_routes.h"
+#include "daemon/admin_windows.h"
 #include "daemon/view.h"
 
 static const struct engine_group *find_group(struct request *rq, const char *product,
@@ -161,13 +162,21 @@ void groups_add(struct request *rq)
 void group_patch(struct request *rq)
 {
 	const struct group_name n = which(rq);
-	struct device_group to = {0};
+	const struct engine_group *g;
+	struct device_group to;
 	const char *name;
 
-	if (!body_keys(rq, rq->json, "", " name ") || !find_group(rq, n.product, n.group) ||
-	    !body_text(rq, "name", true, &name) || !check_group_name(rq, name))
+	if (!body_keys(rq, rq->json, "", " name windows time_zone "))
 		return;
-	(void)buf_copy_str(to.name, sizeof(to.name), name);
+	g = find_group(rq, n.product, n.group);
+	if (!g)
+		return;
+	to = g->group;
+	if (!body_text(rq, "name", false, &name) || (name && !check_group_name(rq, name)) ||
+	    !body_windows(rq, to.windows, to.time_zone))
+		return;
+	if (name)
+		(void)buf_copy_str(to.name, sizeof(to.name), name);
 	rq->after = group_changed;
 	rq->show = group_now;
 	request_owed(rq);
@@ -205,6 +214,23 @@ void group_remove(struct request *rq)
 static void device_moved(struct request *rq)
 {
 	reply_device(rq, 200, rq->name[0]);
+}
+
+/* Where it stands. */
+void device_patch(struct request *rq)
+{
+	char windows[LIMIT_WINDOWS_TEXT + 1] = "", time_zone[LIMIT_ZONE + 1] = "";
+	struct engine_device now;
+
+	if (!body_keys(rq, rq->json, "", " windows time_zone ") ||
+	    !find_device(rq, rq->name[0], &now) || !body_windows(rq, windows, time_zone))
+		return;
+	rq->after = rq->show = device_moved;
+	request_owed(rq);
+	engine_device_site(rq->admin->conf.engine, &rq->actor, rq->name[0],
+			   json_object_get(rq->json, "windows") ? windows : NULL,
+			   json_object_get(rq->json, "time_zone") ? time_zone : NULL, request_done,
+			   rq);
 }
 
 void device_group(struct request *rq)

@@ -158,6 +158,12 @@ json_t *audit_group(struct engine *e, const struct device_group *g)
 	view_put_text(&o, "name", g->name);
 	if (target)
 		view_put_text(&o, "target", target->version);
+	view_put_text(&o, "windows", g->windows);
+	view_put_text(&o, "time_zone", g->time_zone);
+	if (g->max_downloads)
+		view_put(&o, "max_downloads", json_integer(g->max_downloads));
+	if (g->image_rate)
+		view_put(&o, "image_rate", json_integer(g->image_rate));
 	return o;
 }
 
@@ -288,6 +294,12 @@ void engine_group_set(struct engine *e, const struct actor *by, const struct gro
 		return;
 	}
 	memcpy(act->group.name, to->name, sizeof(act->group.name));
+	memcpy(act->group.windows, to->windows, sizeof(act->group.windows));
+	memcpy(act->group.time_zone, to->time_zone, sizeof(act->group.time_zone));
+	act->group.max_downloads = to->max_downloads;
+	act->group.image_rate = to->image_rate;
+	act->rings = strcmp(old->windows, to->windows) != 0 ||
+		     strcmp(old->time_zone, to->time_zone) != 0;
 	act_submit_change(act, put_group, &act->group, audit_group(e, old),
 			  audit_group(e, &act->group));
 }

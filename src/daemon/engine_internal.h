@@ -527,6 +527,9 @@ int engine_proof_still(struct engine *e, struct dev *d, const struct session *s)
 /* A new session: may the device have it? Logs why not, where it has said who it is; false if its
  * key was withdrawn meanwhile. */
 bool engine_proved(struct engine *e, struct dev *d, struct session *s);
+/* engine_site.c: of a job with OPERATOR_SITE, what the device is to be. */
+void engine_site_aim(struct job *job);
+
 /* engine_tag.c: the same of a job with OPERATOR_TAG as below with OPERATOR_KEY */
 void engine_tag_decide(struct job *job);
 void engine_tag_store(const struct job *job, struct store_set *set);

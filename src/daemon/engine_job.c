@@ -440,6 +440,8 @@ static int job_aim(struct job *job)
 			job->out.why = "the group was removed meanwhile";
 	} else if (job->in.op.act == OPERATOR_DEVELOPMENT) {
 		d->development = arg != 0;
+	} else if (job->in.op.act == OPERATOR_SITE) {
+		engine_site_aim(job);
 	}
 	return job->out.why ? ERR_CONFLICT : 0;
 }

@@ -199,6 +199,8 @@ json_t *view_group(const struct engine_group *g, const char *product, const char
 	view_put_text(&o, "product", product);
 	view_put_text(&o, "name", g->group.name);
 	view_put_text(&o, "target", target);
+	view_put_text(&o, "windows", g->group.windows);
+	view_put_text(&o, "time_zone", g->group.time_zone);
 	view_put(&o, "devices", json_integer((json_int_t)g->devices));
 	view_put(&o, "rev", json_integer(g->group.rev));
 	view_put_time(&o, "created", g->group.created_ms);
@@ -235,6 +237,8 @@ json_t *view_release(const struct release *r, const char *product, bool target)
 	view_put(&o, "image", image_json(&r->image, NULL, 0));
 	if (r->signed_by[0])
 		view_put_text(&o, "signed_by", r->signed_by);
+	if (r->signed_key[0])
+		view_put_text(&o, "signed_key", r->signed_key);
 	if (r->label_anyway)
 		view_put(&o, "label_anyway", json_true());
 	view_put(&o, "target", json_boolean(target));

@@ -92,18 +92,6 @@ static void say_no_way(struct buf *b, const struct engine_device *now)
 			 now->target.requires.min_version, now->device.report.version);
 }
 
-static void say_windows(struct buf *b, const struct engine_device *now)
-{
-	const struct device_group *group = now->has_group ? &now->group : NULL;
-	const char *zone = plan_zone(&now->device, &now->product, group);
-	char when[32];
-
-	view_say(b, "it may be updated %s, by the clock of %s", plan_windows(&now->product, group),
-		 zone[0] ? zone : "UTC");
-	if (now->plan.clear_at_ms)
-		view_say(b, "; that is next at %s", view_when(now->plan.clear_at_ms, when));
-}
-
 void view_say_rule(struct buf *b, enum block block, const struct engine_device *now)
 {
 	const struct report *r = &now->device.report;
@@ -122,7 +110,7 @@ void view_say_rule(struct buf *b, enum block block, const struct engine_device *
 	else if (block == BLOCK_MUST_PASS)
 		say_no_way(b, now);
 	else if (block == BLOCK_WINDOW)
-		say_windows(b, now);
+		view_say_windows(b, now);
 	else if (block == BLOCK_ROLLBACK)
 		view_say(b, "%s has security counter %lld, and the device has %lld",
 			 now->target.version, (long long)now->target.requires.security_counter,

@@ -26,6 +26,9 @@
  *   NOTIFY session payload
  *   LOCK id version | UNLOCK id | FORCE id | UNFORCE id | HOLD id | UNHOLD id | REMOVE id |
  *   DISABLE id | ENABLE id | CERTIFICATE id | CANCEL id | REMOVE-RELEASE product version |
+ *   GROUP product name [version] | GROUP-SET product name [windows=W] [time_zone=Z]
+ *         [max_downloads=N] [image_rate=N] | GROUP-REMOVE product name
+ *   JOIN id group|none                    PLACE id [windows=W] [time_zone=Z]
  *   STATE product version active|quarantined|withdrawn
  *   LOSE-IMAGE product version | FIND-IMAGE product version
  *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
@@ -49,6 +52,8 @@
  *   EXPECT-ATTEMPT id key=value...        (the open attempt, else the last one)
  *   EXPECT-TOLD id key=value...           (the attempt of the last directive)
  *   EXPECT-DEVICE id key=value...         EXPECT-NO-DEVICE id
+ *   EXPECT-OPENS id seconds [device|group|product|none [the same of its clock]]
+ *                                         (its next maintenance window; 0: one is open)
  *   EXPECT-DIAGNOSES id word...           EXPECT-BLOCKED id word...
  *   EXPECT-ASK session path|none          EXPECT-FACTS id name=value...
  *   EXPECT-RINGS session n                EXPECT-CLOSED session 0|1
@@ -69,7 +74,8 @@ enum { SCRIPT_LINES = 400, LINE_BYTES = 400, FAIL_MAX = 3000 };
 
 static char *words[WORDS_MAX];
 static unsigned word_count;
-static char template_dir[100]; /* with a new database: making one takes longer than most scenarios */
+static char
+	template_dir[100]; /* with a new database: making one takes longer than most scenarios */
 
 void fail(struct scenario *s, const char *fmt, ...)
 {
