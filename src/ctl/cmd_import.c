@@ -367,6 +367,18 @@ int device_import(struct ctl *c, const struct args *a)
 
 /* ---- export ---- */
 
+/* Of windows and clock what was set for the device itself. */
+static void export_site(json_t *o, const json_t *maintenance)
+{
+	static const char *const keys[][2] = {{"windows", "windows_from"},
+					      {"time_zone", "time_zone_from"}};
+
+	for (size_t i = 0; i < 2; i++)
+		if (strcmp(get_str(maintenance, keys[i][1]), "device") == 0)
+			(void)json_object_set(o, keys[i][0],
+					      json_object_get(maintenance, keys[i][0]));
+}
+
 /* What a device would be imported as. */
 static json_t *export_row(const json_t *d)
 {
@@ -382,6 +394,7 @@ static json_t *export_row(const json_t *d)
 	for (size_t i = 0; as_is[i] != NULL; i++)
 		if (json_object_get(d, as_is[i]) != NULL)
 			(void)json_object_set(o, as_is[i], json_object_get(d, as_is[i]));
+	export_site(o, json_object_get(d, "maintenance"));
 	if (strcmp(hold, "operator") == 0)
 		(void)json_object_set_new(o, "hold", json_true());
 	if (json_object_get(d, "disabled") != NULL)

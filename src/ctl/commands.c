@@ -363,7 +363,7 @@ const struct command commands[] = {
 	{"device", "history", "ID [--limit N]", 1, 1,
 	 "its attempts, told as a story", device_history_options, device_history, NULL},
 	{"device", "set", "ID DEVICE-KEY=VALUE... [--if-rev N]", 2, ARGS_MAX,
-	 "maintenance windows and time zone of the place where it stands", act_options, device_set, device_set_text},
+	 "maintenance windows and time zone of its own", act_options, device_set, device_set_text},
 	{"device", "group", "ID GROUP|none [--if-rev N]", 2, 2,
 	 "the group of its product it is in", act_options, device_group, NULL},
 	{"device", "tag", "ID TAG... [--if-rev N]", 2, ARGS_MAX,

@@ -352,29 +352,21 @@ static int on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off
 	return 0;
 }
 
-int http_upload(struct http *h, const char *path, FILE *file, int64_t size,
-		http_progress_fn progress, void *arg, json_t **ret)
+/* The rest of a POST with a long body: takes the headers. No limit on the whole, only on standing
+ * still for so many seconds. */
+static int send_long(struct http *h, struct curl_slist *headers, int64_t size, long still_s,
+		     http_progress_fn progress, void *arg, json_t **ret)
 {
-	struct curl_slist *headers = NULL;
 	int err;
 
-	begin(h, path);
-	headers = curl_slist_append(headers, "Accept: application/json");
-	headers = curl_slist_append(headers, "Content-Type: application/octet-stream");
-	if (size < 0)
-		headers = curl_slist_append(headers, "Transfer-Encoding: chunked");
 	/* what is refused by its head is refused before the body; writing it would break the pipe
 	 * before the refusal is read */
 	headers = curl_slist_append(headers, "Expect: 100-continue");
 	(void)curl_easy_setopt(h->curl, CURLOPT_EXPECT_100_TIMEOUT_MS, ANSWER_S * 1000L);
 	(void)curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
-	(void)curl_easy_setopt(h->curl, CURLOPT_POST, 1L);
 	(void)curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
-	(void)curl_easy_setopt(h->curl, CURLOPT_READFUNCTION, on_read);
-	(void)curl_easy_setopt(h->curl, CURLOPT_READDATA, file);
-	/* no limit on the whole, only on standing still */
 	(void)curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	(void)curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_TIME, (long)ANSWER_S);
+	(void)curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_TIME, still_s);
 	if (progress != NULL) {
 		h->progress = progress;
 		h->progress_arg = arg;
@@ -390,37 +382,34 @@ int http_upload(struct http *h, const char *path, FILE *file, int64_t size,
 	return err;
 }
 
+int http_upload(struct http *h, const char *path, FILE *file, int64_t size,
+		http_progress_fn progress, void *arg, json_t **ret)
+{
+	struct curl_slist *headers = NULL;
+
+	begin(h, path);
+	headers = curl_slist_append(headers, "Accept: application/json");
+	headers = curl_slist_append(headers, "Content-Type: application/octet-stream");
+	if (size < 0)
+		headers = curl_slist_append(headers, "Transfer-Encoding: chunked");
+	(void)curl_easy_setopt(h->curl, CURLOPT_POST, 1L);
+	(void)curl_easy_setopt(h->curl, CURLOPT_READFUNCTION, on_read);
+	(void)curl_easy_setopt(h->curl, CURLOPT_READDATA, file);
+	return send_long(h, headers, size, ANSWER_S, progress, arg, ret);
+}
+
 int http_post(struct http *h, const char *path, const char *type, const char *text, size_t len,
 	      http_progress_fn progress, void *arg, json_t **ret)
 {
 	struct curl_slist *headers = NULL;
 	char content[80];
-	int err;
 
 	begin(h, path);
 	(void)snprintf(content, sizeof(content), "Content-Type: %s", type);
 	headers = curl_slist_append(headers, "Accept: application/json");
 	headers = curl_slist_append(headers, content);
-	headers = curl_slist_append(headers, "Expect: 100-continue"); /* as http_upload() */
-	(void)curl_easy_setopt(h->curl, CURLOPT_EXPECT_100_TIMEOUT_MS, ANSWER_S * 1000L);
-	(void)curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
-	(void)curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
 	(void)curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, text);
-	(void)curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	(void)curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_TIME, (long)COPY_S);
-	if (progress != NULL) {
-		h->progress = progress;
-		h->progress_arg = arg;
-		h->size = (int64_t)len;
-		(void)curl_easy_setopt(h->curl, CURLOPT_NOPROGRESS, 0L);
-		(void)curl_easy_setopt(h->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-		(void)curl_easy_setopt(h->curl, CURLOPT_XFERINFODATA, h);
-	}
-	err = perform(h);
-	if (err == 0)
-		err = parse(h, ret);
-	curl_slist_free_all(headers);
-	return err;
+	return send_long(h, headers, (int64_t)len, COPY_S, progress, arg, ret);
 }
 
 json_t *http_problem(const struct http *h)

@@ -13,9 +13,9 @@
 const struct import_column import_columns[] = {
 	{"id", COLUMN_TEXT},	      {"product", COLUMN_TEXT},	    {"psk", COLUMN_KEY},
 	{"certificate", COLUMN_FLAG}, {"plain", COLUMN_FLAG},	    {"group", COLUMN_TEXT},
-	{"tags", COLUMN_TAGS},	      {"development", COLUMN_FLAG}, {"lock", COLUMN_TEXT},
-	{"hold", COLUMN_FLAG},	      {"force", COLUMN_FLAG},	    {"disabled", COLUMN_FLAG},
-	{NULL, COLUMN_TEXT},
+	{"tags", COLUMN_TAGS},	      {"development", COLUMN_FLAG}, {"windows", COLUMN_TEXT},
+	{"time_zone", COLUMN_TEXT},   {"lock", COLUMN_TEXT},	    {"hold", COLUMN_FLAG},
+	{"force", COLUMN_FLAG},	      {"disabled", COLUMN_FLAG},    {NULL, COLUMN_TEXT},
 };
 
 static const struct import_column *column_find(const char *name)
@@ -71,7 +71,7 @@ static void wrong(struct import_file *f, unsigned line, const char *fmt, ...)
 
 static void unknown(struct import_file *f, unsigned line, const char *name, const char *what)
 {
-	char known[160] = "";
+	char known[192] = "";
 
 	for (const struct import_column *c = import_columns; c->name; c++)
 		(void)snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/filter.h"
+#include "core/schedule.h"
 #include "daemon/engine_act.h"
 #include "daemon/keys.h"
 #include "daemon/view.h"
@@ -37,7 +38,7 @@ static void refuse(struct reading *r, const char *fmt, ...)
 
 /* What a line may have; NULL or false where it does not. */
 struct sent {
-	const char *id, *product, *psk, *group, *lock;
+	const char *id, *product, *psk, *group, *lock, *windows, *time_zone;
 	const json_t *tags;
 	bool certificate, plain, development, hold, force, disabled;
 };
@@ -55,6 +56,8 @@ static const struct sent_member {
 	{"group", TEXT, offsetof(struct sent, group)},
 	{"tags", LIST, offsetof(struct sent, tags)},
 	{"development", FLAG, offsetof(struct sent, development)},
+	{"windows", TEXT, offsetof(struct sent, windows)},
+	{"time_zone", TEXT, offsetof(struct sent, time_zone)},
 	{"lock", TEXT, offsetof(struct sent, lock)},
 	{"hold", FLAG, offsetof(struct sent, hold)},
 	{"force", FLAG, offsetof(struct sent, force)},
@@ -64,7 +67,7 @@ enum { MEMBERS = sizeof(members) / sizeof(members[0]) };
 
 static void refuse_unknown(struct reading *r, const char *key)
 {
-	char known[160];
+	char known[192];
 	struct buf b = buf_writer(known, sizeof(known));
 
 	for (size_t i = 0; i < MEMBERS; i++) {
@@ -141,6 +144,29 @@ static void read_product(struct reading *r, const struct sent *s)
 			refuse(r, "lock: %.200s", why);
 		d->lock = to ? to->id : 0;
 	}
+}
+
+/* Windows and clock of its own. */
+static void read_site(struct reading *r, const struct sent *s)
+{
+	struct device *d = &r->row->device;
+	struct schedule schedule;
+	char fault[64] = "";
+
+	if (s->windows && (strlen(s->windows) > LIMIT_WINDOWS_TEXT ||
+			   schedule_parse(s->windows, &schedule, fault)))
+		refuse(r, "windows: \"%.64s\" is not up to %d windows like \"Mon-Fri 01:00-05:00\"",
+		       fault[0] ? fault : s->windows, LIMIT_WINDOWS);
+	else if (s->windows)
+		(void)buf_copy_str(d->windows, sizeof(d->windows), s->windows);
+	if (s->time_zone &&
+	    (strlen(s->time_zone) > LIMIT_ZONE || !engine_knows_zone(r->e, s->time_zone)))
+		refuse(r,
+		       "time_zone: \"%.80s\" is neither a time zone of this system like "
+		       "Europe/Berlin nor a POSIX TZ rule",
+		       s->time_zone);
+	else if (s->time_zone)
+		(void)buf_copy_str(d->time_zone, sizeof(d->time_zone), s->time_zone);
 }
 
 static void read_tags(struct reading *r, const struct sent *s)
@@ -236,6 +262,7 @@ bool import_row_read(struct engine *e, const char *line, size_t len, int64_t now
 	}
 	read_id(&r, &s);
 	read_product(&r, &s);
+	read_site(&r, &s);
 	read_tags(&r, &s);
 	read_key(&r, &s, now_ms);
 	put_flags(&ret->device, s.development, s.hold, s.force, s.disabled);
@@ -257,6 +284,13 @@ static void put_flag(json_t **o, const char *key, bool value)
 		view_put(o, key, json_true());
 }
 
+static const char *text(const json_t *kept, const char *key)
+{
+	const char *value = json_string_value(json_object_get(kept, key));
+
+	return value ? value : "";
+}
+
 static bool flag(const json_t *kept, const char *key)
 {
 	return json_is_true(json_object_get(kept, key));
@@ -271,6 +305,8 @@ json_t *import_row_keep(const struct import_row *row)
 	view_put(&o, "product", json_integer(d->product));
 	put_number(&o, "group", d->group);
 	put_number(&o, "lock", d->lock);
+	view_put_text(&o, "windows", d->windows);
+	view_put_text(&o, "time_zone", d->time_zone);
 	view_put_tags(&o, &row->tags);
 	put_flag(&o, "development", d->development);
 	put_flag(&o, "hold", d->hold != HOLD_NONE);
@@ -332,7 +368,9 @@ int import_row_load(const json_t *kept, int64_t now_ms, struct import_row *ret)
 	d->certified = flag(kept, "certificate");
 	put_flags(d, flag(kept, "development"), flag(kept, "hold"), flag(kept, "force"),
 		  flag(kept, "disabled"));
-	if (!tags_load(json_object_get(kept, "tags"), &ret->tags))
+	if (!tags_load(json_object_get(kept, "tags"), &ret->tags) ||
+	    !buf_copy_str(d->windows, sizeof(d->windows), text(kept, "windows")) ||
+	    !buf_copy_str(d->time_zone, sizeof(d->time_zone), text(kept, "time_zone")))
 		return ERR_CORRUPT;
 	ret->has_key = json_object_get(kept, "mac") != NULL;
 	if (!ret->has_key)

@@ -27,11 +27,12 @@ devices() {
 	release_add 1.0.0
 	printf '\xef\xbb\xbf' >in.csv
 	ctl group add argon berlin
-	printf '%s\r\n' product,id,psk,certificate,plain,lock,hold,group,tags,development,force,disabled \
-		argon,a,00112233445566778899AABBCCDDEEFF,,,,,,,,, \
-		'"argon","b",AAECAwQFBgcICQoLDA0ODw==,no,0,"1.0.0",yes,,"",,,' \
-		argon,c,,true,,,,berlin,,yes,, argon,d,,,1,,,,,,1,true \
-		argon,e,,,,,,berlin,pilot\ site=x,,, >>in.csv
+	ctl product set argon windows='04:00-05:00' time-zone=Europe/Berlin >/dev/null
+	printf '%s\r\n' product,id,psk,certificate,plain,lock,hold,group,tags,development,force,disabled,windows,time_zone \
+		argon,a,00112233445566778899AABBCCDDEEFF,,,,,,,,,,, \
+		'"argon","b",AAECAwQFBgcICQoLDA0ODw==,no,0,"1.0.0",yes,,"",,,,,' \
+		'argon,c,,true,,,,berlin,,yes,,,"Mon-Fri 01:00-05:00; Sat,Sun 00:00-24:00",Europe/Paris' \
+		argon,d,,,1,,,,,,1,true,,UTC0 argon,e,,,,,,berlin,pilot\ site=x,,,,, >>in.csv
 	run ctl device import in.csv
 	[ "$status" -eq 1 ]
 	[[ $output == *"in.csv:6: no psk, certificate or plain"* ]]
@@ -50,15 +51,15 @@ devices() {
 	[[ $output == "5 devices imported. One key was drawn, in keys.csv." ]]
 	[ "$(stat -c %a keys.csv)" = 600 ]
 	[ "$(wc -l <keys.csv)" -eq 2 ]
-	grep -q -x -E 'e,argon,[0-9a-f]{64},,,berlin,pilot site=x,,,,,' keys.csv
+	grep -q -x -E 'e,argon,[0-9a-f]{64},,,berlin,pilot site=x,,,,,,,' keys.csv
 	ctl device export >out.csv
 	diff out.csv - <<-END
-		id,product,psk,certificate,plain,group,tags,development,lock,hold,force,disabled
-		a,argon,,,,,,,,,,
-		b,argon,,,,,,,1.0.0,true,,
-		c,argon,,true,,berlin,,true,,,,
-		d,argon,,,true,,,,,,true,true
-		e,argon,,,,berlin,pilot site=x,,,,,
+		id,product,psk,certificate,plain,group,tags,development,windows,time_zone,lock,hold,force,disabled
+		a,argon,,,,,,,,,,,,
+		b,argon,,,,,,,,,1.0.0,true,,
+		c,argon,,true,,berlin,,true,"Mon-Fri 01:00-05:00; Sat,Sun 00:00-24:00",Europe/Paris,,,,
+		d,argon,,,true,,,,,UTC0,,,true,true
+		e,argon,,,,berlin,pilot site=x,,,,,,,
 	END
 	ctl -o json device show b | jq -e '.hold.reason == "operator"'
 	ctl -o json status | jq -e '[.devices, .held, .disabled] == [5, 1, 1]'
@@ -218,6 +219,8 @@ devices() {
 	[ "$(send --data-binary @many)" = 400 ]
 	[ "$(jq -r '.errors[0].detail' answer)" = "tags: a device has at most 16 tags" ]
 	release_add 1.0.0
+	[ "$(send --data-binary '{"id":"w","product":"argon","plain":true,"windows":"8-9","time_zone":"Mars/Base"}')" = 400 ]
+	jq -e '[.errors[].detail | split(":")[0]] == ["windows", "time_zone"]' answer
 	ctl release quarantine argon 1.0.0
 	[ "$(send --data-binary '{"id":"l","product":"argon","plain":true,"lock":"1.0.0","x":1}')" = 400 ]
 	jq -e '[.errors[].detail] | length == 2 and (.[0] | startswith("\"x\" is not known here; known are id, product, psk")) and
@@ -254,7 +257,7 @@ devices() {
 	server_start
 	product_add
 	ctl group add argon crowd
-	devices 3000 | sed '1s/$/,group,tags,lock/;2,$s/$/,crowd,one two,1.0.0/' >all.csv
+	devices 3000 | sed '1s/$/,group,tags,lock,time_zone/;2,$s/$/,crowd,one two,1.0.0,UTC0/' >all.csv
 	release_add 1.0.0
 	for round in 1 2 3 4; do
 		ctl device import all.csv --psk-out "k$round.csv" 2>/dev/null &
@@ -266,7 +269,7 @@ devices() {
 		n=$(($(ctl device export | wc -l) - 1))
 		echo "round $round: $n"
 		[ "$n" -eq 0 ] || [ "$n" -eq 3000 ]
-		[ "$(ctl device export | grep -c ',crowd,one two,,1.0.0,')" -eq "$n" ]
+		[ "$(ctl device export | grep -c ',crowd,one two,,,UTC0,1.0.0,')" -eq "$n" ]
 		ctl -o json group show argon crowd | jq -e ".devices == $n"
 		ctl audit verify
 		[ "$n" -eq 0 ] || break

@@ -608,7 +608,7 @@ def drive_imports(server):
     a = {"id": "i1", "product": "p%1", "psk": "1a" * 16, "hold": True, "lock": "1"}
     b = {"id": "i2", "product": "p%1", "certificate": True}
     c = {"id": "i3", "product": "p%1", "plain": True, "tags": ["pilot"], "development": True, "force": True,
-         "disabled": True}
+         "disabled": True, "windows": "01:00-05:00", "time_zone": "Europe/Berlin"}
     wrong = lines(400, "", a, {"id": "i4"}, a, {"id": "i5", "product": "p%1", "psk": "no"})
     if [e["line"] for e in wrong["errors"]] != [2, 2, 3, 4] or wrong["errors"][2]["other_line"] != 1:
         raise Wrong(f"POST /v1/imports: {wrong}")

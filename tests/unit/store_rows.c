@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store_rows.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -362,6 +363,24 @@ int rows_put_release(struct store *s, const struct release *r, int64_t *ret_id)
 	return commit_one(s, set, &result, ret_id);
 }
 
+int rows_put_group(struct store *s, const struct device_group *g, int64_t *ret_id)
+{
+	struct store_result result;
+	struct store_set *set = rows_set(&result);
+
+	store_set_group(set, g);
+	return commit_one(s, set, &result, ret_id);
+}
+
+int rows_put_rollout(struct store *s, const struct rollout *r, int64_t *ret_id)
+{
+	struct store_result result;
+	struct store_set *set = rows_set(&result);
+
+	store_set_rollout(set, r);
+	return commit_one(s, set, &result, ret_id);
+}
+
 int rows_put_device(struct store *s, const struct device *d)
 {
 	struct store_result result;
@@ -524,4 +543,25 @@ void rows_tmp_remove(const char *path)
 	snprintf(name, sizeof(name), "%s", path);
 	*strrchr(name, '/') = 0;
 	assert_int_equal(rmdir(name), 0);
+}
+
+bool rows_name_device(void *names, const struct device *d)
+{
+	assert_true(strlen(names) + strlen(d->id) + 2 <= ROWS_NAMES);
+	strcat(strcat(names, d->id), " ");
+	return true;
+}
+
+long long rows_number(const char *path, const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	long long value = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return value;
 }

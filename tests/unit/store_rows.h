@@ -49,6 +49,8 @@ int rows_commit(struct store *s, struct store_set *set, const struct store_resul
 /* One put each; the error. `ret_id`: what the store numbered, may be NULL. */
 int rows_put_product(struct store *s, const struct product *p, int64_t *ret_id);
 int rows_put_release(struct store *s, const struct release *r, int64_t *ret_id);
+int rows_put_group(struct store *s, const struct device_group *g, int64_t *ret_id);
+int rows_put_rollout(struct store *s, const struct rollout *r, int64_t *ret_id);
 int rows_put_device(struct store *s, const struct device *d);
 int rows_put_attempt(struct store *s, const struct attempt *a, int64_t *ret_number);
 
@@ -62,6 +64,13 @@ void rows_add_audit(struct store_set *set, const char *object);
 store_hash rows_hash;
 /* The audit log verifies, in steps of a few rows; how many there are. */
 uint64_t rows_assert_audit(struct store *s);
+
+/* A store_device_row: into char names[ROWS_NAMES], "d1 d2 ". */
+enum { ROWS_NAMES = 200 };
+bool rows_name_device(void *names, const struct device *d);
+
+/* What a statement gives, asked by SQLite alone. */
+long long rows_number(const char *path, const char *sql);
 
 /* For the fault hook. Fails (or ends the process at) one operation; or waits at the first. */
 struct rows_hook {

@@ -254,9 +254,11 @@ static void test_what_is_wrong_is_told_with_its_line(void **state)
 	(void)state;
 	assert_wrong("", &all, 0, 1, "the file is empty");
 	assert_wrong("id,psk\n", &all, 0, 1, "there is no device in it");
-	assert_wrong("id,colour\na,b\n", &all, 1, 1,
-		     "\"colour\" is not the name of a column; known are id, product, psk, "
-		     "certificate, plain, group, tags, development, lock, hold, force, disabled");
+	assert_wrong(
+		"id,colour\na,b\n", &all, 1, 1,
+		"\"colour\" is not the name of a column; known are id, product, psk, "
+		"certificate, plain, group, tags, development, windows, time_zone, lock, hold, "
+		"force, disabled");
 	assert_wrong("id,psk,id\na,,b\n", &all, 1, 1, "column id is there twice");
 	assert_wrong("id,psk\n\"a\nb\",\nc,,\nd,\n", &all, 2, 4,
 		     "3 fields where the first line names 2");

@@ -5,18 +5,6 @@
 
 #include <string.h>
 
-static int put(struct store *s, const struct device_group *g, int64_t *ret_id)
-{
-	struct store_result result;
-	struct store_set *set = rows_set(&result);
-
-	store_set_group(set, g);
-	int err = rows_commit(s, set, &result);
-	if (!err && result.id_count)
-		*ret_id = result.ids[0];
-	return err;
-}
-
 static int drop(struct store *s, int64_t id, int64_t rev)
 {
 	const struct device_group g = {.id = id, .rev = rev};
@@ -42,14 +30,14 @@ static int64_t add(struct store *s, int64_t product, const char *name, int64_t t
 	int64_t id = 0;
 
 	assert_true(buf_copy_str(g.name, sizeof(g.name), name));
-	assert_int_equal(put(s, &g, &id), 0);
+	assert_int_equal(rows_put_group(s, &g, &id), 0);
 	return id;
 }
 
 struct seen {
 	unsigned count;
 	struct device_group last;
-	char names[200];
+	char names[ROWS_NAMES];
 };
 
 static bool see_group(void *ctx, const struct device_group *g)
@@ -58,15 +46,6 @@ static bool see_group(void *ctx, const struct device_group *g)
 
 	seen->last = *g;
 	seen->count++;
-	return true;
-}
-
-static bool see_device(void *ctx, const struct device *d)
-{
-	struct seen *seen = ctx;
-
-	strcat(seen->names, d->id);
-	strcat(seen->names, " ");
 	return true;
 }
 
@@ -85,7 +64,7 @@ static void test_group_round_trip(void **state)
 
 		rows_group(seed, product, &want);
 		want.target = seed % 2 ? target : 0;
-		assert_int_equal(put(s, &want, &id), 0);
+		assert_int_equal(rows_put_group(s, &want, &id), 0);
 		want.id = id;
 		want.rev = 1;
 		assert_int_equal(store_groups(s, id - 1, 10, see_group, &seen), 0);
@@ -93,8 +72,9 @@ static void test_group_round_trip(void **state)
 		rows_assert_equal(device_group, &seen.last, &want);
 		want.target = seed % 2 ? 0 : target;
 		want.name[0]++;
-		assert_int_equal(put(s, &want, &id), 0);
-		assert_int_equal(put(s, &want, &id), ERR_CONFLICT); /* of an older rev */
+		assert_int_equal(rows_put_group(s, &want, NULL), 0);
+		assert_int_equal(rows_put_group(s, &want, NULL),
+				 ERR_CONFLICT); /* of an older rev */
 		want.rev = 2;
 		assert_int_equal(store_groups(s, id - 1, 10, see_group, &seen), 0);
 		rows_assert_equal(device_group, &seen.last, &want);
@@ -108,9 +88,9 @@ static void test_group_has_its_name_alone_in_its_product(void **state)
 	struct device_group g = {.product = one, .name = "pilot"};
 
 	add(s, one, "pilot", 0);
-	assert_int_equal(put(s, &g, &id), ERR_EXIST);
+	assert_int_equal(rows_put_group(s, &g, &id), ERR_EXIST);
 	g.product = other;
-	assert_int_equal(put(s, &g, &id), 0);
+	assert_int_equal(rows_put_group(s, &g, &id), 0);
 }
 
 static void test_devices_are_found_by_their_group(void **state)
@@ -125,9 +105,9 @@ static void test_devices_are_found_by_their_group(void **state)
 		rows_add_device(s, 1, product, id);
 		assert_int_equal(join(s, id, id[1] % 2 ? a : b), 0);
 	}
-	assert_int_equal(store_devices_in_group(s, a, "", 2, see_device, &seen), 0);
+	assert_int_equal(store_devices_in_group(s, a, "", 2, rows_name_device, seen.names), 0);
 	assert_string_equal(seen.names, "d1 d3 ");
-	assert_int_equal(store_devices_in_group(s, a, "d3", 2, see_device, &seen), 0);
+	assert_int_equal(store_devices_in_group(s, a, "d3", 2, rows_name_device, seen.names), 0);
 	assert_string_equal(seen.names, "d1 d3 d5 ");
 	assert_int_equal(join(s, "d3", 0), 0);
 	assert_int_equal(store_device(s, "d3", &d), 0);
@@ -140,7 +120,7 @@ static void test_devices_are_found_by_their_group(void **state)
 	assert_int_equal(store_device(s, "d5", &d), 0);
 	assert_int_equal(d.group, a);
 	seen.names[0] = 0;
-	assert_int_equal(store_devices_in_group(s, a, "", 9, see_device, &seen), 0);
+	assert_int_equal(store_devices_in_group(s, a, "", 9, rows_name_device, seen.names), 0);
 	assert_string_equal(seen.names, "d1 d5 ");
 }
 
@@ -221,7 +201,7 @@ static void test_tags_find_their_devices(void **state)
 	assert_int_equal(tags.count, 2);
 	assert_string_equal(tags.list[0], "a");
 	assert_string_equal(tags.list[1], "lab");
-	assert_int_equal(store_devices_tagged(s, "lab", "d0", 2, see_device, &seen), 0);
+	assert_int_equal(store_devices_tagged(s, "lab", "d0", 2, rows_name_device, seen.names), 0);
 	assert_string_equal(seen.names, "d1 d2 ");
 	assert_int_equal(tag(s, "d2", "lab", false), 0);
 	assert_int_equal(store_has_tag(s, "d2", "lab", &has), 0);
@@ -251,7 +231,7 @@ static void test_development_devices_are_found(void **state)
 		d.development = id[1] % 2;
 		assert_int_equal(rows_put_device(s, &d), 0);
 	}
-	assert_int_equal(store_devices_development(s, "d1", 9, see_device, &seen), 0);
+	assert_int_equal(store_devices_development(s, "d1", 9, rows_name_device, seen.names), 0);
 	assert_string_equal(seen.names, "d3 d5 ");
 }
 

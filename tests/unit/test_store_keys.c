@@ -425,20 +425,6 @@ static void make_version_1(const char *path)
 	sqlite3_close(db);
 }
 
-static long long number(const char *path, const char *sql)
-{
-	sqlite3_stmt *stmt = NULL;
-	sqlite3 *db = NULL;
-
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	long long value = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
-	return value;
-}
-
 static void test_keys_of_version_1_move_out_of_the_device_rows(void **state)
 {
 	struct store_key k[KEY_SLOTS];
@@ -461,12 +447,12 @@ static void test_keys_of_version_1_move_out_of_the_device_rows(void **state)
 	assert_int_equal(store_device(s, "a", &d), 0);
 	assert_int_equal(d.created_ms, 1234);
 	store_close(s);
-	assert_int_equal(number(path, "PRAGMA user_version"), migrate_version());
-	assert_int_equal(number(path, "SELECT COUNT(*) FROM pragma_table_info('device') "
-				      "WHERE name = 'psk'"),
+	assert_int_equal(rows_number(path, "PRAGMA user_version"), migrate_version());
+	assert_int_equal(rows_number(path, "SELECT COUNT(*) FROM pragma_table_info('device') "
+					   "WHERE name = 'psk'"),
 			 0);
-	assert_int_equal(number(path, "SELECT COUNT(*) FROM sqlite_schema "
-				      "WHERE name = 'device_by_psk'"),
+	assert_int_equal(rows_number(path, "SELECT COUNT(*) FROM sqlite_schema "
+					   "WHERE name = 'device_by_psk'"),
 			 0);
 	rows_tmp_remove(path);
 }

@@ -5,18 +5,6 @@
 
 #include <string.h>
 
-static int put(struct store *s, const struct rollout *r, int64_t *ret_id)
-{
-	struct store_result result;
-	struct store_set *set = rows_set(&result);
-
-	store_set_rollout(set, r);
-	int err = rows_commit(s, set, &result);
-	if (!err && result.id_count)
-		*ret_id = result.ids[0];
-	return err;
-}
-
 static int drop(struct store *s, const struct rollout *r)
 {
 	struct store_result result;
@@ -38,7 +26,7 @@ static void join(struct store *s, const char *device, int64_t rollout, int64_t p
 struct seen {
 	unsigned count;
 	struct rollout last;
-	char names[200];
+	char names[ROWS_NAMES];
 };
 
 static bool see_rollout(void *ctx, const struct rollout *r)
@@ -50,22 +38,14 @@ static bool see_rollout(void *ctx, const struct rollout *r)
 	return true;
 }
 
-static bool see_device(void *ctx, const struct device *d)
-{
-	struct seen *seen = ctx;
-
-	strcat(seen->names, d->id);
-	strcat(seen->names, " ");
-	return true;
-}
-
 static const char *members(struct store *s, int64_t rollout, int64_t from, int64_t to,
 			   unsigned limit)
 {
 	static struct seen seen;
 
 	memset(&seen, 0, sizeof(seen));
-	assert_int_equal(store_members(s, rollout, from, to, limit, see_device, &seen), 0);
+	assert_int_equal(store_members(s, rollout, from, to, limit, rows_name_device, seen.names),
+			 0);
 	return seen.names;
 }
 
@@ -78,7 +58,7 @@ static void test_rollout_round_trip(void **state)
 		struct rollout want, next;
 		struct seen seen = {0};
 		rows_rollout(seed, product, &want);
-		assert_int_equal(put(s, &want, &want.id), 0);
+		assert_int_equal(rows_put_rollout(s, &want, &want.id), 0);
 		want.rev = 1;
 		assert_int_equal(store_rollouts(s, after, 10, see_rollout, &seen), 0);
 		assert_int_equal(seen.count, 1);
@@ -88,7 +68,7 @@ static void test_rollout_round_trip(void **state)
 		next.id = want.id;
 		next.rev = 1;
 		memcpy(next.name, want.name, sizeof(next.name));
-		assert_int_equal(put(s, &next, NULL), 0);
+		assert_int_equal(rows_put_rollout(s, &next, NULL), 0);
 		next.rev = 2;
 		assert_int_equal(store_rollouts(s, after, 10, see_rollout, &seen), 0);
 		rows_assert_equal(rollout, &seen.last, &next);
@@ -103,12 +83,12 @@ static void test_rollout_with_old_rev_or_a_taken_name_is_refused(void **state)
 	struct rollout r;
 
 	rows_rollout(1, product, &r);
-	assert_int_equal(put(s, &r, &r.id), 0);
+	assert_int_equal(rows_put_rollout(s, &r, &r.id), 0);
 	struct rollout twin = r;
 	twin.id = 0;
-	assert_int_equal(put(s, &twin, &id), ERR_EXIST);
+	assert_int_equal(rows_put_rollout(s, &twin, &id), ERR_EXIST);
 	r.rev = 2;
-	assert_int_equal(put(s, &r, NULL), ERR_CONFLICT);
+	assert_int_equal(rows_put_rollout(s, &r, NULL), ERR_CONFLICT);
 	assert_int_equal(drop(s, &r), ERR_CONFLICT);
 	r.rev = 1;
 	assert_int_equal(drop(s, &r), 0);
@@ -160,7 +140,7 @@ static void test_release_of_a_rollout_stays_unless_that_was_aborted(void **state
 	strcpy(o.name, "spring");
 	o.release = release;
 	o.state = ROLLOUT_DONE;
-	assert_int_equal(put(s, &o, &o.id), 0);
+	assert_int_equal(rows_put_rollout(s, &o, &o.id), 0);
 	assert_int_equal(store_release_use(s, release, &use), 0);
 	assert_true(use.used);
 	assert_string_equal(use.by, "rollout spring brings it");
@@ -169,7 +149,7 @@ static void test_release_of_a_rollout_stays_unless_that_was_aborted(void **state
 	assert_int_equal(rows_commit(s, set, &result), ERR_BUSY);
 	o.rev = 1;
 	o.state = ROLLOUT_ABORTED;
-	assert_int_equal(put(s, &o, NULL), 0);
+	assert_int_equal(rows_put_rollout(s, &o, NULL), 0);
 	set = rows_set(&result);
 	store_set_release_delete(set, release);
 	assert_int_equal(rows_commit(s, set, &result), 0);

@@ -177,19 +177,6 @@ static void test_all_tables_are_strict(void **state)
 
 /* ---- files ---- */
 
-static long long pragma(const char *path, const char *sql)
-{
-	sqlite3 *db = open_plain(path);
-	sqlite3_stmt *stmt = NULL;
-
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	long long value = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
-	return value;
-}
-
 static void test_new_file_is_private_and_migrated_once(void **state)
 {
 	(void)state;
@@ -204,7 +191,7 @@ static void test_new_file_is_private_and_migrated_once(void **state)
 		assert_int_equal(store_open(&conf, &s), 0);
 		store_info(s, i ? &second : &first);
 		store_close(s);
-		assert_int_equal(pragma(path, "PRAGMA user_version"), migrate_version());
+		assert_int_equal(rows_number(path, "PRAGMA user_version"), migrate_version());
 	}
 	assert_int_equal(strlen(first.stream), 32);
 	assert_int_equal(strspn(first.stream, "0123456789abcdef"), 32);
