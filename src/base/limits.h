@@ -29,6 +29,11 @@ enum {
 	LIMIT_IMAGE_DETAIL = 255, /* bytes of what else is told of an image */
 	LIMIT_KEY_ID = 16,	  /* hex digits that name a key of a product */
 	LIMIT_IMAGE_DIGESTS = 2,  /* digests of an image that devices report */
+	LIMIT_SIGNERS = 16,	  /* keys that may sign releases of a product */
+	LIMIT_SIGNER_NAME = 64,	  /* bytes */
+	LIMIT_SIGNER_PEM = 4096,  /* bytes of a public key as text */
+	LIMIT_SIGNER_KEY = 600,	  /* bytes of one as DER: RSA-4096 has 550 */
+	LIMIT_SIGNATURE = 512,	  /* bytes: RSA-4096 */
 	LIMIT_BOOT_ID_MIN = 8,	  /* bytes */
 	LIMIT_BOOT_ID = 16,	  /* bytes */
 	LIMIT_BOOTS_KEPT = 8,	  /* boot ids remembered per device */
@@ -139,6 +144,9 @@ enum {
 	LIMIT_IMAGE_STRETCHES = 64,    /* pieces of 64 KiB of images kept in memory */
 	LIMIT_IMAGES_BAD = 32,	       /* images that cannot be read, remembered */
 };
+
+/* bytes of an image whose signature is of all of them and not of a hash: they are read as one */
+#define LIMIT_SIGNED_WHOLE ((long long)16 * 1024 * 1024)
 
 #define LIMIT_IMAGE_DEFAULT ((long long)64 * 1024 * 1024) /* bytes; configurable */
 

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "ctl/ctl.h"
+#include "sign/sign.h"
 
 int product_add(struct ctl *c, const struct args *a);
 int product_list(struct ctl *c, const struct args *a);
@@ -21,6 +22,14 @@ int release_state(struct ctl *c, const struct args *a);
 int release_inspect(struct ctl *c, const struct args *a);
 int release_show(struct ctl *c, const struct args *a);
 int release_remove(struct ctl *c, const struct args *a);
+
+int signer_add(struct ctl *c, const struct args *a);
+int signer_list(struct ctl *c, const struct args *a);
+int signer_show(struct ctl *c, const struct args *a);
+int signer_remove(struct ctl *c, const struct args *a);
+/* A public key in a file; and a signature, as bytes or in base64. False after a message. */
+bool signer_key_file(const struct ctl *c, const char *name, struct signer *ret_key);
+bool signature_file(const struct ctl *c, const char *name, struct sign_raw *ret);
 
 int rollout_add(struct ctl *c, const struct args *a);
 int rollout_list(struct ctl *c, const struct args *a);

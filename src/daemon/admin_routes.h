@@ -20,6 +20,7 @@ const struct route *route_at(size_t i);
 route_fn contract_get, health_get, metrics_get, status_get;
 route_fn products_list, products_add, product_get, product_patch, product_target;
 route_fn product_ca_get, product_ca_put, product_ca_drop;
+route_fn signers_list, signers_add, signer_get, signer_remove;
 route_fn releases_list, release_get, release_remove, release_add_head, release_add;
 route_fn release_activate, release_quarantine, release_withdraw;
 route_fn devices_list, devices_add, device_get, device_remove, device_explain;

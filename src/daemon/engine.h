@@ -97,6 +97,11 @@ void engine_product_set(struct engine *e, const struct actor *by, const struct p
 /* The CAs that sign certificates of its devices: `count` of them, checked; "", 0: none. */
 void engine_product_ca(struct engine *e, const struct actor *by, const char *product,
 		       const char *pem, unsigned count, engine_done *done, void *ctx);
+/* The name and the key are checked. */
+void engine_signer_add(struct engine *e, const struct actor *by, const char *product,
+		       const struct signer *s, engine_done *done, void *ctx);
+void engine_signer_remove(struct engine *e, const struct actor *by, const char *product,
+			  const char *name, engine_done *done, void *ctx);
 /* version "": no target. */
 void engine_product_target(struct engine *e, const struct actor *by, const char *product,
 			   const char *version, engine_done *done, void *ctx);

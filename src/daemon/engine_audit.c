@@ -59,6 +59,8 @@ json_t *audit_release(const struct release *r)
 		view_put(&o, "label_anyway", json_true());
 	if (r->signed_by[0])
 		view_put_text(&o, "signed_by", r->signed_by);
+	if (r->signed_key[0])
+		view_put_text(&o, "signed_key", r->signed_key);
 	if (r->no_digest)
 		view_put(&o, "no_digest", json_true());
 	if (r->no_confirm)

@@ -255,6 +255,8 @@ json_t *view_release(const struct release *r, const char *product, bool target)
 	view_put(&o, "image", image_json(&r->image, NULL, 0));
 	if (r->signed_by[0])
 		view_put_text(&o, "signed_by", r->signed_by);
+	if (r->signed_key[0])
+		view_put_text(&o, "signed_key", r->signed_key);
 	if (r->label_anyway)
 		view_put(&o, "label_anyway", json_true());
 	view_put(&o, "target", json_boolean(target));

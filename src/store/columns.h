@@ -93,6 +93,7 @@
 	X(image_project, PLAIN, image.project, )                                                   \
 	X(image_detail, PLAIN, image.detail, )                                                     \
 	X(signed_by, PLAIN, signed_by, )                                                           \
+	X(signed_key, PLAIN, signed_key, )                                                         \
 	X(label_anyway, PLAIN, label_anyway, )                                                     \
 	X(min_version, PLAIN, requires.min_version, )                                              \
 	X(must_pass, PLAIN, requires.must_pass, )                                                  \

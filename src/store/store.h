@@ -25,6 +25,7 @@
 #include "core/diagnosis.h"
 #include "core/group.h"
 #include "core/rollout.h"
+#include "core/signer.h"
 #include "store/hook.h"
 #include "store/key.h"
 
@@ -125,6 +126,10 @@ void store_set_free(struct store_set *set); /* one that was not submitted; NULL 
 void store_set_product(struct store_set *set, const struct product *p);
 /* The CAs of a product; "": none. The product's row, which tells of them, is put with it. */
 void store_set_ca(struct store_set *set, int64_t product, const char *pem);
+/* A signer of a product comes (ERR_EXIST: its name or key is there) or goes, by its name; the
+ * product's row is put with it, so that two at once are a conflict. */
+void store_set_signer(struct store_set *set, int64_t product, const struct signer *s);
+void store_set_signer_delete(struct store_set *set, int64_t product, const struct signer *s);
 /* Its rev must be the row's; ERR_EXIST if its product has another one of this name. */
 void store_set_group(struct store_set *set, const struct device_group *g);
 /* ERR_BUSY while devices are in it. */
@@ -284,6 +289,12 @@ int store_product(struct store *s, int64_t id, struct product *ret) ERR_CHECK;
 int store_product_by_name(struct store *s, const char *name, struct product *ret) ERR_CHECK;
 /* LIMIT_CA_BUNDLE + 1 bytes are enough. ERR_CORRUPT: they are not. */
 int store_ca(struct store *s, int64_t product, char *dst, size_t cap) ERR_CHECK;
+/* By name; none is no error. ERR_CORRUPT: more than there may be. On failure there are none. */
+int store_signers(struct store *s, int64_t product, struct signers *ret) ERR_CHECK;
+/* Labels of the releases that the key with this id has signed, newest first. */
+typedef void store_signed_row(void *ctx, const char *version);
+int store_signed(struct store *s, int64_t product, const char *key, unsigned limit,
+		 store_signed_row *row, void *ctx) ERR_CHECK;
 int store_release(struct store *s, int64_t id, struct release *ret) ERR_CHECK;
 int store_release_by_version(struct store *s, int64_t product, const char *version,
 			     struct release *ret) ERR_CHECK;

@@ -31,6 +31,11 @@ def strict(node):
 
 
 # A CA on P-256 whose private key nobody has.
+# Ed25519: any 32 bytes would do
+PUBLIC_PEM = """-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=
+-----END PUBLIC KEY-----
+"""
 CA_PEM = """-----BEGIN CERTIFICATE-----
 MIIBejCCASGgAwIBAgIUZ1sSqigcSai2AN2/gr1vA1pOtJIwCgYIKoZIzj0EAwIw
 EjEQMA4GA1UEAwwHVGVzdCBDQTAgFw0yNjExMjMwODIyMzBaGA8yMTI2MTAzMDA4
@@ -315,6 +320,27 @@ def drive_products(server):
     want(200, "PUT", ca, {"pem": CA_PEM})
     want(409, "DELETE", add + "/1")
     want(200, "PUT", "/v1/products/p%251/target", {"version": None})
+    signers = "/v1/products/p%251/signers"
+    want(201, "POST", signers, {"name": "s%1", "pem": PUBLIC_PEM})
+    want(409, "POST", signers, {"name": "s%1", "pem": PUBLIC_PEM})
+    want(409, "POST", signers, {"name": "s2", "pem": PUBLIC_PEM})
+    for bad in ({}, {"name": "s2"}, {"name": "a b", "pem": PUBLIC_PEM}, {"name": "s2", "pem": CA_PEM},
+                {"name": "s2", "pem": "x" * 5000}, {"name": "s2", "pem": PUBLIC_PEM, "x": 1}):
+        want(400, "POST", signers, bad)
+    want(200, "GET", signers)
+    want(304, "GET", signers, None, If_None_Match=server.headers["etag"])
+    signer = signers + "/s%251"
+    want(200, "GET", signer)
+    want(304, "GET", signer, None, If_None_Match=server.headers["etag"])
+    want(404, "GET", signers + "/s2")
+    want(404, "DELETE", signers + "/s2")
+    want(412, "DELETE", signer, None, If_Match='"9999-0"')
+    for bad in ("x", "AAA%3D", "A" * 688):
+        want(400, "POST", add + "?version=u&signature=" + bad, b"s")
+    want(200, "PATCH", "/v1/products/p%251", {"policy": {"require_signature": 1}})
+    want(400, "POST", add + "?version=u", b"s")
+    want(200, "PATCH", "/v1/products/p%251", {"policy": {"require_signature": 0}})
+    want(204, "DELETE", signer)
     states = add + "/s"
     want(201, "POST", add + "?version=s&draft=1&label_anyway=1", b"s")
     want(409, "PUT", "/v1/products/p%251/target", {"version": "s"})

@@ -94,6 +94,7 @@ void rows_release(unsigned seed, int64_t product, struct release *ret)
 	WORD(ret->image.format, IMAGE_PLAIN, IMAGE_ELF + 1, seed);
 	ret->image.signatures %= 1U << IMAGE_SIGNATURE_COUNT;
 	TEXT(ret->signed_by, seed);
+	TEXT(ret->signed_key, seed);
 	TEXT(ret->image.version, seed);
 	TEXT(ret->image.hardware, seed);
 	TEXT(ret->image.project, seed);

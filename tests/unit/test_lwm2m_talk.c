@@ -51,7 +51,7 @@ static void test_options(void **state)
 	sound("\n\n");
 	sound("lwm2m-transfer=auto\nlwm2m-transfer=pull\nlwm2m-transfer=push\n");
 	sound("lwm2m-block=64\nlwm2m-block=1024");
-	sound("lwm2m-listen=1\nlwm2m-listen=3600\nlwm2m-poll=5\nlwm2m-poll=86400");
+	sound("lwm2m-listen=1\nlwm2m-listen=3600\nlwm2m-poll=1\nlwm2m-poll=86400");
 	sound("lwm2m-uptime=/3/0/9\nlwm2m-boot-count=/65535/1/2/3\nlwm2m-digest=\n");
 	sound("lwm2m-digest-kind=file\nlwm2m-digest-kind=vendor-7");
 	wrong("lwm2m-transfer=both", "lwm2m-transfer: auto, pull or push");
@@ -60,9 +60,9 @@ static void test_options(void **state)
 	wrong("lwm2m-block=2048", "lwm2m-block: 64, 128, 256, 512 or 1024");
 	wrong("lwm2m-listen=0", "lwm2m-listen: seconds from 1 to 3600");
 	wrong("lwm2m-listen=3601", "lwm2m-listen: seconds from 1 to 3600");
-	wrong("lwm2m-poll=4", "lwm2m-poll: seconds from 5 to 86400");
-	wrong("lwm2m-poll=1234567890", "lwm2m-poll: seconds from 5 to 86400");
-	wrong("lwm2m-poll=", "lwm2m-poll: seconds from 5 to 86400");
+	wrong("lwm2m-poll=0", "lwm2m-poll: seconds from 1 to 86400");
+	wrong("lwm2m-poll=1234567890", "lwm2m-poll: seconds from 1 to 86400");
+	wrong("lwm2m-poll=", "lwm2m-poll: seconds from 1 to 86400");
 	wrong("lwm2m-uptime=3/0/9", "lwm2m-uptime: a resource, as in /3/0/18");
 	wrong("lwm2m-hardware=/3/0", "lwm2m-hardware: a resource, as in /3/0/18");
 	wrong("lwm2m-confirmed=/3/0/65536", "lwm2m-confirmed: a resource, as in /3/0/18");

@@ -68,7 +68,8 @@ struct release release_full(void)
 	r.running_count = 2;
 	r.no_confirm = true;
 	r.rev = 1;
-	strcpy(r.signed_by, "0123456789abcdef");
+	strcpy(r.signed_by, "ci");
+	strcpy(r.signed_key, "0123456789abcdef");
 	r.label_anyway = true;
 	r.image = (struct image_facts){.format = IMAGE_MCUBOOT,
 				       .signatures = IMAGE_SIG_ECDSA,
