@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "ctl/field.h"
+#include "ctl/show.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
 
@@ -211,18 +212,9 @@ int device_add(struct ctl *c, const struct args *a)
 int device_show(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *d;
 
 	url_device(&u, a->pos[0]);
-	d = ctl_get(c, &u);
-	if (d == NULL)
-		return CTL_FAILED;
-	if (c->out.json)
-		out_json(&c->out, d);
-	else
-		view_device(&c->out, d);
-	json_decref(d);
-	return CTL_DONE;
+	return ctl_show(c, ctl_get(c, &u), view_device);
 }
 
 /* The device after an act, in one line: `done`, or `idle` where that was so before. */
@@ -389,17 +381,8 @@ int device_remove(struct ctl *c, const struct args *a)
 int device_explain(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *e;
 
 	url_device(&u, a->pos[0]);
 	url_segment(&u, "explain");
-	e = ctl_get(c, &u);
-	if (e == NULL)
-		return CTL_FAILED;
-	if (c->out.json)
-		out_json(&c->out, e);
-	else
-		view_explain(&c->out, e);
-	json_decref(e);
-	return CTL_DONE;
+	return ctl_show(c, ctl_get(c, &u), view_explain);
 }

@@ -7,6 +7,7 @@
 
 #include "ctl/field.h"
 #include "ctl/table.h"
+#include "ctl/show.h"
 #include "ctl/view.h"
 
 static const struct field group_fields[] = {
@@ -146,56 +147,37 @@ static void view_group(const struct output *o, const json_t *g)
 int group_show(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *g;
 
 	url_group(&u, a);
-	g = ctl_get(c, &u);
-	if (g == NULL)
-		return CTL_FAILED;
-	if (c->out.json)
-		out_json(&c->out, g);
-	else
-		view_group(&c->out, g);
-	json_decref(g);
-	return CTL_DONE;
+	return ctl_show(c, ctl_get(c, &u), view_group);
+}
+
+static void group_row(struct table *t, const struct output *o, const json_t *g)
+{
+	const char *target = get_str(g, "target");
+	char ago[64], count[24];
+
+	(void)snprintf(count, sizeof(count), "%" PRId64, get_int(g, "devices"));
+	table_cell(t, STYLE_PLAIN, get_str(g, "product"));
+	table_cell(t, STYLE_BOLD, get_str(g, "name"));
+	table_cell(t, target[0] ? STYLE_PLAIN : STYLE_DIM, target[0] ? target : "the product's");
+	table_cell(t, STYLE_PLAIN, count);
+	table_cell(t, STYLE_DIM, out_ago(o, get_time(g, "created"), ago));
 }
 
 int group_list(struct ctl *c, const struct args *a)
 {
-	static const char *const heads[] = {"PRODUCT", "GROUP",	  "TARGET",
-					    "DEVICES", "CREATED", NULL};
-	struct table t;
+	static const struct rows_view rows = {
+		"groups",
+		{"PRODUCT", "GROUP", "TARGET", "DEVICES", "CREATED", NULL},
+		group_row,
+		"No groups yet: postbootctl group add PRODUCT GROUP",
+	};
 	struct url u;
-	json_t *list, *g;
-	size_t i;
-	char ago[64], count[24];
 
 	if (a->count > 0)
 		url_groups(&u, a->pos[0]);
 	else
 		url_init(&u, "/v1/groups");
-	list = ctl_list(c, &u, "groups", "after", 0);
-	if (list == NULL)
-		return CTL_FAILED;
-	if (c->out.json) {
-		out_json(&c->out, list);
-		json_decref(list);
-		return CTL_DONE;
-	}
-	table_init(&t, heads);
-	json_array_foreach(json_object_get(list, "groups"), i, g)
-	{
-		const char *target = get_str(g, "target");
-
-		(void)snprintf(count, sizeof(count), "%" PRId64, get_int(g, "devices"));
-		table_cell(&t, STYLE_PLAIN, get_str(g, "product"));
-		table_cell(&t, STYLE_BOLD, get_str(g, "name"));
-		table_cell(&t, target[0] ? STYLE_PLAIN : STYLE_DIM,
-			   target[0] ? target : "the product's");
-		table_cell(&t, STYLE_PLAIN, count);
-		table_cell(&t, STYLE_DIM, out_ago(&c->out, get_time(g, "created"), ago));
-	}
-	table_print(&t, &c->out, "No groups yet: postbootctl group add PRODUCT GROUP");
-	json_decref(list);
-	return CTL_DONE;
+	return ctl_show_rows(c, ctl_list(c, &u, "groups", "after", 0), &rows);
 }

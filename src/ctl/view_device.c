@@ -169,7 +169,7 @@ static void contact(const struct output *o, const json_t *d)
 	if (boot == NULL)
 		return;
 	view_label(o, "boot");
-	out_printf(o, "number %" PRId64, get_int(boot, "seq"));
+	out_printf(o, "number %" PRId64 " seen by the server", get_int(boot, "seq"));
 	if (since > 0)
 		out_printf(o, ", %s", out_ago(o, since, ago));
 	if (reset[0] != '\0' && strcmp(reset, "unknown") != 0)

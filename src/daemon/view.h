@@ -147,6 +147,9 @@ enum { VIEW_THERE = 32 };
 char *view_there(int64_t wall_ms, const struct zone *zone, char dst[VIEW_THERE]);
 /* The facts of a block that is a rule's (core/plan_rules.h). */
 void view_say_rule(struct buf *b, enum block block, const struct engine_device *now);
+/* What clears BLOCK_UNPROVABLE of a device that reports a digest; false: the general advice does.
+ */
+bool view_say_digest_clear(struct buf *b, const struct engine_device *now);
 /* The same of its rollout, and what clears it. */
 void view_say_rollout(struct buf *b, enum block block, const struct engine_device *now);
 /* Where it stands and why, and what an operator can do; nothing of one that is over. */

@@ -24,6 +24,45 @@ static void say_space(struct buf *b, const struct engine_device *now)
 			 (long long)now->product.policy.space_margin_bytes);
 }
 
+static void say_unprovable(struct buf *b, const struct engine_device *now)
+{
+	const struct report *r = &now->device.report;
+	const struct release *target = &now->target;
+	char kind[16];
+
+	if (!r->running.len) {
+		view_say(b, "it reports %s already, and no digest to tell two images apart",
+			 r->version);
+		return;
+	}
+	view_say(b, "it reports a digest of kind %s, and release %s ",
+		 digest_kind_name(r->running.kind, kind), target->version);
+	if (release_digest(target, r->running.kind)) {
+		view_say(b, "has another one");
+		return;
+	}
+	view_say(b, "has those of kind ");
+	for (unsigned i = 0; i < target->running_count; i++)
+		view_say(b, "%s%s", i ? ", " : "", digest_kind_name(target->running[i].kind, kind));
+}
+
+/* What the general advice leaves out: the device does report a digest, of the wrong kind. */
+bool view_say_digest_clear(struct buf *b, const struct engine_device *now)
+{
+	const struct report *r = &now->device.report;
+	char kind[16];
+
+	if (!r->running.len || release_digest(&now->target, r->running.kind))
+		return false;
+	(void)digest_kind_name(r->running.kind, kind);
+	view_say(b,
+		 "release add --running %s:HEX, or let the device report a digest of a kind that "
+		 "the release names (an option of its product may say which it is), or: "
+		 "postbootctl product set %s require-digest=0",
+		 kind, now->product.name);
+	return true;
+}
+
 static void say_power(struct buf *b, const struct engine_device *now)
 {
 	const struct report *r = &now->device.report;
@@ -96,7 +135,9 @@ void view_say_rule(struct buf *b, enum block block, const struct engine_device *
 {
 	const struct report *r = &now->device.report;
 
-	if (block == BLOCK_SPACE)
+	if (block == BLOCK_UNPROVABLE)
+		say_unprovable(b, now);
+	else if (block == BLOCK_SPACE)
 		say_space(b, now);
 	else if (block == BLOCK_POWER)
 		say_power(b, now);

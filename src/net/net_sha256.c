@@ -28,7 +28,8 @@ _Static_assert(offsetof(mbedtls_sha256_context, total) == BLOCK, "total");
 _Static_assert(offsetof(mbedtls_sha256_context, state) == BLOCK + 8, "state");
 _Static_assert(offsetof(mbedtls_sha256_context, is224) == BLOCK + 8 + 32, "is224");
 _Static_assert(sizeof(mbedtls_sha256_context) == BLOCK + 8 + 32 + sizeof(int), "the whole");
-_Static_assert(sizeof(((struct sha256_ctx *)0)->state) == 4 * WORDS, "nettle's state");
+_Static_assert(sizeof(((struct sha256_ctx *)0)->state) == sizeof(uint32_t) * WORDS,
+	       "nettle's state");
 _Static_assert(SHA256_BLOCK_SIZE == BLOCK, "nettle's block");
 
 static const uint32_t first_state[2][WORDS] = {

@@ -51,6 +51,7 @@ aside() {
 	until_true 300 aside_over "$1" || echo "$1: no end in 300 s" >&2
 	[ "$(cat "$ASIDE/$1.rc" 2>/dev/null)" = 0 ] && return
 	cat "$ASIDE/$1.log" >&2
+	echo "$1: exit status $(cat "$ASIDE/$1.rc" 2>&1)" >&2
 	return 1
 }
 

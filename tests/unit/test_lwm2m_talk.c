@@ -273,6 +273,26 @@ static void test_facts(void **state)
 	assert_string_equal(rig_fact(&rig, "queue mode"), "yes, asleep until it speaks");
 }
 
+/* Why the device is not there, until it is. */
+static void test_facts_of_a_refusal(void **state)
+{
+	(void)state;
+	rig_init(&rig, &(const struct rig_script){.lifetime_s = 600}, "");
+	rig_request(&rig, 2, "rd", "lwm2m=1.1&ep=other&lt=60", -1, NULL, 0);
+	assert_string_equal(rig_fact(&rig, "refused"),
+			    "4.03 ep: is not the identity of this session, 0 s ago");
+	assert_string_equal(rig_fact(&rig, "registration"), "none yet");
+	assert_true(rig_says(&rig, "Its newest registration was refused: 4.03 ep: is not"));
+	unsigned commits = rig.commits;
+	rig_request(&rig, 2, "rd", "lwm2m=1.1&ep=other&lt=60", -1, NULL, 0);
+	assert_int_equal(rig.commits, commits); /* it may say so for ever */
+	rig_restart(&rig);
+	assert_non_null(rig_fact(&rig, "refused"));
+	rig_boot(&rig);
+	rig_run(&rig, 30);
+	assert_null(rig_fact(&rig, "refused"));
+}
+
 static void test_facts_of_proof(void **state)
 {
 	(void)state;
@@ -282,7 +302,7 @@ static void test_facts_of_proof(void **state)
 	rig_boot(&rig);
 	rig_run(&rig, 30);
 	assert_string_equal(rig_fact(&rig, "proof of a boot"), "uptime (standard)");
-	assert_string_equal(rig_fact(&rig, "proof of the image"), "version, digest");
+	assert_string_equal(rig_fact(&rig, "proof of the image"), "version, digest (mcuboot)");
 	assert_null(rig_fact(&rig, "queue"));
 	/* named, and not there */
 	rig_init(&rig, &(const struct rig_script){.bare = true},
@@ -308,6 +328,7 @@ int main(void)
 		cmocka_unit_test(test_longest_talk),
 		cmocka_unit_test(test_times_are_not_worth_a_commit),
 		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_facts_of_a_refusal),
 		cmocka_unit_test(test_facts_of_proof),
 	};
 

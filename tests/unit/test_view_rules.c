@@ -53,6 +53,20 @@ static void test_view_rules_battery(void **state)
 	assert_says("blocked_by", "it reports 3300 mV, and an update wants 3301 mV");
 }
 
+/* It does report a digest: to advise one would mislead. */
+static void test_view_rules_digest_of_another_kind(void **state)
+{
+	(void)state;
+	now.device.report.running.kind = DIGEST_ESP_APPENDED;
+	now.device.report.running.len = DIGEST_SHA256;
+	assert_says("blocked_by", "it reports a digest of kind esp-appended, and release 1.1.0 has "
+				  "those of kind file");
+	assert_says("next_steps",
+		    "release add --running esp-appended:HEX, or let the device report "
+		    "a digest of a kind that the release names");
+	assert_says("next_steps", "postbootctl product set blinky require-digest=0");
+}
+
 static void test_view_rules_space(void **state)
 {
 	(void)state;
@@ -179,9 +193,13 @@ static void test_view_rules_window_of_a_site(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(view_rules_battery),		T(view_rules_space),
-		T(view_rules_downgrade),	T(view_rules_requirements),
-		T(view_rules_stepping_stone),	T(view_rules_window),
+		T(view_rules_digest_of_another_kind),
+		T(view_rules_battery),
+		T(view_rules_space),
+		T(view_rules_downgrade),
+		T(view_rules_requirements),
+		T(view_rules_stepping_stone),
+		T(view_rules_window),
 		T(view_rules_window_of_a_site),
 	};
 
