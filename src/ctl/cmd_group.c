@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "ctl/field.h"
-#include "ctl/table.h"
 #include "ctl/show.h"
+#include "ctl/table.h"
 #include "ctl/view.h"
 
 static const struct field group_fields[] = {
