@@ -267,7 +267,7 @@ static bool run_once(struct scenario *s, const char *verb)
 		do_state(s);
 	else if (strcmp(verb, "CANCEL") == 0)
 		do_cancel(s);
-	else
+	else if (!run_rollout(s, verb))
 		return false;
 	settle(s);
 	return true;

@@ -26,6 +26,9 @@
  *   NOTIFY session payload
  *   LOCK id version | UNLOCK id | FORCE id | UNFORCE id | HOLD id | UNHOLD id | REMOVE id |
  *   DISABLE id | ENABLE id | CERTIFICATE id | CANCEL id | REMOVE-RELEASE product version |
+ *   ROLLOUT product name version waves [setting=value]...  (100P is 100 percent)
+ *   ROLL product name approve|start|pause|resume|next|finish|abort|remove [by=NAME]
+ *   GROUP product name [version] | GROUP-TARGET product name version|none | INTO id group
  *   STATE product version active|quarantined|withdrawn
  *   LOSE-IMAGE product version | FIND-IMAGE product version
  *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
@@ -51,6 +54,7 @@
  *   EXPECT-DEVICE id key=value...         EXPECT-NO-DEVICE id
  *   EXPECT-DIAGNOSES id word...           EXPECT-BLOCKED id word...
  *   EXPECT-ASK session path|none          EXPECT-FACTS id name=value...
+ *   EXPECT-ROLLOUT product name key=value...   EXPECT-TARGET id [version=V|none] [why=W]
  *   EXPECT-RINGS session n                EXPECT-CLOSED session 0|1
  *
  * What a line of a scenario does is checked where it is said; anything unknown fails. I1, I2
@@ -69,7 +73,8 @@ enum { SCRIPT_LINES = 400, LINE_BYTES = 400, FAIL_MAX = 3000 };
 
 static char *words[WORDS_MAX];
 static unsigned word_count;
-static char template_dir[100]; /* with a new database: making one takes longer than most scenarios */
+static char
+	template_dir[100]; /* with a new database: making one takes longer than most scenarios */
 
 void fail(struct scenario *s, const char *fmt, ...)
 {

@@ -102,8 +102,21 @@ bool run_expect_talk(struct scenario *s, const char *verb);
 /* operator.c */
 bool run_operator(struct scenario *s, const char *verb);
 
+/* rollout.c */
+bool run_rollout(struct scenario *s, const char *verb);
+void expect_rollout(struct scenario *s);
+void expect_target(struct scenario *s);
+void expect_recount(struct scenario *s);
+
 /* expect.c */
 bool run_expect(struct scenario *s, const char *verb);
+struct expected {
+	const char *key;
+	const char *text; /* NULL: the number */
+	int64_t number;
+};
+/* The words from `first` on, key=value, are so. */
+void expect_values(struct scenario *s, const struct expected *list, unsigned count, unsigned first);
 /* What holds at the end of every scenario: I2, I3 and I5 over all rows and events. */
 void expect_invariants(struct scenario *s);
 
