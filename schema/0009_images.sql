@@ -12,5 +12,5 @@ ALTER TABLE release ADD COLUMN image_version TEXT NOT NULL DEFAULT '';
 ALTER TABLE release ADD COLUMN image_hardware TEXT NOT NULL DEFAULT '';
 ALTER TABLE release ADD COLUMN image_project TEXT NOT NULL DEFAULT '';
 ALTER TABLE release ADD COLUMN image_detail TEXT NOT NULL DEFAULT '';
-ALTER TABLE release ADD COLUMN signed_by TEXT NOT NULL DEFAULT ''; -- id of the product's key
+ALTER TABLE release ADD COLUMN signed_by TEXT NOT NULL DEFAULT ''; -- name of a signer
 ALTER TABLE release ADD COLUMN label_anyway INTEGER NOT NULL DEFAULT 0;

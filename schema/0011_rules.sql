@@ -16,7 +16,11 @@ ALTER TABLE product ADD COLUMN windows TEXT NOT NULL DEFAULT '';
 ALTER TABLE product ADD COLUMN time_zone TEXT NOT NULL DEFAULT '';
 ALTER TABLE device_group ADD COLUMN windows TEXT NOT NULL DEFAULT '';
 ALTER TABLE device_group ADD COLUMN time_zone TEXT NOT NULL DEFAULT '';
+ALTER TABLE device ADD COLUMN windows TEXT NOT NULL DEFAULT '';
 ALTER TABLE device ADD COLUMN time_zone TEXT NOT NULL DEFAULT '';
+-- Downloads of a group at the same time, and bytes of its images a second; 0: any.
+ALTER TABLE device_group ADD COLUMN max_downloads INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE device_group ADD COLUMN image_rate INTEGER NOT NULL DEFAULT 0;
 -- Since when a device is told that its target waits for it; 0: it is not.
 ALTER TABLE device ADD COLUMN pending_ms INTEGER NOT NULL DEFAULT 0;
 

@@ -29,6 +29,11 @@ enum {
 	LIMIT_IMAGE_DETAIL = 255, /* bytes of what else is told of an image */
 	LIMIT_KEY_ID = 16,	  /* hex digits that name a key of a product */
 	LIMIT_IMAGE_DIGESTS = 2,  /* digests of an image that devices report */
+	LIMIT_SIGNERS = 16,	  /* keys that may sign releases of a product */
+	LIMIT_SIGNER_NAME = 64,	  /* bytes */
+	LIMIT_SIGNER_PEM = 4096,  /* bytes of a public key as text */
+	LIMIT_SIGNER_KEY = 600,	  /* bytes of one as DER: RSA-4096 has 550 */
+	LIMIT_SIGNATURE = 512,	  /* bytes: RSA-4096 */
 	LIMIT_BOOT_ID_MIN = 8,	  /* bytes */
 	LIMIT_BOOT_ID = 16,	  /* bytes */
 	LIMIT_BOOTS_KEPT = 8,	  /* boot ids remembered per device */
@@ -87,6 +92,9 @@ enum {
 	LIMIT_DEVICE_QUEUE = 8,	   /* causes waiting for a device's commit */
 	LIMIT_DEVICE_SESSIONS = 8, /* of one identity; the oldest is closed for one more */
 
+	LIMIT_GROUP_DOWNLOADS = 1000000, /* the largest limit of a group's downloads at a time */
+	LIMIT_GROUP_RATE_MIN = 2048,	 /* bytes of images a second, of a group */
+	LIMIT_GROUP_RATE = 1073741824,
 	LIMIT_TURNS = 262144, /* devices that wait for a download or have one, remembered */
 	/* rollouts */
 	LIMIT_ROLLOUT_NAME = 64,  /* bytes */
@@ -137,6 +145,9 @@ enum {
 	LIMIT_IMAGES_BAD = 32,	       /* images that cannot be read, remembered */
 };
 
+/* bytes of an image whose signature is of all of them and not of a hash: they are read as one */
+#define LIMIT_SIGNED_WHOLE ((long long)16 * 1024 * 1024)
+
 #define LIMIT_IMAGE_DEFAULT ((long long)64 * 1024 * 1024) /* bytes; configurable */
 
 /* what a release asks of devices */
@@ -144,7 +155,7 @@ enum {
 	LIMIT_MUST_PASS = 4,	     /* releases that one must be reached through */
 	LIMIT_WAY = 16,		     /* those, theirs, and so on */
 	LIMIT_REQUIRED_HARDWARE = 8, /* that a release is for */
-	LIMIT_WINDOWS = 8,	     /* maintenance windows of a product or a group */
+	LIMIT_WINDOWS = 8,	     /* maintenance windows of a product, a group, a device */
 	LIMIT_WINDOWS_TEXT = 255,    /* bytes of their text */
 	LIMIT_ZONE = 63,	     /* bytes of a time zone's name or rule */
 	LIMIT_ZONES = 1024,	     /* names whose rules are remembered */

@@ -31,6 +31,22 @@ void admit_gate_init(struct admit_gate *g)
 	list_init(&g->late);
 }
 
+static struct admit_gate *last_of(struct admit_gate *g)
+{
+	return g->above ? g->above : g;
+}
+
+static int64_t spare_of(const struct admit_gate *g)
+{
+	return g->tokens - g->active - g->kept;
+}
+
+/* It waits behind its own gate: a token of that is kept for it. */
+static bool is_kept(const struct admit_place *p)
+{
+	return p->gate && p->own && p->gate == p->own->above && !p->late;
+}
+
 static struct admit_place *place_of(struct list *link)
 {
 	return LIST_ENTRY(link, struct admit_place, link);
@@ -64,10 +80,10 @@ static bool is_awaited(const struct admit_gate *g, const struct admit_place *p, 
 
 bool admit_may(const struct admit_gate *g, const struct admit_place *p, int64_t now_ms)
 {
-	int64_t spare = g->tokens - g->active;
+	int64_t spare = spare_of(g);
 	unsigned looked = 0;
 
-	if (!g->tokens)
+	if (!g->tokens || (p && p->own == g && is_kept(p)))
 		return true;
 	if (p && p->late)
 		return spare > 0; /* it is before all that are in the queue */
@@ -147,26 +163,36 @@ void admit_place_init(struct admit_place *p)
 
 static void queue_new(struct admit_gate *g, struct admit_place *p, int64_t now_ms)
 {
-	p->number = ++g->number;
+	p->number = ++last_of(g)->number;
 	p->since_ms = now_ms;
 	list_append(&g->queue, &p->link);
 }
 
-/* Older than most: its place is near the beginning. */
+/* Older than most, or newer: its place is near the beginning, or near the end; else not far from
+ * the beginning. */
 static void queue_old(struct admit_gate *g, struct admit_place *p)
 {
-	struct list *at = g->queue.next;
+	struct list *at = g->queue.next, *end = &g->queue;
 	unsigned looked = 0;
 
 	while (at != &g->queue && place_of(at)->number < p->number && looked++ < ADMIT_LOOK)
 		at = at->next;
+	if (at != &g->queue && place_of(at)->number < p->number) {
+		for (looked = 0; looked++ < ADMIT_LOOK;) {
+			if (place_of(end->prev)->number < p->number) {
+				at = end;
+				break;
+			}
+			end = end->prev;
+		}
+	}
 	list_append(at, &p->link); /* before it */
 }
 
 void admit_wait(struct admit_gate *g, struct admit_place *p, int64_t again_s, int64_t now_ms)
 {
 	if (p->gate != g || p->late) {
-		bool here = p->number && (p->gate == g || !p->gate);
+		bool here = p->number && (!p->gate || last_of(p->gate) == last_of(g));
 		admit_leave(p);
 		if (here)
 			queue_old(g, p);
@@ -174,6 +200,8 @@ void admit_wait(struct admit_gate *g, struct admit_place *p, int64_t again_s, in
 			queue_new(g, p, now_ms);
 		p->gate = g;
 		g->waiting++;
+		if (is_kept(p))
+			p->own->kept++;
 	}
 	if (!p->ripe_ms && g->hold_ms && admit_ahead(g, p) < near_count(g))
 		p->ripe_ms = now_ms;
@@ -186,6 +214,8 @@ void admit_leave(struct admit_place *p)
 	if (!p->gate)
 		return;
 	list_remove(&p->link);
+	if (is_kept(p))
+		p->own->kept--;
 	p->gate->waiting--;
 	p->gate->away -= p->late;
 	p->gate = NULL;
@@ -206,6 +236,8 @@ struct admit_place *admit_late(struct admit_gate *g, int64_t now_ms)
 			continue;
 		list_remove(&p->link);
 		list_append(&g->late, &p->link);
+		if (is_kept(p))
+			p->own->kept--;
 		g->away++;
 		p->late = true;
 		p->ripe_ms = 0;
@@ -218,7 +250,7 @@ struct admit_place *admit_late(struct admit_gate *g, int64_t now_ms)
 
 struct admit_place *admit_next(const struct admit_gate *g, int64_t now_ms)
 {
-	int64_t spare = g->tokens - g->active;
+	int64_t spare = spare_of(g);
 	struct admit_place *found = NULL;
 	unsigned looked = 0;
 
@@ -250,6 +282,8 @@ void admit_called(struct admit_place *p, int64_t now_ms)
 		list_remove(&p->link);
 		p->gate->away--;
 		p->late = false;
+		if (is_kept(p))
+			p->own->kept++;
 		queue_old(p->gate, p);
 	}
 	p->again_ms = now_ms;

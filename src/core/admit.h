@@ -16,6 +16,12 @@
  *   it has been the turn for longer it is kept for longer, so nobody starves; who does not come
  * when he was to is no longer waited for, so no token is kept for ever.
  *
+ * A gate may stand before another one, that of a group before that of all: who passes the first
+ * waits at the second with a token of the first that is kept for him. So of a group there are never
+ * more in the queue of all than could begin: a full group holds up nobody else, and its others wait
+ * among themselves. A place has its number when it is first turned away, wherever that is, and
+ * comes into the other queue among those of its time.
+ *
  * A download that makes no sign gives its token back and may go on all the same: what has begun is
  * finished first. Until such ones are through, there are more downloads than tokens, and no new
  * ones.
@@ -39,7 +45,9 @@ enum {
 };
 
 struct admit_gate {
-	int64_t tokens;	 /* 0: any number */
+	struct admit_gate *above; /* the one behind it; NULL: none */
+	int64_t kept;		  /* for those who wait there */
+	int64_t tokens;		  /* 0: any number */
 	int64_t active;	 /* taken, with those of downloads that were open before the start */
 	int64_t hold_ms; /* what a download takes; 0: not known yet */
 	unsigned holds;	 /* that this was learned from, up to 16 */
@@ -52,6 +60,8 @@ struct admit_gate {
 struct admit_place {
 	struct list link;	 /* in the gate's queue; its caller's while it waits nowhere */
 	struct admit_gate *gate; /* at which it waits; NULL: it does not */
+	struct admit_gate *own;	 /* the first one it has to pass, if there are two; its caller sets
+				    it  while it waits nowhere */
 	uint64_t number;	 /* 0: it never waited */
 	int64_t since_ms;	 /* turned away first */
 	int64_t again_ms;	 /* when it was told to come */
@@ -98,6 +108,7 @@ void admit_give(struct admit_gate *g, int64_t held_ms);
 
 struct admission {
 	bool full;	 /* a new download may not begin now */
+	bool own;	 /* as its group has as many as it may */
 	int64_t again_s; /* come again after it */
 };
 

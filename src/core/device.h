@@ -89,7 +89,9 @@ struct device {
 	int64_t group;	     /* id, of its product, 0: none */
 	bool development;    /* only a lock reaches it */
 	bool force;	     /* override "updates disabled", repeated at every check-in */
-	char time_zone[LIMIT_ZONE + 1]; /* where it stands; "": as its group or product */
+	/* Of the place where it stands; "": as its group or product (core/site.h). */
+	char windows[LIMIT_WINDOWS_TEXT + 1];
+	char time_zone[LIMIT_ZONE + 1];
 	enum hold hold;
 	int64_t held_ms;
 	uint64_t fail_mark; /* attempts numbered up to this one no longer count (unhold) */

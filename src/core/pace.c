@@ -23,15 +23,24 @@ static int64_t through_us(int64_t wait_us, int64_t rate, int64_t bytes)
 	return rate ? wait_us + bytes * SECOND_US / rate : 0;
 }
 
+/* In turns: before it go its own and as much of each of the others, if they have it. */
+static int64_t before_it(const struct pace_ask *ask, int64_t others, int64_t held_bytes)
+{
+	int64_t turns = (ask->device_held_bytes + ask->bytes) * (others + 1) - ask->bytes;
+
+	return turns < held_bytes ? turns : held_bytes;
+}
+
 int64_t pace_expect_us(const struct pace_ask *ask)
 {
 	int64_t own_us = through_us(ask->device_wait_us, ask->device_rate, ask->device_held_bytes);
-	/* In turns: before it go its own and as much of each of the others, if they have it. */
-	int64_t turns = (ask->device_held_bytes + ask->bytes) * (ask->devices + 1) - ask->bytes;
-	int64_t before = turns < ask->all_held_bytes ? turns : ask->all_held_bytes;
-	int64_t all_us = through_us(ask->all_wait_us, ask->all_rate, before);
+	int64_t group_us = through_us(ask->group_wait_us, ask->group_rate,
+				      before_it(ask, ask->group_devices, ask->group_held_bytes));
+	int64_t all_us = through_us(ask->all_wait_us, ask->all_rate,
+				    before_it(ask, ask->devices, ask->all_held_bytes));
+	int64_t longest_us = own_us > group_us ? own_us : group_us;
 
-	return own_us > all_us ? own_us : all_us;
+	return longest_us > all_us ? longest_us : all_us;
 }
 
 int64_t pace_age_s(int64_t expect_us, uint32_t random)

@@ -38,11 +38,13 @@ struct pace_ask {
 	int64_t device_wait_us, all_wait_us; /* of the buckets */
 	int64_t device_held_bytes, all_held_bytes;
 	int64_t devices; /* others that have something held: each gets its turn */
+	/* the same of the device's group; rate 0: none */
+	int64_t group_rate, group_wait_us, group_held_bytes, group_devices;
 	int64_t bytes;
 };
 
-/* How long it will be held: 0, or the longer of what the device's own rate and the rate of all
- * make it, if devices take turns. */
+/* How long it will be held: 0, or the longest of what the device's own rate, its group's and the
+ * rate of all make it, if devices take turns. */
 int64_t pace_expect_us(const struct pace_ask *ask);
 
 /* After how many seconds to ask again; `random` spreads those who were refused together. */

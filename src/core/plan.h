@@ -67,7 +67,8 @@
 	X(BLOCK_FINISHING, "attempt-finishing",                                                    \
 	  "an attempt to an earlier target runs to its end first", "wait for its verdict")         \
 	X(BLOCK_ADMISSION, "admission", "as many devices as may are downloading",                  \
-	  "wait for its turn, or raise max-downloads or image-rate in postbootd.conf")
+	  "wait for its turn, or raise max-downloads or image-rate of its group or in "            \
+	  "postbootd.conf")
 
 enum block {
 #define BLOCK_ENUM(name, word, means, clear) name,
@@ -95,13 +96,6 @@ enum target_why {
 #undef TARGET_ENUM
 };
 const char *target_why_name(enum target_why w);
-
-/* The text of the windows that hold for a device: its group's if there are any, else the
- * product's; "": none. */
-const char *plan_windows(const struct product *p, const struct device_group *group);
-/* Where the device stands: its own time zone, else its group's, else its product's; "": UTC. */
-const char *plan_zone(const struct device *d, const struct product *p,
-		      const struct device_group *group);
 
 /* The release id a device should run: lock > a rollout that has reached it > group target >
  * product target (TRUTH 2); 0 if none. A rollout that is done comes after a target that was set

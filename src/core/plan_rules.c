@@ -99,19 +99,6 @@ uint32_t plan_gate(const struct device *d, const struct product *p, const struct
 	return blocked;
 }
 
-const char *plan_windows(const struct product *p, const struct device_group *group)
-{
-	return group && group->windows[0] ? group->windows : p->windows;
-}
-
-const char *plan_zone(const struct device *d, const struct product *p,
-		      const struct device_group *group)
-{
-	if (d->time_zone[0])
-		return d->time_zone;
-	return group && group->time_zone[0] ? group->time_zone : p->time_zone;
-}
-
 uint32_t plan_rule_blocks(const struct device *d, const struct product *p,
 			  const struct release *target)
 {

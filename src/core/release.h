@@ -44,7 +44,9 @@
 	X(need_file_space, 0, 1, 0, "1: the device's file system must have room for the image")    \
 	X(window_download, 0, 1, 1, "1: downloads begin only in maintenance windows")              \
 	X(window_apply, 0, 1, 1, "1: images are applied only in maintenance windows")              \
-	X(force_after_s, 0, POLICY_YEAR_S, 0, "forced after the device was told so long; 0: never")
+	X(force_after_s, 0, POLICY_YEAR_S, 0,                                                      \
+	  "forced after the device was told so long; 0: never")                                    \
+	X(require_signature, 0, 1, 0, "1: only releases that one of its signers has signed")
 
 struct policy {
 #define POLICY_FIELD(field, min, max, def, help) int64_t field;
@@ -125,9 +127,10 @@ struct release {
 	bool no_confirm; /* devices running it cannot report a confirmation */
 	int64_t created_ms;
 	enum release_state state;
-	int64_t state_ms;		  /* since when; 0: from the beginning */
-	struct image_facts image;	  /* what it says of itself */
-	char signed_by[LIMIT_KEY_ID + 1]; /* id of the product's key that signed it, "": none */
+	int64_t state_ms;		       /* since when; 0: from the beginning */
+	struct image_facts image;	       /* what it says of itself */
+	char signed_by[LIMIT_SIGNER_NAME + 1]; /* name of the signer that signed it, "": none */
+	char signed_key[LIMIT_KEY_ID + 1];     /* id of its key: the name may get another one */
 	bool label_anyway; /* its label differs from what it says, and was meant to */
 	bool unavailable;  /* our copy of the image cannot be read at present; never stored */
 };

@@ -15,6 +15,7 @@
 #include "core/diagnosis.h"
 #include "core/event.h"
 #include "core/plan.h"
+#include "core/site.h"
 #include "core/way.h"
 
 /* In and out: the device and its open attempt. In: what is known around them. */
@@ -29,8 +30,8 @@ struct update {
 	enum target_why why;		  /* where the goal comes from */
 	const struct release *goal;	  /* per plan_target(), NULL: none */
 	struct way way;			  /* to the goal */
-	struct schedule schedule;	  /* plan_windows() */
-	struct zone zone;		  /* plan_zone() */
+	struct schedule schedule;	  /* its windows (core/site.h) */
+	struct zone zone;		  /* and by which clock */
 	const struct release *target;	  /* per update_aim(), NULL: none */
 	const struct release *release;	  /* of the open attempt; NULL without one */
 	const struct release *home;	  /* device.settled; NULL: none, or it was removed */
@@ -137,6 +138,9 @@ enum operator_act {
 	OPERATOR_RESTORED,
 	OPERATOR_KEY, /* of its keys, which are the caller's; core knows nothing of it */
 	OPERATOR_TAG, /* of its tags: the same */
+	/* Its windows, its time zone: the caller has set them. Nothing follows before it next asks.
+	 */
+	OPERATOR_SITE,
 };
 /* out->err and out->why tell a refusal. For OPERATOR_LOCK, _GROUP and _DEVELOPMENT the caller has
  * looked up the new target already. */

@@ -361,6 +361,9 @@ void update_operator(struct update *u, enum operator_act act, int64_t arg, struc
 	case OPERATOR_ENABLE:
 		enable(u, out);
 		break;
+	case OPERATOR_SITE:
+		out->device_changed = true;
+		break;
 	case OPERATOR_KEY:
 	case OPERATOR_TAG:
 		break;

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "ctl/table.h"
+#include "ctl/show.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
 
@@ -38,15 +38,32 @@ static bool url_query_time(const struct ctl *c, struct url *u, const struct args
 	return true;
 }
 
+static void attempt_row(struct table *t, const struct output *o, const json_t *one)
+{
+	char id[24], update[160], ago[64];
+
+	(void)snprintf(id, sizeof(id), "%" PRId64, get_int(one, "id"));
+	(void)snprintf(update, sizeof(update), "%.64s %s %.64s",
+		       get_str(json_object_get(one, "from"), "version"), out_sign(o, SIGN_ARROW),
+		       get_str(one, "version"));
+	table_cell(t, STYLE_PLAIN, id);
+	table_cell(t, STYLE_BOLD, get_str(one, "device"));
+	table_cell(t, STYLE_PLAIN, update);
+	table_cell(t, style_attempt(one), attempt_word(one));
+	table_cell(t, STYLE_DIM, get_str(one, "via"));
+	table_cell(t, STYLE_DIM, out_ago(o, get_time(one, "created"), ago));
+}
+
 int attempt_list(struct ctl *c, const struct args *a)
 {
-	static const char *const heads[] = {"ATTEMPT", "DEVICE",  "UPDATE", "STATE",
-					    "VIA",     "OFFERED", NULL};
-	struct table t;
+	static const struct rows_view rows = {
+		"attempts",
+		{"ATTEMPT", "DEVICE", "UPDATE", "STATE", "VIA", "OFFERED", NULL},
+		attempt_row,
+		"No attempts.",
+	};
 	struct url u;
-	json_t *list, *one;
 	int64_t limit = 0;
-	size_t i;
 
 	if (!ctl_number(c, a, "limit", 50, &limit))
 		return CTL_USAGE;
@@ -59,47 +76,7 @@ int attempt_list(struct ctl *c, const struct args *a)
 	url_query(&u, "open", args_option(a, "open") ? "1" : NULL);
 	if (!url_query_time(c, &u, a, "since") || !url_query_time(c, &u, a, "until"))
 		return CTL_USAGE;
-	list = ctl_list(c, &u, "attempts", "before", limit);
-	if (list == NULL)
-		return CTL_FAILED;
-	if (c->out.json) {
-		out_json(&c->out, list);
-		json_decref(list);
-		return CTL_DONE;
-	}
-	table_init(&t, heads);
-	json_array_foreach(json_object_get(list, "attempts"), i, one)
-	{
-		char id[24], update[160], ago[64];
-
-		(void)snprintf(id, sizeof(id), "%" PRId64, get_int(one, "id"));
-		(void)snprintf(update, sizeof(update), "%.64s %s %.64s",
-			       get_str(json_object_get(one, "from"), "version"),
-			       out_sign(&c->out, SIGN_ARROW), get_str(one, "version"));
-		table_cell(&t, STYLE_PLAIN, id);
-		table_cell(&t, STYLE_BOLD, get_str(one, "device"));
-		table_cell(&t, STYLE_PLAIN, update);
-		table_cell(&t, style_attempt(one), attempt_word(one));
-		table_cell(&t, STYLE_DIM, get_str(one, "via"));
-		table_cell(&t, STYLE_DIM, out_ago(&c->out, get_time(one, "created"), ago));
-	}
-	table_print(&t, &c->out, "No attempts.");
-	json_decref(list);
-	return CTL_DONE;
-}
-
-static int show(struct ctl *c, const char *method, struct url *u)
-{
-	json_t *one = ctl_call(c, method, u, NULL);
-
-	if (one == NULL)
-		return CTL_FAILED;
-	if (c->out.json)
-		out_json(&c->out, one);
-	else
-		view_attempt(&c->out, one);
-	json_decref(one);
-	return CTL_DONE;
+	return ctl_show_rows(c, ctl_list(c, &u, "attempts", "before", limit), &rows);
 }
 
 /* An attempt's id is a number; the server would say only that there is none. */
@@ -120,7 +97,7 @@ int attempt_show(struct ctl *c, const struct args *a)
 	if (!id_given(c, a->pos[0]))
 		return CTL_USAGE;
 	url_attempt(&u, a->pos[0]);
-	return show(c, "GET", &u);
+	return ctl_show(c, ctl_get(c, &u), view_attempt);
 }
 
 int attempt_cancel(struct ctl *c, const struct args *a)

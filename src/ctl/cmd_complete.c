@@ -19,6 +19,7 @@ static const struct noun {
 	{"device", "/v1/devices", "devices", "id", true, false, NULL},
 	{"release", "/v1/releases", "releases", "version", false, false, "releases"},
 	{"group", "/v1/groups", "groups", "name", false, false, "groups"},
+	{"signer", NULL, "signers", "name", false, true, "signers"},
 	{"rollout", NULL, "rollouts", "name", false, false, "rollouts"},
 	{"query", "/v1/queries", "queries", "name", false, false, NULL},
 	{"hook", "/v1/hooks", "hooks", "name", false, true, NULL},

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "ctl/field.h"
+#include "ctl/show.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
 
@@ -210,18 +212,9 @@ int device_add(struct ctl *c, const struct args *a)
 int device_show(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *d;
 
 	url_device(&u, a->pos[0]);
-	d = ctl_get(c, &u);
-	if (d == NULL)
-		return CTL_FAILED;
-	if (c->out.json)
-		out_json(&c->out, d);
-	else
-		view_device(&c->out, d);
-	json_decref(d);
-	return CTL_DONE;
+	return ctl_show(c, ctl_get(c, &u), view_device);
 }
 
 /* The device after an act, in one line: `done`, or `idle` where that was so before. */
@@ -301,6 +294,19 @@ int device_lock(struct ctl *c, const struct args *a)
 		      done);
 }
 
+int device_set(struct ctl *c, const struct args *a)
+{
+	static const struct field fields[] = {
+		{"windows", FIELD_TEXT}, {"time_zone", FIELD_TEXT}, {NULL, FIELD_TEXT}};
+	json_t *body = field_take(c, a, 1, fields);
+	struct url u;
+
+	if (body == NULL)
+		return CTL_USAGE;
+	url_device(&u, a->pos[0]);
+	return finish(c, ctl_call(c, "PATCH", &u, body), "changed", "is as it was");
+}
+
 int device_group(struct ctl *c, const struct args *a)
 {
 	bool none = strcmp(a->pos[1], "none") == 0;
@@ -375,17 +381,8 @@ int device_remove(struct ctl *c, const struct args *a)
 int device_explain(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *e;
 
 	url_device(&u, a->pos[0]);
 	url_segment(&u, "explain");
-	e = ctl_get(c, &u);
-	if (e == NULL)
-		return CTL_FAILED;
-	if (c->out.json)
-		out_json(&c->out, e);
-	else
-		view_explain(&c->out, e);
-	json_decref(e);
-	return CTL_DONE;
+	return ctl_show(c, ctl_get(c, &u), view_explain);
 }

@@ -5,8 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl/field.h"
 #include "ctl/table.h"
+#include "ctl/show.h"
 #include "ctl/view.h"
+
+static const struct field group_fields[] = {
+	{"name", FIELD_TEXT},		{"windows", FIELD_TEXT},    {"time_zone", FIELD_TEXT},
+	{"max_downloads", FIELD_COUNT}, {"image_rate", FIELD_RATE}, {NULL, FIELD_TEXT}};
 
 static void url_groups(struct url *u, const char *product)
 {
@@ -54,15 +60,13 @@ int group_add(struct ctl *c, const struct args *a)
 
 int group_set(struct ctl *c, const struct args *a)
 {
-	static const char key[] = "name=";
-	size_t len = strlen(key);
+	json_t *body = field_take(c, a, 2, group_fields);
 	struct url u;
 
-	if (strncmp(a->pos[2], key, len) != 0)
-		return ctl_usage(c, "\"%s\" is not name=NEW", a->pos[2]);
+	if (body == NULL)
+		return CTL_USAGE;
 	url_group(&u, a);
-	return finish(c, ctl_call(c, "PATCH", &u, json_pack("{s:s}", "name", a->pos[2] + len)),
-		      "changed");
+	return finish(c, ctl_call(c, "PATCH", &u, body), "changed");
 }
 
 int group_target(struct ctl *c, const struct args *a)
@@ -87,6 +91,26 @@ int group_remove(struct ctl *c, const struct args *a)
 	return ctl_remove(c, &u, "Group", "group", a->pos[1], a->pos[0]);
 }
 
+static void limits(const struct output *o, const json_t *g)
+{
+	const json_t *d = json_object_get(g, "downloads");
+	int64_t limit = get_int(d, "limit"), rate = get_int(g, "image_rate");
+	char text[64];
+
+	if (get_int(d, "active") == 0 && limit == 0)
+		return;
+	view_label(o, "downloads");
+	out_printf(o, "%" PRId64, get_int(d, "active"));
+	if (limit > 0)
+		out_printf(o, " of %" PRId64, limit);
+	out_text(o, " under way");
+	if (limit > 0)
+		out_printf(o, ", %" PRId64 " waiting", get_int(d, "waiting"));
+	if (rate > 0)
+		out_printf(o, "; %s a second", bytes_text(rate, text));
+	out_nl(o);
+}
+
 static void view_group(const struct output *o, const json_t *g)
 {
 	const char *target = get_str(g, "target");
@@ -100,6 +124,15 @@ static void view_group(const struct output *o, const json_t *g)
 	view_label(o, "target");
 	out_text(o, target[0] ? target : "none of its own: that of the product");
 	out_nl(o);
+	if (get_str(g, "windows")[0] != '\0' || get_str(g, "time_zone")[0] != '\0') {
+		view_label(o, "windows");
+		out_printf(o, "%s, by the clock of %s",
+			   get_str(g, "windows")[0] ? get_str(g, "windows") : "the product's",
+			   get_str(g, "time_zone")[0] ? get_str(g, "time_zone")
+						      : "the product's place");
+		out_nl(o);
+	}
+	limits(o, g);
 	view_label(o, "devices");
 	out_printf(o, "%" PRId64, get_int(g, "devices"));
 	out_nl(o);
@@ -114,56 +147,37 @@ static void view_group(const struct output *o, const json_t *g)
 int group_show(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *g;
 
 	url_group(&u, a);
-	g = ctl_get(c, &u);
-	if (g == NULL)
-		return CTL_FAILED;
-	if (c->out.json)
-		out_json(&c->out, g);
-	else
-		view_group(&c->out, g);
-	json_decref(g);
-	return CTL_DONE;
+	return ctl_show(c, ctl_get(c, &u), view_group);
+}
+
+static void group_row(struct table *t, const struct output *o, const json_t *g)
+{
+	const char *target = get_str(g, "target");
+	char ago[64], count[24];
+
+	(void)snprintf(count, sizeof(count), "%" PRId64, get_int(g, "devices"));
+	table_cell(t, STYLE_PLAIN, get_str(g, "product"));
+	table_cell(t, STYLE_BOLD, get_str(g, "name"));
+	table_cell(t, target[0] ? STYLE_PLAIN : STYLE_DIM, target[0] ? target : "the product's");
+	table_cell(t, STYLE_PLAIN, count);
+	table_cell(t, STYLE_DIM, out_ago(o, get_time(g, "created"), ago));
 }
 
 int group_list(struct ctl *c, const struct args *a)
 {
-	static const char *const heads[] = {"PRODUCT", "GROUP",	  "TARGET",
-					    "DEVICES", "CREATED", NULL};
-	struct table t;
+	static const struct rows_view rows = {
+		"groups",
+		{"PRODUCT", "GROUP", "TARGET", "DEVICES", "CREATED", NULL},
+		group_row,
+		"No groups yet: postbootctl group add PRODUCT GROUP",
+	};
 	struct url u;
-	json_t *list, *g;
-	size_t i;
-	char ago[64], count[24];
 
 	if (a->count > 0)
 		url_groups(&u, a->pos[0]);
 	else
 		url_init(&u, "/v1/groups");
-	list = ctl_list(c, &u, "groups", "after", 0);
-	if (list == NULL)
-		return CTL_FAILED;
-	if (c->out.json) {
-		out_json(&c->out, list);
-		json_decref(list);
-		return CTL_DONE;
-	}
-	table_init(&t, heads);
-	json_array_foreach(json_object_get(list, "groups"), i, g)
-	{
-		const char *target = get_str(g, "target");
-
-		(void)snprintf(count, sizeof(count), "%" PRId64, get_int(g, "devices"));
-		table_cell(&t, STYLE_PLAIN, get_str(g, "product"));
-		table_cell(&t, STYLE_BOLD, get_str(g, "name"));
-		table_cell(&t, target[0] ? STYLE_PLAIN : STYLE_DIM,
-			   target[0] ? target : "the product's");
-		table_cell(&t, STYLE_PLAIN, count);
-		table_cell(&t, STYLE_DIM, out_ago(&c->out, get_time(g, "created"), ago));
-	}
-	table_print(&t, &c->out, "No groups yet: postbootctl group add PRODUCT GROUP");
-	json_decref(list);
-	return CTL_DONE;
+	return ctl_show_rows(c, ctl_list(c, &u, "groups", "after", 0), &rows);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "ctl/table.h"
+#include "ctl/show.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
 
@@ -300,93 +300,69 @@ static void view_hook(const struct output *o, const json_t *h)
 int hook_show(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *h;
 
 	url_hook(&u, a, NULL);
-	h = ctl_get(c, &u);
-	if (h == NULL)
-		return CTL_FAILED;
-	if (c->out.json)
-		out_json(&c->out, h);
-	else
-		view_hook(&c->out, h);
-	json_decref(h);
-	return CTL_DONE;
+	return ctl_show(c, ctl_get(c, &u), view_hook);
+}
+
+static void hook_row(struct table *t, const struct output *o, const json_t *h)
+{
+	const char *state = get_str(h, "state");
+	char lag[TEXT_SHORT], dead[TEXT_SHORT], missed[TEXT_SHORT];
+
+	(void)o;
+	if (strcmp(state, "active") == 0 && get_time(h, "failing_since"))
+		state = "failing";
+	table_cell(t, STYLE_BOLD, get_str(h, "name"));
+	table_cell(t, style_state(state), state);
+	table_cell(t, STYLE_PLAIN, text_count(get_int(h, "lag"), lag));
+	table_cell(t, STYLE_PLAIN, text_count(get_int(h, "dead"), dead));
+	table_cell(t, STYLE_PLAIN, text_count(get_int(h, "missed"), missed));
+	table_cell(t, STYLE_DIM, get_str(h, "url"));
 }
 
 int hook_list(struct ctl *c, const struct args *a)
 {
-	static const char *const heads[] = {"HOOK",   "STATE", "LAG", "PUT ASIDE",
-					    "MISSED", "URL",   NULL};
-	struct table t;
+	static const struct rows_view rows = {
+		"hooks",
+		{"HOOK", "STATE", "LAG", "PUT ASIDE", "MISSED", "URL", NULL},
+		hook_row,
+		"No hooks yet: postbootctl hook add NAME URL",
+	};
 	struct url u;
-	json_t *list, *h;
-	size_t i;
 
 	(void)a;
 	url_init(&u, "/v1/hooks");
-	list = ctl_get(c, &u);
-	if (list == NULL)
-		return CTL_FAILED;
-	if (c->out.json) {
-		out_json(&c->out, list);
-		json_decref(list);
-		return CTL_DONE;
-	}
-	table_init(&t, heads);
-	json_array_foreach(json_object_get(list, "hooks"), i, h)
-	{
-		const char *state = get_str(h, "state");
-		char lag[TEXT_SHORT], dead[TEXT_SHORT], missed[TEXT_SHORT];
-
-		if (strcmp(state, "active") == 0 && get_time(h, "failing_since"))
-			state = "failing";
-		table_cell(&t, STYLE_BOLD, get_str(h, "name"));
-		table_cell(&t, style_state(state), state);
-		table_cell(&t, STYLE_PLAIN, text_count(get_int(h, "lag"), lag));
-		table_cell(&t, STYLE_PLAIN, text_count(get_int(h, "dead"), dead));
-		table_cell(&t, STYLE_PLAIN, text_count(get_int(h, "missed"), missed));
-		table_cell(&t, STYLE_DIM, get_str(h, "url"));
-	}
-	table_print(&t, &c->out, "No hooks yet: postbootctl hook add NAME URL");
-	json_decref(list);
-	return CTL_DONE;
+	return ctl_show_rows(c, ctl_get(c, &u), &rows);
 }
 
 /* ---- what was put aside ---- */
 
-int hook_dead(struct ctl *c, const struct args *a)
+static void hook_dead_row(struct table *t, const struct output *o, const json_t *d)
 {
-	static const char *const heads[] = {"ID", "TOPIC", "DEVICE", "PUT ASIDE", "ERROR", NULL};
-	struct table t;
-	struct url u;
-	json_t *list, *d;
-	size_t i;
 	char ago[64], id[24];
 
+	(void)snprintf(id, sizeof(id), "%" PRId64, get_int(d, "id"));
+	table_cell(t, STYLE_BOLD, id);
+	table_cell(t, STYLE_PLAIN, get_str(d, "topic"));
+	table_cell(t, STYLE_PLAIN, get_str(d, "device"));
+	table_cell(t, STYLE_DIM, out_ago(o, get_time(d, "time"), ago));
+	table_cell(t, get_bool(d, "due") ? STYLE_DIM : STYLE_BAD,
+		   get_bool(d, "due") ? "to be tried again" : get_str(d, "error"));
+}
+
+int hook_dead(struct ctl *c, const struct args *a)
+{
+	static const struct rows_view rows = {
+		"dead",
+		{"ID", "TOPIC", "DEVICE", "PUT ASIDE", "ERROR", NULL},
+		hook_dead_row,
+		"Nothing was put aside.",
+	};
+	struct url u;
+
 	url_hook(&u, a, "dead");
-	list = ctl_list(c, &u, "dead", "after", 0);
-	if (list == NULL)
-		return CTL_FAILED;
-	if (c->out.json) {
-		out_json(&c->out, list);
-		json_decref(list);
-		return CTL_DONE;
-	}
-	table_init(&t, heads);
-	json_array_foreach(json_object_get(list, "dead"), i, d)
-	{
-		(void)snprintf(id, sizeof(id), "%" PRId64, get_int(d, "id"));
-		table_cell(&t, STYLE_BOLD, id);
-		table_cell(&t, STYLE_PLAIN, get_str(d, "topic"));
-		table_cell(&t, STYLE_PLAIN, get_str(d, "device"));
-		table_cell(&t, STYLE_DIM, out_ago(&c->out, get_time(d, "time"), ago));
-		table_cell(&t, get_bool(d, "due") ? STYLE_DIM : STYLE_BAD,
-			   get_bool(d, "due") ? "to be tried again" : get_str(d, "error"));
-	}
-	table_print(&t, &c->out, "Nothing was put aside.");
-	json_decref(list);
-	return CTL_DONE;
+	return ctl_show_rows(c, ctl_list(c, &u, "dead", "after", 0), &rows);
 }
 
 static bool is_all(const struct args *a)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -88,13 +89,60 @@ static int file_read(void *ctx, uint64_t offset, void *dst, size_t len)
 	return 0;
 }
 
-static int inspect(struct ctl *c, const char *name, int fd, uint64_t size)
+/* Who has signed it, of the keys in files; names as on the command line. */
+struct signing {
+	struct signers keys;
+	const char *files[LIMIT_SIGNERS];
+	struct sign_raw beside;
+	struct sign_result result;
+};
+
+static bool signing_take(const struct ctl *c, const struct args *a, struct signing *s)
+{
+	const char *signature = args_option(a, "signature");
+
+	for (unsigned i = 0; i < a->option_count; i++) {
+		const char *name = a->option[i].value;
+		struct signer *key = &s->keys.list[s->keys.count];
+		if (strcmp(a->option[i].row->name, "key") != 0)
+			continue;
+		if (s->keys.count == LIMIT_SIGNERS) {
+			(void)ctl_fail(c, "more than %d keys", LIMIT_SIGNERS);
+			return false;
+		}
+		if (!signer_key_file(c, name, key))
+			return false;
+		const char *base = strrchr(name, '/');
+		(void)snprintf(key->name, sizeof(key->name), "%s", base ? base + 1 : name);
+		s->files[s->keys.count++] = name;
+	}
+	if (signature && s->keys.count == 0) {
+		(void)ctl_fail(c, "--signature: say with --key by whom it is to be");
+		return false;
+	}
+	return !signature || signature_file(c, signature, &s->beside);
+}
+
+static bool is_signed(const struct signing *s)
+{
+	return s->result.verdict == SIGN_GOOD;
+}
+
+static void view_signing(const struct output *o, const struct signing *s)
+{
+	if (is_signed(s))
+		line(o, "signed by", s->files[s->result.key]);
+}
+
+static int inspect(struct ctl *c, const char *name, int fd, uint64_t size, struct signing *s)
 {
 	const struct image_file file = {file_read, &fd, size};
 	struct image im;
 	char text[64];
 	int err = image_parse(&file, &im);
 
+	if (!err && s->keys.count && !im.fault[0])
+		err = sign_check(&file, &im, &s->beside, &s->keys, &s->result);
 	if (err)
 		return ctl_fail(c, "%s: %s", name, err_text(err));
 	json_t *image = image_json(&im.facts, im.digest, im.digest_count);
@@ -103,25 +151,36 @@ static int inspect(struct ctl *c, const char *name, int fd, uint64_t size)
 	(void)json_object_set_new(image, "size", json_integer((json_int_t)size));
 	(void)json_object_set_new(image, "damaged",
 				  im.fault[0] ? json_string(im.fault) : json_null());
+	if (s->keys.count)
+		(void)json_object_set_new(image, "signed_by",
+					  is_signed(s) ? json_string(s->files[s->result.key])
+						       : json_null());
 	if (c->out.json) {
 		out_json(&c->out, image);
 	} else {
 		line(&c->out, "size", bytes_text((int64_t)size, text));
 		view_image(&c->out, image);
+		view_signing(&c->out, s);
 	}
 	json_decref(image);
 	if (im.fault[0])
 		return ctl_fail(c, "%s: a damaged %s: %s", name, image_format_text(im.facts.format),
 				im.fault);
+	if (s->keys.count && !is_signed(s))
+		return ctl_fail(c, "%s: %s", name, s->result.why);
 	return CTL_DONE;
 }
 
 int release_inspect(struct ctl *c, const struct args *a)
 {
 	const char *name = a->pos[0];
-	int fd = open(name, O_RDONLY | O_CLOEXEC), code;
+	struct signing signing = {0};
 	struct stat st;
+	int fd, code;
 
+	if (!signing_take(c, a, &signing))
+		return CTL_FAILED;
+	fd = open(name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return ctl_fail(c, "%s: %s", name, strerror(errno));
 	if (fstat(fd, &st))
@@ -129,7 +188,7 @@ int release_inspect(struct ctl *c, const struct args *a)
 	else if (!S_ISREG(st.st_mode))
 		code = ctl_fail(c, "%s: is no ordinary file", name);
 	else
-		code = inspect(c, name, fd, (uint64_t)st.st_size);
+		code = inspect(c, name, fd, (uint64_t)st.st_size, &signing);
 	(void)close(fd);
 	return code;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "ctl/table.h"
+#include "ctl/show.h"
 #include "ctl/view.h"
 
 static void url_query_name(struct url *u, const char *name)
@@ -79,33 +79,26 @@ int query_remove(struct ctl *c, const struct args *a)
 	return ctl_remove(c, &u, "Query", "query", a->pos[0], NULL);
 }
 
+static void query_row(struct table *t, const struct output *o, const json_t *q)
+{
+	char ago[64];
+
+	table_cell(t, STYLE_BOLD, get_str(q, "name"));
+	table_cell(t, STYLE_PLAIN, get_str(q, "filter"));
+	table_cell(t, STYLE_DIM, out_ago(o, get_time(q, "created"), ago));
+}
+
 int query_list(struct ctl *c, const struct args *a)
 {
-	static const char *const heads[] = {"QUERY", "FILTER", "CREATED", NULL};
-	struct table t;
+	static const struct rows_view rows = {
+		"queries",
+		{"QUERY", "FILTER", "CREATED", NULL},
+		query_row,
+		"No saved queries yet: postbootctl query save NAME KEY=VALUE...",
+	};
 	struct url u;
-	json_t *list, *q;
-	size_t i;
-	char ago[64];
 
 	(void)a;
 	url_init(&u, "/v1/queries");
-	list = ctl_list(c, &u, "queries", "after", 0);
-	if (list == NULL)
-		return CTL_FAILED;
-	if (c->out.json) {
-		out_json(&c->out, list);
-		json_decref(list);
-		return CTL_DONE;
-	}
-	table_init(&t, heads);
-	json_array_foreach(json_object_get(list, "queries"), i, q)
-	{
-		table_cell(&t, STYLE_BOLD, get_str(q, "name"));
-		table_cell(&t, STYLE_PLAIN, get_str(q, "filter"));
-		table_cell(&t, STYLE_DIM, out_ago(&c->out, get_time(q, "created"), ago));
-	}
-	table_print(&t, &c->out, "No saved queries yet: postbootctl query save NAME KEY=VALUE...");
-	json_decref(list);
-	return CTL_DONE;
+	return ctl_show_rows(c, ctl_list(c, &u, "queries", "after", 0), &rows);
 }

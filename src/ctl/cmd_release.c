@@ -89,6 +89,11 @@ static void view_release(const struct output *o, const json_t *r)
 	}
 	if (json_is_object(json_object_get(r, "image")))
 		view_image(o, json_object_get(r, "image"));
+	if (get_str(r, "signed_by")[0]) {
+		view_label(o, "signed by");
+		out_printf(o, "%s, key %s", get_str(r, "signed_by"), get_str(r, "signed_key"));
+		out_nl(o);
+	}
 	view_requires(o, json_object_get(r, "requires"));
 	view_label(o, "target");
 	out_text(o, get_bool(r, "target") ? "yes, of its product" : "no");
@@ -126,6 +131,8 @@ static int upload(struct ctl *c, const struct args *a, struct url *u, FILE *f)
 		out_printf(&c->out, "Release %s of product %s added: %s, sha256 %.16s...",
 			   get_str(r, "version"), get_str(r, "product"),
 			   bytes_text(get_int(r, "size"), bytes), get_str(r, "sha256"));
+		if (get_str(r, "signed_by")[0])
+			out_printf(&c->out, ", signed by %s", get_str(r, "signed_by"));
 		out_nl(&c->out);
 	}
 	json_decref(r);
@@ -142,6 +149,9 @@ static void query_repeated(struct url *u, const struct args *a, const char *opti
 int release_add(struct ctl *c, const struct args *a)
 {
 	const char *version = args_option(a, "version");
+	const char *signature = args_option(a, "signature");
+	char base64[SIGN_BASE64];
+	struct sign_raw raw;
 	struct stat st;
 	struct url u;
 	FILE *f;
@@ -149,10 +159,15 @@ int release_add(struct ctl *c, const struct args *a)
 
 	if (version == NULL)
 		return ctl_usage(c, "say its version with --version");
+	if (signature && strcmp(signature, "-") == 0 && strcmp(a->pos[1], "-") == 0)
+		return ctl_usage(c, "image and signature cannot both be read from standard input");
+	if (signature && !signature_file(c, signature, &raw))
+		return CTL_FAILED;
 	url_init(&u, "/v1/products");
 	url_segment(&u, a->pos[0]);
 	buf_put_str(&u.b, "/releases");
 	url_query(&u, "version", version);
+	url_query(&u, "signature", signature ? sign_to_base64(&raw, base64) : NULL);
 	query_repeated(&u, a, "running", "running");
 	url_query(&u, "reports", args_option(a, "reports"));
 	url_query(&u, "draft", args_option(a, "draft") ? "1" : NULL);

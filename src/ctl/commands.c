@@ -21,11 +21,17 @@ static const struct option_row release_add_options[] = {
 	{"reports", "LIST", "no-digest, no-confirm: what devices running it cannot report"},
 	{"draft", NULL, "not active yet: no target until release activate"},
 	{"label-anyway", NULL, "even if the image says that it is another version"},
+	{"signature", "F", "a file with a signature of the image; - reads standard input"},
 	{"min-version", "V", "only devices that run at least this version"},
 	{"must-pass", "V", "a release that devices have to run before it; may be repeated"},
 	{"hardware", "H", "only devices that report this hardware; may be repeated"},
 	{"boot-loader", "B", "only devices that report this boot loader, or a newer one"},
 	{"security-counter", "N", "of the image: devices with a higher one do not take it"},
+	{NULL, NULL, NULL},
+};
+static const struct option_row release_inspect_options[] = {
+	{"key", "F", "a public key that must have signed it (PEM); may be repeated"},
+	{"signature", "F", "a file with a signature of the image; - reads standard input"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row group_add_options[] = {
@@ -191,6 +197,15 @@ static const char policy_text[] =
 	"and time-zone=Europe/Berlin say when devices may be updated. hardware=H is one, too:\n"
 	"only devices that report this hardware. Either - or _ joins\n"
 	"their words. Keys that end in -s are seconds; 90, 90s, 15m, 2h and 7d are understood.";
+static const char group_set_text[] =
+	"The keys: name, windows (\"Mon-Fri 01:00-05:00\"), time-zone (Europe/Berlin), "
+	"max-downloads\n"
+	"(at the same time), image-rate (2M: bytes of images a second). Without a "
+	"value\n"
+	"(windows=) it has none of its own: the windows of the product hold, and no limits.";
+static const char device_set_text[] =
+	"The keys: windows (\"Mon-Fri 01:00-05:00\"), time-zone (Europe/Berlin). Without a value\n"
+	"(windows=) it has none of its own: those of its group hold, or of its product.";
 static const char rollout_text[] = "A wave is all that is reached with it: a number of devices or "
 				   "a share, \"gate\" before one\n"
 				   "that waits for an operator. Settings (fail-percent=3, "
@@ -200,6 +215,15 @@ static const char ca_text[] =
 	"FILE has one or more certificates (PEM, ECDSA on P-256); - reads standard input. They "
 	"take\n"
 	"the place of those before; none: no device of this product may have a certificate.";
+static const char signature_text[] =
+	"With --key: exit status 1 unless one of the keys has signed the image. The signature is\n"
+	"in the image, or in the file of --signature; postboot-update(7) says of what it is.";
+static const char signer_text[] =
+	"FILE has a public key (PEM): ECDSA on P-256, RSA of 2048, 3072 or 4096 bits, or Ed25519, "
+	"as\n"
+	"openssl pkey -pubout and imgtool getpub -e pem write it; - reads standard input. With the "
+	"policy\n"
+	"require-signature=1 the product takes only releases that one of its signers has signed.";
 static const char release_text[] =
 	"The digest `file` (SHA-256 of the whole file) is always known. A progress bar is\n"
 	"shown on a terminal; an interrupted upload leaves nothing behind.";
@@ -252,14 +276,14 @@ const struct command commands[] = {
 	{"product", "ca", "NAME FILE|none [--if-rev N]", 2, 2,
 	 "who signs certificates of its devices", act_options, product_ca, ca_text},
 
-	{"release", "add", "PRODUCT FILE --version V [--running KIND:HEX]... [--reports LIST] [--min-version V] [--must-pass V]... [--hardware H]... [--boot-loader B] [--security-counter N] [--draft] [--label-anyway]", 2, 2,
+	{"release", "add", "PRODUCT FILE --version V [--running KIND:HEX]... [--reports LIST] [--min-version V] [--must-pass V]... [--hardware H]... [--boot-loader B] [--security-counter N] [--signature F] [--draft] [--label-anyway]", 2, 2,
 	 "upload an image", release_add_options, release_add, release_text},
 	{"release", "list", "[PRODUCT]", 0, 1,
 	 "all releases", NULL, release_list, NULL},
 	{"release", "show", "PRODUCT VERSION", 2, 2,
 	 "one release", NULL, release_show, NULL},
-	{"release", "inspect", "FILE", 1, 1,
-	 "what an image says of itself, without the server", NULL, release_inspect, NULL},
+	{"release", "inspect", "FILE [--key F]... [--signature F]", 1, 1,
+	 "what an image says of itself, without the server", release_inspect_options, release_inspect, signature_text},
 	{"release", "activate", "PRODUCT VERSION [--if-rev N]", 2, 2,
 	 "a draft, or a quarantined one that is good after all", act_options, release_state, NULL},
 	{"release", "quarantine", "PRODUCT VERSION [--if-rev N]", 2, 2,
@@ -268,6 +292,15 @@ const struct command commands[] = {
 	 "the same for good", act_options, release_state, NULL},
 	{"release", "remove", "PRODUCT VERSION [--if-rev N]", 2, 2,
 	 "delete a release that nothing uses", act_options, release_remove, NULL},
+
+	{"signer", "add", "PRODUCT NAME FILE", 3, 3,
+	 "a public key that may sign the product's releases", NULL, signer_add, signer_text},
+	{"signer", "list", "PRODUCT", 1, 1,
+	 "its signers", NULL, signer_list, NULL},
+	{"signer", "show", "PRODUCT SIGNER", 2, 2,
+	 "one signer, its key, and what it has signed", NULL, signer_show, NULL},
+	{"signer", "remove", "PRODUCT SIGNER [--if-rev N]", 2, 2,
+	 "delete one; what it has signed stays", act_options, signer_remove, NULL},
 
 	{"rollout", "add", "PRODUCT VERSION [--name N] [--waves W] [--filter F] [--start-at T] [SETTING=N...]", 2, ARGS_MAX,
 	 "plan to bring a release to many devices", rollout_add_options, rollout_add, rollout_text},
@@ -302,8 +335,8 @@ const struct command commands[] = {
 	 "all groups", NULL, group_list, NULL},
 	{"group", "show", "PRODUCT GROUP", 2, 2,
 	 "one group", NULL, group_show, NULL},
-	{"group", "set", "PRODUCT GROUP name=NEW [--if-rev N]", 3, 3,
-	 "give it another name", act_options, group_set, NULL},
+	{"group", "set", "PRODUCT GROUP GROUP-KEY=VALUE... [--if-rev N]", 3, ARGS_MAX,
+	 "change its name, its maintenance windows or its limits", act_options, group_set, group_set_text},
 	{"group", "target", "PRODUCT GROUP VERSION|none [--if-rev N]", 3, 3,
 	 "the release its devices should run, before the product's", act_options, group_target, NULL},
 	{"group", "remove", "PRODUCT GROUP [--if-rev N]", 2, 2,
@@ -325,6 +358,8 @@ const struct command commands[] = {
 	 "from now on it has a certificate in the place of its key", act_options, device_act, certificate_text},
 	{"device", "history", "ID [--limit N]", 1, 1,
 	 "its attempts, told as a story", device_history_options, device_history, NULL},
+	{"device", "set", "ID DEVICE-KEY=VALUE... [--if-rev N]", 2, ARGS_MAX,
+	 "maintenance windows and time zone of the place where it stands", act_options, device_set, device_set_text},
 	{"device", "group", "ID GROUP|none [--if-rev N]", 2, 2,
 	 "the group of its product it is in", act_options, device_group, NULL},
 	{"device", "tag", "ID TAG... [--if-rev N]", 2, ARGS_MAX,

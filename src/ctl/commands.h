@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "ctl/ctl.h"
+#include "sign/sign.h"
 
 int product_add(struct ctl *c, const struct args *a);
 int product_list(struct ctl *c, const struct args *a);
@@ -21,6 +22,14 @@ int release_state(struct ctl *c, const struct args *a);
 int release_inspect(struct ctl *c, const struct args *a);
 int release_show(struct ctl *c, const struct args *a);
 int release_remove(struct ctl *c, const struct args *a);
+
+int signer_add(struct ctl *c, const struct args *a);
+int signer_list(struct ctl *c, const struct args *a);
+int signer_show(struct ctl *c, const struct args *a);
+int signer_remove(struct ctl *c, const struct args *a);
+/* A public key in a file; and a signature, as bytes or in base64. False after a message. */
+bool signer_key_file(const struct ctl *c, const char *name, struct signer *ret_key);
+bool signature_file(const struct ctl *c, const char *name, struct sign_raw *ret);
 
 int rollout_add(struct ctl *c, const struct args *a);
 int rollout_list(struct ctl *c, const struct args *a);
@@ -41,6 +50,7 @@ int device_add(struct ctl *c, const struct args *a);
 int device_list(struct ctl *c, const struct args *a);
 int device_show(struct ctl *c, const struct args *a);
 int device_key(struct ctl *c, const struct args *a);
+int device_set(struct ctl *c, const struct args *a);
 int device_group(struct ctl *c, const struct args *a);
 int device_tag(struct ctl *c, const struct args *a); /* untag, too */
 int device_lock(struct ctl *c, const struct args *a);

@@ -161,18 +161,29 @@ void out_heading(const struct output *o, const char *s)
 	out_nl(o);
 }
 
+/* A list of the whole fleet is millions of small pieces. */
+static int json_put(const char *text, size_t len, void *f)
+{
+	return fwrite_unlocked(text, 1, len, f) == len ? 0 : -1;
+}
+
+static void json_print(const json_t *value, size_t flags)
+{
+	(void)json_dump_callback(value, json_put, stdout,
+				 flags | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+	putchar('\n');
+}
+
 void out_json(const struct output *o, const json_t *value)
 {
 	(void)o;
-	(void)json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
-	putchar('\n');
+	json_print(value, JSON_INDENT(2));
 }
 
 void out_json_line(const struct output *o, const json_t *value)
 {
 	(void)o;
-	(void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
-	putchar('\n');
+	json_print(value, JSON_COMPACT);
 	(void)fflush(stdout);
 }
 

@@ -19,6 +19,9 @@ void view_diagnoses(const struct output *o, const json_t *diagnoses, bool next);
 /* What an image says of itself. */
 void view_image(const struct output *o, const json_t *image);
 void view_device(const struct output *o, const json_t *device);
+/* The maintenance windows of a device; and those that its explanation does not tell already. */
+void view_windows(const struct output *o, const json_t *device);
+void view_explain_windows(const struct output *o, const json_t *explain);
 void view_explain(const struct output *o, const json_t *explain);
 /* Why nothing is offered. */
 /* What devices of a product speak, and its options for that; what is known of a device that is

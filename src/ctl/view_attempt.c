@@ -201,6 +201,7 @@ static void transfer(const struct output *o, const json_t *a)
 {
 	int64_t size = get_int(a, "size"), served = get_int(a, "served_bytes");
 	int64_t again = get_int(a, "interruptions"), offset = get_int(a, "start_offset");
+	int64_t received = get_int(a, "received_bytes");
 	char one[64], two[TEXT_SHORT], three[64];
 
 	out_heading(o, "Transfer");
@@ -219,12 +220,14 @@ static void transfer(const struct output *o, const json_t *a)
 				   "blocks are refused with 4.03 until the attempt ends");
 		out_style(o, STYLE_PLAIN);
 	}
-	view_label(o, "received");
-	out_printf(o, "%s of %s, as the device tells",
-		   bytes_text(get_int(a, "received_bytes"), one), text_count(size, two));
-	if (offset > 0)
-		out_printf(o, "; begun at %s", bytes_text(offset, three));
-	out_nl(o);
+	if (received > 0 || offset > 0) { /* one that is asked does not tell */
+		view_label(o, "received");
+		out_printf(o, "%s of %s, as the device tells", bytes_text(received, one),
+			   text_count(size, two));
+		if (offset > 0)
+			out_printf(o, "; begun at %s", bytes_text(offset, three));
+		out_nl(o);
+	}
 	if (again > 0) {
 		view_label(o, "interrupted");
 		out_printf(o, "%" PRId64 " time%s by a restart", again, again == 1 ? "" : "s");

@@ -169,7 +169,7 @@ static void contact(const struct output *o, const json_t *d)
 	if (boot == NULL)
 		return;
 	view_label(o, "boot");
-	out_printf(o, "number %" PRId64, get_int(boot, "seq"));
+	out_printf(o, "number %" PRId64 " seen by the server", get_int(boot, "seq"));
 	if (since > 0)
 		out_printf(o, ", %s", out_ago(o, since, ago));
 	if (reset[0] != '\0' && strcmp(reset, "unknown") != 0)
@@ -311,6 +311,7 @@ void view_device(const struct output *o, const json_t *d)
 	out_nl(o);
 	versions(o, d);
 	place(o, d);
+	view_windows(o, d);
 	revision(o, d);
 	operator_acts(o, d);
 	contact(o, d);
@@ -344,6 +345,7 @@ void view_explain(const struct output *o, const json_t *e)
 	json_t *step;
 
 	out_wrap(o, 0, get_str(e, "summary"));
+	view_explain_windows(o, e);
 	json_array_foreach(json_object_get(e, "protocol_notes"), i, step)
 	{
 		out_text(o, "  ");

@@ -246,6 +246,24 @@ bool body_text(struct request *rq, const char *key, bool needed, const char **re
 	return true;
 }
 
+bool body_number(struct request *rq, const char *key, json_int_t min, json_int_t max,
+		 bool *ret_given, json_int_t *ret)
+{
+	const json_t *value = json_object_get(rq->json, key);
+
+	*ret_given = value != NULL;
+	if (!value)
+		return true;
+	if (!json_is_integer(value) || json_integer_value(value) < min ||
+	    json_integer_value(value) > max) {
+		reply_problem(rq, 400, "invalid", "%s: not a number from %lld to %lld", key,
+			      (long long)min, (long long)max);
+		return false;
+	}
+	*ret = json_integer_value(value);
+	return true;
+}
+
 bool body_flag(struct request *rq, const char *key, bool *ret_value)
 {
 	const json_t *value = json_object_get(rq->json, key);

@@ -33,6 +33,9 @@ bool body_keys(struct request *rq, const json_t *obj, const char *prefix, const 
 /* NULL in *ret_value if the key is absent and not needed. Borrowed. */
 bool body_text(struct request *rq, const char *key, bool needed, const char **ret_value);
 bool body_flag(struct request *rq, const char *key, bool *ret_value); /* absent: false */
+/* A whole number; not given: *ret stays. */
+bool body_number(struct request *rq, const char *key, json_int_t min, json_int_t max,
+		 bool *ret_given, json_int_t *ret);
 /* Overlays "policy" of the body, if there is one. */
 bool body_policy(struct request *rq, struct policy *policy);
 /* The same of "protocol" and "protocol_options"; an option that is null is taken out. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /v1/groups, /v1/products/NAME/groups, and which group a device is in. Groups are in the engine's
- * memory, so that these need no query.
+ * /v1/groups, /v1/products/NAME/groups, which group a device is in and where it stands. Groups are
+ * in the engine's memory, so that these need no query.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "daemon/admin_args.h"
 #include "daemon/admin_match.h"
 #include "daemon/admin_routes.h"
+#include "daemon/admin_windows.h"
 #include "daemon/view.h"
 
 static const struct engine_group *find_group(struct request *rq, const char *product,
@@ -158,16 +159,47 @@ void groups_add(struct request *rq)
 	engine_group_add(rq->admin->conf.engine, &rq->actor, &n, version, request_done, rq);
 }
 
+/* 0: none. */
+static bool body_limit(struct request *rq, const char *key, json_int_t min, json_int_t max,
+		       int64_t *ret)
+{
+	json_int_t value = 0;
+	bool given;
+
+	if (json_is_integer(json_object_get(rq->json, key)) &&
+	    json_integer_value(json_object_get(rq->json, key)) == 0)
+		min = 0;
+	if (!body_number(rq, key, min, max, &given, &value))
+		return false;
+	if (given)
+		*ret = value;
+	return true;
+}
+
+static bool body_limits(struct request *rq, struct device_group *g)
+{
+	return body_limit(rq, "max_downloads", 1, LIMIT_GROUP_DOWNLOADS, &g->max_downloads) &&
+	       body_limit(rq, "image_rate", LIMIT_GROUP_RATE_MIN, LIMIT_GROUP_RATE, &g->image_rate);
+}
+
 void group_patch(struct request *rq)
 {
 	const struct group_name n = which(rq);
-	struct device_group to = {0};
+	const struct engine_group *g;
+	struct device_group to;
 	const char *name;
 
-	if (!body_keys(rq, rq->json, "", " name ") || !find_group(rq, n.product, n.group) ||
-	    !body_text(rq, "name", true, &name) || !check_group_name(rq, name))
+	if (!body_keys(rq, rq->json, "", " name windows time_zone max_downloads image_rate "))
 		return;
-	(void)buf_copy_str(to.name, sizeof(to.name), name);
+	g = find_group(rq, n.product, n.group);
+	if (!g)
+		return;
+	to = g->group;
+	if (!body_text(rq, "name", false, &name) || (name && !check_group_name(rq, name)) ||
+	    !body_windows(rq, to.windows, to.time_zone) || !body_limits(rq, &to))
+		return;
+	if (name)
+		(void)buf_copy_str(to.name, sizeof(to.name), name);
 	rq->after = group_changed;
 	rq->show = group_now;
 	request_owed(rq);
@@ -205,6 +237,23 @@ void group_remove(struct request *rq)
 static void device_moved(struct request *rq)
 {
 	reply_device(rq, 200, rq->name[0]);
+}
+
+/* Where it stands. */
+void device_patch(struct request *rq)
+{
+	char windows[LIMIT_WINDOWS_TEXT + 1] = "", time_zone[LIMIT_ZONE + 1] = "";
+	struct engine_device now;
+
+	if (!body_keys(rq, rq->json, "", " windows time_zone ") ||
+	    !find_device(rq, rq->name[0], &now) || !body_windows(rq, windows, time_zone))
+		return;
+	rq->after = rq->show = device_moved;
+	request_owed(rq);
+	engine_device_site(rq->admin->conf.engine, &rq->actor, rq->name[0],
+			   json_object_get(rq->json, "windows") ? windows : NULL,
+			   json_object_get(rq->json, "time_zone") ? time_zone : NULL, request_done,
+			   rq);
 }
 
 void device_group(struct request *rq)

@@ -28,9 +28,8 @@ void health_get(struct request *rq)
 
 /* ---- status ---- */
 
-static void put_counts(json_t **o, struct admin *a, const struct engine_stats *es)
+static void put_counts(json_t **o, const struct store_info *info, const struct engine_stats *es)
 {
-	struct store_counts c;
 	uint64_t open = 0;
 
 	for (int state = 0; state < ATTEMPT_STATE_COUNT; state++)
@@ -42,10 +41,8 @@ static void put_counts(json_t **o, struct admin *a, const struct engine_stats *e
 	view_put(o, "held", json_integer((json_int_t)es->held));
 	view_put(o, "disabled", json_integer((json_int_t)es->disabled));
 	view_put(o, "open_attempts", json_integer((json_int_t)open));
-	if (store_counts(a->conf.store, &c))
-		return; /* what is not known has no key */
-	view_put(o, "updated", json_integer((json_int_t)c.updated));
-	view_put(o, "failed", json_integer((json_int_t)c.failed));
+	view_put(o, "updated", json_integer((json_int_t)info->updated));
+	view_put(o, "failed", json_integer((json_int_t)info->failed));
 }
 
 static void put_traffic(json_t **o, struct admin *a, const struct engine_stats *es)
@@ -130,7 +127,7 @@ void status_get(struct request *rq)
 	view_put(&o, "head", json_integer((json_int_t)info.head));
 	view_put(&o, "uptime_s", json_integer((clock_read().wall_ms - conf->started_ms) / 1000));
 	view_put_time(&o, "started", conf->started_ms);
-	put_counts(&o, a, &es);
+	put_counts(&o, &info, &es);
 	put_traffic(&o, a, &es);
 	put_downloads(&o, &es);
 	put_store(&o, a);

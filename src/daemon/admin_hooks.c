@@ -124,24 +124,6 @@ static bool body_words(struct request *rq, const char *key, size_t max, word_che
 	return true;
 }
 
-static bool body_number(struct request *rq, const char *key, json_int_t min, json_int_t max,
-			bool *ret_given, json_int_t *ret)
-{
-	const json_t *value = json_object_get(rq->json, key);
-
-	*ret_given = value != NULL;
-	if (!value)
-		return true;
-	if (!json_is_integer(value) || json_integer_value(value) < min ||
-	    json_integer_value(value) > max) {
-		reply_problem(rq, 400, "invalid", "%s: not a number from %lld to %lld", key,
-			      (long long)min, (long long)max);
-		return false;
-	}
-	*ret = json_integer_value(value);
-	return true;
-}
-
 static bool body_url(struct request *rq, bool needed, struct hook *h)
 {
 	const char *url;

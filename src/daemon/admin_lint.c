@@ -73,3 +73,28 @@ bool lint_release(struct request *rq, const struct product *p, const struct imag
 	r->label_anyway = !fits;
 	return take_counter(rq, facts, &r->requires) && take_digests(rq, im, r);
 }
+
+bool lint_signature(struct request *rq, const struct product *p, const struct signers *signers,
+		    const struct sign_result *result, struct release *r)
+{
+	const struct signer *s = &signers->list[result->key];
+
+	switch (result->verdict) {
+	case SIGN_GOOD:
+		(void)buf_copy_str(r->signed_by, sizeof(r->signed_by), s->name);
+		(void)buf_copy_str(r->signed_key, sizeof(r->signed_key), s->id);
+		return true;
+	case SIGN_BAD:
+		reply_problem(rq, 400, "invalid", "signature: %s", result->why);
+		return false;
+	case SIGN_NONE:
+	case SIGN_STRANGE:
+		break;
+	}
+	if (p->policy.require_signature)
+		reply_problem(rq, 400, "invalid",
+			      "product \"%s\" takes only what one of its signers has signed "
+			      "(require-signature), and this image: %s",
+			      p->name, result->why);
+	return !p->policy.require_signature;
+}

@@ -7,6 +7,7 @@
 
 #include "core/release.h"
 #include "daemon/admin_http.h"
+#include "sign/sign.h"
 #include "wire/image.h"
 
 /* Takes over what the image says, its digests too; false and a reply: it is damaged, for other
@@ -14,5 +15,10 @@
  * `label_anyway`, which is then kept only if it was needed). */
 bool lint_release(struct request *rq, const struct product *p, const struct image *im,
 		  bool label_anyway, struct release *r);
+
+/* Takes over who has signed it; false and a reply: a signature is wrong, or there is none by a
+ * signer where the product wants one. */
+bool lint_signature(struct request *rq, const struct product *p, const struct signers *signers,
+		    const struct sign_result *result, struct release *r);
 
 #endif

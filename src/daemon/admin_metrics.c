@@ -17,7 +17,10 @@
 #include "daemon/metrics.h"
 #include "daemon/monitor.h"
 
-enum { PAGE_MAX = 576 * 1024 /* of LIMIT_OUTCOMES most, then of open rollouts */ };
+/* Of LIMIT_OUTCOMES most, then of LIMIT_GROUPS with limits, then of open rollouts. */
+enum { PAGE_MAX = 1216 * 1024 };
+
+enum group_series { GROUP_ACTIVE, GROUP_LIMIT, GROUP_WAITING };
 
 #define COUNTER METRICS_COUNTER
 #define GAUGE METRICS_GAUGE
@@ -208,6 +211,39 @@ static void put_downloads(struct metrics *m, const struct engine_stats *es)
 	metrics_one(m, COUNTER, "postboot_downloads_turned_away_total",
 		    "Offers that were not made because as many as may downloaded.",
 		    es->turned_away);
+}
+
+/* Of groups that have limits: their names are the operator's. */
+static void put_group_loads(struct metrics *m, struct engine *e, enum group_series which)
+{
+	const struct engine_group *g;
+	struct engine_group_load load;
+
+	for (size_t i = 0; (g = engine_group_at(e, i)); i++) {
+		engine_group_load(g, &load);
+		if (load.limit) {
+			const char *const pairs[] = {"product",
+						     engine_product_name(e, g->group.product),
+						     "group", g->group.name, NULL};
+			metrics_labels(m, pairs,
+				       which == GROUP_LIMIT	? load.limit
+				       : which == GROUP_WAITING ? load.waiting
+								: load.downloads);
+		}
+	}
+}
+
+static void put_groups(struct metrics *m, struct engine *e)
+{
+	metrics_family(m, GAUGE, "postboot_group_downloads",
+		       "Downloads under way of each group that has limits.");
+	put_group_loads(m, e, GROUP_ACTIVE);
+	metrics_family(m, GAUGE, "postboot_group_downloads_limit",
+		       "How many of them there may be at the same time.");
+	put_group_loads(m, e, GROUP_LIMIT);
+	metrics_family(m, GAUGE, "postboot_group_downloads_waiting",
+		       "Devices of the group that wait for their turn.");
+	put_group_loads(m, e, GROUP_WAITING);
 }
 
 static void put_images(struct metrics *m, const struct admin *a, const struct engine_stats *es)
@@ -514,6 +550,7 @@ static void put_all(struct metrics *m, struct admin *a)
 	put_rollouts(m, a->conf.engine);
 	put_protocols(m, &es);
 	put_downloads(m, &es);
+	put_groups(m, a->conf.engine);
 	put_images(m, a, &es);
 	put_net(m, a, &es);
 	put_store(m, a);

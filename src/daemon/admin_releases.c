@@ -166,6 +166,7 @@ struct release_upload {
 	struct release release;
 	bool label_anyway;
 	struct digest file; /* what the operator says it is; len 0: nothing */
+	struct images_signing signing;
 };
 
 struct running_args {
@@ -269,6 +270,22 @@ static bool upload_body(struct request *rq, int64_t *ret_expected)
 	return !rq->response;
 }
 
+/* A signature beside the image. */
+static bool signature_arg(struct request *rq, struct sign_raw *ret)
+{
+	char text[2 * SIGN_BASE64];
+
+	if (!query_text(rq, "signature", sizeof(text), text))
+		return false;
+	if (!text[0])
+		return true;
+	int err = sign_from_base64((struct bytes){(const uint8_t *)text, strlen(text)}, ret);
+	if (err)
+		reply_problem(rq, 400, err_word(err),
+			      "signature: it is not base64 of up to %d bytes", LIMIT_SIGNATURE);
+	return !err;
+}
+
 static void upload_room(void *ctx)
 {
 	request_resume(ctx);
@@ -306,7 +323,8 @@ void release_add_head(struct request *rq)
 	    !query_text(rq, "version", sizeof(version), version) ||
 	    !check_version(rq, "version", version) || !release_is_new(rq, &ru->product, version) ||
 	    !reports_arg(rq, &ru->release) || !requires_args(rq, version, &ru->release.requires) ||
-	    !query_flag(rq, "draft", &draft) || !query_flag(rq, "label_anyway", &ru->label_anyway))
+	    !signature_arg(rq, &ru->signing.beside) || !query_flag(rq, "draft", &draft) ||
+	    !query_flag(rq, "label_anyway", &ru->label_anyway))
 		return;
 	if (draft)
 		ru->release.state = RELEASE_DRAFT;
@@ -417,7 +435,8 @@ static int upload_release(struct release_upload *ru, const uint8_t sha256[DIGEST
 	return 0;
 }
 
-static void upload_looked(void *ctx, int err, const struct image *im)
+static void upload_looked(void *ctx, int err, const struct image *im,
+			  const struct sign_result *signing)
 {
 	struct request *rq = ctx;
 	struct release_upload *ru = rq->upload;
@@ -425,7 +444,8 @@ static void upload_looked(void *ctx, int err, const struct image *im)
 	if (err && rq->connection)
 		reply_upload_error(rq, err);
 	if (!err && rq->connection &&
-	    lint_release(rq, &ru->product, im, ru->label_anyway, &ru->release)) {
+	    lint_release(rq, &ru->product, im, ru->label_anyway, &ru->release) &&
+	    lint_signature(rq, &ru->product, &ru->signing.signers, signing, &ru->release)) {
 		/* The debt passes from the pool to the engine. */
 		engine_release_add(rq->admin->conf.engine, &rq->actor, &ru->release, release_done,
 				   rq);
@@ -440,6 +460,7 @@ static void upload_done(void *ctx, int err, const uint8_t sha256[DIGEST_SHA256],
 {
 	struct request *rq = ctx;
 	struct release_upload *ru = rq->upload;
+	struct signers *signers = &ru->signing.signers;
 
 	if (err) {
 		if (rq->connection)
@@ -449,8 +470,10 @@ static void upload_done(void *ctx, int err, const uint8_t sha256[DIGEST_SHA256],
 		if (rq->connection)
 			reply_problem(rq, 400, "invalid",
 				      "running: the image's SHA-256 is not the given file:HEX");
-	} else if (images_inspect(rq->admin->conf.images, sha256, size_bytes, upload_looked, rq) ==
-		   0) {
+	} else if (!read_ok(rq, store_signers(rq->admin->conf.store, ru->product.id, signers))) {
+		upload_unpin(rq, false);
+	} else if (images_inspect(rq->admin->conf.images, sha256, size_bytes, &ru->signing,
+				  upload_looked, rq) == 0) {
 		return;
 	} else {
 		upload_unpin(rq, false);

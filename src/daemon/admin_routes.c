@@ -19,11 +19,16 @@ static const struct route routes[] = {
 	{"PUT",    "/v1/products/*/ca", "", BODY_JSON, NULL, product_ca_put, true},
 	{"DELETE", "/v1/products/*/ca", "", BODY_JSON, NULL, product_ca_drop, true},
 
+	{"GET",    "/v1/products/*/signers", "", BODY_JSON, NULL, signers_list, false},
+	{"POST",   "/v1/products/*/signers", "", BODY_JSON, NULL, signers_add, false},
+	{"GET",    "/v1/products/*/signers/*", "", BODY_JSON, NULL, signer_get, false},
+	{"DELETE", "/v1/products/*/signers/*", "", BODY_JSON, NULL, signer_remove, true},
+
 	{"GET",    "/v1/releases", " after limit ", BODY_JSON, NULL, releases_list, false},
 	{"GET",    "/v1/products/*/releases", " after limit ", BODY_JSON, NULL, releases_list, false},
 	{"POST",   "/v1/products/*/releases", 
 	 " version running reports min_version must_pass hardware boot_loader security_counter"
-	 " draft label_anyway ", BODY_IMAGE,
+	 " draft label_anyway signature ", BODY_IMAGE,
 	 release_add_head, release_add, false},
 	{"GET",    "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_get, false},
 	{"DELETE", "/v1/products/*/releases/*", "", BODY_JSON, NULL, release_remove, true},
@@ -63,6 +68,7 @@ static const struct route routes[] = {
 	 BODY_JSON, NULL, devices_list, false},
 	{"POST",   "/v1/devices", "", BODY_JSON, NULL, devices_add, false},
 	{"GET",    "/v1/devices/*", "", BODY_JSON, NULL, device_get, false},
+	{"PATCH",  "/v1/devices/*", "", BODY_JSON, NULL, device_patch, true},
 	{"DELETE", "/v1/devices/*", "", BODY_JSON, NULL, device_remove, true},
 	{"GET",    "/v1/devices/*/explain", "", BODY_JSON, NULL, device_explain, false},
 	{"POST",   "/v1/devices/*/key", "", BODY_JSON, NULL, device_key_next, true},

@@ -20,6 +20,7 @@ const struct route *route_at(size_t i);
 route_fn contract_get, health_get, metrics_get, status_get;
 route_fn products_list, products_add, product_get, product_patch, product_target;
 route_fn product_ca_get, product_ca_put, product_ca_drop;
+route_fn signers_list, signers_add, signer_get, signer_remove;
 route_fn releases_list, release_get, release_remove, release_add_head, release_add;
 route_fn release_activate, release_quarantine, release_withdraw;
 route_fn devices_list, devices_add, device_get, device_remove, device_explain;
@@ -31,7 +32,7 @@ route_fn rollout_approve, rollout_start, rollout_pause, rollout_resume, rollout_
 route_fn rollout_finish, rollout_abort;
 route_fn groups_list, groups_add, group_get, group_patch, group_remove, group_target;
 route_fn queries_list, query_get, query_put, query_remove, device_tag, device_untag;
-route_fn device_group, device_development, device_production;
+route_fn device_patch, device_group, device_development, device_production;
 route_fn attempts_list, attempt_get, attempt_cancel;
 route_fn events_get;
 route_fn hooks_list, hooks_post, hook_get, hook_patch, hook_delete, hook_pause, hook_resume;

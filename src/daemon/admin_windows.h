@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * "windows" and "time_zone" of a body: of a product, of a group.
+ * "windows" and "time_zone" of a body: of a product, a group, a device.
  */
 #ifndef DAEMON_ADMIN_WINDOWS_H
 #define DAEMON_ADMIN_WINDOWS_H

@@ -224,16 +224,16 @@ bool engine_knows_zone(struct engine *e, const char *name)
 /* Text that was checked when it was set; a zone whose file has gone since is UTC. */
 static void dev_windows(struct engine *e, struct update *u)
 {
-	const char *windows = plan_windows(u->product, u->group);
+	const struct site site = site_of(&u->device, u->product, u->group);
 	char fault[64];
 
 	u->schedule = (struct schedule){0};
 	u->zone = (struct zone){0};
-	if (!windows[0])
+	if (!site.windows[0])
 		return;
-	if (schedule_parse(windows, &u->schedule, fault))
+	if (schedule_parse(site.windows, &u->schedule, fault))
 		return;
-	if (zones_find(&e->zones, plan_zone(&u->device, u->product, u->group), &u->zone))
+	if (zones_find(&e->zones, site.time_zone, &u->zone))
 		u->zone = (struct zone){0};
 }
 

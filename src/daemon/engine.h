@@ -97,6 +97,11 @@ void engine_product_set(struct engine *e, const struct actor *by, const struct p
 /* The CAs that sign certificates of its devices: `count` of them, checked; "", 0: none. */
 void engine_product_ca(struct engine *e, const struct actor *by, const char *product,
 		       const char *pem, unsigned count, engine_done *done, void *ctx);
+/* The name and the key are checked. */
+void engine_signer_add(struct engine *e, const struct actor *by, const char *product,
+		       const struct signer *s, engine_done *done, void *ctx);
+void engine_signer_remove(struct engine *e, const struct actor *by, const char *product,
+			  const char *name, engine_done *done, void *ctx);
 /* version "": no target. */
 void engine_product_target(struct engine *e, const struct actor *by, const char *product,
 			   const char *version, engine_done *done, void *ctx);
@@ -106,7 +111,7 @@ struct group_name {
 /* version "": no target of its own. */
 void engine_group_add(struct engine *e, const struct actor *by, const struct group_name *which,
 		      const char *version, engine_done *done, void *ctx);
-/* Takes the name of `to`. */
+/* Takes name, windows, time zone and limits of `to`. */
 void engine_group_set(struct engine *e, const struct actor *by, const struct group_name *which,
 		      const struct device_group *to, engine_done *done, void *ctx);
 void engine_group_target(struct engine *e, const struct actor *by, const struct group_name *which,
@@ -157,6 +162,9 @@ void engine_device_group(struct engine *e, const struct actor *by, const char *i
 			 engine_done *done, void *ctx);
 void engine_device_development(struct engine *e, const struct actor *by, const char *id, bool on,
 			       engine_done *done, void *ctx);
+/* Maintenance windows and time zone of its own, checked; NULL: as they are, "": none. */
+void engine_device_site(struct engine *e, const struct actor *by, const char *id,
+			const char *windows, const char *time_zone, engine_done *done, void *ctx);
 /* They come, or go; more than LIMIT_TAGS in the end: ERR_BUSY. */
 void engine_device_tag(struct engine *e, const struct actor *by, const char *id, bool on,
 		       const struct store_tags *tags, engine_done *done, void *ctx);
@@ -182,11 +190,19 @@ void engine_backup(struct engine *e, const struct actor *by, engine_done *done, 
 /* Of a device that would find no token now (core/admit.h); times are wall. */
 struct engine_admission {
 	bool full;
+	bool own;	   /* its group is full; else all of them together are too many */
 	uint64_t limit;	   /* of downloads at the same time */
 	unsigned ahead;	   /* about so many are before it */
 	int64_t expect_ms; /* how long it will likely take; -1: not known */
 	int64_t since_ms;  /* it waits since then; 0: it has not asked yet */
 	int64_t again_ms;  /* when it was told to come again */
+};
+
+/* Maintenance windows as things stand (core/site.h says whose). */
+struct engine_window {
+	bool open;	  /* also where there are none */
+	int64_t opens_ms; /* wall, when the next one does; 0: it is open */
+	struct zone zone; /* by whose clock */
 };
 
 struct engine_device {
@@ -209,6 +225,7 @@ struct engine_device {
 	struct release release;	    /* of the open attempt */
 	struct diagnoses diagnoses; /* of the open attempt as things stand */
 	struct plan plan;
+	struct engine_window window;
 	struct engine_admission admission;
 	struct key_fail key_fail; /* handshakes that failed under its name */
 	unsigned sessions;	  /* live ones */
@@ -253,10 +270,19 @@ bool engine_rollout_at(struct engine *e, size_t index, struct engine_rollout *re
 /* The next open one from *index on, which then is behind it: at most LIMIT_ROLLOUTS_OPEN. */
 bool engine_rollout_open(struct engine *e, size_t *index, struct engine_rollout *ret);
 
+struct limiter;
 struct engine_group {
 	struct device_group group;
-	uint64_t devices; /* in it */
+	uint64_t devices;	 /* in it */
+	uint64_t downloads;	 /* of them, with an open attempt that is not verified yet */
+	struct limiter *limiter; /* the engine's; NULL: it never had limits */
 };
+/* How its limits are made use of. */
+struct engine_group_load {
+	uint64_t limit; /* of downloads at the same time; 0: none of its own */
+	uint64_t downloads, waiting;
+};
+void engine_group_load(const struct engine_group *g, struct engine_group_load *ret);
 /* In a fixed order (of their ids); NULL beyond the last. */
 const struct engine_group *engine_group_at(const struct engine *e, size_t index);
 const struct engine_group *engine_group_named(struct engine *e, const char *product,

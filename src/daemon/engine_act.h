@@ -56,9 +56,12 @@ void act_answer_unchanged(engine_done *done, void *ctx);
 extern const char act_stale_why[];
 /* True, and answered: it is not active, so it cannot become a target. NULL: none. */
 bool release_refuses(const struct release *r, engine_done *done, void *ctx);
-enum { RELEASE_WHY = 256 };
+enum { RELEASE_WHY = 384 };
 /* The same without an answer: true, and why. */
 bool release_is_no_target(const struct release *r, char why[RELEASE_WHY]);
+/* An error, and why: its product wants a signature, and it has none by a signer that there is. */
+int release_unsigned(struct engine *e, const struct product *p, const struct release *r,
+		     char why[RELEASE_WHY]) ERR_CHECK;
 /* The server's own act: an active release becomes quarantined, for what happened in a rollout. In
  * two halves: into a set of the caller's, and, with `release` as put, after its commit. */
 int release_quarantine_put(struct engine *e, struct store_set *set, const struct rollout *r,

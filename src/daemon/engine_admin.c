@@ -241,7 +241,7 @@ void engine_release_add(struct engine *e, const struct actor *by, const struct r
 {
 	const struct product *p = catalog_product(e, r->product);
 	struct act *act;
-	char why[256];
+	char why[RELEASE_WHY];
 
 	if (!p || catalog_release_named(e, r->product, r->version)) {
 		act_answer(done, ctx, p ? ERR_EXIST : ERR_NOENT,
@@ -251,6 +251,11 @@ void engine_release_add(struct engine *e, const struct actor *by, const struct r
 	}
 	if (catalog_no_way(e, p, r, why)) {
 		act_answer(done, ctx, ERR_INVAL, why);
+		return;
+	}
+	int err = release_unsigned(e, p, r, why);
+	if (err) {
+		act_answer(done, ctx, err, why);
 		return;
 	}
 	act = act_new(e, adopt_release, "release add", by, done, ctx);

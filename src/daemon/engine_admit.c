@@ -5,7 +5,8 @@
  * All of it is in memory. A token is counted from the decision to offer until a commit takes the
  * attempt out of `offered` and `transferring`, whatever does that: engine_count_moved() sees each.
  * Of attempts that were open before the start nothing is known but their number; they have tokens
- * for ADMIT_IDLE_MS, and each that is heard of in that time gets one of its own.
+ * for ADMIT_IDLE_MS, and each that is heard of in that time gets one of its own. All of that holds
+ * for the gate of a group (engine_limit.c) as well as for that of all; who passes pays at both.
  */
 #include "base/clock.h"
 #include "daemon/engine_internal.h"
@@ -22,6 +23,7 @@ struct turn {
 	struct admit_place place;
 	int64_t begun_ms, sign_ms; /* with a token */
 	bool has_token;
+	struct limiter *paid; /* has a token of its group's, too; NULL: none */
 };
 
 static int64_t now_ms(void)
@@ -33,6 +35,11 @@ static bool is_download(const struct update *u)
 {
 	return u && u->has_attempt &&
 	       (u->attempt.state == ATTEMPT_OFFERED || u->attempt.state == ATTEMPT_TRANSFERRING);
+}
+
+static bool is_limited(const struct engine *e, const struct limiter *l)
+{
+	return e->admitter.all.gate.tokens || (l && l->admits.gate.tokens);
 }
 
 /* ---- the table ---- */
@@ -89,51 +96,65 @@ static void sign(struct engine *e, struct turn *t, int64_t at_ms)
 	list_append(&e->admitter.downloads, &t->place.link);
 }
 
-static void token_take(struct engine *e, struct turn *t, int64_t at_ms)
+static void pay(struct turn *t, struct limiter *l)
 {
-	struct admitter *a = &e->admitter;
-
-	if (t->has_token)
+	if (t->paid == l)
 		return;
-	admit_leave(&t->place);
-	t->has_token = true;
-	t->begun_ms = at_ms;
-	admit_take(&a->gate);
+	if (t->paid)
+		admit_give(&t->paid->admits.gate, -1);
+	if (l)
+		admit_take(&l->admits.gate);
+	t->paid = l;
+}
+
+static void token_take(struct engine *e, struct turn *t, struct limiter *l, int64_t at_ms)
+{
+	if (!t->has_token) {
+		admit_leave(&t->place);
+		t->has_token = true;
+		t->begun_ms = at_ms;
+		admit_take(&e->admitter.all.gate);
+	}
+	pay(t, l);
 	sign(e, t, at_ms);
 }
 
 /* `through`: what it took tells what others will take. */
 static void token_give(struct engine *e, struct turn *t, bool through)
 {
+	int64_t held_ms = through ? now_ms() - t->begun_ms : -1;
+
 	if (!t->has_token)
 		return;
 	t->has_token = false;
 	list_remove(&t->place.link);
-	admit_give(&e->admitter.gate, through ? now_ms() - t->begun_ms : -1);
+	if (t->paid)
+		admit_give(&t->paid->admits.gate, held_ms);
+	t->paid = NULL;
+	admit_give(&e->admitter.all.gate, held_ms);
 }
 
 /* One of those from before is known by its name now, or is over. */
-static void carried_less(struct engine *e)
+static void carried_less(struct admits *a)
 {
-	if (!e->admitter.carried)
+	if (!a->carried)
 		return;
-	e->admitter.carried--;
-	admit_give(&e->admitter.gate, -1);
+	a->carried--;
+	admit_give(&a->gate, -1);
 }
 
-static void carried_gone(struct engine *e)
+static void carried_gone(struct admits *a)
 {
-	while (e->admitter.carried)
-		carried_less(e);
+	while (a->carried)
+		carried_less(a);
 }
 
 /* What is open already was not counted. */
-static void carry(struct engine *e)
+void admit_carry(struct admits *a, uint64_t open)
 {
-	struct admitter *a = &e->admitter;
-	uint64_t open = e->stats.open[ATTEMPT_OFFERED] + e->stats.open[ATTEMPT_TRANSFERRING];
+	uint64_t paid = (uint64_t)a->gate.active;
 
-	for (a->carried = 0; a->carried < open; a->carried++)
+	for (a->carried = 0; paid + a->carried < open; a->carried++)
 		admit_take(&a->gate);
 	a->carried_until_ms = now_ms() + ADMIT_IDLE_MS;
 }
@@ -143,19 +164,25 @@ static void carry(struct engine *e)
 void admit_ask(struct engine *e, struct update *u)
 {
 	struct admitter *a = &e->admitter;
-	const char *id = u->device.id;
+	const struct limiter *l = limiter_of(e, u->device.group);
+	const struct admit_gate *full;
 
 	u->admission = (struct admission){0};
-	if (!a->gate.tokens)
+	if (!is_limited(e, l))
 		return;
-	const struct turn *t = turn_find(e, id);
+	const struct turn *t = turn_find(e, u->device.id);
 	if (t && t->has_token)
 		return;
 	const struct admit_place *p = t ? &t->place : NULL;
-	if (admit_may(&a->gate, p, now_ms()))
+	if (l && !admit_may(&l->admits.gate, p, now_ms()))
+		full = &l->admits.gate;
+	else if (!admit_may(&a->all.gate, p, now_ms()))
+		full = &a->all.gate;
+	else
 		return;
 	u->admission.full = true;
-	u->admission.again_s = admit_again_s(&a->gate, p, (uint32_t)engine_random());
+	u->admission.own = full != &a->all.gate;
+	u->admission.again_s = admit_again_s(full, p, (uint32_t)engine_random());
 }
 
 void admit_report(struct engine *e, struct update *u)
@@ -164,26 +191,37 @@ void admit_report(struct engine *e, struct update *u)
 	u->crowd = admit_crowd(&e->admitter.crowd, e->stats.devices, now_ms());
 }
 
+static void wait_at(struct engine *e, struct turn *t, bool own, struct limiter *l, int64_t again_s)
+{
+	struct admit_gate *gate = l ? &l->admits.gate : NULL;
+
+	if (t->place.own != gate) {
+		admit_leave(&t->place);
+		t->place.own = gate;
+	}
+	admit_wait(own && l ? gate : &e->admitter.all.gate, &t->place, again_s, now_ms());
+}
+
 void admit_decided(struct job *job, const struct outcome *out)
 {
 	struct engine *e = job->e;
-	struct admitter *a = &e->admitter;
 	const struct update *u = &job->u;
+	struct limiter *l = limiter_of(e, u->device.group);
 	struct turn *t;
 
 	e->stats.turned_away += out->turned_away;
-	if (!a->gate.tokens)
+	if (!is_limited(e, l))
 		return;
 	if (out->turned_away) {
 		t = turn_of(e, u->device.id);
 		if (t)
-			admit_wait(&a->gate, &t->place, u->admission.again_s, now_ms());
+			wait_at(e, t, u->admission.own, l, u->admission.again_s);
 		else
 			e->stats.turned_away_unnamed++;
 	} else if (is_download(u) && u->attempt.number == 0) {
 		t = turn_of(e, u->device.id);
 		if (t)
-			token_take(e, t, now_ms());
+			token_take(e, t, l, now_ms());
 		job->admitted = t != NULL;
 	} else if (!out->late) {
 		t = turn_find(e, u->device.id);
@@ -195,64 +233,94 @@ void admit_decided(struct job *job, const struct outcome *out)
 void admit_failed(struct job *job)
 {
 	struct engine *e = job->e;
+	struct limiter *l = limiter_of(e, job->dev->u.device.group);
 	struct turn *t = turn_find(e, job->u.device.id);
 
 	if (!t || is_download(&job->dev->u))
 		return;
 	token_give(e, t, false);
 	/* As one that was turned away: its place is what it was. */
-	if (e->admitter.gate.tokens)
-		admit_wait(&e->admitter.gate, &t->place, engine_shed_age_s(e), now_ms());
+	if (is_limited(e, l))
+		wait_at(e, t, !e->admitter.all.gate.tokens, l, engine_shed_age_s(e));
 	else
 		turn_free(e, t);
 }
 
 /* ---- it downloads ---- */
 
+/* It is in another group now. */
+static void turn_moved(struct turn *t, struct limiter *l)
+{
+	if (t->has_token) {
+		pay(t, l);
+		return;
+	}
+	admit_leave(&t->place); /* it keeps its number */
+	t->place.own = NULL;
+}
+
+static void download_ended(struct engine *e, const struct update *before)
+{
+	struct turn *t = turn_find(e, before->device.id);
+	struct limiter *l = limiter_of(e, before->device.group);
+
+	if (is_download(before) && l && !(t && t->paid))
+		carried_less(&l->admits);
+	if (t) {
+		token_give(e, t, true);
+		turn_free(e, t);
+	} else if (is_download(before)) {
+		carried_less(&e->admitter.all);
+	}
+}
+
 void admit_moved(struct engine *e, const struct update *before, const struct update *after)
 {
 	bool was = is_download(before), is = is_download(after);
 	struct turn *t;
 
-	if (was == is && after)
+	if (was == is && after) {
+		t = before->device.group != after->device.group ? turn_find(e, before->device.id)
+								: NULL;
+		if (t)
+			turn_moved(t, limiter_of(e, after->device.group));
 		return;
-	if (is && !e->admitter.gate.tokens)
-		return;
-	t = is ? turn_of(e, before->device.id) : turn_find(e, before->device.id);
-	if (is && t) {
-		token_take(e, t, now_ms());
-	} else if (t) {
-		token_give(e, t, true);
-		turn_free(e, t);
-	} else if (was) {
-		carried_less(e);
 	}
+	if (!is) {
+		download_ended(e, before);
+		return;
+	}
+	struct limiter *l = limiter_of(e, after->device.group);
+	t = is_limited(e, l) ? turn_of(e, before->device.id) : NULL;
+	if (t)
+		token_take(e, t, l, now_ms());
 }
 
 void admit_sign(struct engine *e, struct dev *d)
 {
 	int64_t at_ms = now_ms();
 
-	if (!e->admitter.gate.tokens || at_ms - d->sign_ms < SIGN_MS || !is_download(&d->u))
+	if (at_ms - d->sign_ms < SIGN_MS || !is_download(&d->u))
+		return;
+	struct limiter *l = limiter_of(e, d->u.device.group);
+	if (!is_limited(e, l))
 		return;
 	d->sign_ms = at_ms;
 	struct turn *t = turn_of(e, d->u.device.id);
 	if (!t)
 		return;
-	if (t->has_token) {
-		sign(e, t, at_ms);
-		return;
-	}
-	carried_less(e);
-	token_take(e, t, at_ms);
+	if (!t->has_token)
+		carried_less(&e->admitter.all);
+	if (l && t->paid != l)
+		carried_less(&l->admits);
+	token_take(e, t, l, at_ms);
 }
 
 /* ---- what is told of it ---- */
 
-static int64_t oldest_ms(const struct admit_gate *g)
+static int64_t oldest_of(const struct admit_gate *g, int64_t oldest)
 {
 	const struct list *heads[] = {&g->queue, &g->late};
-	int64_t oldest = 0;
 
 	for (unsigned i = 0; i < 2; i++) {
 		if (list_empty(heads[i]))
@@ -265,19 +333,27 @@ static int64_t oldest_ms(const struct admit_gate *g)
 
 void admit_stats(const struct engine *e, struct engine_stats *ret)
 {
-	const struct admit_gate *g = &e->admitter.gate;
-	int64_t oldest = oldest_ms(g);
+	const struct admit_gate *g = &e->admitter.all.gate;
+	const struct list *limiters = &e->admitter.limiters;
+	int64_t oldest = oldest_of(g, 0);
 
 	ret->downloads_limit = (uint64_t)g->tokens;
 	ret->downloads = g->tokens ? (uint64_t)g->active
 				   : ret->open[ATTEMPT_OFFERED] + ret->open[ATTEMPT_TRANSFERRING];
 	ret->downloads_waiting = g->waiting;
+	for (struct list *it = limiters->next; it != limiters; it = it->next) {
+		const struct limiter *l = LIST_ENTRY(it, struct limiter, link);
+		ret->downloads_waiting += l->admits.gate.waiting;
+		oldest = oldest_of(&l->admits.gate, oldest);
+	}
 	ret->downloads_oldest_wait_ms = oldest ? now_ms() - oldest : 0;
 }
 
 void admit_view(struct engine *e, const struct update *u, struct engine_admission *ret)
 {
-	const struct admit_gate *g = &e->admitter.gate;
+	const struct limiter *l = limiter_of(e, u->device.group);
+	const struct admit_gate *g =
+		u->admission.own && l ? &l->admits.gate : &e->admitter.all.gate;
 	const struct turn *t = turn_find(e, u->device.id);
 	const struct admit_place *p = t && t->place.gate ? &t->place : NULL;
 	struct clock now = clock_read();
@@ -286,6 +362,7 @@ void admit_view(struct engine *e, const struct update *u, struct engine_admissio
 	if (!u->admission.full)
 		return;
 	ret->full = true;
+	ret->own = u->admission.own;
 	ret->limit = (uint64_t)g->tokens;
 	ret->ahead = admit_ahead(g, p);
 	ret->expect_ms = admit_expect_ms(g, p);
@@ -301,8 +378,6 @@ static void idle_step(struct engine *e, int64_t at_ms)
 {
 	struct admitter *a = &e->admitter;
 
-	if (a->carried && at_ms >= a->carried_until_ms)
-		carried_gone(e);
 	LIST_EACH(it, next, &a->downloads)
 	{
 		struct turn *t =
@@ -335,12 +410,13 @@ static bool ring_key(struct engine *e, uint64_t key)
 	return heard;
 }
 
-static void bell_step(struct engine *e, int64_t at_ms)
+static void bell_step(struct engine *e, struct admit_gate *g, int64_t at_ms)
 {
-	for (unsigned i = 0; i < BELLS; i++) {
-		struct admit_place *p = admit_next(&e->admitter.gate, at_ms);
+	while (e->admitter.bells) {
+		struct admit_place *p = admit_next(g, at_ms);
 		if (!p)
 			return;
+		e->admitter.bells--;
 		uint64_t key = LIST_ENTRY(p, struct turn, place)->key;
 		int64_t told_ms = p->again_ms;
 		admit_called(p, at_ms); /* one that is asked may have had its turn at once */
@@ -352,31 +428,79 @@ static void bell_step(struct engine *e, int64_t at_ms)
 	}
 }
 
+void admit_gate_step(struct engine *e, struct admits *a, int64_t at_ms)
+{
+	if (a->carried && at_ms >= a->carried_until_ms)
+		carried_gone(a);
+	if (!a->gate.waiting)
+		return;
+	for (struct admit_place *p; (p = admit_late(&a->gate, at_ms));)
+		turn_free(e, LIST_ENTRY(p, struct turn, place));
+	bell_step(e, &a->gate, at_ms);
+}
+
 void admit_step(struct engine *e)
 {
-	struct admit_gate *g = &e->admitter.gate;
 	int64_t at_ms = now_ms();
 
-	if (!g->tokens)
-		return;
 	idle_step(e, at_ms);
-	for (struct admit_place *p; (p = admit_late(g, at_ms));)
-		turn_free(e, LIST_ENTRY(p, struct turn, place));
-	bell_step(e, at_ms);
+	e->admitter.bells = BELLS;
+	admit_gate_step(e, &e->admitter.all, at_ms);
+	e->admitter.bells = BELLS;
+	limits_step(e, at_ms);
 }
 
 /* ---- life ---- */
 
+/* Without a limit of all, only those are remembered that a group's concerns. */
+static void all_unlimited(struct engine *e)
+{
+	struct admitter *a = &e->admitter;
+
+	carried_gone(&a->all);
+	for (size_t i = 0; i < ENGINE_TURNS; i++) {
+		LIST_EACH(it, next, &a->turns[i])
+		{
+			struct turn *t = LIST_ENTRY(it, struct turn, bucket);
+			if (t->paid || (t->place.gate && t->place.gate != &a->all.gate))
+				continue;
+			token_give(e, t, false);
+			turn_free(e, t);
+		}
+	}
+}
+
+void admit_forget(struct engine *e, struct limiter *l)
+{
+	struct admitter *a = &e->admitter;
+
+	if (!l->admits.gate.active && !l->admits.gate.waiting && !l->admits.gate.kept)
+		return;
+	for (size_t i = 0; i < ENGINE_TURNS; i++) {
+		LIST_EACH(it, next, &a->turns[i])
+		{
+			struct turn *t = LIST_ENTRY(it, struct turn, bucket);
+			if (t->paid == l)
+				t->paid = NULL;
+			if (t->place.gate && t->place.own == &l->admits.gate) {
+				admit_leave(&t->place);
+				t->place.own = NULL;
+			}
+		}
+	}
+}
+
 void admit_conf(struct engine *e)
 {
-	struct admit_gate *g = &e->admitter.gate;
-	int64_t before = g->tokens;
+	struct admits *a = &e->admitter.all;
+	int64_t before = a->gate.tokens;
 
-	g->tokens = admit_tokens(e->conf.max_downloads, e->conf.image_rate);
-	if (g->tokens && !before)
-		carry(e);
-	else if (!g->tokens && before)
-		admit_done(e);
+	a->gate.tokens = admit_tokens(e->conf.max_downloads, e->conf.image_rate);
+	if (a->gate.tokens && !before)
+		admit_carry(a,
+			    e->stats.open[ATTEMPT_OFFERED] + e->stats.open[ATTEMPT_TRANSFERRING]);
+	else if (!a->gate.tokens && before)
+		all_unlimited(e);
 }
 
 void admit_init(struct engine *e)
@@ -384,7 +508,8 @@ void admit_init(struct engine *e)
 	struct admitter *a = &e->admitter;
 
 	a->turn_max = LIMIT_TURNS;
-	admit_gate_init(&a->gate);
+	admit_gate_init(&a->all.gate);
+	list_init(&a->limiters);
 	list_init(&a->downloads);
 	for (size_t i = 0; i < ENGINE_TURNS; i++)
 		list_init(&a->turns[i]);
@@ -394,7 +519,7 @@ void admit_done(struct engine *e)
 {
 	struct admitter *a = &e->admitter;
 
-	carried_gone(e);
+	carried_gone(&a->all);
 	for (size_t i = 0; i < ENGINE_TURNS; i++) {
 		LIST_EACH(it, next, &a->turns[i])
 		{

@@ -59,6 +59,8 @@ json_t *audit_release(const struct release *r)
 		view_put(&o, "label_anyway", json_true());
 	if (r->signed_by[0])
 		view_put_text(&o, "signed_by", r->signed_by);
+	if (r->signed_key[0])
+		view_put_text(&o, "signed_key", r->signed_key);
 	if (r->no_digest)
 		view_put(&o, "no_digest", json_true());
 	if (r->no_confirm)
@@ -86,6 +88,8 @@ json_t *audit_device(struct engine *e, const struct device *d, const struct atte
 		view_put_text(&o, "group", g->name);
 	if (d->development)
 		view_put(&o, "development", json_true());
+	view_put_text(&o, "windows", d->windows);
+	view_put_text(&o, "time_zone", d->time_zone);
 	if (lock)
 		view_put_text(&o, "lock", lock->version);
 	if (d->force)
@@ -235,6 +239,8 @@ static const char *job_act(const struct job *job)
 		return "device enable";
 	case OPERATOR_REMOVE:
 		return "device remove";
+	case OPERATOR_SITE:
+		return "device set";
 	case OPERATOR_TAG:
 		return engine_tag_act(job);
 	case OPERATOR_KEY:

@@ -77,6 +77,7 @@ void engine_count_moved(struct engine *e, const struct update *before, const str
 		engine_count_protocol(e, after->device.protocol)->devices++;
 	else
 		st->devices--;
+	limits_count_moved(e, before, after);
 	admit_moved(e, before, after);
 }
 

@@ -19,6 +19,17 @@ static void device_address(const struct dev *d, struct engine_device *v)
 	}
 }
 
+static void device_window(const struct update *u, struct engine_window *ret)
+{
+	int64_t now_s = u->now_ms / 1000;
+
+	*ret = (struct engine_window){.zone = u->zone, .open = true};
+	if (!u->schedule.count || schedule_is_open(&u->schedule, &u->zone, now_s))
+		return;
+	ret->open = false;
+	ret->opens_ms = 1000 * schedule_opens(&u->schedule, &u->zone, now_s);
+}
+
 /* `u` is a copy of what is known, with its context. */
 static void device_tell(struct engine *e, const struct dev *d, struct update *u,
 			struct engine_device *v)
@@ -51,6 +62,7 @@ static void device_tell(struct engine *e, const struct dev *d, struct update *u,
 			 &u->link, u->now_ms, &v->diagnoses);
 	}
 	v->plan = update_plan(u);
+	device_window(u, &v->window);
 	admit_ask(e, u);
 	admit_plan(&u->admission, &v->plan);
 	admit_view(e, u, &v->admission);

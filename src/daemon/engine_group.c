@@ -28,11 +28,18 @@ static size_t group_place(const struct engine *e, int64_t id)
 	return low;
 }
 
-struct device_group *group_of(struct engine *e, int64_t id)
+struct engine_group *group_at(const struct engine *e, int64_t id)
 {
 	size_t at = id ? group_place(e, id) : e->group_count;
 
-	return at < e->group_count && e->groups[at]->group.id == id ? &e->groups[at]->group : NULL;
+	return at < e->group_count && e->groups[at]->group.id == id ? e->groups[at] : NULL;
+}
+
+struct device_group *group_of(struct engine *e, int64_t id)
+{
+	struct engine_group *g = group_at(e, id);
+
+	return g ? &g->group : NULL;
 }
 
 struct device_group *group_named(struct engine *e, int64_t product, const char *name)
@@ -71,6 +78,7 @@ void group_drop(struct engine *e, int64_t id)
 
 	if (at == e->group_count || e->groups[at]->group.id != id)
 		return;
+	limiter_drop(e, e->groups[at]);
 	free(e->groups[at]);
 	memmove(&e->groups[at], &e->groups[at + 1],
 		(e->group_count - at - 1) * sizeof(struct engine_group *));
@@ -101,6 +109,14 @@ static void count_group(void *ctx, int64_t id, uint64_t devices)
 
 	if (group_of(e, id))
 		e->groups[at]->devices = devices;
+}
+
+static void count_downloads(void *ctx, int64_t id, uint64_t downloads)
+{
+	struct engine_group *g = group_at(ctx, id);
+
+	if (g)
+		g->downloads = downloads;
 }
 
 void group_count_moved(struct engine *e, int64_t from, int64_t to)
@@ -136,13 +152,21 @@ int groups_load(struct engine *e)
 	} while (!err && !l.err && l.rows == GROUP_PAGE);
 	if (!err)
 		err = l.err;
-	return err ? err : store_group_counts(e->conf.store, count_group, e);
+	if (!err)
+		err = store_group_counts(e->conf.store, count_group, e);
+	if (!err)
+		err = store_group_downloads(e->conf.store, count_downloads, e);
+	for (size_t i = 0; i < e->group_count && !err; i++)
+		err = limiter_set(e, e->groups[i]);
+	return err;
 }
 
 void groups_free(struct engine *e)
 {
-	for (size_t i = 0; i < e->group_count; i++)
+	for (size_t i = 0; i < e->group_count; i++) {
+		limiter_drop(e, e->groups[i]);
 		free(e->groups[i]);
+	}
 	free(e->groups);
 	e->groups = NULL;
 	e->group_count = 0;
@@ -158,6 +182,12 @@ json_t *audit_group(struct engine *e, const struct device_group *g)
 	view_put_text(&o, "name", g->name);
 	if (target)
 		view_put_text(&o, "target", target->version);
+	view_put_text(&o, "windows", g->windows);
+	view_put_text(&o, "time_zone", g->time_zone);
+	if (g->max_downloads)
+		view_put(&o, "max_downloads", json_integer(g->max_downloads));
+	if (g->image_rate)
+		view_put(&o, "image_rate", json_integer(g->image_rate));
 	return o;
 }
 
@@ -172,7 +202,7 @@ static int adopt_group(struct act *act, const struct store_result *result)
 	}
 	act->group.rev++;
 	*g = act->group;
-	return 0;
+	return limiter_set(act->e, group_at(act->e, act->group.id));
 }
 
 static int adopt_target(struct act *act, const struct store_result *result)
@@ -289,6 +319,12 @@ void engine_group_set(struct engine *e, const struct actor *by, const struct gro
 		return;
 	}
 	memcpy(act->group.name, to->name, sizeof(act->group.name));
+	memcpy(act->group.windows, to->windows, sizeof(act->group.windows));
+	memcpy(act->group.time_zone, to->time_zone, sizeof(act->group.time_zone));
+	act->group.max_downloads = to->max_downloads;
+	act->group.image_rate = to->image_rate;
+	act->rings = strcmp(old->windows, to->windows) != 0 ||
+		     strcmp(old->time_zone, to->time_zone) != 0;
 	act_submit_change(act, put_group, &act->group, audit_group(e, old),
 			  audit_group(e, &act->group));
 }

@@ -79,14 +79,30 @@ struct pacer {
 };
 
 /* Who waits for a download, and who has one (engine_admit.c). */
-struct admitter {
+struct admits {
 	struct admit_gate gate;
+	uint64_t carried; /* downloads from before, of which nobody was heard yet */
+	int64_t carried_until_ms;
+};
+struct admitter {
+	struct admits all;
+	struct list limiters;  /* of groups */
 	struct list downloads; /* with a token; who made no sign for the longest time comes first */
 	struct list turns[ENGINE_TURNS];
 	unsigned turn_count, turn_max; /* LIMIT_TURNS; tests set it */
-	uint64_t carried;	       /* downloads from before, of which nobody was heard yet */
-	int64_t carried_until_ms;
+	unsigned bells;		       /* that may still be rung in this tick */
 	struct admit_crowd crowd;
+};
+
+/* What a group may do at most (engine_limit.c). */
+struct limiter {
+	struct list link;
+	struct admits admits;
+	int64_t rate; /* bytes of images a second, 0: any */
+	struct bucket bucket, pushed;
+	unsigned lanes; /* of its devices, with something held */
+	int64_t bytes;	/* that is held */
+	bool gone;	/* its group was removed: it goes with the last lane */
 };
 
 struct job;
@@ -413,8 +429,27 @@ void admit_step(struct engine *e);
 void admit_stats(const struct engine *e, struct engine_stats *ret);
 /* After admit_ask(). */
 void admit_view(struct engine *e, const struct update *u, struct engine_admission *ret);
-/* The bytes a second that one more device can count on; 0: any. */
-int64_t pace_share_now(const struct engine *e);
+/* The bytes a second that one more device of a group can count on; 0: any. */
+int64_t pace_share_now(const struct engine *e, int64_t group);
+/* So many downloads are open that have not paid at this gate. */
+void admit_carry(struct admits *a, uint64_t open);
+/* Nobody waits at a limiter's gate any more, and nobody has a token of it. */
+void admit_forget(struct engine *e, struct limiter *l);
+/* Each tick, of one gate: who does not come, and whose bell is to be rung. */
+void admit_gate_step(struct engine *e, struct admits *a, int64_t at_ms);
+
+/* engine_limit.c */
+/* NULL: the group has none, as group 0. */
+struct limiter *limiter_of(const struct engine *e, int64_t group);
+/* After its limits have changed, or were read. */
+int limiter_set(struct engine *e, struct engine_group *g) ERR_CHECK;
+/* With its group. */
+void limiter_drop(struct engine *e, struct engine_group *g);
+/* A lane of one of its devices holds something; or nothing any more, whereafter it may be gone. */
+void limiter_lane(struct limiter *l, bool more);
+void limits_step(struct engine *e, int64_t at_ms);
+/* As engine_count_moved(), which calls it. */
+void limits_count_moved(struct engine *e, const struct update *before, const struct update *after);
 
 /* engine_audit.c: what the audit log says of an act. Facts are JSON objects of what acts are
  * about, never a key; new references, NULL without memory. */
@@ -471,6 +506,7 @@ int group_add(struct engine *e, const struct device_group *g) ERR_CHECK;
 void group_drop(struct engine *e, int64_t id);
 /* NULL: there is none, as for id 0. */
 struct device_group *group_of(struct engine *e, int64_t id);
+struct engine_group *group_at(const struct engine *e, int64_t id);
 struct device_group *group_named(struct engine *e, int64_t product, const char *name);
 /* A device has come into one and left another; 0: none. */
 void group_count_moved(struct engine *e, int64_t from, int64_t to);
@@ -532,6 +568,9 @@ int engine_proof_still(struct engine *e, struct dev *d, const struct session *s)
 /* A new session: may the device have it? Logs why not, where it has said who it is; false if its
  * key was withdrawn meanwhile. */
 bool engine_proved(struct engine *e, struct dev *d, struct session *s);
+/* engine_site.c: of a job with OPERATOR_SITE, what the device is to be. */
+void engine_site_aim(struct job *job);
+
 /* engine_tag.c: the same of a job with OPERATOR_TAG as below with OPERATOR_KEY */
 void engine_tag_decide(struct job *job);
 void engine_tag_store(const struct job *job, struct store_set *set);

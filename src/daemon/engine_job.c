@@ -440,6 +440,8 @@ static int job_aim(struct job *job)
 			job->out.why = "the group was removed meanwhile";
 	} else if (job->in.op.act == OPERATOR_DEVELOPMENT) {
 		d->development = arg != 0;
+	} else if (job->in.op.act == OPERATOR_SITE) {
+		engine_site_aim(job);
 	}
 	return job->out.why ? ERR_CONFLICT : 0;
 }
@@ -466,7 +468,7 @@ static int job_context(struct job *job)
 	u->listening_ms = e->listening_ms;
 	u->deaf_ms = e->deaf_ms;
 	u->shed_ms = d->shed_ms;
-	u->rate = pace_share_now(e);
+	u->rate = pace_share_now(e, u->device.group);
 	if (job->peer)
 		u->link = job->link_facts;
 	else if (!list_empty(&d->sessions))

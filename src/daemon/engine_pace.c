@@ -28,6 +28,7 @@ struct lane {
 	unsigned count;
 	int64_t bytes;
 	struct bucket bucket;
+	struct limiter *limiter; /* of its group, while something is held; NULL: none */
 };
 
 static int64_t now_us(void)
@@ -54,11 +55,16 @@ static void held_free(struct engine *e, struct lane *lane, struct held *h)
 	lane->bytes -= h->bytes;
 	e->pacer.held--;
 	e->pacer.bytes -= h->bytes;
+	if (lane->limiter)
+		lane->limiter->bytes -= h->bytes;
 	free(h);
-	if (lane->count == 0) {
-		list_remove(&lane->ring);
-		e->pacer.lanes--;
-	}
+	if (lane->count)
+		return;
+	list_remove(&lane->ring);
+	e->pacer.lanes--;
+	if (lane->limiter)
+		limiter_lane(lane->limiter, false);
+	lane->limiter = NULL;
 }
 
 void pace_forget(struct engine *e, const struct session *s)
@@ -81,9 +87,27 @@ void pace_dev_free(struct dev *d)
 	d->lane = NULL;
 }
 
-int64_t pace_share_now(const struct engine *e)
+int64_t pace_share_now(const struct engine *e, int64_t group)
 {
-	return pace_share(e->conf.device_rate, e->conf.image_rate, e->pacer.lanes);
+	const struct limiter *l = limiter_of(e, group);
+	int64_t share = pace_share(e->conf.device_rate, e->conf.image_rate, e->pacer.lanes);
+
+	return l ? pace_share(share, l->rate, l->lanes) : share;
+}
+
+/* It goes out now: whoever has a rate is paid. */
+static void take(struct engine *e, struct lane *lane, struct limiter *l, int64_t bytes,
+		 int64_t at_us)
+{
+	bucket_take(&lane->bucket, e->conf.device_rate, bytes, at_us);
+	bucket_take(&e->pacer.bucket, e->conf.image_rate, bytes, at_us);
+	if (l)
+		bucket_take(&l->bucket, l->rate, bytes, at_us);
+}
+
+static int64_t group_wait_us(const struct limiter *l, int64_t at_us)
+{
+	return l ? bucket_wait_us(&l->bucket, l->rate, at_us) : 0;
 }
 
 /* ---- out ---- */
@@ -93,8 +117,7 @@ static void serve_first(struct engine *e, struct lane *lane, int64_t at_us)
 	struct held *h = LIST_ENTRY(lane->held.next, struct held, link);
 	struct held now = *h;
 
-	bucket_take(&lane->bucket, e->conf.device_rate, h->bytes, at_us);
-	bucket_take(&e->pacer.bucket, e->conf.image_rate, h->bytes, at_us);
+	take(e, lane, lane->limiter, h->bytes, at_us);
 	held_free(e, lane, h);
 	e->pacer.releasing = true;
 	engine_block(e, now.session, &now.request, now.exchange, now.digest16,
@@ -113,6 +136,7 @@ static int64_t serve_turn(struct engine *e, int64_t at_us)
 		struct lane *lane = LIST_ENTRY(e->pacer.ring.next, struct lane, ring);
 		int64_t all_us = bucket_wait_us(&e->pacer.bucket, e->conf.image_rate, at_us);
 		int64_t own_us = bucket_wait_us(&lane->bucket, e->conf.device_rate, at_us);
+		int64_t group_us = group_wait_us(lane->limiter, at_us);
 
 		if (all_us)
 			return all_us / 1000 + 1;
@@ -120,6 +144,7 @@ static int64_t serve_turn(struct engine *e, int64_t at_us)
 			return 0;
 		list_remove(&lane->ring);
 		list_append(&e->pacer.ring, &lane->ring);
+		own_us = own_us > group_us ? own_us : group_us;
 		if (own_us) {
 			next_us = own_us < next_us ? own_us : next_us;
 			waiting++;
@@ -188,8 +213,13 @@ static bool hold(struct engine *e, struct session *s, const struct net_request *
 	if (lane->count++ == 0) {
 		list_append(&e->pacer.ring, &lane->ring);
 		e->pacer.lanes++;
+		lane->limiter = limiter_of(e, s->dev->u.device.group);
+		if (lane->limiter)
+			limiter_lane(lane->limiter, true);
 	}
 	lane->bytes += bytes;
+	if (lane->limiter)
+		lane->limiter->bytes += bytes;
 	e->pacer.held++;
 	e->pacer.bytes += bytes;
 	e->stats.blocks_held++;
@@ -202,8 +232,9 @@ bool pace_block(struct engine *e, struct session *s, const struct net_request *q
 		struct net_exchange x, const uint8_t digest16[NATIVE_DIGEST16], int64_t bytes)
 {
 	const struct engine_conf *c = &e->conf;
+	struct limiter *l = limiter_of(e, s->dev->u.device.group);
 
-	if ((!c->device_rate && !c->image_rate) || e->pacer.releasing)
+	if ((!c->device_rate && !c->image_rate && !(l && l->rate)) || e->pacer.releasing)
 		return false;
 	struct lane *lane = lane_of(s->dev);
 	if (!lane)
@@ -218,13 +249,16 @@ bool pace_block(struct engine *e, struct session *s, const struct net_request *q
 		.device_held_bytes = lane->bytes,
 		.all_held_bytes = e->pacer.bytes,
 		.devices = e->pacer.lanes - (lane->count > 0),
+		.group_rate = l ? l->rate : 0,
+		.group_wait_us = group_wait_us(l, at_us),
+		.group_held_bytes = l ? l->bytes : 0,
+		.group_devices = l ? l->lanes - (lane->count > 0 && l->lanes > 0) : 0,
 		.bytes = bytes,
 	};
 	int64_t expect_us = pace_expect_us(&ask);
 
 	if (expect_us == 0 && lane->count == 0) {
-		bucket_take(&lane->bucket, c->device_rate, bytes, at_us);
-		bucket_take(&e->pacer.bucket, c->image_rate, bytes, at_us);
+		take(e, lane, l, bytes, at_us);
 		return false;
 	}
 	if (expect_us > (int64_t)PACE_HOLD_MS * 1000 || !hold(e, s, q, x, digest16, bytes))
@@ -232,25 +266,43 @@ bool pace_block(struct engine *e, struct session *s, const struct net_request *q
 	return true;
 }
 
-/* Nothing of it is held: it is tried again. While others are, pushes together get half of what goes
- * out to all, so that neither waits for ever. */
+/* While something is held, pushes together get half of the rate: neither waits for ever. */
+struct share {
+	struct bucket *bucket;
+	int64_t rate;
+};
+
+static struct share push_share(struct bucket *all, struct bucket *pushed, int64_t rate, bool held)
+{
+	return held && rate ? (struct share){pushed, (rate + 1) / 2} : (struct share){all, rate};
+}
+
+/* Nothing of it is held: it is tried again. */
 bool pace_push(struct engine *e, struct dev *d, int64_t bytes)
 {
 	const struct engine_conf *c = &e->conf;
-	struct lane *lane = c->device_rate || c->image_rate ? lane_of(d) : NULL;
-	int64_t at_us = now_us(), half = e->pacer.lanes ? (c->image_rate + 1) / 2 : 0;
+	struct limiter *l = limiter_of(e, d->u.device.group);
+	bool paced = c->device_rate || c->image_rate || (l && l->rate);
+	struct lane *lane = paced ? lane_of(d) : NULL;
+	int64_t at_us = now_us();
 
 	if (!lane)
 		return true;
+	const struct share all =
+		push_share(&e->pacer.bucket, &e->pacer.pushed, c->image_rate, e->pacer.lanes > 0);
+	const struct share group = l ? push_share(&l->bucket, &l->pushed, l->rate, l->lanes > 0)
+				     : (struct share){&lane->bucket, 0};
 	if (bucket_wait_us(&lane->bucket, c->device_rate, at_us) ||
-	    bucket_wait_us(half ? &e->pacer.pushed : &e->pacer.bucket, half ? half : c->image_rate,
-			   at_us)) {
+	    bucket_wait_us(all.bucket, all.rate, at_us) ||
+	    bucket_wait_us(group.bucket, group.rate, at_us)) {
 		d->shed_ms = clock_read().wall_ms;
 		admit_sign(e, d);
 		return false;
 	}
-	bucket_take(&lane->bucket, c->device_rate, bytes, at_us);
-	bucket_take(&e->pacer.bucket, c->image_rate, bytes, at_us);
-	bucket_take(&e->pacer.pushed, half, bytes, at_us);
+	take(e, lane, l, bytes, at_us);
+	if (all.bucket == &e->pacer.pushed)
+		bucket_take(all.bucket, all.rate, bytes, at_us);
+	if (l && group.bucket == &l->pushed)
+		bucket_take(group.bucket, group.rate, bytes, at_us);
 	return true;
 }

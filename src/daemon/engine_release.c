@@ -182,7 +182,7 @@ void engine_release_state(struct engine *e, const struct actor *by, const char *
 {
 	const struct product *p = catalog_product_named(e, product);
 	const struct release *r = p ? catalog_release_named(e, p->id, version) : NULL;
-	char why[256];
+	char why[RELEASE_WHY];
 
 	if (!r) {
 		act_answer(done, ctx, ERR_NOENT, p ? "no such release" : "no such product");
@@ -201,6 +201,11 @@ void engine_release_state(struct engine *e, const struct actor *by, const char *
 			       product, version, release_state_name(r->state),
 			       release_state_name(state));
 		act_answer(done, ctx, ERR_BUSY, why);
+		return;
+	}
+	int err = state == RELEASE_ACTIVE ? release_unsigned(e, p, r, why) : 0;
+	if (err) {
+		act_answer(done, ctx, err, why);
 		return;
 	}
 	struct act *act = act_new(e, adopt_state, act_name(state), by, done, ctx);

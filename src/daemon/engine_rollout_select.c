@@ -46,8 +46,13 @@ int rollout_filter(const char *text, struct filter *ret, char ret_why[FILTER_WHY
 int rollout_rows(struct engine *e, const struct live *l, const char *after, unsigned limit,
 		 store_device_row *row, void *ctx)
 {
+	const struct filter_term *name = filter_find(&l->filter, FILTER_GROUP);
+	const struct device_group *g = name ? group_named(e, l->r.product, name->value) : NULL;
+
 	if (filter_find(&l->filter, FILTER_TAG))
 		return engine_filter_walk(e, &l->filter, after, limit, row, ctx);
+	if (g) /* "none" is no group's name */
+		return store_devices_in_group(e->conf.store, g->id, after, limit, row, ctx);
 	return store_devices(e->conf.store, l->r.product, after, limit, row, ctx);
 }
 

@@ -11,7 +11,7 @@
 #include "daemon/engine_rollout.h"
 
 enum {
-	WALK_ROWS = 100, /* devices looked at in one step */
+	WALK_ROWS = 500, /* devices looked at in one step */
 	LOAD_ROWS = 500, /* members read in one step */
 	TELL_ROWS = 100, /* devices told in one tick */
 	TURN_MS = 3,	 /* of one turn of the loop */
@@ -202,9 +202,11 @@ static void walk_rows(struct engine *e, struct live *l)
 		return;
 	b->e = e;
 	b->l = l;
+	store_reads_begin(e->conf.store);
 	int err = rollout_rows(e, l, l->after, WALK_ROWS, walk_row, b);
 	if (!err)
 		err = walk_tags(b);
+	store_reads_end(e->conf.store);
 	if (err) {
 		engine_store_failed(e, "(rollout)", err);
 	} else if (b->count == 0) {

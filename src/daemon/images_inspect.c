@@ -18,6 +18,8 @@ struct look {
 	void *ctx;
 	int err;
 	struct image image;
+	const struct images_signing *signing;
+	struct sign_result signed_by;
 };
 
 static int look_read(void *ctx, uint64_t offset, void *dst, size_t len)
@@ -49,6 +51,9 @@ static void look_work(uv_work_t *work)
 		return;
 	}
 	l->err = image_parse(&file, &l->image);
+	if (!l->err && !l->image.fault[0])
+		l->err = sign_check(&file, &l->image, &l->signing->beside, &l->signing->signers,
+				    &l->signed_by);
 	(void)close(fd);
 }
 
@@ -56,13 +61,13 @@ static void look_after(uv_work_t *work, int status)
 {
 	struct look *l = work->data;
 
-	l->done(l->ctx, status ? ERR_IO : l->err, &l->image);
+	l->done(l->ctx, status ? ERR_IO : l->err, &l->image, &l->signed_by);
 	images_unref(l->im);
 	free(l);
 }
 
 int images_inspect(struct images *im, const uint8_t sha256[DIGEST_SHA256], int64_t size_bytes,
-		   images_inspect_done *done, void *ctx)
+		   const struct images_signing *signing, images_inspect_done *done, void *ctx)
 {
 	struct look *l = calloc(1, sizeof(*l));
 
@@ -71,6 +76,7 @@ int images_inspect(struct images *im, const uint8_t sha256[DIGEST_SHA256], int64
 	l->im = im;
 	l->work.data = l;
 	l->size_bytes = size_bytes;
+	l->signing = signing;
 	l->done = done;
 	l->ctx = ctx;
 	image_name(sha256, l->name);

@@ -8,6 +8,7 @@
 
 #include "daemon/certs.h"
 #include "daemon/conf_load.h"
+#include "daemon/heap.h"
 #include "daemon/make_key.h"
 #include "daemon/offline.h"
 #include "daemon/service.h"
@@ -226,5 +227,6 @@ int main(int argc, char **argv)
 	case MODE_RUN:
 		break;
 	}
+	heap_keep();
 	return service_run(&conf, args.file, args.file_named) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -192,6 +192,19 @@ void view_put_requires(json_t **o, const struct requires *q)
 		json_decref(all);
 }
 
+static json_t *group_downloads(const struct engine_group *g)
+{
+	struct engine_group_load load;
+	json_t *o = json_object();
+
+	engine_group_load(g, &load);
+	view_put(&o, "active", json_integer((json_int_t)load.downloads));
+	view_put(&o, "waiting", json_integer((json_int_t)load.waiting));
+	if (load.limit)
+		view_put(&o, "limit", json_integer((json_int_t)load.limit));
+	return o;
+}
+
 json_t *view_group(const struct engine_group *g, const char *product, const char *target)
 {
 	json_t *o = json_object();
@@ -199,7 +212,14 @@ json_t *view_group(const struct engine_group *g, const char *product, const char
 	view_put_text(&o, "product", product);
 	view_put_text(&o, "name", g->group.name);
 	view_put_text(&o, "target", target);
+	view_put_text(&o, "windows", g->group.windows);
+	view_put_text(&o, "time_zone", g->group.time_zone);
+	if (g->group.max_downloads)
+		view_put(&o, "max_downloads", json_integer(g->group.max_downloads));
+	if (g->group.image_rate)
+		view_put(&o, "image_rate", json_integer(g->group.image_rate));
 	view_put(&o, "devices", json_integer((json_int_t)g->devices));
+	view_put(&o, "downloads", group_downloads(g));
 	view_put(&o, "rev", json_integer(g->group.rev));
 	view_put_time(&o, "created", g->group.created_ms);
 	return o;
@@ -235,6 +255,8 @@ json_t *view_release(const struct release *r, const char *product, bool target)
 	view_put(&o, "image", image_json(&r->image, NULL, 0));
 	if (r->signed_by[0])
 		view_put_text(&o, "signed_by", r->signed_by);
+	if (r->signed_key[0])
+		view_put_text(&o, "signed_key", r->signed_key);
 	if (r->label_anyway)
 		view_put(&o, "label_anyway", json_true());
 	view_put(&o, "target", json_boolean(target));

@@ -137,9 +137,19 @@ void view_say_advice(struct buf *b, const char *advice, const char *id, const ch
 uint32_t view_blocks(const struct engine_device *now);
 void view_say_clear(struct buf *b, enum block block, const struct engine_device *now);
 /* What holds up a device that waits for its turn to download. */
-void view_say_admission(struct buf *b, const struct engine_admission *a, int64_t now_ms);
+void view_say_admission(struct buf *b, const struct engine_device *now, int64_t now_ms);
+/* Which maintenance windows hold for it, and whose they are; nothing where there are none. */
+struct site view_site(const struct engine_device *now);
+void view_put_maintenance(json_t **o, const struct engine_device *now);
+void view_say_windows(struct buf *b, const struct engine_device *now);
+/* "2026-11-24T01:00:00+01:00": a time by the clock of a place. */
+enum { VIEW_THERE = 32 };
+char *view_there(int64_t wall_ms, const struct zone *zone, char dst[VIEW_THERE]);
 /* The facts of a block that is a rule's (core/plan_rules.h). */
 void view_say_rule(struct buf *b, enum block block, const struct engine_device *now);
+/* What clears BLOCK_UNPROVABLE of a device that reports a digest; false: the general advice does.
+ */
+bool view_say_digest_clear(struct buf *b, const struct engine_device *now);
 /* The same of its rollout, and what clears it. */
 void view_say_rollout(struct buf *b, enum block block, const struct engine_device *now);
 /* Where it stands and why, and what an operator can do; nothing of one that is over. */

@@ -118,7 +118,7 @@ void view_say_clear(struct buf *b, enum block block, const struct engine_device 
 	else if (block == BLOCK_NO_TARGET && d->development)
 		view_say_advice(b, "device lock ID VERSION, or device production ID", d->id,
 				now->product.name);
-	else
+	else if (block != BLOCK_UNPROVABLE || !view_say_digest_clear(b, now))
 		view_say_advice(b, block_clear(block), d->id, now->product.name);
 	if ((forcible & 1u << block) && d->hold == HOLD_NONE && !d->force)
 		view_say(b, ", or: postbootctl device force %s", d->id);
@@ -131,8 +131,11 @@ bool view_diagnosis_is_over(const struct diagnosis *d, const struct attempt *a,
 {
 	if (!now || !now->device.has_report || a->state != ATTEMPT_CLOSED)
 		return false;
+
+	const struct report *r = &now->device.report;
 	if (d->kind == DIAG_STORAGE_FULL)
-		return now->device.report.fs_free_bytes >= now->product.policy.space_margin_bytes;
+		return !(r->troubles & TROUBLE_MEMORY_LOW) &&
+		       r->fs_free_bytes >= now->product.policy.space_margin_bytes;
 	return d->kind == DIAG_UPDATES_DISABLED && now->device.report.updates_enabled == 1;
 }
 

@@ -189,6 +189,7 @@ static json_t *device_begin(const struct engine_device *now)
 	view_put_time(&o, "seen", d->seen_ms);
 	view_put(&o, "state", json_string(view_device_state(now)));
 	put_operator(&o, now);
+	view_put_maintenance(&o, now);
 	put_running(&o, d);
 	if (d->has_report)
 		view_put(&o, "report", device_report(d));

@@ -80,6 +80,9 @@ static void say_running(const struct story *s, struct buf *b)
 	if (!s->d->has_report) {
 		view_say(b, "%s has never sent a boot report, so nothing is known of what it runs",
 			 id);
+		if (now->product.protocol[0])
+			view_say(b, "; product %s takes none but what speaks %s", now->product.name,
+				 now->product.protocol);
 	} else if (!now->has_target) {
 		view_say(b, "%s runs %s and has no target", id, runs);
 		if (s->d->development)
@@ -361,19 +364,6 @@ static json_t *summary(const struct story *s)
 
 /* ---- what blocks ---- */
 
-static void say_unprovable(const struct story *s, struct buf *b)
-{
-	const struct report *r = &s->d->report;
-	char kind[16];
-
-	if (r->running.len)
-		view_say(b, "it reports a digest of kind %s, which release %s does not name",
-			 digest_kind_name(r->running.kind, kind), s->now->target.version);
-	else
-		view_say(b, "it reports %s already, and no digest to tell two images apart",
-			 r->version);
-}
-
 static void block_facts(const struct story *s, enum block block, struct buf *b)
 {
 	const struct engine_device *now = s->now;
@@ -387,9 +377,6 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 		else
 			view_say(b, "never heard of");
 		break;
-	case BLOCK_UNPROVABLE:
-		say_unprovable(s, b);
-		break;
 	case BLOCK_UPDATES_DISABLED:
 		view_say(b, "reported %s", ago(s, s->d->report_ms, text));
 		break;
@@ -398,6 +385,7 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 		if (now->plan.clear_at_ms)
 			say_until(s, b, now->plan.clear_at_ms);
 		break;
+	case BLOCK_UNPROVABLE:
 	case BLOCK_HARDWARE:
 	case BLOCK_SPACE:
 	case BLOCK_POWER:
@@ -438,7 +426,7 @@ static void block_facts(const struct story *s, enum block block, struct buf *b)
 			view_say(b, "it reports mode %s", report_mode_name(r->mode));
 		break;
 	case BLOCK_ADMISSION:
-		view_say_admission(b, &now->admission, s->now_ms);
+		view_say_admission(b, now, s->now_ms);
 		break;
 	case BLOCK_NO_TARGET:
 	case BLOCK_IN_SYNC:

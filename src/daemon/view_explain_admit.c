@@ -6,12 +6,15 @@
 
 #include "daemon/view.h"
 
-void view_say_admission(struct buf *b, const struct engine_admission *a, int64_t now_ms)
+void view_say_admission(struct buf *b, const struct engine_device *now, int64_t now_ms)
 {
+	const struct engine_admission *a = &now->admission;
 	char text[32], when[32];
 
 	view_say(b, "%llu download%s at a time", (unsigned long long)a->limit,
 		 a->limit == 1 ? "" : "s");
+	if (a->own)
+		view_say(b, " of devices of group %s", now->group.name);
 	if (!a->since_ms)
 		view_say(b, "; it has not asked for its turn yet, and about %u wait already",
 			 a->ahead);

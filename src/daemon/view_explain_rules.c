@@ -24,6 +24,45 @@ static void say_space(struct buf *b, const struct engine_device *now)
 			 (long long)now->product.policy.space_margin_bytes);
 }
 
+static void say_unprovable(struct buf *b, const struct engine_device *now)
+{
+	const struct report *r = &now->device.report;
+	const struct release *target = &now->target;
+	char kind[16];
+
+	if (!r->running.len) {
+		view_say(b, "it reports %s already, and no digest to tell two images apart",
+			 r->version);
+		return;
+	}
+	view_say(b, "it reports a digest of kind %s, and release %s ",
+		 digest_kind_name(r->running.kind, kind), target->version);
+	if (release_digest(target, r->running.kind)) {
+		view_say(b, "has another one");
+		return;
+	}
+	view_say(b, "has those of kind ");
+	for (unsigned i = 0; i < target->running_count; i++)
+		view_say(b, "%s%s", i ? ", " : "", digest_kind_name(target->running[i].kind, kind));
+}
+
+/* What the general advice leaves out: the device does report a digest, of the wrong kind. */
+bool view_say_digest_clear(struct buf *b, const struct engine_device *now)
+{
+	const struct report *r = &now->device.report;
+	char kind[16];
+
+	if (!r->running.len || release_digest(&now->target, r->running.kind))
+		return false;
+	(void)digest_kind_name(r->running.kind, kind);
+	view_say(b,
+		 "release add --running %s:HEX, or let the device report a digest of a kind that "
+		 "the release names (an option of its product may say which it is), or: "
+		 "postbootctl product set %s require-digest=0",
+		 kind, now->product.name);
+	return true;
+}
+
 static void say_power(struct buf *b, const struct engine_device *now)
 {
 	const struct report *r = &now->device.report;
@@ -92,23 +131,13 @@ static void say_no_way(struct buf *b, const struct engine_device *now)
 			 now->target.requires.min_version, now->device.report.version);
 }
 
-static void say_windows(struct buf *b, const struct engine_device *now)
-{
-	const struct device_group *group = now->has_group ? &now->group : NULL;
-	const char *zone = plan_zone(&now->device, &now->product, group);
-	char when[32];
-
-	view_say(b, "it may be updated %s, by the clock of %s", plan_windows(&now->product, group),
-		 zone[0] ? zone : "UTC");
-	if (now->plan.clear_at_ms)
-		view_say(b, "; that is next at %s", view_when(now->plan.clear_at_ms, when));
-}
-
 void view_say_rule(struct buf *b, enum block block, const struct engine_device *now)
 {
 	const struct report *r = &now->device.report;
 
-	if (block == BLOCK_SPACE)
+	if (block == BLOCK_UNPROVABLE)
+		say_unprovable(b, now);
+	else if (block == BLOCK_SPACE)
 		say_space(b, now);
 	else if (block == BLOCK_POWER)
 		say_power(b, now);
@@ -122,7 +151,7 @@ void view_say_rule(struct buf *b, enum block block, const struct engine_device *
 	else if (block == BLOCK_MUST_PASS)
 		say_no_way(b, now);
 	else if (block == BLOCK_WINDOW)
-		say_windows(b, now);
+		view_say_windows(b, now);
 	else if (block == BLOCK_ROLLBACK)
 		view_say(b, "%s has security counter %lld, and the device has %lld",
 			 now->target.version, (long long)now->target.requires.security_counter,

@@ -9,7 +9,9 @@
 
 #include "base/limits.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "net/net.h"
+#include "net/net_crypto.h"
 #include "net/net_hello.h"
 #include "net/net_step.h"
 #include "net/net_ticket.h"
@@ -143,6 +145,19 @@ static void configure(struct net_dtls *d)
 	net_x509_configure(&d->certified);
 }
 
+static bool crypto_is_right(void)
+{
+	struct net_crypto_use use;
+
+	if (net_crypto_check(&use)) {
+		log_err("crypto known-answers=wrong");
+		return false;
+	}
+	log_debug("crypto sha256=%s ccm=%s", use.sha256 ? "nettle" : "mbedtls",
+		  use.ccm ? "nettle" : "mbedtls");
+	return true;
+}
+
 int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops, struct net_timers *timers)
 {
 	*d = (struct net_dtls){.ops = ops, .timers = timers};
@@ -151,7 +166,7 @@ int net_dtls_init(struct net_dtls *d, const struct net_dtls_ops *ops, struct net
 	mbedtls_ssl_config_init(&d->conf);
 	mbedtls_ssl_config_init(&d->certified);
 	mbedtls_ssl_cookie_init(&d->cookie);
-	if (psa_crypto_init() != PSA_SUCCESS ||
+	if (psa_crypto_init() != PSA_SUCCESS || !crypto_is_right() ||
 	    mbedtls_ctr_drbg_seed(&d->random, mbedtls_entropy_func, &d->entropy, NULL, 0) ||
 	    mbedtls_ctr_drbg_random(&d->random, d->secret, sizeof(d->secret)) ||
 	    mbedtls_ssl_config_defaults(&d->conf, MBEDTLS_SSL_IS_SERVER,

@@ -48,7 +48,7 @@ int lwm2m_options_parse(struct bytes text, struct lwm2m_options *ret,
 
 /* ---- the talk ---- */
 
-enum { LWM2M_ROOT = 24, LWM2M_LOCATION = 9, LWM2M_TEXT_MAX = 32 };
+enum { LWM2M_ROOT = 24, LWM2M_LOCATION = 9, LWM2M_TEXT_MAX = 32, LWM2M_REFUSED = 64 };
 
 struct lwm2m_registration {
 	bool registered;
@@ -210,17 +210,19 @@ struct lwm2m_talk {
 	struct lwm2m_firmware fw;
 	struct lwm2m_reads reads;
 	struct lwm2m_asking ask;
-	enum status_state telling; /* the status that waits for TALK_ACCEPTED */
-	bool reporting;		   /* a report waits for TALK_DIRECTIVE */
-	int64_t heard_ms;	   /* its last word */
-	int64_t window_ms;	   /* in queue mode it listens until then; 0: always */
-	uint8_t named;		   /* resources that the product names, 1 << enum lwm2m_named */
-	bool gate_waits;	   /* the gate was closed: the device's facts are read before it is
-				    * asked again */
-	bool resume;		   /* loaded: everything is to be read again */
-	int64_t check_ms;	   /* when to look again, 0: when it speaks */
-	int64_t check_set_ms;	   /* when that was decided */
-	int64_t poll_s;		   /* the present pause between two looks */
+	enum status_state telling;   /* the status that waits for TALK_ACCEPTED */
+	bool reporting;		     /* a report waits for TALK_DIRECTIVE */
+	int64_t heard_ms;	     /* its last word */
+	int64_t window_ms;	     /* in queue mode it listens until then; 0: always */
+	char refused[LWM2M_REFUSED]; /* why the newest registration was, "": it was taken */
+	int64_t refused_ms;
+	uint8_t named;	      /* resources that the product names, 1 << enum lwm2m_named */
+	bool gate_waits;      /* the gate was closed: the device's facts are read before it is
+			       * asked again */
+	bool resume;	      /* loaded: everything is to be read again */
+	int64_t check_ms;     /* when to look again, 0: when it speaks */
+	int64_t check_set_ms; /* when that was decided */
+	int64_t poll_s;	      /* the present pause between two looks */
 };
 
 /* One step: what all functions get. */

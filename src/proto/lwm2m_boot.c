@@ -17,7 +17,8 @@ enum {
 	JUMP_MS = 120 * 1000, /* more than an answer can be late */
 	CLOCK_SLACK_S = 60,
 	SILENCE_BASE_S = 30, /* core counts 5/2 of an interval and that */
-	ABOUT_TO_S = 15,
+	ABOUT_TO_S = 15,     /* and no more than so many looks: */
+	ABOUT_TO_LOOKS = 3,
 	LATE_S = 60, /* for an update of the registration that is repeated */
 };
 #define CLOCK_SET_S INT64_C(315532800) /* 1980: a clock before that was never set */
@@ -253,10 +254,13 @@ static void fill(const struct lwm2m_step_ctx *c, struct report *r)
 bool lwm2m_about_to_restart(const struct lwm2m_step_ctx *c)
 {
 	const struct lwm2m_talk *t = c->t;
+	int64_t about_s = c->opt.poll_s * ABOUT_TO_LOOKS;
 
+	if (about_s > ABOUT_TO_S)
+		about_s = ABOUT_TO_S;
 	return (t->fw.step == FW_EXECUTE || t->fw.step == FW_EXECUTED) && t->fw.execute_ms &&
 	       !t->boots.registered && c->in->now_ms >= t->fw.execute_ms &&
-	       c->in->now_ms - t->fw.execute_ms < (int64_t)ABOUT_TO_S * 1000;
+	       c->in->now_ms - t->fw.execute_ms < about_s * 1000;
 }
 
 void lwm2m_report(struct lwm2m_step_ctx *c)

@@ -37,6 +37,10 @@ static void tell_registration(const struct teller *to, const struct lwm2m_talk *
 {
 	const struct lwm2m_registration *r = &t->reg;
 
+	if (t->refused[0]) {
+		say(to, "refused", "%s, %lld s ago", t->refused, ago_s(to, t->refused_ms));
+		say(to, NULL, "Its newest registration was refused: %s.", t->refused);
+	}
 	if (r->count == 0) {
 		say(to, "registration", "none yet");
 		return;
@@ -177,7 +181,12 @@ static void tell_boot_proof(const struct teller *to, const struct lwm2m_talk *t)
 
 static void tell_image_proof(const struct teller *to, const struct lwm2m_talk *t)
 {
-	say(to, "proof of the image", "version%s%s", t->told.running.len ? ", digest" : "",
+	char kind[16], digest[32] = "";
+
+	if (t->told.running.len)
+		(void)snprintf(digest, sizeof(digest), ", digest (%s)",
+			       digest_kind_name(t->told.running.kind, kind));
+	say(to, "proof of the image", "version%s%s", digest,
 	    t->told.confirmed >= 0 ? ", confirmation" : "");
 	if (named(t, NAMED_DIGEST) && !t->told.running.len)
 		say(to, NULL, "It does not show the resource of lwm2m-digest.");

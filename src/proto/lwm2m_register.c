@@ -217,6 +217,9 @@ static void location_of(const char *device, char dst[LWM2M_LOCATION])
 static void refuse(struct lwm2m_step_ctx *c, uint8_t code, const char *why)
 {
 	reply(c, code, why);
+	(void)snprintf(c->t->refused, sizeof(c->t->refused), "%u.%02u %s", code >> 5, code & 31U,
+		       why);
+	c->t->refused_ms = c->in->now_ms;
 	(void)snprintf(c->out->log, sizeof(c->out->log), "registration refused, %u.%02u: %s",
 		       code >> 5, code & 31U, why);
 }
@@ -263,6 +266,7 @@ static void do_register(struct lwm2m_step_ctx *c)
 		reply_created(c);
 		return;
 	}
+	t->refused[0] = 0;
 	binding_take(&reg, &q);
 	location_of(c->in->device, reg.location);
 	t->reg = reg;

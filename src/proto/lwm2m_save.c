@@ -209,6 +209,8 @@ static void c_lasting(const struct codec *c, struct lwm2m_talk *t)
 	c_boots(c, &t->boots);
 	c_firmware(c, &t->fw);
 	c_told(c, &t->told);
+	if (c->version >= 4)
+		c_text(c, t->refused, sizeof(t->refused));
 }
 
 static void c_passing(const struct codec *c, struct lwm2m_talk *t)
@@ -252,6 +254,7 @@ static void c_passing(const struct codec *c, struct lwm2m_talk *t)
 	c_int(c, &t->told.supply_mv);
 	c_int(c, &t->told.battery_at);
 	c_bool(c, &t->gate_waits);
+	c_int(c, &t->refused_ms);
 }
 
 int lwm2m_save_lasting(const struct lwm2m_talk *t, struct buf *out)

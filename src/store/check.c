@@ -150,6 +150,9 @@ static const struct question questions[] = {
 	{"SELECT 'product ' || p.name FROM product p WHERE (p.ca_count > 0) <> "
 	 "EXISTS (SELECT 1 FROM product_ca c WHERE c.product = p.id)",
 	 "its row and its CAs differ"},
+	{"SELECT 'release ' || r.version FROM release r "
+	 "WHERE (r.signed_by = '') <> (r.signed_key = '')",
+	 "it has a signer without a key, or a key without a signer"},
 	{"SELECT 'device ' || d.id FROM device d WHERE d.plain + d.certified + "
 	 "EXISTS (SELECT 1 FROM device_key k WHERE k.device = d.id) > 1",
 	 "it has more than one of a key, a certificate and plain CoAP"},

@@ -30,6 +30,8 @@
 	X(target_ms, PLAIN, target_ms, )                                                           \
 	X(windows, PLAIN, windows, )                                                               \
 	X(time_zone, PLAIN, time_zone, )                                                           \
+	X(max_downloads, PLAIN, max_downloads, )                                                   \
+	X(image_rate, PLAIN, image_rate, )                                                         \
 	X(created_ms, PLAIN, created_ms, )
 
 /* struct rollout, without id, rev, its settings (ROLLOUT_RULE_LIST) and waves */
@@ -93,6 +95,7 @@
 	X(image_project, PLAIN, image.project, )                                                   \
 	X(image_detail, PLAIN, image.detail, )                                                     \
 	X(signed_by, PLAIN, signed_by, )                                                           \
+	X(signed_key, PLAIN, signed_key, )                                                         \
 	X(label_anyway, PLAIN, label_anyway, )                                                     \
 	X(min_version, PLAIN, requires.min_version, )                                              \
 	X(must_pass, PLAIN, requires.must_pass, )                                                  \
@@ -132,6 +135,7 @@
 	X(lock, REF, lock, )                                                                       \
 	X(development, PLAIN, development, )                                                       \
 	X(force, PLAIN, force, )                                                                   \
+	X(windows, PLAIN, windows, )                                                               \
 	X(time_zone, PLAIN, time_zone, )                                                           \
 	X(hold, WORD, hold, hold)                                                                  \
 	X(held_ms, PLAIN, held_ms, )                                                               \

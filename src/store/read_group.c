@@ -42,6 +42,17 @@ int store_group_counts(struct store *s, store_group_count *row, void *ctx)
 	return reading_end(&q, found < 0 ? found : 0);
 }
 
+int store_group_downloads(struct store *s, store_group_count *row, void *ctx)
+{
+	struct reading q = reading_new(s, STMT_GROUP_DOWNLOADS);
+	int found;
+
+	while ((found = reading_step(&q)) > 0)
+		row(ctx, sqlite3_column_int64(q.stmt, 0),
+		    (uint64_t)sqlite3_column_int64(q.stmt, 1));
+	return reading_end(&q, found < 0 ? found : 0);
+}
+
 /* ---- tags ---- */
 
 int store_devices_tagged(struct store *s, const char *tag, const char *after_id, unsigned limit,

@@ -82,6 +82,25 @@ void store_set_ca(struct store_set *set, int64_t product, const char *pem)
 	op->pem = memcpy(op + 1, pem, size);
 }
 
+static void signer_op(struct store_set *set, enum op_kind kind, int64_t product,
+		      const struct signer *s)
+{
+	struct op_signer *op = add(set, kind, sizeof(*op));
+
+	if (op)
+		*op = (struct op_signer){product, *s};
+}
+
+void store_set_signer(struct store_set *set, int64_t product, const struct signer *s)
+{
+	signer_op(set, OP_SIGNER, product, s);
+}
+
+void store_set_signer_delete(struct store_set *set, int64_t product, const struct signer *s)
+{
+	signer_op(set, OP_SIGNER_DELETE, product, s);
+}
+
 void store_set_group(struct store_set *set, const struct device_group *g)
 {
 	if (g->rev == 0)

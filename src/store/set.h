@@ -11,6 +11,8 @@
 enum op_kind {
 	OP_PRODUCT,	   /* struct product */
 	OP_CA,		   /* struct op_ca, its text behind it */
+	OP_SIGNER,	   /* struct op_signer */
+	OP_SIGNER_DELETE,  /* struct op_signer, its product and name */
 	OP_GROUP,	   /* struct device_group */
 	OP_ROLLOUT,	   /* struct rollout */
 	OP_ROLLOUT_DELETE, /* struct rollout */
@@ -57,6 +59,11 @@ struct op {
 struct op_ca {
 	int64_t product;
 	const char *pem; /* "": none */
+};
+
+struct op_signer {
+	int64_t product;
+	struct signer signer;
 };
 
 struct op_device_delete {

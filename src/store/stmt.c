@@ -68,6 +68,11 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"ON CONFLICT (product) DO UPDATE SET pem = excluded.pem"),
 	WRITE(STMT_CA_DELETE, "DELETE FROM product_ca WHERE product = ?"),
 
+	WRITE(STMT_SIGNER_INSERT,
+		"INSERT INTO signer (product, name, id, kind, key, created_ms) "
+		"VALUES (?, ?, ?, ?, ?, ?)"),
+	WRITE(STMT_SIGNER_DELETE, "DELETE FROM signer WHERE product = ? AND name = ?"),
+
 	WRITE(STMT_GROUP_INSERT,
 		"INSERT INTO device_group (rev" GROUP_COLUMNS(NAME) ") VALUES (1" GROUP_COLUMNS(HOLE)
 		")"),
@@ -211,6 +216,11 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	READ(STMT_PRODUCT_BY_NAME, PRODUCT_SELECT "WHERE name = ?"),
 
 	READ(STMT_CA, "SELECT pem FROM product_ca WHERE product = ?"),
+	READ(STMT_SIGNERS,
+		"SELECT name, id, kind, key, created_ms FROM signer WHERE product = ? ORDER BY name"),
+	READ(STMT_SIGNED, /* newest first */
+		"SELECT version FROM release WHERE product = ? AND signed_key = ? "
+		"AND signed_key <> '' ORDER BY id DESC LIMIT ?"),
 
 	READ(STMT_RELEASE_BY_ID, RELEASE_SELECT "WHERE id = ?"),
 	READ(STMT_RELEASE_BY_VERSION, RELEASE_SELECT "WHERE product = ? AND version = ?"),
@@ -265,6 +275,11 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	READ(STMT_GROUP_COUNTS, /* the same, of an index */
 		"SELECT group_id, COUNT(*) FROM device INDEXED BY device_by_group "
 		"WHERE group_id IS NOT NULL GROUP BY group_id"),
+	READ_SCAN(STMT_GROUP_DOWNLOADS, /* of open attempts, once, at the start */
+		"SELECT d.group_id, COUNT(*) FROM attempt AS a INDEXED BY attempt_due "
+		"JOIN device AS d ON d.id = a.device WHERE a.state <> 'closed' "
+		"AND a.state IN ('offered', 'transferring') AND d.group_id IS NOT NULL "
+		"GROUP BY d.group_id"),
 
 	READ(STMT_PRODUCTS, PRODUCT_SELECT "WHERE name > ? ORDER BY name LIMIT ?"),
 	READ(STMT_GROUPS, GROUP_SELECT "WHERE id > ? ORDER BY id LIMIT ?"),

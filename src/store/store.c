@@ -277,6 +277,8 @@ void store_info(struct store *s, struct store_info *ret_info)
 	pthread_mutex_lock(&s->mutex);
 	ret_info->head = s->committed.head;
 	ret_info->alive_ms = s->committed.alive_ms;
+	ret_info->updated = s->committed.updated;
+	ret_info->failed = s->committed.failed;
 	pthread_mutex_unlock(&s->mutex);
 	memcpy(ret_info->stream, s->stream, sizeof(ret_info->stream));
 	memcpy(ret_info->stream_before, s->stream_before, sizeof(ret_info->stream_before));

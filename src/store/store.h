@@ -25,6 +25,7 @@
 #include "core/diagnosis.h"
 #include "core/group.h"
 #include "core/rollout.h"
+#include "core/signer.h"
 #include "store/hook.h"
 #include "store/key.h"
 
@@ -74,6 +75,7 @@ enum store_restored {
 struct store_info {
 	char stream[33];	      /* 32 hex digits and NUL */
 	uint64_t head;		      /* sequence of the last event, 0: none */
+	uint64_t updated, failed;     /* attempts closed ever: success, charged failures */
 	int64_t alive_ms;	      /* wall time of the last store_set_alive(), 0: never */
 	enum store_restored restored; /* as it was when opened */
 	char stream_before[33];	      /* while restored: the stream before, may be "" */
@@ -124,6 +126,10 @@ void store_set_free(struct store_set *set); /* one that was not submitted; NULL 
 void store_set_product(struct store_set *set, const struct product *p);
 /* The CAs of a product; "": none. The product's row, which tells of them, is put with it. */
 void store_set_ca(struct store_set *set, int64_t product, const char *pem);
+/* A signer of a product comes (ERR_EXIST: its name or key is there) or goes, by its name; the
+ * product's row is put with it, so that two at once are a conflict. */
+void store_set_signer(struct store_set *set, int64_t product, const struct signer *s);
+void store_set_signer_delete(struct store_set *set, int64_t product, const struct signer *s);
 /* Its rev must be the row's; ERR_EXIST if its product has another one of this name. */
 void store_set_group(struct store_set *set, const struct device_group *g);
 /* ERR_BUSY while devices are in it. */
@@ -283,6 +289,12 @@ int store_product(struct store *s, int64_t id, struct product *ret) ERR_CHECK;
 int store_product_by_name(struct store *s, const char *name, struct product *ret) ERR_CHECK;
 /* LIMIT_CA_BUNDLE + 1 bytes are enough. ERR_CORRUPT: they are not. */
 int store_ca(struct store *s, int64_t product, char *dst, size_t cap) ERR_CHECK;
+/* By name; none is no error. ERR_CORRUPT: more than there may be. On failure there are none. */
+int store_signers(struct store *s, int64_t product, struct signers *ret) ERR_CHECK;
+/* Labels of the releases that the key with this id has signed, newest first. */
+typedef void store_signed_row(void *ctx, const char *version);
+int store_signed(struct store *s, int64_t product, const char *key, unsigned limit,
+		 store_signed_row *row, void *ctx) ERR_CHECK;
 int store_release(struct store *s, int64_t id, struct release *ret) ERR_CHECK;
 int store_release_by_version(struct store *s, int64_t product, const char *version,
 			     struct release *ret) ERR_CHECK;
@@ -437,6 +449,8 @@ int store_protocols(struct store *s, store_protocol_row *row, void *ctx) ERR_CHE
 /* Devices by group; looks at all that are in one. */
 typedef void store_group_count(void *ctx, int64_t group, uint64_t devices);
 int store_group_counts(struct store *s, store_group_count *row, void *ctx) ERR_CHECK;
+/* The same of those that are offered an image or download it; looks at all open attempts. */
+int store_group_downloads(struct store *s, store_group_count *row, void *ctx) ERR_CHECK;
 /* Open attempts by state; looks at all of them. */
 int store_open_states(struct store *s, uint64_t ret_counts[ATTEMPT_STATE_COUNT]) ERR_CHECK;
 

@@ -5,6 +5,7 @@
 #include "store/hooks.h"
 #include "store/retire.h"
 #include "store/row.h"
+#include "store/signers.h"
 #include "store/write_bind.h"
 #include "store/write_meta.h"
 #include "store/write_rollout.h"
@@ -466,6 +467,10 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 		return write_device_group(db, data);
 	case OP_TAG:
 		return write_tag(db, data);
+	case OP_SIGNER:
+		return write_signer(db, data);
+	case OP_SIGNER_DELETE:
+		return write_signer_delete(db, data);
 	case OP_QUERY:
 		return write_query(db, data);
 	case OP_QUERY_DELETE:

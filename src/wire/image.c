@@ -69,6 +69,15 @@ bool image_hash(struct image_in *in, unsigned bits, uint64_t len, uint8_t dst[LI
 	return true;
 }
 
+void image_sha256(const void *ptr, size_t len, uint8_t dst[DIGEST_SHA256])
+{
+	struct sha256_ctx sha;
+
+	sha256_init(&sha);
+	sha256_update(&sha, len, ptr);
+	sha256_digest(&sha, SHA256_DIGEST_SIZE, dst);
+}
+
 void image_damaged(struct image_in *in, const char *format, ...)
 {
 	va_list args;

@@ -32,6 +32,8 @@ struct image_signature_at {
 	enum image_signature kind;
 	uint64_t offset;
 	uint32_t len;
+	bool has_key;		    /* it names the key that made it: */
+	uint8_t key[DIGEST_SHA256]; /* SHA-256 of the public key, in the form of the format */
 };
 
 struct image {

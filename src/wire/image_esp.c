@@ -32,6 +32,13 @@ enum {
 	SECTOR = 4096, /* Secure Boot V2: a signature block in a sector of its own */
 	MAGIC_SIGNATURE = 0xe7,
 	SIGNATURE_VERSION = 2,
+	BLOCKS = 3, /* of so many keys */
+	BLOCK_BYTES = 1216,
+	BLOCK_DIGEST = 4,
+	BLOCK_KEY = 36,	      /* the modulus; then */
+	BLOCK_EXPONENT = 420, /* and numbers that follow from both; then */
+	BLOCK_SIGNATURE = 812,
+	RSA_BYTES = 384,
 };
 
 static const char *chip_name(unsigned id)
@@ -158,10 +165,54 @@ static uint64_t check_end(struct image_in *in, uint64_t at, uint8_t sum, bool ha
 	return at + SHA_BYTES;
 }
 
+/* Blocks of RSA-3072, each of the SHA-256 of all that is before their sector. */
+static void signatures(struct image_in *in, uint64_t sector)
+{
+	struct image *im = in->im;
+	uint8_t raw[BLOCK_KEY], key[RSA_BYTES + 4], actual[LIMIT_DIGEST];
+
+	for (unsigned i = 0; i < BLOCKS; i++) {
+		uint64_t at = sector + (uint64_t)i * BLOCK_BYTES;
+		if (!image_get(in, at, raw, 2) || raw[0] != MAGIC_SIGNATURE ||
+		    raw[1] != SIGNATURE_VERSION)
+			return;
+		im->facts.signatures |= IMAGE_SIG_ESP_V2;
+		if (!image_holds(in, at, BLOCK_BYTES)) {
+			image_damaged(in, "it ends within its signature block %u, at byte %" PRIu64,
+				      i + 1, in->f->size);
+			return;
+		}
+		if (!image_get(in, at, raw, sizeof(raw)) ||
+		    !image_get(in, at + BLOCK_KEY, key, RSA_BYTES) ||
+		    !image_get(in, at + BLOCK_EXPONENT, key + RSA_BYTES, 4) ||
+		    (!im->hash.len && !image_hash(in, 256, sector, actual)))
+			return;
+		if (!im->hash.len) {
+			im->hash.kind = DIGEST_FILE;
+			im->hash.len = DIGEST_SHA256;
+			memcpy(im->hash.value, actual, DIGEST_SHA256);
+		}
+		if (memcmp(im->hash.value, raw + BLOCK_DIGEST, DIGEST_SHA256) != 0) {
+			image_damaged(in,
+				      "the SHA-256 in its signature block %u is not that of its "
+				      "bytes",
+				      i + 1);
+			return;
+		}
+		im->signed_bytes = sector;
+		struct image_signature_at *s = &im->signature[im->signature_count++];
+		*s = (struct image_signature_at){.kind = IMAGE_SIG_ESP_V2,
+						 .offset = at + BLOCK_SIGNATURE,
+						 .len = RSA_BYTES,
+						 .has_key = true};
+		image_sha256(key, sizeof(key), s->key);
+	}
+}
+
 bool image_esp(struct image_in *in)
 {
 	struct image_facts *facts = &in->im->facts;
-	uint8_t raw[HEADER_BYTES], sum = CHECKSUM_SEED, mark[2];
+	uint8_t raw[HEADER_BYTES], sum = CHECKSUM_SEED;
 
 	if (!image_get(in, 0, raw, sizeof(raw)) || !header_likely(raw))
 		return false;
@@ -176,9 +227,6 @@ bool image_esp(struct image_in *in)
 		return true;
 	if (raw[23] == 0)
 		image_tell(in, "no SHA-256 appended");
-	uint64_t block = (end + SECTOR - 1) / SECTOR * SECTOR;
-	if (image_get(in, block, mark, sizeof(mark)) && mark[0] == MAGIC_SIGNATURE &&
-	    mark[1] == SIGNATURE_VERSION)
-		facts->signatures |= IMAGE_SIG_ESP_V2;
+	signatures(in, (end + SECTOR - 1) / SECTOR * SECTOR);
 	return true;
 }

@@ -31,6 +31,8 @@ bool image_holds(const struct image_in *in, uint64_t offset, uint64_t len);
 bool image_get(struct image_in *in, uint64_t offset, void *dst, size_t len);
 /* SHA-256, -384 or -512 (by `bits`) of [0, len); false as image_get(). */
 bool image_hash(struct image_in *in, unsigned bits, uint64_t len, uint8_t dst[LIMIT_DIGEST]);
+/* SHA-256 of a few bytes. */
+void image_sha256(const void *ptr, size_t len, uint8_t dst[DIGEST_SHA256]);
 
 /* What is wrong with it; the first fault stays. */
 void image_damaged(struct image_in *in, const char *format, ...)

@@ -47,6 +47,8 @@ struct mcuboot {
 	uint8_t hash[LIMIT_DIGEST];
 	unsigned dependencies;
 	bool boot_record;
+	bool has_key; /* the signature to come is of this one */
+	uint8_t key[DIGEST_SHA256];
 };
 
 static enum image_signature signature_of(unsigned type)
@@ -65,7 +67,8 @@ static enum image_signature signature_of(unsigned type)
 	}
 }
 
-static void signature_note(struct image_in *in, unsigned type, uint64_t at, uint16_t len)
+static void signature_note(struct image_in *in, struct mcuboot *m, unsigned type, uint64_t at,
+			   uint16_t len)
 {
 	struct image *im = in->im;
 	enum image_signature kind = signature_of(type);
@@ -73,8 +76,27 @@ static void signature_note(struct image_in *in, unsigned type, uint64_t at, uint
 	im->facts.signatures |= kind;
 	if (kind == IMAGE_SIG_OTHER || im->signature_count == IMAGE_SIGNATURES)
 		return;
-	im->signature[im->signature_count++] =
-		(struct image_signature_at){.kind = kind, .offset = at, .len = len};
+	struct image_signature_at *s = &im->signature[im->signature_count++];
+	*s = (struct image_signature_at){.kind = kind, .offset = at, .len = len};
+	s->has_key = m->has_key;
+	memcpy(s->key, m->key, sizeof(s->key));
+	m->has_key = false;
+}
+
+/* Before a signature comes the hash of its key, or the key; of another hash we make nothing. */
+static void key_note(struct image_in *in, struct mcuboot *m, unsigned type, uint64_t at,
+		     uint16_t len)
+{
+	uint8_t key[LIMIT_SIGNER_KEY];
+	size_t want = type == TLV_KEY_HASH ? DIGEST_SHA256 : len;
+
+	m->has_key = len == want && len <= sizeof(key) && image_get(in, at, key, len);
+	if (!m->has_key)
+		return;
+	if (type == TLV_KEY_HASH)
+		memcpy(m->key, key, DIGEST_SHA256);
+	else
+		image_sha256(key, len, m->key);
 }
 
 static void hash_note(struct image_in *in, struct mcuboot *m, unsigned bits, uint64_t at,
@@ -116,7 +138,11 @@ static void entry(struct image_in *in, struct mcuboot *m, unsigned type, uint64_
 	case TLV_ECDSA:
 	case TLV_RSA3072:
 	case TLV_ED25519:
-		signature_note(in, type, at, len);
+		signature_note(in, m, type, at, len);
+		break;
+	case TLV_KEY_HASH:
+	case TLV_PUBLIC_KEY:
+		key_note(in, m, type, at, len);
 		break;
 	case TLV_PURE:
 		in->im->pure = true;
@@ -131,7 +157,7 @@ static void entry(struct image_in *in, struct mcuboot *m, unsigned type, uint64_
 		m->dependencies++;
 		break;
 	default:
-		break; /* keys, encryption, vendors' own */
+		break; /* encryption, vendors' own */
 	}
 }
 

@@ -57,6 +57,8 @@ tab() {
 	keys=$(words '"hardware=", "windows=", "time-zone=", (.policy[].name | gsub("_"; "-") + "=")')
 	[ "$(tab product set argon '')" = "$keys" ]
 	[ "$(tab product add argon stall-s=1 '')" = "$keys" ]
+	[ "$(tab group set argon pilot '')" = "image-rate= max-downloads= name= time-zone= windows=" ]
+	[ "$(tab device set argon-1 windows=x '')" = "time-zone= windows=" ]
 	[ "$(tab product set argon ba)" = "backoff-max-s= backoff-s=" ]
 	[ "$(tab help de)" = device ]
 	[ "$(tab help device un)" = "unforce unhold unlock untag" ]

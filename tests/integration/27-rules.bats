@@ -128,10 +128,49 @@ closed_window() {
 	device_add argon-1
 	device_start argon-1 1.0.0
 	blocked argon-1 outside-window
-	explains argon-1 "by the clock of UTC0; that is next at"
+	explains argon-1 "by the clock of UTC0 (windows of product argon, clock of product argon); that is next at"
 	ctl -o json device show argon-1 | jq -e '.clear_at'
 	ctl product set argon windows= >/dev/null
 	wait_device 30 argon-1 '.state == "in-sync" and .running.version == "1.1.0"'
+}
+
+@test "rules: a device's own windows before its group's before its product's" {
+	run -2 ctl device set argon-1 colour=red
+	[[ $output == *'there is no key like "colour" here'* ]]
+	run -2 ctl group set argon pilot name=a name=b
+	[[ $output == *"name is given twice"* ]]
+	# closed by the clock of UTC; in Tokyo, nine hours ahead, it is open
+	from=$(date -u -d '+8 hours' +%H) to=$(date -u -d '+11 hours' +%H)
+	ctl product set argon windows="$from:00-$to:00" time-zone=UTC0 >/dev/null
+	release_add 1.1.0
+	ctl product target argon 1.1.0 >/dev/null
+	ctl group add argon pilot >/dev/null
+	run -1 ctl group set argon pilot windows=now
+	[[ $output == *'windows: "now" is not a window'* ]]
+	device_add argon-1
+	device_add argon-2
+	ctl device group argon-1 pilot >/dev/null
+	ctl group set argon pilot time-zone=Asia/Tokyo >/dev/null
+	[[ $(ctl group show argon pilot) == *"the product's, by the clock of Asia/Tokyo"* ]]
+	device_start argon-1 1.0.0
+	device_start argon-2 1.0.0
+	blocked argon-2 outside-window
+	explains argon-2 "(windows of product argon, clock of product argon)"
+	wait_device 30 argon-1 '.state == "in-sync" and .running.version == "1.1.0"'
+	ctl -o json device show argon-1 | jq -e '.maintenance | .windows_from == "product" and
+		.time_zone_from == "group" and .time_zone == "Asia/Tokyo"'
+	[[ $(ctl device show argon-2) == *"(product); closed, opens at "*" there (UTC+00:00)"* ]]
+	rev=$(ctl -o json device show argon-2 | jq .rev)
+	run -1 ctl device set argon-2 windows=00:00-24:00 --if-rev $((rev + 50))
+	blocked argon-2 outside-window
+	ctl device set argon-2 windows=00:00-24:00 >/dev/null
+	wait_device 30 argon-2 '.state == "in-sync" and .maintenance.windows_from == "device"'
+	[[ $(ctl explain argon-2) == *"Maintenance windows: 00:00-24:00 (its own), by the clock of UTC0 (product); open now"* ]]
+	[[ $(ctl device set argon-2 windows=00:00-24:00) == "Device argon-2 is as it was."* ]]
+	ctl device set argon-2 windows= >/dev/null
+	ctl -o json device show argon-2 | jq -e '.maintenance.windows_from == "product"'
+	ctl -o json audit list --object argon-2 | jq -e '[.audit[] | select(.act == "device set") |
+		[.before.windows, .after.windows]] | sort == [[null, "00:00-24:00"], ["00:00-24:00", null]]'
 }
 
 @test "rules: an image that comes before its window is kept, native and LwM2M" {

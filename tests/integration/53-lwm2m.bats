@@ -3,18 +3,22 @@
 # LwM2M devices, as they are sold, and their updates.
 
 load lib
+load aside
 
-setup() {
-	lab_open
+setup_file() {
+	aside_start pull styles push strong example
+}
+
+teardown_file() {
+	aside_stop
+}
+
+setup_case() {
 	server_start
 	product_add
 	release_add 1.0.0
 	release_add 1.1.0
 	ctl product target argon 1.1.0 >/dev/null
-}
-
-teardown() {
-	lab_close
 }
 
 lw() { # ID [OPTION...]
@@ -41,7 +45,7 @@ updated() {
 	cmp "$LAB/1.1.0.bin" "$LAB/$1/slot-active"
 }
 
-@test "lwm2m: pull, and success only after the reboot; weak, as it is only registered anew" {
+case_pull() {
 	lw lw-1
 	updated lw-1
 	[ "$(verdict "$a" .grade)" = weak ]
@@ -50,9 +54,18 @@ updated() {
 		and .served_bytes >= .size'
 	[ "$(count_events '.topic == "flash/status"')" -eq 2 ]
 	wait_device 10 lw-1 '.state == "in-sync" and .running.version == "1.1.0"'
+	[ "$(metric 'postboot_protocol_devices{protocol="lwm2m"}')" -eq 1 ]
+	[ "$(metric 'postboot_protocol_attempts_closed_total{protocol="lwm2m",verdict="updated"}')" -eq 1 ]
+	metric_is_at_least 2 'postboot_protocol_requests_total{protocol="lwm2m"}'
+	metric_is_at_least 6 'postboot_protocol_asks_total{protocol="lwm2m"}'
+	[ "$(metric 'postboot_protocol_requests_total{protocol="native"}')" -eq 0 ]
 }
 
-@test "lwm2m: as Anjay, Wakaama and Zephyr do it, by push, in TLV, in small blocks" {
+@test "lwm2m: pull, and success only after the reboot; weak, as it is only registered anew" {
+	aside pull
+}
+
+case_styles() {
 	lw anjay --style anjay
 	lw wakaama --style wakaama
 	lw zephyr --style zephyr
@@ -70,14 +83,22 @@ updated() {
 	done
 }
 
-@test "lwm2m: push in the blocks that the product wants, to a device that can do both" {
+@test "lwm2m: as Anjay, Wakaama and Zephyr do it, by push, in TLV, in small blocks" {
+	aside styles
+}
+
+case_push() {
 	shows lwm2m-transfer=push lwm2m-block=256
 	lw lw-1
 	updated lw-1
 	grep -q 'offered by push' "$LAB/lw-1.log"
 }
 
-@test "lwm2m: a boot counter, an uptime, a digest, a confirmation make the proof strong" {
+@test "lwm2m: push in the blocks that the product wants, to a device that can do both" {
+	aside push
+}
+
+case_strong() {
 	shows lwm2m-boot-count=/33000/0/0 lwm2m-uptime=/33000/0/1 lwm2m-digest=/33000/0/2 \
 		lwm2m-digest-kind=file lwm2m-confirmed=/33000/0/3 lwm2m-hardware=/3/0/18
 	lw lw-1 --interval 2 --vendor-object 33000
@@ -85,6 +106,10 @@ updated() {
 	[ "$(verdict "$a" .grade)" = strong ]
 	ctl -o json attempt show "$a" | jq -e '[.evidence[] | select(.held).item] ==
 		["new-boot", "version", "digest", "confirmed"]'
+}
+
+@test "lwm2m: a boot counter, an uptime, a digest, a confirmation make the proof strong" {
+	aside strong
 }
 
 # The N-th example of postboot-lwm2m(7), with these programs.
@@ -98,7 +123,7 @@ example() {
 	(cd "$LAB" && sh -eu "example-$1")
 }
 
-@test "lwm2m: the board of postboot-lwm2m(7), from the beginning" {
+case_example() {
 	image 1.0.0
 	image 1.1.0
 	cp "$LAB/1.0.0.bin" "$LAB/meter-1.0.0.bin"
@@ -111,4 +136,8 @@ example() {
 	grep -q 'updated' "$LAB/said"
 	grep -q 'registration *.*/rd/' "$LAB/said"
 	example 3
+}
+
+@test "lwm2m: the board of postboot-lwm2m(7), from the beginning" {
+	aside example
 }

@@ -3,9 +3,17 @@
 # LwM2M devices that say one thing and run another. What counts is /3/0/3 of a boot after Execute.
 
 load lib
+load aside
 
-setup() {
-	lab_open
+setup_file() {
+	aside_start deadline result boot reset example
+}
+
+teardown_file() {
+	aside_stop
+}
+
+setup_case() {
 	server_start
 	product_add stall-s=60
 	release_add 1.0.0
@@ -13,10 +21,6 @@ setup() {
 	ctl product target argon 1.1.0 >/dev/null
 	ctl product set argon --protocol-option lwm2m-boot-count=/33000/0/0 \
 		--protocol-option lwm2m-poll=5 >/dev/null
-}
-
-teardown() {
-	lab_close
 }
 
 # devices: starts one for each line of ID VERDICT OPTION..., all at once, and holds their verdicts
@@ -49,9 +53,9 @@ said() { # ID WORDS: in what is shown of its attempt
 	ctl attempt show "${ATTEMPT[$1]}" | grep -q "$2"
 }
 
-@test "lwm2m: what is said without a boot into the image is no success, and the deadline tells" {
-	# What is heard in the 15 s after Execute does not count.
-	ctl product set argon stall-s=20 >/dev/null
+case_deadline() {
+	# What is heard within three looks after Execute does not count.
+	ctl product set argon stall-s=$((12 * SLOWER)) --protocol-option lwm2m-poll=2 >/dev/null
 	INTERVAL=2
 	devices <<-END
 		early-result never-rebooted --fault early-result
@@ -68,7 +72,11 @@ said() { # ID WORDS: in what is shown of its attempt
 	diagnosed "${ATTEMPT[blocked]}" reset-blocked
 }
 
-@test "lwm2m: a Result that fits the failure is told with its number, in the words of Postboot" {
+@test "lwm2m: what is said without a boot into the image is no success, and the deadline tells" {
+	aside deadline
+}
+
+case_result() {
 	devices <<-END
 		bad-flash device-failed:bad-digest --fault bad-flash:70000
 		no-space device-failed|refused:no-space --slot-size 100000
@@ -82,13 +90,19 @@ said() { # ID WORDS: in what is shown of its attempt
 	[ "$(verdict "${ATTEMPT[no-fetch]}" .served_bytes)" -eq 0 ]
 	diagnosed "${ATTEMPT[no-fetch]}" cached-image
 	diagnosed "${ATTEMPT[record-lost]}" storage-full
+	ctl -o json attempt show "${ATTEMPT[record-lost]}" |
+		jq -e '.diagnoses[0].facts | contains("it says that it is out of memory")'
+}
+
+@test "lwm2m: a Result that fits the failure is told with its number, in the words of Postboot" {
+	aside result
 }
 
 again() { # N: so many registrations after its second boot
 	[ "$(sed -n '/boot #2/,$p' "$LAB/registers.log" | grep -c 'registered as')" -ge "$1" ]
 }
 
-@test "lwm2m: whatever Result, State and registrations say, it runs the image after a boot" {
+case_boot() {
 	devices <<-END
 		result-8 updated --fault wrong-result:8
 		result-0 updated --fault wrong-result:0
@@ -105,13 +119,21 @@ again() { # N: so many registrations after its second boot
 	[ "$(count_events '.device == "registers" and .topic == "device/boot"')" -eq 2 ]
 }
 
-@test "lwm2m: a reset after Execute that changed nothing, and the next attempt" {
+@test "lwm2m: whatever Result, State and registrations say, it runs the image after a boot" {
+	aside boot
+}
+
+case_reset() {
 	device_add lw-1
 	device_start lw-1 1.0.0 --protocol lwm2m --interval 20 --fault brown-out:before
 	wait_event 60 '.verdict == "updated"'
 }
 
-@test "lwm2m: the example of postboot-device(1)" {
+@test "lwm2m: a reset after Execute that changed nothing, and the next attempt" {
+	aside reset
+}
+
+case_example() {
 	device_add meter-3
 	cp "$LAB/meter-3.psk" "$LAB/meter-3.key"
 	awk '/^\.Bd/ { inside = 1; text = ""; next } /^\.Ed/ { inside = 0 } inside { text = text $0 "\n" }
@@ -120,4 +142,8 @@ again() { # N: so many registrations after its second boot
 			>"$LAB/example"
 	grep -q 'protocol lwm2m' "$LAB/example"
 	(cd "$LAB" && sh -eu example)
+}
+
+@test "lwm2m: the example of postboot-device(1)" {
+	aside example
 }

@@ -193,6 +193,22 @@ teardown() {
 	[ -z "${LAB-}" ] || lab_close
 }
 
+@test "man: the clients of postboot-lwm2m(7) get the account of its example" {
+	PAGE=$TOP_SRCDIR/man/postboot-lwm2m.7
+	for client in Anjay Zephyr Wakaama; do
+		awk -v s="^\\.Ss $client" '$0 ~ s { inside = 1; next } /^\.S[hs]/ { inside = 0 } inside' \
+			"$PAGE" >"$T/client"
+		sed -n '/^\.Bd/,/^\.Ed/p' "$T/client" >"$T/code"
+		grep -q 'HOST' "$T/code"
+		grep -q '5684' "$T/code"
+		grep -q 'meter-1' "$T/code"
+		grep -q '3600' "$T/code"
+	done
+	printf '00a1ff' >"$T/meter-1.key"
+	code=$(sed -n 's/^\.Ql \(sed .*\)$/\1/p' "$PAGE")
+	[ "$(cd "$T" && sh -c "$code")" = '0x00, 0xa1, 0xff, ' ]
+}
+
 @test "man: the options and the results of LwM2M are those of the programs" {
 	PAGE=$TOP_SRCDIR/man/postboot-lwm2m.7
 	sed -n 's/^[[:blank:]]*{"\(lwm2m-[a-z-]*\)".*/\1/p' "$TOP_SRCDIR/src/proto/lwm2m_options.c" |

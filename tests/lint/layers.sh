@@ -14,9 +14,10 @@ core   | base                          |                                        
 wire   | base core/digest core/image   | coap cbor jansson nettle-hash              | pure
 proto  | base core wire                | coap cbor                                  | pure
 store  | base core                     | sqlite                                     | any
-net    | base wire                     | uv mbedtls mbedtls-hash                    | socket
-daemon | base core wire proto store net| uv microhttpd jansson systemd curl mbedtls-hash | socket
-ctl    | base wire/image wire/image_json core/image | curl jansson mbedtls-hash             | socket
+net    | base wire                     | uv mbedtls mbedtls-hash nettle nettle-hash | socket
+sign   | base core wire                | mbedtls mbedtls-hash nettle                | pure
+daemon | base core wire proto store net sign| uv microhttpd jansson systemd curl mbedtls-hash | socket
+ctl    | base sign wire/image wire/image_json core/image | curl jansson mbedtls-hash             | socket
 emu    | base wire/cbor                | coap openssl cbor                          | socket
 T
 

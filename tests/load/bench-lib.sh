@@ -122,6 +122,15 @@ start_daemon() { # [CPU]
 	port=$(status '.listen[] | select(startswith("coaps:"))' | sed -n '1s/.*://p')
 }
 
+rss_kib() {
+	awk '/^VmRSS/ { print $2 }' "/proc/$server/status"
+}
+
+metric() { # NAME, with its labels
+	curl --silent --unix-socket "$dir/admin.sock" http://localhost/metrics |
+		awk -v name="$1" '$1 == name { print $2 }'
+}
+
 # ---- servers of one file ----
 
 # start net|quota|openssl|gnutls: sets server, port, keys, path

@@ -8,15 +8,6 @@
 STEPS='1000 10000 100000'
 WAKERS=2000 # devices that ask once in 2 s and sleep in between
 
-rss_kib() {
-	awk '/^VmRSS/ { print $2 }' "/proc/$server/status"
-}
-
-metric() { # NAME, with its labels
-	curl --silent --unix-socket "$dir/admin.sock" http://localhost/metrics |
-		awk -v name="$1" '$1 == name { print $2 }'
-}
-
 # crowd FROM COUNT: so many devices of the list shake hands, ask for the doorbell and are not heard
 # again
 crowd() {

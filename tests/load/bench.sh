@@ -4,7 +4,7 @@
 # GnuTLS, and beside what one datagram in, one out and one sealing cost on this machine, all in one
 # run. Prints tables in Markdown and writes bench.json to the present folder.
 #
-#   bench.sh [OPTIONS] [PART...]      all parts, or transfer, crowd, many, life
+#   bench.sh [OPTIONS] [PART...]      all parts, or transfer, crowd, many, life, scale
 #   bench.sh lifecycle [OPTIONS]      whole updates alone, with more to say: bench-life.sh
 #
 #   --runs N          how often each cell is measured (3); the median is told
@@ -14,6 +14,7 @@
 #   --many N          sessions of which memory is told (100000)
 #   --devices N       whole updates (10000)
 #   --crowd N         devices with certificates that come at once (1000)
+#   --scale N         devices of the fleet whose views are told (100000), with 10 events each
 #   --quick           every part, with next to nothing in it: does it run?
 #   --output FILE     instead of bench.json
 #   --document FILE   puts the tables between its lines "bench: begin" and "bench: end"
@@ -30,6 +31,7 @@ IDLE=10000
 IDLE_LIBCOAP=10000
 MANY=100000
 CROWD=1000
+SCALE=100000
 DEVICES=10000
 OUTPUT=bench.json
 DOCUMENT=
@@ -37,13 +39,13 @@ quick=
 parts=
 while [ $# -gt 0 ]; do
 	case $1 in
-	transfer | crowd | many | life)
+	transfer | crowd | many | life | scale)
 		parts="$parts $1"
 		shift
 		continue
 		;;
 	--quick)
-		RUNS=1 FOR_S=1 IDLE=500 IDLE_LIBCOAP=100 MANY=1000 DEVICES=200 CROWD=20 quick=yes
+		RUNS=1 FOR_S=1 IDLE=500 IDLE_LIBCOAP=100 MANY=1000 DEVICES=200 CROWD=20 SCALE=2000 quick=yes
 		shift
 		continue
 		;;
@@ -56,6 +58,7 @@ while [ $# -gt 0 ]; do
 	--idle-libcoap) IDLE_LIBCOAP=$2 ;;
 	--many) MANY=$2 ;;
 	--crowd) CROWD=$2 ;;
+	--scale) SCALE=$2 ;;
 	--devices) DEVICES=$2 ;;
 	--output) OUTPUT=$2 ;;
 	--document) DOCUMENT=$2 ;;
@@ -66,7 +69,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift 2
 done
-parts=${parts:-transfer crowd many life}
+parts=${parts:-transfer crowd many life scale}
 
 dir=$(mktemp -d)
 # shellcheck source=tests/load/bench-lib.sh
@@ -219,7 +222,7 @@ transfer_rows() {
 	row floor-udp "of that: datagrams" us "" "$(median floor udp_us)" ""
 	row floor-udp4 "not in it: answers given to the kernel in fours" us "" \
 		"$(median floor udp4_us)" ""
-	row floor-seal "of that: sealing 1 KiB, AES-128-CCM-8, mbedTLS" us "" "$(median floor seal_us)" ""
+	row floor-seal "of that: sealing 1 KiB, AES-128-CCM-8, as postbootd does it" us "" "$(median floor seal_us)" ""
 	row floor-open "not in it: opening the request" us "" "$(median floor open_us)" ""
 	row floor-openssl "not in it: sealing by OpenSSL" us "" "$(median floor openssl_seal_us)" ""
 	section "postbootd alone" "with" "without"
@@ -263,6 +266,11 @@ for part in $parts; do
 		# shellcheck source=tests/load/bench-many.sh
 		. "$(dirname "$0")/bench-many.sh"
 		many
+		;;
+	scale)
+		# shellcheck source=tests/load/bench-scale.sh
+		. "$(dirname "$0")/bench-scale.sh"
+		scale
 		;;
 	life)
 		say "$DEVICES whole updates"

@@ -107,7 +107,8 @@ static void expect_facts(struct replay *r, const char *kind, const char *name, j
 
 static bool replay_device(void *ctx, const struct device *d)
 {
-	static const char *const keys[] = {"product", "plain", "lock", "force", NULL};
+	static const char *const keys[] = {"product", "plain",	 "lock",      "force",
+					   "group",   "windows", "time_zone", NULL};
 	struct replay *r = ctx;
 
 	expect_facts(r, "device", d->id, audit_device(r->s->engine, d, NULL), keys);
@@ -121,14 +122,8 @@ static void replay_plans(struct replay *r)
 					   "waves",   "settings", NULL};
 	struct engine *e = r->s->engine;
 	struct engine_rollout v;
-	const struct engine_group *g;
 	char name[160];
 
-	for (size_t i = 0; (g = engine_group_at(e, i)) != NULL; i++) {
-		(void)snprintf(name, sizeof(name), "%s %s",
-			       catalog_product(e, g->group.product)->name, g->group.name);
-		expect_facts(r, "group", name, audit_group(e, &g->group), NULL);
-	}
 	for (size_t i = 0; engine_rollout_at(e, i, &v); i++) {
 		(void)snprintf(name, sizeof(name), "%s %s", v.product, v.rollout.name);
 		expect_facts(r, "rollout", name, audit_rollout(e, &v.rollout), keys);
@@ -147,6 +142,13 @@ static void replay_compare(struct replay *r)
 		(void)snprintf(name, sizeof(name), "%s %s", catalog_product(e, rel->product)->name,
 			       rel->version);
 		expect_facts(r, "release", name, audit_release(rel), NULL);
+	}
+	for (size_t i = 0; i < e->group_count; i++) {
+		const struct device_group *g = &e->groups[i]->group;
+		char name[160];
+		(void)snprintf(name, sizeof(name), "%s %s", catalog_product(e, g->product)->name,
+			       g->name);
+		expect_facts(r, "group", name, audit_group(e, g), NULL);
 	}
 	for (size_t i = 0; i < e->product_count; i++)
 		expect_facts(r, "product", e->products[i]->name, audit_product(e, e->products[i]),

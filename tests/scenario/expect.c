@@ -297,6 +297,27 @@ static void do_expect_blocked(struct scenario *s)
 	expect_text(s, "blocked", got, want);
 }
 
+/* EXPECT-OPENS device seconds [whose windows] [whose clock]; 0: open now */
+static void do_expect_opens(struct scenario *s)
+{
+	struct engine_device now;
+	char got[24];
+
+	if (engine_device(s->engine, word(1), &now)) {
+		fail(s, "no device %s", word(1));
+		return;
+	}
+	struct site site = site_of(&now.device, &now.product, now.has_group ? &now.group : NULL);
+	(void)snprintf(got, sizeof(got), "%lld",
+		       now.window.open ? 0LL
+				       : (long long)(now.window.opens_ms - fake_wall_ms) / 1000);
+	expect_text(s, "opens", got, word(2));
+	if (word_total() > 3)
+		expect_text(s, "windows of", site_from_name(site.windows_from), word(3));
+	if (word_total() > 4)
+		expect_text(s, "clock of", site_from_name(site.time_zone_from), word(4));
+}
+
 static void do_expect_downloads(struct scenario *s)
 {
 	struct engine_stats st;
@@ -312,6 +333,26 @@ static void do_expect_downloads(struct scenario *s)
 		{"known", NULL, s->engine->admitter.turn_count},
 	};
 	for (unsigned i = 1; i < word_total(); i++)
+		expect_value(s, list, sizeof(list) / sizeof(list[0]), word(i));
+}
+
+/* EXPECT-GROUP product name key=value... */
+static void do_expect_group(struct scenario *s)
+{
+	const struct engine_group *g = engine_group_named(s->engine, word(1), word(2));
+	struct engine_group_load load;
+
+	if (!g) {
+		fail(s, "no group %s", word(2));
+		return;
+	}
+	engine_group_load(g, &load);
+	const struct expected list[] = {
+		{"limit", NULL, (int64_t)load.limit},
+		{"active", NULL, (int64_t)load.downloads},
+		{"waiting", NULL, (int64_t)load.waiting},
+	};
+	for (unsigned i = 3; i < word_total(); i++)
 		expect_value(s, list, sizeof(list) / sizeof(list[0]), word(i));
 }
 
@@ -381,6 +422,10 @@ bool run_expect(struct scenario *s, const char *verb)
 		do_expect_diagnoses(s);
 	else if (strcmp(verb, "EXPECT-BLOCKED") == 0)
 		do_expect_blocked(s);
+	else if (strcmp(verb, "EXPECT-OPENS") == 0)
+		do_expect_opens(s);
+	else if (strcmp(verb, "EXPECT-GROUP") == 0)
+		do_expect_group(s);
 	else if (strcmp(verb, "EXPECT-DOWNLOADS") == 0)
 		do_expect_downloads(s);
 	else if (strcmp(verb, "EXPECT-ROLLOUT") == 0)

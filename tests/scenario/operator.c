@@ -9,7 +9,7 @@
 #include "scenario.h"
 
 /* Who begins one act more. */
-static const struct actor *somebody(struct scenario *s)
+const struct actor *somebody(struct scenario *s)
 {
 	static const struct actor actor = {.uid = 1000, .pid = 1, .name = "somebody"};
 
@@ -22,7 +22,7 @@ static void no_room(void *ctx)
 	(void)ctx; /* the loop below tries again anyway */
 }
 
-static void act_done(void *ctx, const struct engine_result *result)
+void act_done(void *ctx, const struct engine_result *result)
 {
 	struct scenario *s = ctx;
 
@@ -30,15 +30,6 @@ static void act_done(void *ctx, const struct engine_result *result)
 	s->act_unchanged = result->unchanged;
 	s->acts_told++;
 	s->acts_done += !result->err && !result->unchanged;
-}
-
-/* A scenario's words have no spaces: "Tue_23:00-24:00". */
-static void take_windows(const char *value, char windows[LIMIT_WINDOWS_TEXT + 1])
-{
-	(void)buf_copy_str(windows, LIMIT_WINDOWS_TEXT + 1, value);
-	for (char *c = windows; *c; c++)
-		if (*c == '_')
-			*c = ' ';
 }
 
 static void do_product(struct scenario *s)
@@ -267,7 +258,7 @@ static bool run_once(struct scenario *s, const char *verb)
 		do_state(s);
 	else if (strcmp(verb, "CANCEL") == 0)
 		do_cancel(s);
-	else if (!run_rollout(s, verb))
+	else if (!run_group(s, verb) && !run_rollout(s, verb))
 		return false;
 	settle(s);
 	return true;

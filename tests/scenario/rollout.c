@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rollouts and groups.
+ * Rollouts, and the targets that they compete with.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "scenario.h"
-
-static void act_done(void *ctx, const struct engine_result *result)
-{
-	struct scenario *s = ctx;
-
-	s->act_err = result->err;
-	s->act_unchanged = result->unchanged;
-	s->acts_told++;
-	s->acts_done += !result->err && !result->unchanged;
-}
 
 /* By "somebody", or by=NAME. */
 static const struct actor *who(struct scenario *s)
@@ -81,13 +71,9 @@ bool run_rollout(struct scenario *s, const char *verb)
 		do_add(s);
 	else if (strcmp(verb, "ROLL") == 0)
 		do_act(s);
-	else if (strcmp(verb, "GROUP") == 0)
-		engine_group_add(s->engine, who(s), &g, word(3), act_done, s);
 	else if (strcmp(verb, "GROUP-TARGET") == 0)
 		engine_group_target(s->engine, who(s), &g, strcmp(word(3), "none") ? word(3) : "",
 				    act_done, s);
-	else if (strcmp(verb, "INTO") == 0)
-		engine_device_group(s->engine, who(s), word(1), word(2), act_done, s);
 	else
 		return false;
 	return true;

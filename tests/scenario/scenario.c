@@ -28,7 +28,10 @@
  *   DISABLE id | ENABLE id | CERTIFICATE id | CANCEL id | REMOVE-RELEASE product version |
  *   ROLLOUT product name version waves [setting=value]...  (100P is 100 percent)
  *   ROLL product name approve|start|pause|resume|next|finish|abort|remove [by=NAME]
- *   GROUP product name [version] | GROUP-TARGET product name version|none | INTO id group
+ *   GROUP product name [version] | GROUP-SET product name [windows=W] [time_zone=Z]
+ *         [max_downloads=N] [image_rate=N] | GROUP-REMOVE product name
+ *   JOIN id group|none                    PLACE id [windows=W] [time_zone=Z]
+ *   GROUP-TARGET product name version|none
  *   STATE product version active|quarantined|withdrawn
  *   LOSE-IMAGE product version | FIND-IMAGE product version
  *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
@@ -52,6 +55,9 @@
  *   EXPECT-ATTEMPT id key=value...        (the open attempt, else the last one)
  *   EXPECT-TOLD id key=value...           (the attempt of the last directive)
  *   EXPECT-DEVICE id key=value...         EXPECT-NO-DEVICE id
+ *   EXPECT-GROUP product name [limit=N] [active=N] [waiting=N]   (of its downloads)
+ *   EXPECT-OPENS id seconds [device|group|product|none [the same of its clock]]
+ *                                         (its next maintenance window; 0: one is open)
  *   EXPECT-DIAGNOSES id word...           EXPECT-BLOCKED id word...
  *   EXPECT-ASK session path|none          EXPECT-FACTS id name=value...
  *   EXPECT-ROLLOUT product name key=value...   EXPECT-TARGET id [version=V|none] [why=W]

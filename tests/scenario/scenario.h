@@ -101,6 +101,11 @@ bool run_expect_talk(struct scenario *s, const char *verb);
 
 /* operator.c */
 bool run_operator(struct scenario *s, const char *verb);
+bool run_group(struct scenario *s, const char *verb);
+/* Who begins one act more, and what is done with its end. */
+const struct actor *somebody(struct scenario *s);
+void act_done(void *ctx, const struct engine_result *result);
+void take_windows(const char *value, char windows[LIMIT_WINDOWS_TEXT + 1]);
 
 /* rollout.c */
 bool run_rollout(struct scenario *s, const char *verb);

@@ -194,7 +194,7 @@ static int by_number(const void *a, const void *b)
 /* The time that it takes if no token and no byte of the rate is ever idle, in ms. */
 static int64_t ideal_ms(void)
 {
-	const int64_t tokens = w.engine->admitter.gate.tokens;
+	const int64_t tokens = w.engine->admitter.all.gate.tokens;
 	int64_t work_ms = 0, bytes = 0;
 
 	for (unsigned i = 0; i < w.conf.count; i++) {

@@ -5,9 +5,9 @@
 usage: image.py mcuboot|esp|uf2|particle|elf FILE [NAME=VALUE...]
        image.py corpus FOLDER
 
-mcuboot: version=1.2.3+4 body=600 counter=N flags=N bits=256 key=PEM [pure=1]; the key signs with
-openssl, as MCUboot's own tool does: ECDSA on P-256, RSA-2048 and -3072 with PSS, Ed25519.
-esp: version= project= chip=5 counter=0. uf2: blocks=4 family=0xe48bff56 version=.
+mcuboot: version=1.2.3+4 body=600 counter=N flags=N bits=256 key=PEM [pure=1] [over=TEXT]; the key
+signs with openssl, as MCUboot's own tool does: ECDSA on P-256, RSA-2048 and -3072 with PSS, Ed25519.
+esp: version= project= chip=5 counter=0 key=PEM, an RSA-3072 one, for Secure Boot V2. uf2: blocks=4 family=0xe48bff56 version=.
 particle: platform=12 product=17.
 """
 
@@ -32,9 +32,20 @@ def openssl(*words):
     return subprocess.run(("openssl",) + words, check=True, stdout=subprocess.PIPE).stdout
 
 
+def key_hash(key, text):
+    """The TLV that names a key: RSA by its PKCS#1 form, the others by SubjectPublicKeyInfo."""
+    words = ["rsa", "-RSAPublicKey_out"] if "publicExponent" in text else ["pkey", "-pubout"]
+    public = openssl(words[0], "-in", key, words[1], "-outform", "DER")
+    return tlv(0x01, hashlib.sha256(public).digest())
+
+
 def sign(key, message, digest):
-    """The TLV of a signature: Ed25519 is of these bytes, the others of their SHA-256."""
+    """The TLVs of a signature: Ed25519 is of these bytes, the others of their SHA-256."""
     text = openssl("pkey", "-in", key, "-noout", "-text").decode()
+    return key_hash(key, text) + signature(key, text, message, digest)
+
+
+def signature(key, text, message, digest):
     with tempfile.NamedTemporaryFile() as f:
         f.write(digest if "ED25519" in text else message)
         f.flush()
@@ -62,7 +73,9 @@ def mcuboot(o):
     area = tlv({256: 0x10, 384: 0x11, 512: 0x12}[bits], digest)
     if "pure" in o:
         area += tlv(0x25, b"\1")
-    if "key" in o:
+    if "key" in o and "over" in o:  # not of this image
+        area += sign(o["key"], o["over"].encode(), hashlib.sha256(o["over"].encode()).digest())
+    elif "key" in o:
         area += sign(o["key"], image, image if "pure" in o else digest)
     return image + struct.pack("<HH", 0x6907, len(area) + 4) + area
 
@@ -79,7 +92,26 @@ def esp(o):
         for byte in data:
             checksum ^= byte
     image += bytes(15 - len(image) % 16) + bytes([checksum])
-    return image + hashlib.sha256(image).digest()
+    image += hashlib.sha256(image).digest()
+    return image + secure_boot(o["key"], image) if "key" in o else image
+
+
+def secure_boot(key, image):
+    """What has to come behind the image: padding, and a sector with one block of RSA-3072."""
+    pad = b"\xff" * (-len(image) % 4096)
+    text = openssl("rsa", "-in", key, "-noout", "-modulus").decode()
+    modulus = int(text.strip().split("=")[1], 16)
+    block = struct.pack("<BB2x", 0xE7, 2) + hashlib.sha256(image + pad).digest()
+    block += modulus.to_bytes(384, "little") + struct.pack("<I", 65537)
+    block += pow(2, 6144, modulus).to_bytes(384, "little")
+    block += struct.pack("<I", -pow(modulus, -1, 1 << 32) & 0xFFFFFFFF)
+    with tempfile.NamedTemporaryFile() as f:
+        f.write(image + pad)
+        f.flush()
+        block += openssl("dgst", "-sha256", "-sign", key, "-sigopt", "rsa_padding_mode:pss",
+                         "-sigopt", "rsa_pss_saltlen:32", f.name)[::-1]
+    block += struct.pack("<I", zlib.crc32(block)) + bytes(16)
+    return pad + block + b"\xff" * (4096 - len(block))
 
 
 def uf2(o):

@@ -153,6 +153,7 @@ size_t images_esp(uint8_t *dst, const struct images_esp *e)
 		at = (at + 4095) / 4096 * 4096;
 		dst[at] = 0xe7;
 		dst[at + 1] = 2;
+		(void)hash(256, dst, at, dst + at + 4);
 		at += 4096;
 	}
 	return at;

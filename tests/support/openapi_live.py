@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drives every operation of a server and holds each answer against docs/openapi.json."""
+import datetime
 import glob
 import http.client
 import http.server
@@ -30,6 +31,11 @@ def strict(node):
 
 
 # A CA on P-256 whose private key nobody has.
+# Ed25519: any 32 bytes would do
+PUBLIC_PEM = """-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=
+-----END PUBLIC KEY-----
+"""
 CA_PEM = """-----BEGIN CERTIFICATE-----
 MIIBejCCASGgAwIBAgIUZ1sSqigcSai2AN2/gr1vA1pOtJIwCgYIKoZIzj0EAwIw
 EjEQMA4GA1UEAwwHVGVzdCBDQTAgFw0yNjExMjMwODIyMzBaGA8yMTI2MTAzMDA4
@@ -314,6 +320,27 @@ def drive_products(server):
     want(200, "PUT", ca, {"pem": CA_PEM})
     want(409, "DELETE", add + "/1")
     want(200, "PUT", "/v1/products/p%251/target", {"version": None})
+    signers = "/v1/products/p%251/signers"
+    want(201, "POST", signers, {"name": "s%1", "pem": PUBLIC_PEM})
+    want(409, "POST", signers, {"name": "s%1", "pem": PUBLIC_PEM})
+    want(409, "POST", signers, {"name": "s2", "pem": PUBLIC_PEM})
+    for bad in ({}, {"name": "s2"}, {"name": "a b", "pem": PUBLIC_PEM}, {"name": "x" * 65, "pem": PUBLIC_PEM}, {"name": "s2", "pem": CA_PEM},
+                {"name": "s2", "pem": "x" * 5000}, {"name": "s2", "pem": PUBLIC_PEM, "x": 1}):
+        want(400, "POST", signers, bad)
+    want(200, "GET", signers)
+    want(304, "GET", signers, None, If_None_Match=server.headers["etag"])
+    signer = signers + "/s%251"
+    want(200, "GET", signer)
+    want(304, "GET", signer, None, If_None_Match=server.headers["etag"])
+    want(404, "GET", signers + "/s2")
+    want(404, "DELETE", signers + "/s2")
+    want(412, "DELETE", signer, None, If_Match='"9999-0"')
+    for bad in ("x", "AAA%3D", "A" * 688):
+        want(400, "POST", add + "?version=u&signature=" + bad, b"s")
+    want(200, "PATCH", "/v1/products/p%251", {"policy": {"require_signature": 1}})
+    want(400, "POST", add + "?version=u", b"s")
+    want(200, "PATCH", "/v1/products/p%251", {"policy": {"require_signature": 0}})
+    want(204, "DELETE", signer)
     states = add + "/s"
     want(201, "POST", add + "?version=s&draft=1&label_anyway=1", b"s")
     want(409, "PUT", "/v1/products/p%251/target", {"version": "s"})
@@ -347,6 +374,17 @@ def drive_products(server):
     want(409, "PATCH", group, {"name": "g2"})
     want(200, "PATCH", group, {"name": "g3"})
     want(200, "PATCH", groups + "/g3", {"name": "g%1"})
+    here = {"windows": "Mon 01:00-02:00", "time_zone": "Asia/Tokyo"}
+    want(200, "PATCH", groups + "/g%251", here)
+    assert want(200, "PATCH", groups + "/g%251", {})["windows"] == here["windows"]
+    most = want(200, "PATCH", groups + "/g%251", {"max_downloads": 1000000, "image_rate": 1 << 30})
+    assert most["downloads"]["limit"] == 524288
+    want(200, "PATCH", groups + "/g%251", {"max_downloads": 1, "image_rate": 2048})
+    for bad in ({"windows": "x"}, {"time_zone": "x/y"}, {"windows": 1}, {"other": 1}, {"max_downloads": -1},
+                {"max_downloads": 1000001}, {"max_downloads": "1"}, {"max_downloads": None}, {"image_rate": 2047},
+                {"image_rate": (1 << 30) + 1}, {"image_rate": 1.5}, {"windows": "x" * 256}, {"time_zone": "x" * 64}):
+        want(400, "PATCH", groups + "/g%251", bad)
+    want(200, "PATCH", groups + "/g%251", {"windows": "", "time_zone": "", "max_downloads": 0, "image_rate": 0})
     want(404, "PUT", group + "/target", {"version": "9"})
     want(200, "PUT", group + "/target", {"version": None})
     want(200, "PUT", group + "/target", {"version": "1"})
@@ -420,7 +458,7 @@ def drive_tags(server, ids):
                                               ("POST", "/quarantine", None), ("POST", "/withdraw", None)],
         f"/v1/devices/{ids[0]}": [("POST", "/unlock", None), ("POST", "/force", None),
                                   ("POST", "/unforce", None), ("POST", "/hold", None),
-                                  ("POST", "/group", {"group": None}),
+                                  ("POST", "/group", {"group": None}), ("PATCH", "", {"windows": "01:00-02:00"}),
                                   ("POST", "/tag", {"tags": ["x"]}), ("POST", "/untag", {"tags": ["x"]}),
                                   ("POST", "/development", None), ("POST", "/production", None),
                                   ("POST", "/unhold", None), ("DELETE", "", None),
@@ -474,6 +512,15 @@ def drive_devices(server, ids):
     tags = ["site=berlin", "lab"]
     want(200, "POST", "/v1/devices/dg/tag", {"tags": tags})
     want(200, "GET", "/v1/devices/dg")
+    want(200, "PATCH", "/v1/devices/dg", {"windows": "Mon-Sun 00:00-24:00", "time_zone": "Asia/Tokyo"})
+    assert want(200, "PATCH", "/v1/devices/dg", {})["maintenance"]["windows_from"] == "device"
+    far = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=3)).strftime("%a")
+    assert not want(200, "PATCH", "/v1/devices/dg", {"windows": f"{far} 10:00-11:00"})["maintenance"]["open"]
+    want(200, "GET", "/v1/devices")
+    for bad in ({"windows": "x"}, {"time_zone": "x/y"}, {"time_zone": 1}, {"group": "g"}):
+        want(400, "PATCH", "/v1/devices/dg", bad)
+    want(404, "PATCH", "/v1/devices/none", {})
+    want(200, "PATCH", "/v1/devices/dg", {"windows": "", "time_zone": ""})
     for bad in ({}, {"tags": []}, {"tags": ["a b"]}, {"tags": ["a,b"]}, {"tags": "lab"}, {"tags": ["x" * 33]}):
         want(400, "POST", "/v1/devices/dg/tag", bad)
     want(409, "POST", "/v1/devices/dg/tag", {"tags": [str(i) for i in range(15)]})

@@ -94,6 +94,7 @@ void rows_release(unsigned seed, int64_t product, struct release *ret)
 	WORD(ret->image.format, IMAGE_PLAIN, IMAGE_ELF + 1, seed);
 	ret->image.signatures %= 1U << IMAGE_SIGNATURE_COUNT;
 	TEXT(ret->signed_by, seed);
+	TEXT(ret->signed_key, seed);
 	TEXT(ret->image.version, seed);
 	TEXT(ret->image.hardware, seed);
 	TEXT(ret->image.project, seed);
@@ -155,6 +156,7 @@ void rows_device(unsigned seed, int64_t product, struct device *ret)
 	FLAG(ret->certified, seed + 1);
 	TEXT(ret->protocol, seed);
 	FLAG(ret->force, seed + 1);
+	TEXT(ret->windows, seed);
 	TEXT(ret->time_zone, seed);
 	WORD(ret->hold, HOLD_NONE, HOLD_RESTARTS + 1, seed * 3 + 1);
 	SMALL(ret->fail_mark);

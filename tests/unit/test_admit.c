@@ -261,6 +261,98 @@ static void test_admit_spreads_over_all_of_an_interval(void **state)
 	assert_int_equal(admit_spread_s(1, 0), 1);
 }
 
+/* ---- a group's gate before that of all ---- */
+
+static struct admit_gate own;
+
+static void two_gates(int64_t of_group, int64_t of_all)
+{
+	admit_gate_init(&own);
+	own.above = &gate;
+	own.tokens = of_group;
+	gate.tokens = of_all;
+	for (int i = 0; i < PLACES; i++)
+		places[i].own = i % 2 ? &own : NULL; /* the odd ones are the group's */
+}
+
+static void test_admit_of_a_full_group_nobody_waits_before_others(void **state)
+{
+	(void)state;
+	two_gates(1, 2);
+	admit_take(&own);
+	admit_take(&gate);
+	for (int i = 1; i < PLACES; i += 2) {
+		assert_false(admit_may(&own, &places[i], NOW));
+		admit_wait(&own, &places[i], 1, NOW);
+	}
+	/* a hundred of them are about to come, and there is a token of all */
+	assert_true(admit_may(&gate, &places[0], NOW + 1000));
+	assert_int_equal(admit_ahead(&gate, NULL), 0);
+	assert_int_equal(own.waiting, 100);
+}
+
+static void test_admit_of_a_group_as_many_wait_at_the_last_gate_as_may_begin(void **state)
+{
+	(void)state;
+	two_gates(2, 1);
+	admit_take(&gate);
+	admit_wait(&gate, &places[0], 1, NOW);
+	for (int i = 1; i < 4; i += 2) {
+		assert_true(admit_may(&own, &places[i], NOW));
+		assert_false(admit_may(&gate, &places[i], NOW));
+		admit_wait(&gate, &places[i], 1, NOW);
+	}
+	assert_int_equal(own.kept, 2);
+	assert_false(admit_may(&own, &places[5], NOW));
+	admit_wait(&own, &places[5], 1, NOW);
+	/* theirs is kept for them, also when they ask again; and it is the others' turn first */
+	assert_true(admit_may(&own, &places[1], NOW + 1000));
+	admit_wait(&gate, &places[1], 1, NOW + 1000);
+	assert_int_equal(own.kept, 2);
+	admit_give(&gate, 1000);
+	assert_true(admit_may(&gate, &places[0], NOW + 1000));
+	assert_false(admit_may(&gate, &places[1], NOW + 1000));
+	/* who does not come keeps nothing from the others of his group */
+	assert_null(admit_late(&gate, NOW + 60000));
+	assert_int_equal(own.kept, 0);
+	assert_true(admit_may(&own, &places[5], NOW + 60000));
+	admit_wait(&gate, &places[5], 1, NOW + 60000);
+	assert_int_equal(own.kept, 1);
+	/* one that comes late is asked again at its own gate, and has its old place */
+	assert_true(admit_may(&own, &places[1], NOW + 60000));
+	admit_wait(&gate, &places[1], 1, NOW + 60000);
+	assert_int_equal(own.kept, 2);
+	assert_ptr_equal(gate.queue.next, &places[1].link);
+	assert_false(admit_may(&own, &places[3], NOW + 60000));
+	admit_wait(&own, &places[3], 1, NOW + 60000);
+	assert_int_equal(own.kept, 2);
+	assert_int_equal(gate.waiting, 3);
+	assert_int_equal(gate.away, 1); /* places[0] */
+	for (int i = 0; i < 6; i++)
+		admit_leave(&places[i]);
+	assert_int_equal(own.kept, 0);
+	assert_int_equal(own.waiting, 0);
+	assert_int_equal(gate.waiting, 0);
+}
+
+/* Who has waited for his group comes among those of his time, not behind all. */
+static void test_admit_a_place_keeps_its_time_from_gate_to_gate(void **state)
+{
+	(void)state;
+	two_gates(1, 1);
+	admit_take(&gate);
+	admit_take(&own);
+	for (int i = 0; i < PLACES; i++)
+		admit_wait(i % 2 ? &own : &gate, &places[i], 1, NOW);
+	admit_give(&own, -1);
+	admit_wait(&gate, &places[7], 1, NOW); /* near the beginning */
+	assert_ptr_equal(places[7].link.next, &places[8].link);
+	admit_leave(&places[7]);
+	admit_wait(&gate, &places[191], 1, NOW); /* near the end */
+	assert_ptr_equal(places[191].link.next, &places[192].link);
+	assert_int_equal(own.kept, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +373,11 @@ int main(void)
 		cmocka_unit_test_setup(test_admit_a_tenth_of_the_fleet_in_ten_seconds_is_a_crowd,
 				       setup),
 		cmocka_unit_test_setup(test_admit_spreads_over_all_of_an_interval, setup),
+		cmocka_unit_test_setup(test_admit_of_a_full_group_nobody_waits_before_others,
+				       setup),
+		cmocka_unit_test_setup(
+			test_admit_of_a_group_as_many_wait_at_the_last_gate_as_may_begin, setup),
+		cmocka_unit_test_setup(test_admit_a_place_keeps_its_time_from_gate_to_gate, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,7 +51,7 @@ static void test_options(void **state)
 	sound("\n\n");
 	sound("lwm2m-transfer=auto\nlwm2m-transfer=pull\nlwm2m-transfer=push\n");
 	sound("lwm2m-block=64\nlwm2m-block=1024");
-	sound("lwm2m-listen=1\nlwm2m-listen=3600\nlwm2m-poll=5\nlwm2m-poll=86400");
+	sound("lwm2m-listen=1\nlwm2m-listen=3600\nlwm2m-poll=1\nlwm2m-poll=86400");
 	sound("lwm2m-uptime=/3/0/9\nlwm2m-boot-count=/65535/1/2/3\nlwm2m-digest=\n");
 	sound("lwm2m-digest-kind=file\nlwm2m-digest-kind=vendor-7");
 	wrong("lwm2m-transfer=both", "lwm2m-transfer: auto, pull or push");
@@ -60,9 +60,9 @@ static void test_options(void **state)
 	wrong("lwm2m-block=2048", "lwm2m-block: 64, 128, 256, 512 or 1024");
 	wrong("lwm2m-listen=0", "lwm2m-listen: seconds from 1 to 3600");
 	wrong("lwm2m-listen=3601", "lwm2m-listen: seconds from 1 to 3600");
-	wrong("lwm2m-poll=4", "lwm2m-poll: seconds from 5 to 86400");
-	wrong("lwm2m-poll=1234567890", "lwm2m-poll: seconds from 5 to 86400");
-	wrong("lwm2m-poll=", "lwm2m-poll: seconds from 5 to 86400");
+	wrong("lwm2m-poll=0", "lwm2m-poll: seconds from 1 to 86400");
+	wrong("lwm2m-poll=1234567890", "lwm2m-poll: seconds from 1 to 86400");
+	wrong("lwm2m-poll=", "lwm2m-poll: seconds from 1 to 86400");
 	wrong("lwm2m-uptime=3/0/9", "lwm2m-uptime: a resource, as in /3/0/18");
 	wrong("lwm2m-hardware=/3/0", "lwm2m-hardware: a resource, as in /3/0/18");
 	wrong("lwm2m-confirmed=/3/0/65536", "lwm2m-confirmed: a resource, as in /3/0/18");
@@ -273,6 +273,26 @@ static void test_facts(void **state)
 	assert_string_equal(rig_fact(&rig, "queue mode"), "yes, asleep until it speaks");
 }
 
+/* Why the device is not there, until it is. */
+static void test_facts_of_a_refusal(void **state)
+{
+	(void)state;
+	rig_init(&rig, &(const struct rig_script){.lifetime_s = 600}, "");
+	rig_request(&rig, 2, "rd", "lwm2m=1.1&ep=other&lt=60", -1, NULL, 0);
+	assert_string_equal(rig_fact(&rig, "refused"),
+			    "4.03 ep: is not the identity of this session, 0 s ago");
+	assert_string_equal(rig_fact(&rig, "registration"), "none yet");
+	assert_true(rig_says(&rig, "Its newest registration was refused: 4.03 ep: is not"));
+	unsigned commits = rig.commits;
+	rig_request(&rig, 2, "rd", "lwm2m=1.1&ep=other&lt=60", -1, NULL, 0);
+	assert_int_equal(rig.commits, commits); /* it may say so for ever */
+	rig_restart(&rig);
+	assert_non_null(rig_fact(&rig, "refused"));
+	rig_boot(&rig);
+	rig_run(&rig, 30);
+	assert_null(rig_fact(&rig, "refused"));
+}
+
 static void test_facts_of_proof(void **state)
 {
 	(void)state;
@@ -282,7 +302,7 @@ static void test_facts_of_proof(void **state)
 	rig_boot(&rig);
 	rig_run(&rig, 30);
 	assert_string_equal(rig_fact(&rig, "proof of a boot"), "uptime (standard)");
-	assert_string_equal(rig_fact(&rig, "proof of the image"), "version, digest");
+	assert_string_equal(rig_fact(&rig, "proof of the image"), "version, digest (mcuboot)");
 	assert_null(rig_fact(&rig, "queue"));
 	/* named, and not there */
 	rig_init(&rig, &(const struct rig_script){.bare = true},
@@ -308,6 +328,7 @@ int main(void)
 		cmocka_unit_test(test_longest_talk),
 		cmocka_unit_test(test_times_are_not_worth_a_commit),
 		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_facts_of_a_refusal),
 		cmocka_unit_test(test_facts_of_proof),
 	};
 

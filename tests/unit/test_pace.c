@@ -82,6 +82,17 @@ static void test_pace_expects_the_longer_of_both_rates(void **state)
 		/* and with little: what there is */
 		{{.all_rate = 1000, .all_held_bytes = 3000, .devices = 9, .bytes = 1000},
 		 3 * SECOND},
+		/* its group's rate, in turns with the others of the group only */
+		{{.group_rate = 1000, .group_wait_us = 9, .bytes = 1000}, 9},
+		{{.group_rate = 1000,
+		  .group_held_bytes = 90000,
+		  .group_devices = 2,
+		  .all_rate = 1000000,
+		  .all_held_bytes = 900000,
+		  .devices = 99,
+		  .bytes = 1000},
+		 2 * SECOND},
+		{{.all_held_bytes = 5000, .group_held_bytes = 5000, .bytes = 1000}, 0},
 		{{.all_rate = 1000,
 		  .device_rate = 1000,
 		  .device_wait_us = 4 * SECOND,

@@ -53,6 +53,20 @@ static void test_view_rules_battery(void **state)
 	assert_says("blocked_by", "it reports 3300 mV, and an update wants 3301 mV");
 }
 
+/* It does report a digest: to advise one would mislead. */
+static void test_view_rules_digest_of_another_kind(void **state)
+{
+	(void)state;
+	now.device.report.running.kind = DIGEST_ESP_APPENDED;
+	now.device.report.running.len = DIGEST_SHA256;
+	assert_says("blocked_by", "it reports a digest of kind esp-appended, and release 1.1.0 has "
+				  "those of kind file");
+	assert_says("next_steps",
+		    "release add --running esp-appended:HEX, or let the device report "
+		    "a digest of a kind that the release names");
+	assert_says("next_steps", "postbootctl product set blinky require-digest=0");
+}
+
 static void test_view_rules_space(void **state)
 {
 	(void)state;
@@ -144,13 +158,49 @@ static void test_view_rules_window(void **state)
 	assert_says("summary", "It will be offered the image");
 }
 
+/* The group's windows by the clock of the device, which is in New York: 18:52. */
+static void test_view_rules_window_of_a_site(void **state)
+{
+	(void)state;
+	strcpy(now.product.windows, "23:00-24:00");
+	now.has_group = true;
+	strcpy(now.group.name, "pilot");
+	strcpy(now.group.windows, "19:30-20:00");
+	assert_says("blocked_by", "it may be updated 19:30-20:00, by the clock of UTC (windows of "
+				  "group pilot); that is next at 2026-11-23 19:30 UTC\"");
+	strcpy(now.device.time_zone, "EST5EDT,M3.2.0,M11.1.0");
+	assert_says("blocked_by",
+		    "by the clock of EST5EDT,M3.2.0,M11.1.0 (windows of group pilot, clock of the "
+		    "device); that is next at 2026-11-23 00:30 UTC, 2026-11-22T19:30 there");
+	assert_says("status", "\"opens\": \"2026-11-22T19:30:00-05:00\"");
+	assert_says("status", "\"windows_from\": \"group\"");
+	assert_says("status", "\"time_zone_from\": \"device\"");
+	strcpy(now.device.windows, "18:00-19:00");
+	assert_says("status", "\"windows\": \"18:00-19:00\", \"windows_from\": \"device\"");
+	assert_says("status", "\"open\": true");
+	assert_says("summary", "It will be offered the image");
+	strcpy(now.device.windows, "");
+	strcpy(now.device.time_zone, "<+0530>-5:30");
+	assert_says("status", "\"opens\": \"2026-11-23T19:30:00+05:30\"");
+	now.has_group = false;
+	strcpy(now.product.windows, "");
+	assert_says("status", "\"maintenance\": {\"time_zone\": \"<+0530>-5:30\", "
+			      "\"time_zone_from\": \"device\", \"open\": true}");
+}
+
 #define T(name) cmocka_unit_test_setup(test_##name, setup)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(view_rules_battery),	    T(view_rules_space),	  T(view_rules_downgrade),
-		T(view_rules_requirements), T(view_rules_stepping_stone), T(view_rules_window),
+		T(view_rules_digest_of_another_kind),
+		T(view_rules_battery),
+		T(view_rules_space),
+		T(view_rules_downgrade),
+		T(view_rules_requirements),
+		T(view_rules_stepping_stone),
+		T(view_rules_window),
+		T(view_rules_window_of_a_site),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,6 +298,13 @@ static void test_esp_kinds(void **state)
 	assert_string_equal(im.facts.version, "12345678901234567890123456789012");
 	assert_string_equal(im.facts.project, "a?b");
 	assert_int_equal(im.facts.signatures, IMAGE_SIG_ESP_V2);
+	assert_true(im.signature_count == 1 && im.signature[0].has_key &&
+		    im.signature[0].len == 384 && im.signed_bytes == 4096 &&
+		    im.signature[0].offset == 4096 + 812 && im.hash.len == DIGEST_SHA256);
+	len = images_esp(raw, &e);
+	raw[4096 + 4] ^= 1;
+	assert_fault(4096 + 1215, "it ends within its signature block 1, at byte 5311");
+	assert_fault(len, "the SHA-256 in its signature block 1 is not that of its bytes");
 	/* one byte 0xe9 makes no ESP-IDF image: an unknown chip, 17 segments */
 	len = images_esp(raw, &e);
 	raw[12] = 0x77;

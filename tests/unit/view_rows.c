@@ -68,7 +68,8 @@ struct release release_full(void)
 	r.running_count = 2;
 	r.no_confirm = true;
 	r.rev = 1;
-	strcpy(r.signed_by, "0123456789abcdef");
+	strcpy(r.signed_by, "ci");
+	strcpy(r.signed_key, "0123456789abcdef");
 	r.label_anyway = true;
 	r.image = (struct image_facts){.format = IMAGE_MCUBOOT,
 				       .signatures = IMAGE_SIG_ECDSA,
@@ -225,13 +226,18 @@ struct engine_device device_full(void)
 void replan(struct engine_device *now)
 {
 	struct schedule schedule;
+	const struct site site = view_site(now);
 	struct zone zone;
 	char fault[64];
 	const struct plan_around around = {
 		.no_way = now->no_way, .schedule = &schedule, .zone = &zone};
 
-	assert_int_equal(schedule_parse(now->product.windows, &schedule, fault), 0);
-	assert_int_equal(zone_parse(now->product.time_zone, &zone), 0);
+	assert_int_equal(schedule_parse(site.windows, &schedule, fault), 0);
+	assert_int_equal(zone_parse(site.time_zone, &zone), 0);
+	now->window = (struct engine_window){
+		.open = schedule_is_open(&schedule, &zone, (T0 + 90000) / 1000), .zone = zone};
+	if (!now->window.open)
+		now->window.opens_ms = 1000 * schedule_opens(&schedule, &zone, (T0 + 90000) / 1000);
 
 	now->plan = plan_device(&now->device, &now->product, now->has_target ? &now->target : NULL,
 				now->has_attempt ? &now->attempt : NULL, &around, T0 + 90000);
