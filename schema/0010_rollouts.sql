@@ -73,3 +73,7 @@ ALTER TABLE device ADD COLUMN rollout_applied INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX device_by_rollout ON device (rollout, rollout_place) WHERE rollout <> 0;
 ALTER TABLE attempt ADD COLUMN rollout INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE product ADD COLUMN rollout_approval INTEGER NOT NULL DEFAULT 0;
+
+-- When the target was set; 0: before anybody asked. A rollout that ended earlier does not go before it.
+ALTER TABLE product ADD COLUMN target_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE device_group ADD COLUMN target_ms INTEGER NOT NULL DEFAULT 0;

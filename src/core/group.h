@@ -17,6 +17,7 @@ struct device_group {
 	int64_t product;
 	char name[LIMIT_GROUP_NAME + 1];      /* name_valid(); unique in its product */
 	int64_t target;			      /* release id, 0: the product's */
+	int64_t target_ms;		      /* wall; when it was set, 0: nobody knows */
 	char windows[LIMIT_WINDOWS_TEXT + 1]; /* "": the product's (core/site.h) */
 	char time_zone[LIMIT_ZONE + 1];	      /* "": the product's */
 	/* Of its downloads at the same time, and of bytes of images a second; 0: any. */

@@ -99,8 +99,8 @@ enum target_why {
 const char *target_why_name(enum target_why w);
 
 /* The release id a device should run: lock > a rollout that has reached it > group target >
- * product target (TRUTH 2); 0 if none. Only a lock reaches a development device. `g`, `r`: the
- * device's, NULL: none. */
+ * product target (TRUTH 2); 0 if none. A rollout that is done comes after a target that was set
+ * later. Only a lock reaches a development device. `g`, `r`: the device's, NULL: none. */
 int64_t plan_target(const struct device *d, const struct product *p, const struct device_group *g,
 		    const struct rollout *r, enum target_why *ret_why);
 /* Whether a change of what this source says may change the device's target: no other goes

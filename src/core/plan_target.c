@@ -3,6 +3,17 @@
  * Which release a device should run: the first of its sources that names one. */
 #include "core/plan.h"
 
+/* A rollout that is over goes before the target of group or product unless that was set after its
+ * end: the newer act decides. */
+static bool rollout_decides(const struct device *d, const struct product *p,
+			    const struct device_group *g, const struct rollout *r)
+{
+	bool group = g && g->target;
+	int64_t set_ms = group ? g->target_ms : p->target ? p->target_ms : 0;
+
+	return r && rollout_reaches(r, d) && (rollout_is_open(r) || set_ms <= r->ended_ms);
+}
+
 int64_t plan_target(const struct device *d, const struct product *p, const struct device_group *g,
 		    const struct rollout *r, enum target_why *ret_why)
 {
@@ -12,7 +23,7 @@ int64_t plan_target(const struct device *d, const struct product *p, const struc
 		bool by_hand; /* also of a development device */
 	} sources[] = {
 		{TARGET_LOCK, d->lock, true},
-		{TARGET_ROLLOUT, r && rollout_reaches(r, d) ? r->release : 0, false},
+		{TARGET_ROLLOUT, rollout_decides(d, p, g, r) ? r->release : 0, false},
 		{TARGET_GROUP, g ? g->target : 0, false},
 		{TARGET_PRODUCT, p->target, false},
 	};
@@ -36,7 +47,9 @@ bool plan_target_concerns(const struct device *d, const struct product *p,
 	if (d->development && source != TARGET_LOCK)
 		return false;
 	(void)plan_target(d, p, g, r, &why);
-	return why == TARGET_NONE || why >= source;
+	/* a newer target that is taken away gives it back to its rollout */
+	return why == TARGET_NONE || why >= source ||
+	       (why == TARGET_ROLLOUT && !rollout_is_open(r));
 }
 
 void plan_rollout(struct plan *plan, const struct device *d, const struct rollout *r,

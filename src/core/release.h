@@ -84,6 +84,7 @@ struct product {
 	char windows[LIMIT_WINDOWS_TEXT + 1]; /* schedule_parse(); "": always */
 	char time_zone[LIMIT_ZONE + 1];	      /* a name or a POSIX TZ rule; "": UTC */
 	int64_t target;			      /* release id, 0: none */
+	int64_t target_ms;		      /* wall; when it was set, 0: nobody knows */
 	struct policy policy;
 	int64_t created_ms;
 	uint32_t ca_count; /* CAs that sign certificates of its devices; their text is not kept here

@@ -27,7 +27,8 @@
 	X(ROLLOUT_WAITING, "waiting", "it waits for somebody's word")                              \
 	X(ROLLOUT_PAUSED, "paused", "an operator has paused it: nothing new is offered")           \
 	X(ROLLOUT_HALTED, "halted", "it has stopped itself: nothing new is offered")               \
-	X(ROLLOUT_DONE, "done", "it is over; whom it reached keeps the release as target")         \
+	X(ROLLOUT_DONE, "done",                                                                    \
+	  "it is over; whom it reached keeps the release as target until a newer one is set")      \
 	X(ROLLOUT_ABORTED, "aborted", "it is over and counts for nobody any more")
 
 /* What can happen to it. X(name, word of an operator's act or "") */
@@ -56,10 +57,11 @@
 	X(HALT_FAILURES, "failures", "too many devices failed")                                    \
 	X(HALT_REVERTS, "reverts", "too many devices went back to their old image")                \
 	X(HALT_SILENCE, "silence", "more of the updated devices are silent than of the others")    \
-	X(HALT_RELEASE, "release", "its release is not active any more")
+	X(HALT_RELEASE, "release", "its release is not active any more")                           \
+	X(HALT_EMPTY, "empty", "it selects no device that is free for it")
 
-/* Its settings: whole numbers. The names are the SQL columns, the JSON keys and (with - for _)
- * the options of `rollout add`. X(field, min, max, default, help) */
+/* Its settings: whole numbers. The names are the SQL columns, the JSON keys and (with -
+ * for _) the options of `rollout add`. X(field, min, max, default, help) */
 #define ROLLOUT_YEAR_S (366LL * 86400)
 #define ROLLOUT_RULE_LIST(X)                                                                       \
 	X(approval, 0, 1, 0, "1: somebody else than the author must approve it")                   \
@@ -134,7 +136,8 @@ int64_t rollout_place(uint64_t seed, const char *device);
 /* What counts of a member; of a device as it is. */
 struct member_facts {
 	enum member result;
-	bool applied; /* it was allowed to hand an image of this rollout to its boot loader */
+	bool applied; /* it was allowed to hand an image of this rollout to its boot
+			 loader */
 	bool silent;  /* by its own check-in interval */
 	bool out;     /* locked, held, disabled, development: nothing can be expected of it */
 	bool trying;  /* an attempt of it is open */
@@ -147,7 +150,8 @@ struct wave_counts {
 	int64_t results[MEMBER_COUNT]; /* MEMBER_NONE included */
 	int64_t out, through;	       /* released; through: a verdict, silent or out */
 	int64_t applied, applied_silent;
-	int64_t trying; /* released: an attempt is open, and there was no verdict before */
+	int64_t trying; /* released: an attempt is open, and there was no verdict before
+			 */
 	int64_t control, control_silent; /* not released, nothing against them */
 };
 struct rollout_counts {
@@ -162,7 +166,8 @@ int64_t wave_failures(const struct wave_counts *c);
 
 /* ---- the rollout ---- */
 
-/* Sizes are of all that is reached once the wave has opened, those of earlier waves included. */
+/* Sizes are of all that is reached once the wave has opened, those of earlier waves
+ * included. */
 struct wave {
 	bool percent;
 	bool gate; /* it opens on an operator's word */
@@ -170,7 +175,8 @@ struct wave {
 	int64_t cut;	     /* its members' places are below; 0: not enlisted yet */
 	int64_t opened_ms;   /* wall; 0: it has not */
 	int64_t complete_ms; /* wall; 0: it is not */
-	/* What an operator has seen when he resumed a halted rollout: not held against it again. */
+	/* What an operator has seen when he resumed a halted rollout: not held against it
+	 * again. */
 	int64_t forgiven_failed, forgiven_reverted, forgiven_silent, forgiven_verdicts;
 };
 
@@ -202,8 +208,8 @@ struct rollout {
 	int64_t created_ms, started_ms, state_ms, ended_ms; /* wall; 0: not yet */
 };
 
-/* "5,1%,gate,10%,100%": sizes that rise to 100%, with "gate" before a wave that waits. On failure
- * ret_why is a sentence. */
+/* "5,1%,gate,10%,100%": sizes that rise to 100%, with "gate" before a wave that waits. On
+ * failure ret_why is a sentence. */
 int rollout_waves_parse(struct rollout *r, const char *text, const char **ret_why) ERR_CHECK;
 /* dst: LIMIT_WAVES_TEXT + 1 bytes. */
 const char *rollout_waves_text(const struct rollout *r, char *dst);
@@ -261,18 +267,24 @@ int64_t rollout_wave_ms(const struct rollout *r, int64_t devices, int64_t at_ms)
 struct rollout_forecast {
 	struct {
 		int64_t members, offers, bytes;
-		int64_t ms; /* until it is released and its bytes are out, and it was watched */
+		int64_t ms; /* until it is released and its bytes are out, and it was
+			       watched */
 	} waves[LIMIT_ROLLOUT_WAVES];
 	int64_t offers, bytes, ms;
 };
-/* Of so many members so many would be offered an image of so many bytes; image_rate: bytes a second
- * of all downloads together, 0: any. What devices take by themselves is not in it. */
+/* Of so many members so many would be offered an image of so many bytes; image_rate:
+ * bytes a second of all downloads together, 0: any. What devices take by themselves is
+ * not in it. */
 struct rollout_forecast rollout_forecast(const struct rollout *r, int64_t members, int64_t offers,
 					 int64_t size_bytes, int64_t image_rate, int64_t now_ms);
 
 /* It has stopped for what its release did to devices, and is to quarantine it. */
 bool rollout_blames_release(const struct rollout *r);
-/* Its release was withdrawn or quarantined: halted, wherever it is. False: it had ended. */
+/* It was to find its members, and there are none: halted, and it looks again when it is
+ * resumed. */
+void rollout_found_nobody(struct rollout *r, int64_t now_ms);
+/* Its release was withdrawn or quarantined: halted, wherever it is. False: it had ended.
+ */
 bool rollout_lost_release(struct rollout *r, int64_t now_ms);
 
 #endif

@@ -450,6 +450,12 @@ bool rollout_blames_release(const struct rollout *r)
 	return r->rules.halt_quarantine && (r->why == HALT_FAILURES || r->why == HALT_REVERTS);
 }
 
+void rollout_found_nobody(struct rollout *r, int64_t now_ms)
+{
+	enter(r, ROLLOUT_HALTED, now_ms);
+	r->why = HALT_EMPTY;
+}
+
 bool rollout_lost_release(struct rollout *r, int64_t now_ms)
 {
 	if (!rollout_is_open(r) || r->state == ROLLOUT_HALTED)

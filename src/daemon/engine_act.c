@@ -112,6 +112,20 @@ void act_submit(struct act *act, act_put *put, const void *what, json_t *before,
 	store_submit(act->e->conf.store, set);
 }
 
+void act_submit_target(struct act *act, act_put *put, const void *what, json_t *before,
+		       json_t *after, bool overruled)
+{
+	json_t *same = overruled ? json_incref(json_object_get(after, "target")) : NULL;
+
+	if (same && before && !audit_differ(before, after)) {
+		(void)json_object_set_new(after, "target", same);
+		act_submit(act, put, what, before, after);
+		return;
+	}
+	json_decref(same);
+	act_submit_change(act, put, what, before, after);
+}
+
 void act_submit_change(struct act *act, act_put *put, const void *what, json_t *before,
 		       json_t *after)
 {

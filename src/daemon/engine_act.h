@@ -43,6 +43,9 @@ void act_submit(struct act *act, act_put *put, const void *what, json_t *before,
 /* The same of a row that may be as wanted already; only what differs is told. */
 void act_submit_change(struct act *act, act_put *put, const void *what, json_t *before,
 		       json_t *after);
+/* The same of a target; `overruled`: it is news also if it is the one that was set before. */
+void act_submit_target(struct act *act, act_put *put, const void *what, json_t *before,
+		       json_t *after, bool overruled);
 
 /* Submits the job; `arg` is that of update_operator(). */
 void act_on_device(struct engine *e, const struct actor *by, const char *id, enum operator_act act,

@@ -229,8 +229,12 @@ void engine_product_target(struct engine *e, const struct actor *by, const char 
 		return;
 	act->product = *p;
 	act->product.target = r ? r->id : 0;
+	act->product.target_ms = rollouts_target_ms(e, p->id, clock_read().wall_ms);
 	act->rings = true;
-	product_submit(act, p, put_product, &act->product);
+	act_object(act, p->name, "");
+	act_submit_target(act, put_product, &act->product, audit_product(e, p),
+			  audit_product(e, &act->product),
+			  r && rollouts_overrule(e, p->id, p->target_ms));
 }
 
 void engine_release_add(struct engine *e, const struct actor *by, const struct release *r,

@@ -298,6 +298,7 @@ void engine_group_add(struct engine *e, const struct actor *by, const struct gro
 		return;
 	act->group = (struct device_group){
 		.product = p->id, .target = target, .created_ms = clock_read().wall_ms};
+	act->group.target_ms = rollouts_target_ms(e, p->id, act->group.created_ms);
 	(void)buf_copy_str(act->group.name, sizeof(act->group.name), which->group);
 	act_object(act, p->name, which->group);
 	act_submit(act, put_group, &act->group, json_null(), audit_group(e, &act->group));
@@ -339,9 +340,12 @@ void engine_group_target(struct engine *e, const struct actor *by, const struct 
 		free(act);
 		return;
 	}
+	const struct device_group *old = group_of(e, act->group.id);
+	act->group.target_ms = rollouts_target_ms(e, act->group.product, clock_read().wall_ms);
 	act->rings = true;
-	act_submit_change(act, put_group, &act->group, audit_group(e, group_of(e, act->group.id)),
-			  audit_group(e, &act->group));
+	act_submit_target(
+		act, put_group, &act->group, audit_group(e, old), audit_group(e, &act->group),
+		act->group.target && rollouts_overrule(e, act->group.product, old->target_ms));
 }
 
 void engine_group_remove(struct engine *e, const struct actor *by, const struct group_name *which,

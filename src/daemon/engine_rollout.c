@@ -309,6 +309,45 @@ int live_put_event(struct engine *e, struct store_set *set, const struct rollout
 	return 0;
 }
 
+/* ---- targets that are newer than its end ---- */
+
+/* By the order of acts, even where the clock was set back between them. */
+int64_t rollouts_target_ms(const struct engine *e, int64_t product, int64_t now_ms)
+{
+	for (size_t i = 0; i < e->rollout_count; i++) {
+		const struct rollout *r = &e->rollouts[i]->r;
+		if (r->product == product && r->ended_ms >= now_ms)
+			now_ms = r->ended_ms + 1;
+	}
+	return now_ms;
+}
+
+bool rollouts_overrule(const struct engine *e, int64_t product, int64_t target_ms)
+{
+	for (size_t i = 0; i < e->rollout_count; i++) {
+		const struct rollout *r = &e->rollouts[i]->r;
+		if (r->product == product && rollout_is_target(r) && r->state == ROLLOUT_DONE &&
+		    r->ended_ms >= target_ms)
+			return true;
+	}
+	return false;
+}
+
+void live_end(struct engine *e, struct rollout *r)
+{
+	const struct product *p = catalog_product(e, r->product);
+
+	if (r->state != ROLLOUT_DONE)
+		return;
+	if (p && r->ended_ms < p->target_ms)
+		r->ended_ms = p->target_ms;
+	for (size_t i = 0; i < e->group_count; i++) {
+		const struct device_group *g = &e->groups[i]->group;
+		if (g->product == r->product && r->ended_ms < g->target_ms)
+			r->ended_ms = g->target_ms;
+	}
+}
+
 /* ---- for views ---- */
 
 static void live_view(struct engine *e, const struct live *l, struct engine_rollout *ret)

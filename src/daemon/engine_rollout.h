@@ -53,6 +53,8 @@ void live_leave(struct live *l, int64_t place);
 void live_recount(struct live *l);
 /* `r` was committed. */
 void live_adopt(struct engine *e, struct live *l, const struct rollout *r);
+/* Of one that is done now: it ended after every target that was set before. */
+void live_end(struct engine *e, struct rollout *r);
 /* The event that tells of it. */
 int live_put_event(struct engine *e, struct store_set *set, const struct rollout *r) ERR_CHECK;
 

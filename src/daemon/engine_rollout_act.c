@@ -170,8 +170,11 @@ static int act_check(struct rollout_job *job, const char **ret_why)
 		*ret_why = "32 rollouts are open; finish or abort one";
 		return ERR_LIMIT;
 	}
-	return rollout_act(&job->r, cause, job->by.name, &job->l->counts, clock_read().wall_ms,
-			   ret_why);
+	int err = rollout_act(&job->r, cause, job->by.name, &job->l->counts, clock_read().wall_ms,
+			      ret_why);
+	if (!err)
+		live_end(e, &job->r);
+	return err;
 }
 
 static int remove_check(const struct rollout_job *job, const char **ret_why)
@@ -254,7 +257,7 @@ void engine_rollout_add(struct engine *e, const struct actor *by, const struct r
 		return;
 	job->r = *r;
 	job->r.id = job->r.rev = 0;
-	job->r.seed = engine_random() >> 11;
+	job->r.seed = e->rollout_seed ? e->rollout_seed : engine_random() >> 11;
 	job->r.created_ms = job->r.state_ms = clock_read().wall_ms;
 	(void)buf_copy_str(job->r.author, sizeof(job->r.author), by->name);
 	if (p->policy.rollout_approval)

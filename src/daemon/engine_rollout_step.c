@@ -263,6 +263,12 @@ static void enlist(struct engine *e, struct live *l)
 	int64_t cuts[LIMIT_ROLLOUT_WAVES], silent = 0, count = (int64_t)l->count;
 	struct rollout r = l->r;
 
+	if (!count && !r.rules.join) {
+		l->phase = LIVE_WALK; /* it looks again, should it be resumed */
+		rollout_found_nobody(&r, clock_read().wall_ms);
+		step_submit(e, l, &r);
+		return;
+	}
 	for (size_t i = 0; i < l->count; i++)
 		silent += l->list[i].silent;
 	for (unsigned i = 0; i < r.wave_count; i++) {
@@ -338,6 +344,7 @@ static void go_on(struct engine *e, struct live *l, const struct rollout_next *n
 	int64_t reached = next->what == ROLLOUT_DO_RELEASE ? reach_of(l, next->count) : 0;
 
 	rollout_do(&r, next, reached, now_ms);
+	live_end(e, &r);
 	step_submit(e, l, &r);
 }
 

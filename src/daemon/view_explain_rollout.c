@@ -116,6 +116,28 @@ static void say_running(struct buf *b, const struct engine_rollout *v)
 			 (long long)all.through, (long long)all.members);
 }
 
+/* What it has come to, and that it is over. */
+static void say_done(struct buf *b, const struct engine_rollout *v)
+{
+	const struct wave_counts c = rollout_total(&v->counts, v->rollout.wave_count);
+	const int64_t good = c.results[MEMBER_UPDATED] + c.results[MEMBER_CONVERGED] +
+			     c.results[MEMBER_EXTERNAL];
+	const int64_t open = c.released - good - wave_failures(&c);
+
+	if (v->counted) {
+		view_say(b, "%lld of %lld devices run the release", (long long)good,
+			 (long long)c.members);
+		if (wave_failures(&c))
+			view_say(b, ", %lld failed", (long long)wave_failures(&c));
+		if (open)
+			view_say(b, ", %lld have no verdict", (long long)open);
+		if (c.released < c.members)
+			view_say(b, ", %lld were not reached", (long long)(c.members - c.released));
+		view_say(b, "; ");
+	}
+	view_say(b, "%s", rollout_state_help(ROLLOUT_DONE));
+}
+
 void view_say_rollout_stands(struct buf *b, const struct engine_rollout *v)
 {
 	const struct rollout *r = &v->rollout;
@@ -137,9 +159,11 @@ void view_say_rollout_stands(struct buf *b, const struct engine_rollout *v)
 	case ROLLOUT_RUNNING:
 		say_running(b, v);
 		break;
+	case ROLLOUT_DONE:
+		say_done(b, v);
+		break;
 	case ROLLOUT_DRAFT:
 	case ROLLOUT_PAUSED:
-	case ROLLOUT_DONE:
 	case ROLLOUT_ABORTED:
 	case ROLLOUT_STATE_COUNT:
 		view_say(b, "%s", rollout_state_help(r->state));
@@ -164,6 +188,14 @@ static void say_after_halt(struct buf *b, const struct engine_rollout *v)
 			 v->product);
 		return;
 	}
+	if (r->why == HALT_EMPTY) {
+		say_command(b, v, "plan");
+		view_say(b, " tells what it selects; to look again: ");
+		say_command(b, v, "resume");
+		view_say(b, "; else: ");
+		say_command(b, v, "abort");
+		return;
+	}
 	if (r->why != HALT_RELEASE) {
 		say_command(b, v, "devices");
 		view_say(b, " tells which; ");
@@ -174,6 +206,18 @@ static void say_after_halt(struct buf *b, const struct engine_rollout *v)
 	say_command(b, v, "resume");
 	view_say(b, "; to bring its devices back: ");
 	say_command(b, v, "abort");
+}
+
+/* They go on trying, each by itself, until they are held. */
+static void say_after_failures(struct buf *b, const struct engine_rollout *v)
+{
+	const struct wave_counts c = rollout_total(&v->counts, v->rollout.wave_count);
+
+	if (!v->counted || !wave_failures(&c))
+		return;
+	say_command(b, v, "devices");
+	view_say(b, " tells which failed; they try again by themselves; one that is held: "
+		    "postbootctl device unhold ID");
 }
 
 void view_say_rollout_next(struct buf *b, const struct engine_rollout *v)
@@ -199,6 +243,8 @@ void view_say_rollout_next(struct buf *b, const struct engine_rollout *v)
 			say_command(b, v, "finish");
 		break;
 	case ROLLOUT_DONE:
+		say_after_failures(b, v);
+		break;
 	case ROLLOUT_ABORTED:
 	case ROLLOUT_STATE_COUNT:
 		break;

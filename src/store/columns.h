@@ -15,6 +15,7 @@
 	X(windows, PLAIN, windows, )                                                               \
 	X(time_zone, PLAIN, time_zone, )                                                           \
 	X(target, REF, target, )                                                                   \
+	X(target_ms, PLAIN, target_ms, )                                                           \
 	X(created_ms, PLAIN, created_ms, )                                                         \
 	X(ca_count, PLAIN, ca_count, )                                                             \
 	X(ca_sha256, PLAIN, ca_sha256, )                                                           \
@@ -26,6 +27,7 @@
 	X(product, PLAIN, product, )                                                               \
 	X(name, PLAIN, name, )                                                                     \
 	X(target, REF, target, )                                                                   \
+	X(target_ms, PLAIN, target_ms, )                                                           \
 	X(windows, PLAIN, windows, )                                                               \
 	X(time_zone, PLAIN, time_zone, )                                                           \
 	X(max_downloads, PLAIN, max_downloads, )                                                   \

@@ -253,7 +253,7 @@ wave_members() {
 	ctl product add bare >/dev/null
 	while read -r line; do
 		echo "$line"
-		[[ $line != *" next "* ]] || rollout_becomes 20 '.state == "done" or .wait == "gate"'
+		[[ $line != *" next "* ]] || rollout_becomes 20 '.why == "empty" or .wait == "gate"'
 		[[ $line != *" next "* ]] || rollout_is '.wait == "gate"' || continue
 		eval "${line/postbootctl/ctl}"
 	done < <(awk '/^\.Bd -literal/ { inside = 1; next } /^\.Ed/ { inside = 0 } inside' \
@@ -296,7 +296,7 @@ wave_members() {
 	[[ $output == *"it has not been started"* ]]
 	run ctl rollout start argon 2.2.2
 	[ "$status" -eq 1 ]
-	ctl rollout start argon 1.1.0 # nobody is there: it is done at once
-	rollout_becomes 20 '.state == "done"'
+	ctl rollout start argon 1.1.0 # nobody is there
+	rollout_becomes 20 '.state == "halted" and .why == "empty"'
 	ctl -o json audit list --object "argon 1.1.0" | jq -e '[.audit[].act] | index("rollout start")'
 }

@@ -115,6 +115,21 @@ static bool replay_device(void *ctx, const struct device *d)
 	return true;
 }
 
+/* What a rollout does by itself is not told by its acts. */
+static void replay_plans(struct replay *r)
+{
+	static const char *const keys[] = {"release", "author",	  "approver",
+					   "waves",   "settings", NULL};
+	struct engine *e = r->s->engine;
+	struct engine_rollout v;
+	char name[160];
+
+	for (size_t i = 0; engine_rollout_at(e, i, &v); i++) {
+		(void)snprintf(name, sizeof(name), "%s %s", v.product, v.rollout.name);
+		expect_facts(r, "rollout", name, audit_rollout(e, &v.rollout), keys);
+	}
+}
+
 static void replay_compare(struct replay *r)
 {
 	struct engine *e = r->s->engine;
@@ -138,6 +153,7 @@ static void replay_compare(struct replay *r)
 	for (size_t i = 0; i < e->product_count; i++)
 		expect_facts(r, "product", e->products[i]->name, audit_product(e, e->products[i]),
 			     NULL);
+	replay_plans(r);
 	if (store_devices(r->s->store, 0, "", 1000, replay_device, r))
 		fail(r->s, "devices cannot be read");
 	json_object_foreach(r->objects, left, value)

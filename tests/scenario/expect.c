@@ -122,13 +122,7 @@ static void do_expect_events(struct scenario *s)
 	expect_text(s, "event list", s->events, want);
 }
 
-struct value {
-	const char *key;
-	const char *text; /* NULL: the number */
-	int64_t number;
-};
-
-static void expect_value(struct scenario *s, const struct value *list, unsigned count,
+static void expect_value(struct scenario *s, const struct expected *list, unsigned count,
 			 const char *wanted)
 {
 	char got[80];
@@ -145,9 +139,15 @@ static void expect_value(struct scenario *s, const struct value *list, unsigned 
 	fail(s, "%s: no such key", wanted);
 }
 
+void expect_values(struct scenario *s, const struct expected *list, unsigned count, unsigned first)
+{
+	for (unsigned i = first; i < word_total(); i++)
+		expect_value(s, list, count, word(i));
+}
+
 static void expect_attempt(struct scenario *s, const struct attempt *a)
 {
-	const struct value list[] = {
+	const struct expected list[] = {
 		{"state", attempt_state_name(a->state), 0},
 		{"verdict", verdict_name(a->verdict), 0},
 		{"grade", grade_name(a->grade), 0},
@@ -177,7 +177,7 @@ static void expect_attempt(struct scenario *s, const struct attempt *a)
 static void expect_device(struct scenario *s, const struct device *d)
 {
 	const struct release *lock = catalog_release(s->engine, d->lock);
-	const struct value list[] = {
+	const struct expected list[] = {
 		{"hold", hold_name(d->hold), 0},      {"disabled", NULL, d->disabled_ms != 0},
 		{"certificate", NULL, d->certified},  {"plain", NULL, d->plain},
 		{"version", d->report.version, 0},    {"lock", lock ? lock->version : "none", 0},
@@ -323,7 +323,7 @@ static void do_expect_downloads(struct scenario *s)
 	struct engine_stats st;
 
 	engine_stats(s->engine, &st);
-	const struct value list[] = {
+	const struct expected list[] = {
 		{"tokens", NULL, (int64_t)st.downloads_limit},
 		{"active", NULL, (int64_t)st.downloads},
 		{"waiting", NULL, (int64_t)st.downloads_waiting},
@@ -347,7 +347,7 @@ static void do_expect_group(struct scenario *s)
 		return;
 	}
 	engine_group_load(g, &load);
-	const struct value list[] = {
+	const struct expected list[] = {
 		{"limit", NULL, (int64_t)load.limit},
 		{"active", NULL, (int64_t)load.downloads},
 		{"waiting", NULL, (int64_t)load.waiting},
@@ -428,6 +428,10 @@ bool run_expect(struct scenario *s, const char *verb)
 		do_expect_group(s);
 	else if (strcmp(verb, "EXPECT-DOWNLOADS") == 0)
 		do_expect_downloads(s);
+	else if (strcmp(verb, "EXPECT-ROLLOUT") == 0)
+		expect_rollout(s);
+	else if (strcmp(verb, "EXPECT-TARGET") == 0)
+		expect_target(s);
 	else if (strcmp(verb, "EXPECT-ANSWERS") == 0)
 		do_expect_answers(s);
 	else if (strcmp(verb, "EXPECT-RINGS") == 0 || strcmp(verb, "EXPECT-CLOSED") == 0)
@@ -507,6 +511,7 @@ void expect_invariants(struct scenario *s)
 	static struct sample sample;
 
 	check_tokens(s);
+	expect_recount(s);
 
 	sample.count = 0;
 	if (store_attempts(s->store, "", false, 0, 64, sample_attempt, &sample))

@@ -210,9 +210,9 @@ static void begin(const char *name, char release, uint64_t seed)
 	(void)snprintf(r.name, sizeof(r.name), "%s", name);
 	if (rollout_waves_parse(&r, "500,20%,100%", &why))
 		abort();
+	w.engine->rollout_seed = seed;
 	engine_rollout_add(w.engine, &crowd_operator, &r, crowd_acted, NULL);
 	deliver();
-	live_named(w.engine, "p", name)->r.seed = seed; /* not that of chance */
 	rollout_name = name;
 	expect_about = name;
 	act(name, ROLLOUT_START);

@@ -258,7 +258,7 @@ static bool run_once(struct scenario *s, const char *verb)
 		do_state(s);
 	else if (strcmp(verb, "CANCEL") == 0)
 		do_cancel(s);
-	else if (!run_group(s, verb))
+	else if (!run_group(s, verb) && !run_rollout(s, verb))
 		return false;
 	settle(s);
 	return true;

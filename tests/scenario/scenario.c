@@ -26,9 +26,12 @@
  *   NOTIFY session payload
  *   LOCK id version | UNLOCK id | FORCE id | UNFORCE id | HOLD id | UNHOLD id | REMOVE id |
  *   DISABLE id | ENABLE id | CERTIFICATE id | CANCEL id | REMOVE-RELEASE product version |
+ *   ROLLOUT product name version waves [setting=value]...  (100P is 100 percent)
+ *   ROLL product name approve|start|pause|resume|next|finish|abort|remove [by=NAME]
  *   GROUP product name [version] | GROUP-SET product name [windows=W] [time_zone=Z]
  *         [max_downloads=N] [image_rate=N] | GROUP-REMOVE product name
  *   JOIN id group|none                    PLACE id [windows=W] [time_zone=Z]
+ *   GROUP-TARGET product name version|none
  *   STATE product version active|quarantined|withdrawn
  *   LOSE-IMAGE product version | FIND-IMAGE product version
  *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
@@ -57,6 +60,7 @@
  *                                         (its next maintenance window; 0: one is open)
  *   EXPECT-DIAGNOSES id word...           EXPECT-BLOCKED id word...
  *   EXPECT-ASK session path|none          EXPECT-FACTS id name=value...
+ *   EXPECT-ROLLOUT product name key=value...   EXPECT-TARGET id [version=V|none] [why=W]
  *   EXPECT-RINGS session n                EXPECT-CLOSED session 0|1
  *
  * What a line of a scenario does is checked where it is said; anything unknown fails. I1, I2

@@ -107,8 +107,21 @@ const struct actor *somebody(struct scenario *s);
 void act_done(void *ctx, const struct engine_result *result);
 void take_windows(const char *value, char windows[LIMIT_WINDOWS_TEXT + 1]);
 
+/* rollout.c */
+bool run_rollout(struct scenario *s, const char *verb);
+void expect_rollout(struct scenario *s);
+void expect_target(struct scenario *s);
+void expect_recount(struct scenario *s);
+
 /* expect.c */
 bool run_expect(struct scenario *s, const char *verb);
+struct expected {
+	const char *key;
+	const char *text; /* NULL: the number */
+	int64_t number;
+};
+/* The words from `first` on, key=value, are so. */
+void expect_values(struct scenario *s, const struct expected *list, unsigned count, unsigned first);
 /* What holds at the end of every scenario: I2, I3 and I5 over all rows and events. */
 void expect_invariants(struct scenario *s);
 

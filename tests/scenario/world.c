@@ -91,6 +91,7 @@ void world_start(struct scenario *s)
 		abort();
 	if (getenv("SCENARIO_CACHE")) /* so many devices; 0 frees each as soon as it is idle */
 		s->engine->idle_max = (unsigned)strtoul(getenv("SCENARIO_CACHE"), NULL, 10);
+	s->engine->rollout_seed = 1;
 	engine_tick(s->engine);
 	settle(s);
 }

@@ -123,6 +123,33 @@ static void test_plan_a_groups_target_goes_before_the_products(void **state)
 	assert_int_equal(why, TARGET_GROUP);
 }
 
+static void test_plan_a_target_set_after_the_end_of_a_rollout_decides(void **state)
+{
+	struct device_group group = {.id = 5, .product = 1, .target = 7, .target_ms = 900};
+	struct rollout r = {
+		.id = 3, .release = 8, .state = ROLLOUT_RUNNING, .reached = ROLLOUT_PLACE_END};
+	enum target_why why;
+
+	(void)state;
+	device.rollout = 3;
+	product.target_ms = 2000;
+	assert_int_equal(plan_target(&device, &product, NULL, &r, &why), 8); /* it is open */
+	r.state = ROLLOUT_DONE;
+	r.ended_ms = 1000;
+	assert_int_equal(plan_target(&device, &product, NULL, &r, &why), 2);
+	assert_int_equal(why, TARGET_PRODUCT);
+	/* The group's target hides the product's, and is older. */
+	assert_int_equal(plan_target(&device, &product, &group, &r, &why), 8);
+	assert_int_equal(why, TARGET_ROLLOUT);
+	group.target_ms = 1001;
+	assert_int_equal(plan_target(&device, &product, &group, &r, &why), 7);
+	product.target_ms = 1000;
+	assert_int_equal(plan_target(&device, &product, NULL, &r, &why), 8);
+	assert_true(plan_target_concerns(&device, &product, NULL, &r, TARGET_PRODUCT));
+	device.rollout = 0;
+	product.target_ms = 0;
+}
+
 static void test_plan_only_a_lock_reaches_a_development_device(void **state)
 {
 	struct device_group group = {.id = 5, .product = 1, .target = 7};
@@ -282,6 +309,7 @@ int main(void)
 		T(wait_until_moves_the_stall_deadline_forward_and_never_the_total),
 		T(plan_lock_goes_before_the_products_target),
 		T(plan_a_groups_target_goes_before_the_products),
+		T(plan_a_target_set_after_the_end_of_a_rollout_decides),
 		T(plan_only_a_lock_reaches_a_development_device),
 		T(plan_a_change_concerns_whom_nothing_else_goes_before),
 		T(plan_no_report_and_no_target),

@@ -140,7 +140,23 @@ static void test_view_rollout_tells_where_it_stands_and_what_to_do(void **state)
 	v.counted = false;
 	assert_stands(&v, "its members are being found", "postbootctl rollout finish p spring");
 	r->state = ROLLOUT_DONE;
-	assert_stands(&v, "it is over; whom it reached keeps the release as target", "");
+	assert_stands(
+		&v,
+		"it is over; whom it reached keeps the release as target until a newer one is "
+		"set",
+		"");
+	v.counted = true;
+	memset(v.counts.waves, 0, sizeof(v.counts.waves));
+	c[0] = (struct wave_counts){.members = 20, .released = 18, .through = 18};
+	c[0].results[MEMBER_UPDATED] = 9;
+	c[0].results[MEMBER_REVERTED] = 5;
+	c[0].results[MEMBER_FAILED] = 2;
+	assert_stands(&v,
+		      "9 of 20 devices run the release, 7 failed, 2 have no verdict, 2 were not "
+		      "reached; it is over; whom it reached keeps the release as target until a "
+		      "newer one is set",
+		      "postbootctl rollout devices p spring tells which failed; they try again by "
+		      "themselves; one that is held: postbootctl device unhold ID");
 	r->state = ROLLOUT_ABORTED;
 	assert_stands(&v, "it is over and counts for nobody any more", "");
 }
