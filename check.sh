@@ -61,9 +61,9 @@ give_up() {
 
 # tests_in DIR TARGET [TESTS=...]: runs TARGET of make; what did not pass is shown, the rest is in a
 # log.
-# Two jobs a processor, as the integration tests mostly wait; the long ones do not.
+# Five jobs for two processors, as the integration tests mostly wait; the long ones do not.
 tests_in() {
-	jobs=$(($(nproc) * 2))
+	jobs=$(($(nproc) * 5 / 2))
 	case $2 in
 	check-long)
 		jobs=$(nproc)

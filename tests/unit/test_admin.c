@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/engine_internal.h"
 #include "support/admin_fixture.h"
 
 /* ---- requests ---- */
@@ -418,7 +419,7 @@ static void many_done(void *ctx, const struct store_result *result)
 	*(bool *)ctx = true;
 }
 
-/* Devices b-0000 up, past the engine, which knows none of them yet; the last one is held. */
+/* Devices b-0000 up, past the engine, which then reads them all anew; the last one is held. */
 static void many_devices(struct fixture *f, unsigned count)
 {
 	bool done = false;
@@ -436,6 +437,7 @@ static void many_devices(struct fixture *f, unsigned count)
 	store_submit(f->store, set);
 	while (!done)
 		turn(f);
+	engine_roster_reset(f->engine);
 }
 
 /* A filter that fits few: a page looks at so many rows, and says where to go on. */
