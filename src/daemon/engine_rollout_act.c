@@ -168,7 +168,7 @@ static int act_check(struct rollout_job *job, const char **ret_why)
 	if (cause == ROLLOUT_START && !rollout_is_open(&job->r) &&
 	    open_count(e) >= LIMIT_ROLLOUTS_OPEN) {
 		*ret_why = "32 rollouts are open; finish or abort one";
-		return ERR_LIMIT;
+		return ERR_BUSY;
 	}
 	int err = rollout_act(&job->r, cause, job->by.name, &job->l->counts, clock_read().wall_ms,
 			      ret_why);
@@ -248,7 +248,7 @@ void engine_rollout_add(struct engine *e, const struct actor *by, const struct r
 		return;
 	}
 	if (e->rollout_count >= LIMIT_ROLLOUTS) {
-		act_answer(done, ctx, ERR_LIMIT,
+		act_answer(done, ctx, ERR_BUSY,
 			   "there are 1024 rollouts; remove some that are over");
 		return;
 	}

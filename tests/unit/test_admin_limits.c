@@ -80,6 +80,66 @@ static void test_saved_queries(void **state)
 	assert_int_equal(ask(f, "PUT", "/v1/queries/q7", "{\"filter\":\"online=no\"}"), 200);
 }
 
+/* `max` letters are a name, one more is none. */
+static void test_names(void **state)
+{
+	char name[LIMIT_GROUP_NAME + 2], text[256];
+	struct fixture *f = *state;
+
+	assert_int_equal(LIMIT_GROUP_NAME, LIMIT_QUERY_NAME);
+	product_p(f);
+	for (int more = 0; more < 2; more++) {
+		memset(name, 'n', sizeof(name));
+		name[LIMIT_GROUP_NAME + more] = 0;
+		(void)snprintf(text, sizeof(text), "{\"name\":\"%s\"}", name);
+		assert_int_equal(ask(f, "POST", "/v1/products/p/groups", text), more ? 400 : 201);
+		if (more)
+			assert_says(f, "1 to 64 printable");
+		(void)snprintf(text, sizeof(text), "/v1/queries/%s", name);
+		int status = ask(f, "PUT", text, "{\"filter\":\"online=yes\"}");
+		if (more)
+			assert_int_equal(status, 400);
+		else
+			assert_in_range(status, 200, 201);
+	}
+}
+
+static void put_rollout(struct store_set *set, unsigned i)
+{
+	struct rollout r = {.product = 1, .release = 1, .seed = 1, .wave_count = 1};
+
+	(void)snprintf(r.name, sizeof(r.name), "r%u", i);
+	rollout_rules_init(&r.rules);
+	r.waves[0] = (struct wave){.percent = true, .size = 100};
+	if (i < LIMIT_ROLLOUTS_OPEN - 1) {
+		r.state = ROLLOUT_PAUSED;
+		r.resume_to = ROLLOUT_RUNNING;
+	}
+	store_set_rollout(set, &r);
+}
+
+static void test_rollouts(void **state)
+{
+	static const char last[] = "{\"name\":\"last\",\"release\":\"1.0\"}";
+	static const char more[] = "{\"name\":\"more\",\"release\":\"1.0\"}";
+	struct fixture *f = *state;
+
+	product_p(f);
+	assert_int_equal(ask_upload(f, "1.0", "abc", 3), 201);
+	fill(f, LIMIT_ROLLOUTS - 1, put_rollout);
+	daemon_down(f);
+	daemon_up(f);
+	assert_int_equal(ask(f, "POST", "/v1/products/p/rollouts", last), 201);
+	assert_int_equal(ask(f, "POST", "/v1/products/p/rollouts", more), 409);
+	assert_says(f, "there are 1024 rollouts");
+	/* of them one may still be started */
+	assert_int_equal(ask(f, "POST", "/v1/products/p/rollouts/last/start", NULL), 200);
+	assert_int_equal(ask(f, "POST", "/v1/products/p/rollouts/r99/start", NULL), 409);
+	assert_says(f, "32 rollouts are open");
+	assert_int_equal(ask(f, "DELETE", "/v1/products/p/rollouts/r99", NULL), 204);
+	assert_int_equal(ask(f, "POST", "/v1/products/p/rollouts", more), 201);
+}
+
 #define ALL_DAYS "Mon,Tue,Wed,Thu,Fri,Sat,Sun 01:00-02:00"
 #define SIX_WINDOWS ALL_DAYS "; " ALL_DAYS "; " ALL_DAYS "; " ALL_DAYS "; " ALL_DAYS ";" ALL_DAYS
 
@@ -122,6 +182,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FIXTURE_CASE(test_groups),
 		FIXTURE_CASE(test_saved_queries),
+		FIXTURE_CASE(test_names),
+		FIXTURE_CASE(test_rollouts),
 		FIXTURE_CASE(test_windows_and_zones),
 	};
 

@@ -238,6 +238,42 @@ static void test_hook_message_of_one_and_of_several(void **state)
 	store_close(s);
 }
 
+/* Two events fill a message to its limit, or are two messages. */
+static void test_hook_message_has_a_limit(void **state)
+{
+	static char json[LIMIT_HOOK_BODY / 2];
+	const struct store_conf conf = {
+		.path = ":memory:", .inline_commit = true, .hash = audit_sha256};
+	const struct store_event e = {
+		.topic = "device/boot", .data = "", .device = "d", .json = json, .at_ms = 1};
+	struct store *s;
+
+	(void)state;
+	/* an event alone is sent whatever its length: so much is the first one's */
+	for (size_t fits = 1, len = 86700; len < 90000; len += 20) {
+		(void)snprintf(json, sizeof(json), "{\"x\":\"%0*d\"}", (int)len, 0);
+		assert_int_equal(store_open(&conf, &s), 0);
+		struct store_set *set = store_set_new(NULL, NULL);
+		store_set_event(set, &e);
+		store_set_event(set, &e);
+		store_submit(s, set);
+		(void)store_deliver(s);
+		struct hook_message one = message_read(s, 1, false, 0);
+		struct hook_message m = message_read(s, 2, false, 0);
+		size_t need = one.len + 1 + 2 * strlen(json) + 1024; /* with its [ */
+		assert_true(m.len <= LIMIT_HOOK_BODY);
+		assert_int_equal(m.count, need > LIMIT_HOOK_BODY ? 1 : 2);
+		assert_true(fits || m.count == 1);
+		fits = m.count == 2;
+		hook_message_free(&one);
+		hook_message_free(&m);
+		store_close(s);
+		if (!fits && len > 86700)
+			return;
+	}
+	fail_msg("there is no limit");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_hook_secrets_have_limits),
 		cmocka_unit_test(test_hook_urls),
 		cmocka_unit_test(test_hook_message_of_one_and_of_several),
+		cmocka_unit_test(test_hook_message_has_a_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
