@@ -220,6 +220,9 @@ bool rollout_is_open(const struct rollout *r);
 bool rollout_is_target(const struct rollout *r);
 /* No new offers at present. */
 bool rollout_stops(const struct rollout *r);
+enum { ROLLOUT_RANKS = 3 };
+/* It goes on by an operator's word only: the smaller, the more urgent; 0: it needs none. */
+unsigned rollout_needs_word(const struct rollout *r);
 /* The wave that a place belongs to. */
 unsigned rollout_wave_of(const struct rollout *r, int64_t place);
 /* The device is its member and was released. */

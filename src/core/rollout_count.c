@@ -184,6 +184,14 @@ bool rollout_stops(const struct rollout *r)
 	return r->state == ROLLOUT_PAUSED || r->state == ROLLOUT_HALTED;
 }
 
+unsigned rollout_needs_word(const struct rollout *r)
+{
+	static const unsigned rank[ROLLOUT_STATE_COUNT] = {
+		[ROLLOUT_HALTED] = 1, [ROLLOUT_WAITING] = 2, [ROLLOUT_PAUSED] = ROLLOUT_RANKS};
+
+	return rank[r->state];
+}
+
 bool rollout_reaches(const struct rollout *r, const struct device *d)
 {
 	return d->rollout == r->id && rollout_is_target(r) && d->rollout_place < r->reached;

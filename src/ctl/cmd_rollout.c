@@ -295,17 +295,71 @@ static json_t *plan_forecast(struct ctl *c, const struct args *a, const json_t *
 	return ctl_get(c, &u);
 }
 
+/* "soak 1 h 0 min, gate", "wave 2" */
+static void then_cell(struct table *t, const json_t *wave)
+{
+	int64_t soak_s = get_int(wave, "soak_seconds");
+	char span[TEXT_SHORT], soak[TEXT_SHORT + 8] = "", then[32], text[128];
+
+	if (soak_s > 0)
+		(void)snprintf(soak, sizeof(soak), "soak %s, ", text_span(soak_s * 1000, span));
+	(void)snprintf(then, sizeof(then), "%.20s", get_str(wave, "then"));
+	if (strcmp(then, "wave") == 0)
+		(void)snprintf(then, sizeof(then), "wave %" PRId64, get_int(wave, "wave") + 1);
+	(void)snprintf(text, sizeof(text), "%s%s", soak, then);
+	table_cell(t, STYLE_PLAIN, text);
+}
+
+/* What it costs, wave by wave, and what stands between them. */
+static void view_waves(const struct output *o, const json_t *forecast)
+{
+	static const char *const heads[] = {"WAVE",	"MEMBERS", "OFFERED", "BYTES",
+					    "AT LEAST", "THEN",	   NULL};
+	json_t *waves = json_object_get(forecast, "waves"), *w;
+	struct table t;
+	size_t i;
+	char text[TEXT_SHORT + 48], bytes[TEXT_SHORT], span[TEXT_SHORT];
+
+	out_heading(o, "Waves");
+	if (get_bool(forecast, "approval"))
+		out_wrap(o, 0, "Before wave 1 somebody else than its author must approve it.");
+	if (get_bool(json_array_get(waves, 0), "gate"))
+		out_wrap(o, 0, "Wave 1 opens on an operator's word.");
+	table_init(&t, heads);
+	t.wrap_last = true;
+	json_array_foreach(waves, i, w)
+	{
+		(void)snprintf(text, sizeof(text), "%" PRId64 ": %.20s", get_int(w, "wave"),
+			       get_str(w, "size"));
+		table_cell(&t, STYLE_PLAIN, text);
+		number_cell(&t, get_int(w, "members"));
+		number_cell(&t, get_int(w, "offers"));
+		number_cell(&t, get_int(w, "bytes"));
+		table_cell(&t, STYLE_PLAIN, text_span(get_int(w, "seconds") * 1000, span));
+		then_cell(&t, w);
+	}
+	table_print(&t, o, "");
+	out_printf(o, "In all: %s bytes, at least %s.",
+		   text_count(get_int(forecast, "bytes"), bytes),
+		   text_span(get_int(forecast, "seconds") * 1000, span));
+	out_nl(o);
+	if (json_array_size(waves) < 2)
+		return;
+	(void)snprintf(text, sizeof(text),
+		       "The next one opens when %" PRId64 " %% of a wave are through.",
+		       get_int(forecast, "complete_percent"));
+	out_wrap(o, 0, text);
+}
+
 static void view_plan(const struct output *o, const json_t *plan)
 {
-	static const char *const waves[] = {"WAVE",  "MEMBERS",	 "OFFERED",
-					    "BYTES", "AT LEAST", NULL};
 	static const char *const links[] = {"LINK", "ASSUMED BIT/S", "A DEVICE'S DOWNLOAD", NULL};
 	const json_t *forecast = json_object_get(plan, "forecast");
 	struct table t;
 	const char *word;
 	json_t *value;
 	size_t i;
-	char text[TEXT_SHORT], bytes[TEXT_SHORT];
+	char text[TEXT_SHORT];
 
 	out_printf(o,
 		   "%" PRId64 " devices are selected; %" PRId64
@@ -326,21 +380,7 @@ static void view_plan(const struct output *o, const json_t *plan)
 		out_printf(o, "%12" PRId64, (int64_t)json_integer_value(value));
 		out_nl(o);
 	}
-	out_heading(o, "Waves");
-	table_init(&t, waves);
-	json_array_foreach(json_object_get(forecast, "waves"), i, value)
-	{
-		number_cell(&t, (int64_t)i + 1);
-		number_cell(&t, get_int(value, "members"));
-		number_cell(&t, get_int(value, "offers"));
-		number_cell(&t, get_int(value, "bytes"));
-		table_cell(&t, STYLE_PLAIN, text_span(get_int(value, "seconds") * 1000, text));
-	}
-	table_print(&t, o, "");
-	out_printf(o, "In all: %s bytes, at least %s.",
-		   text_count(get_int(forecast, "bytes"), bytes),
-		   text_span(get_int(forecast, "seconds") * 1000, text));
-	out_nl(o);
+	view_waves(o, forecast);
 	out_heading(o, "Airtime");
 	table_init(&t, links);
 	json_array_foreach(json_object_get(forecast, "airtime"), i, value)

@@ -27,6 +27,45 @@ static void counts(const struct output *o, const json_t *s)
 	out_nl(o);
 }
 
+static void rollouts(const struct output *o, const json_t *r)
+{
+	if (get_int(r, "open") == 0)
+		return;
+	view_label(o, "rollouts");
+	out_printf(o, "%" PRId64 " open", get_int(r, "open"));
+	if (get_int(r, "stopped") > 0)
+		out_printf(o, ", %" PRId64 " stopped", get_int(r, "stopped"));
+	out_nl(o);
+}
+
+/* What waits for an operator. */
+static void stopped(const struct output *o, const json_t *rollouts)
+{
+	const json_t *list = json_object_get(rollouts, "list");
+	int64_t more = get_int(rollouts, "stopped") - (int64_t)json_array_size(list);
+	size_t i;
+	json_t *r;
+
+	json_array_foreach(list, i, r)
+	{
+		const char *since = get_str(r, "since");
+		bool has_time = strlen(since) >= 16;
+		json_t *text = json_sprintf("rollout %s/%s, since %.10s %.5s UTC: %s",
+					    get_str(r, "product"), get_str(r, "name"), since,
+					    has_time ? since + 11 : "", get_str(r, "summary"));
+		out_styled(o, strcmp(get_str(r, "state"), "halted") == 0 ? STYLE_BAD : STYLE_WARN,
+			   "  - ");
+		out_wrap(o, 4, text ? json_string_value(text) : get_str(r, "name"));
+		json_decref(text);
+		out_text(o, "    do: ");
+		out_wrap(o, 8, get_str(r, "advice"));
+	}
+	if (more > 0) {
+		out_printf(o, "    and %" PRId64 " more: postbootctl rollout list PRODUCT", more);
+		out_nl(o);
+	}
+}
+
 static void keys(const struct output *o, const json_t *s)
 {
 	const char *form = get_str(s, "keys");
@@ -120,6 +159,7 @@ static void view_status(const struct output *o, const json_t *s)
 	out_nl(o);
 	sentences(o, STYLE_BAD, "  ! ", json_object_get(s, "problems"));
 	sentences(o, STYLE_WARN, "  - ", json_object_get(s, "warnings"));
+	stopped(o, json_object_get(s, "rollouts"));
 	out_nl(o);
 	json_array_foreach(json_object_get(s, "listen"), i, v)
 	{
@@ -129,6 +169,7 @@ static void view_status(const struct output *o, const json_t *s)
 	}
 	keys(o, s);
 	counts(o, s);
+	rollouts(o, json_object_get(s, "rollouts"));
 	traffic(o, s);
 }
 

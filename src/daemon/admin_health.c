@@ -91,6 +91,29 @@ static void put_store(json_t **o, struct admin *a)
 	view_put(o, "store", store);
 }
 
+/* Those that wait for an operator, the halted ones first; all of this is in memory. */
+static void put_rollouts(json_t **o, struct engine *e)
+{
+	json_t *all = json_object();
+	json_t *list = json_array();
+	json_int_t open = 0, stopped = 0;
+	struct engine_rollout v;
+
+	for (unsigned rank = 1; rank <= ROLLOUT_RANKS; rank++) {
+		size_t at = 0;
+		for (open = 0; engine_rollout_open(e, &at, &v); open++) {
+			if (rollout_needs_word(&v.rollout) != rank)
+				continue;
+			if (stopped++ < LIMIT_ROLLOUTS_TOLD)
+				view_append(&list, view_rollout_waits(&v));
+		}
+	}
+	view_put(&all, "open", json_integer(open));
+	view_put(&all, "stopped", json_integer(stopped));
+	view_put(&all, "list", list);
+	view_put(o, "rollouts", all);
+}
+
 static void put_health(json_t **o, const struct health *h)
 {
 	json_t *problems = json_array(), *warnings = json_array();
@@ -128,6 +151,7 @@ void status_get(struct request *rq)
 	view_put(&o, "uptime_s", json_integer((clock_read().wall_ms - conf->started_ms) / 1000));
 	view_put_time(&o, "started", conf->started_ms);
 	put_counts(&o, &info, &es);
+	put_rollouts(&o, conf->engine);
 	put_traffic(&o, a, &es);
 	put_downloads(&o, &es);
 	put_store(&o, a);

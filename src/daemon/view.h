@@ -50,6 +50,8 @@ json_t *view_rollout(const struct engine_rollout *v);
 /* What the audit log says of it, and what its event tells. */
 json_t *view_rollout_facts(const char *version, const struct rollout *r);
 json_t *view_rollout_event(const char *product, const char *version, const struct rollout *r);
+/* One that goes on by an operator's word only, in short. */
+json_t *view_rollout_waits(const struct engine_rollout *v);
 /* Its dry run: one page of devices, and what all of them together would cost. */
 json_t *view_rollout_plan(const struct engine_plan *plan);
 json_t *view_rollout_forecast(const struct engine_rollout *v, const struct rollout_forecast *f);

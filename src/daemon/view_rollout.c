@@ -78,13 +78,18 @@ static void put_counts(json_t **o, const struct wave_counts *c)
 	view_put(o, "silent", json_integer(c->applied_silent));
 }
 
+static const char *wave_size(const struct wave *w, char dst[32])
+{
+	(void)snprintf(dst, 32, "%lld%s", (long long)w->size, w->percent ? "%" : "");
+	return dst;
+}
+
 static json_t *wave_json(const struct wave *w, const struct wave_counts *c)
 {
 	char size[32];
 	json_t *o = json_object();
 
-	(void)snprintf(size, sizeof(size), "%lld%s", (long long)w->size, w->percent ? "%" : "");
-	view_put(&o, "size", json_string(size));
+	view_put(&o, "size", json_string(wave_size(w, size)));
 	view_put(&o, "gate", json_boolean(w->gate));
 	view_put_time(&o, "opened", w->opened_ms);
 	view_put_time(&o, "complete", w->complete_ms);
@@ -135,6 +140,20 @@ json_t *view_rollout(const struct engine_rollout *v)
 	for (unsigned i = 0; i < r->wave_count; i++)
 		view_append(&waves, wave_json(&r->waves[i], &v->counts.waves[i]));
 	view_put(&o, "wave_list", waves);
+	return o;
+}
+
+json_t *view_rollout_waits(const struct engine_rollout *v)
+{
+	const struct rollout *r = &v->rollout;
+	json_t *o = json_object();
+
+	view_put(&o, "product", json_string(v->product));
+	view_put(&o, "name", json_string(r->name));
+	put_state(&o, r);
+	view_put_time(&o, "since", r->state_ms);
+	put_sentence(&o, "summary", v, view_say_rollout_stands);
+	put_sentence(&o, "advice", v, view_say_rollout_next);
 	return o;
 }
 
@@ -199,22 +218,44 @@ static json_t *airtime(int64_t size_bytes)
 	return list;
 }
 
+/* What comes when a wave is through and was watched. */
+static const char *after_wave(const struct rollout *r, unsigned wave)
+{
+	if (wave + 1 == r->wave_count)
+		return "end";
+	return r->waves[wave + 1].gate ? "gate" : "wave";
+}
+
+static json_t *wave_cost(const struct rollout *r, const struct rollout_forecast *f, unsigned i)
+{
+	char size[32];
+	json_t *w = json_object();
+
+	view_put(&w, "wave", json_integer(i + 1));
+	view_put(&w, "size", json_string(wave_size(&r->waves[i], size)));
+	view_put(&w, "members", json_integer(f->waves[i].members));
+	view_put(&w, "offers", json_integer(f->waves[i].offers));
+	view_put(&w, "bytes", json_integer(f->waves[i].bytes));
+	view_put(&w, "seconds", json_integer(f->waves[i].ms / 1000));
+	view_put(&w, "gate", json_boolean(r->waves[i].gate));
+	view_put(&w, "soak_seconds", json_integer(r->rules.soak_s));
+	view_put(&w, "then", json_string(after_wave(r, i)));
+	return w;
+}
+
 json_t *view_rollout_forecast(const struct engine_rollout *v, const struct rollout_forecast *f)
 {
+	const struct rollout *r = &v->rollout;
 	json_t *o = json_object();
 	json_t *waves = json_array();
 
 	view_put(&o, "offers", json_integer(f->offers));
 	view_put(&o, "bytes", json_integer(f->bytes));
 	view_put(&o, "seconds", json_integer(f->ms / 1000));
-	for (unsigned i = 0; i < v->rollout.wave_count; i++) {
-		json_t *w = json_object();
-		view_put(&w, "members", json_integer(f->waves[i].members));
-		view_put(&w, "offers", json_integer(f->waves[i].offers));
-		view_put(&w, "bytes", json_integer(f->waves[i].bytes));
-		view_put(&w, "seconds", json_integer(f->waves[i].ms / 1000));
-		view_append(&waves, w);
-	}
+	view_put(&o, "approval", json_boolean(r->rules.approval && !r->approver[0]));
+	view_put(&o, "complete_percent", json_integer(r->rules.complete_percent));
+	for (unsigned i = 0; i < r->wave_count; i++)
+		view_append(&waves, wave_cost(r, f, i));
 	view_put(&o, "waves", waves);
 	view_put(&o, "airtime", airtime(v->release_bytes));
 	return o;

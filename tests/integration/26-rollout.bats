@@ -76,6 +76,11 @@ wave_members() {
 	rollout_is '.state == "draft" and .members == 0'
 	ctl rollout start argon 1.1.0
 	rollout_becomes 60 '.wait == "gate"'
+	ctl -o json status | jq -e '.rollouts | .open == 1 and .stopped == 1 and (.list[0]
+		| .product == "argon" and .name == "1.1.0" and .wait == "gate"
+			and .advice == "postbootctl rollout next argon 1.1.0")'
+	run eval "ctl status | tr -s ' \n' ' '"
+	[[ $output == *"- rollout argon/1.1.0, since "*" UTC: wave 3 opens on an operator's word do: postbootctl rollout next argon 1.1.0 "*" rollouts 1 open, 1 stopped "* ]]
 	rollout_is '.members == 20 and .released == 5 and .results.updated == 5
 		and [.wave_list[].members] == [1, 4, 15]'
 	[ "$(running 1.1.0)" = "$(wave_members 2)" ]
@@ -192,6 +197,7 @@ wave_members() {
 	ctl rollout start argon 1.1.0
 	rollout_becomes 60 '.wait == "gate" and .results.updated == 3'
 	ctl rollout abort argon 1.1.0
+	ctl -o json status | jq -e '.rollouts == {open: 0, stopped: 0, list: []}'
 	until_true 60 everybody_runs 1.0.0 6
 	ctl rollout remove argon 1.1.0
 	ctl -o json rollout list argon | jq -e '.rollouts == []'
@@ -235,14 +241,20 @@ wave_members() {
 	ctl device lock good-00002 1.0.0
 	run ctl rollout add argon 1.1.0 --filter group=nosuch
 	[[ $status -eq 1 && $output == *'the product has no group "nosuch"'* ]]
-	ctl rollout add argon 1.1.0 --waves 50%,100% rate=60 soak-s=60
+	ctl rollout add argon 1.1.0 --waves 50%,gate,100% rate=60 soak-s=60 approval=1
 	ctl -o json rollout plan argon 1.1.0 >"$LAB/plan"
 	jq -e '.selected == 6 and .offers == 2 and .locked == 1 and .elsewhere == 0
 		and .blocked.held == 1 and .blocked["no-baseline"] == 2' "$LAB/plan"
 	jq -e --argjson size "$IMAGE_BYTES" '.forecast | .bytes == 2 * $size
 		and [.waves[].members] == [3, 3] and .seconds == 2 * 62
 		and ([.airtime[].link] | index("nb-iot") != null)
+		and .approval and [.waves[] | "\(.wave) \(.size) \(.soak_seconds) \(.then)"]
+			== ["1 50% 60 gate", "2 100% 60 end"]
 		and all(.airtime[]; .seconds >= 1)' "$LAB/plan"
+	ctl rollout plan argon 1.1.0 >"$LAB/plan.text"
+	grep -x 'Before wave 1 somebody else than its author must approve it.' "$LAB/plan.text"
+	grep -x '1: 50% .* 1 min 2 s  *soak 1 min 0 s, gate' "$LAB/plan.text"
+	grep -x '2: 100% .* 1 min 2 s  *soak 1 min 0 s, end' "$LAB/plan.text"
 	ctl rollout plan argon 1.1.0 | grep -x '6 devices are selected; 2 would be offered the release now.'
 	rollout_is '.state == "draft" and .members == 0'
 	[ "$(ctl -o json attempt list --open | jq '.attempts | length')" -eq 0 ]
@@ -296,7 +308,17 @@ wave_members() {
 	[[ $output == *"it has not been started"* ]]
 	run ctl rollout start argon 2.2.2
 	[ "$status" -eq 1 ]
+	# six that need an operator's word: status tells five, the halted one first
+	for name in a b c d e; do
+		ctl rollout add argon 1.1.0 --name "$name" --start-at 2090-01-01T00:00:00Z
+		ctl rollout start argon "$name"
+		ctl rollout pause argon "$name"
+	done
 	ctl rollout start argon 1.1.0 # nobody is there
 	rollout_becomes 20 '.state == "halted" and .why == "empty"'
+	ctl -o json status | jq -e '.health == "ok" and (.rollouts | .open == 6 and .stopped == 6
+		and [.list[] | .name + " " + .state] == ["1.1.0 halted", "a paused", "b paused",
+			"c paused", "d paused"] and .list[0].why == "empty")'
+	ctl status | grep -x '    and 1 more: postbootctl rollout list PRODUCT'
 	ctl -o json audit list --object "argon 1.1.0" | jq -e '[.audit[].act] | index("rollout start")'
 }

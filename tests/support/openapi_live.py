@@ -799,7 +799,7 @@ def golden(judge, folder):
         "view-attempt-*": "Attempt", "view-device": "Device", "view-device-new": "Device",
         "view-device-row": "DeviceRow", "view-device-claims": "DeviceRow", "view-event-*": "Event", "view-cloudevent": "CloudEvent", "view-explain-[hn]e*": "Explanation",
         "view-explain-release": "ReleaseExplanation", "view-explain-rollout": "RolloutExplanation",
-        "view-hook*": "Hook", "view-health": "Health", "view-problem": "Problem", "view-rollout": "Rollout", "view-product*": "Product", "view-release*": "Release",
+        "view-hook*": "Hook", "view-health": "Health", "view-problem": "Problem", "view-rollout": "Rollout", "view-rollout-waits*": "RolloutWaits", "view-rollout-forecast": "RolloutForecast", "view-product*": "Product", "view-release*": "Release",
     }
     for pattern, schema in names.items():
         files = glob.glob(f"{folder}/{pattern}.json")

@@ -161,6 +161,57 @@ static void test_view_rollout_tells_where_it_stands_and_what_to_do(void **state)
 	assert_stands(&v, "it is over and counts for nobody any more", "");
 }
 
+static void test_view_rollout_waits_in_short(void **state)
+{
+	static const struct {
+		enum rollout_state state;
+		unsigned rank;
+	} rows[] = {
+		{ROLLOUT_DRAFT, 0},   {ROLLOUT_SCHEDULED, 0}, {ROLLOUT_RUNNING, 0},
+		{ROLLOUT_WAITING, 2}, {ROLLOUT_PAUSED, 3},    {ROLLOUT_HALTED, 1},
+		{ROLLOUT_DONE, 0},    {ROLLOUT_ABORTED, 0},
+	};
+	struct engine_rollout v = {
+		.rollout = rollout_full(), .product = "p", .version = "1.1.0", .counted = true};
+
+	(void)state;
+	assert_golden("rollout-waits", view_rollout_waits(&v));
+	v.rollout.state = ROLLOUT_WAITING;
+	v.rollout.wait = WAIT_GATE;
+	v.rollout.why = HALT_NONE;
+	assert_golden("rollout-waits-gate", view_rollout_waits(&v));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		v.rollout.state = rows[i].state;
+		assert_int_equal(rollout_needs_word(&v.rollout), rows[i].rank);
+		/* Whoever must say a word is told which. */
+		json_t *o = view_rollout_waits(&v);
+		if (rows[i].rank)
+			assert_non_null(strstr(json_string_value(json_object_get(o, "advice")),
+					       "postbootctl rollout "));
+		json_decref(o);
+	}
+}
+
+/* Wave 2 has a gate; it is watched for an hour. */
+static void test_view_rollout_forecast_tells_what_stands_between_waves(void **state)
+{
+	struct engine_rollout v = {.rollout = rollout_full(),
+				   .product = "p",
+				   .version = "1.1.0",
+				   .release_bytes = 1000};
+	struct rollout *r = &v.rollout;
+
+	(void)state;
+	r->rules.soak_s = 3600;
+	r->rules.approval = 1;
+	struct rollout_forecast f = rollout_forecast(r, 100, 90, 1000, 0, T0);
+	json_t *o = view_rollout_forecast(&v, &f);
+	assert_false(json_is_true(json_object_get(o, "approval"))); /* bob has approved it */
+	json_decref(o);
+	r->approver[0] = '\0';
+	assert_golden("rollout-forecast", view_rollout_forecast(&v, &f));
+}
+
 static void test_view_rollout_names_as_long_as_may_be_fit(void **state)
 {
 	struct engine_rollout v = {.rollout = rollout_full(), .counted = true};
@@ -270,6 +321,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(view_rollout_is_the_golden_one),
 		T(view_rollout_tells_where_it_stands_and_what_to_do),
+		T(view_rollout_waits_in_short),
+		T(view_rollout_forecast_tells_what_stands_between_waves),
 		T(view_rollout_names_as_long_as_may_be_fit),
 		T(view_rollout_event_is_the_golden_one),
 		T(view_rollout_paused),
