@@ -20,8 +20,6 @@
 #include "store/schema.h"
 #include "vfs.h"
 
-static const int64_t T0 = 1700000000000;
-
 /* ---- rows that keep all the rules ---- */
 
 static void some_product(struct product *p, int64_t rev)
@@ -81,7 +79,7 @@ static void some_attempt(struct attempt *a, uint64_t id, enum attempt_state stat
 	}
 }
 
-static void some_event(struct store_set *set, const char *topic, const char *data, uint64_t attempt)
+void some_event(struct store_set *set, const char *topic, const char *data, uint64_t attempt)
 {
 	const struct store_event e = {.topic = topic,
 				      .data = data,
@@ -465,6 +463,10 @@ const struct work works[] = {
 	{.name = "open a backup", .run = open_and_close, .prepare = a_backup, .aside = true},
 	{.name = "backup", .run = backup, .product = "-copy", .aside = true},
 	{.name = "restore", .run = restore, .prepare = with_a_backup, .aside = true},
+	SET("group, signer, hook", add_group),
+	SET("target of a group, rollout", start_rollout),
+	SET("wave released", release_wave),
+	SET("dead letter, import", put_aside),
 	SET("retention", forget),
 	SET("release quarantine", quarantine_release),
 	SET("release remove", remove_release),

@@ -31,6 +31,16 @@ struct work {
 extern const struct work works[];
 extern const unsigned work_count;
 
+/* Write-sets of the fleet, in this order: works_fleet.c. */
+void add_group(struct store_set *set);
+void start_rollout(struct store_set *set);
+void release_wave(struct store_set *set);
+void put_aside(struct store_set *set);
+
+/* All rows are of that time, in ms; "dev" is their device. */
+static const int64_t T0 = 1700000000000;
+void some_event(struct store_set *set, const char *topic, const char *data, uint64_t attempt);
+
 /* The work on files that are as it wants them; arms between the opening of a store and its
  * set, or before everything. Returns the error of the work. */
 int work_do(const struct work *w, const char *db, void (*arm)(void *ctx), void *ctx,
