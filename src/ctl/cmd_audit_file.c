@@ -264,6 +264,25 @@ static bool lines_are_one(const char *const texts[5])
 	return true;
 }
 
+/* What the hash does not hold would be believed all the same: a time for people that is another
+ * one, words that nobody wrote. */
+static int check_unhashed(const struct check *k, const json_t *row, int64_t seq)
+{
+	static const char *const keys[] = {"seq",    "time",   "at_ms", "who",	"act",
+					   "object", "before", "after", "prev", "hash"};
+	const size_t key_count = sizeof(keys) / sizeof(keys[0]);
+	int64_t time_ms;
+	size_t known = 0;
+
+	for (size_t i = 0; i < key_count; i++)
+		known += json_object_get(row, keys[i]) != NULL;
+	if (known != json_object_size(row))
+		return bad(k, "row %" PRId64 " was changed: it has more than a row has", seq);
+	if (text_time(get_str(row, "time"), &time_ms) || time_ms != get_int(row, "at_ms"))
+		return bad(k, "row %" PRId64 " was changed: its time is not that of at_ms", seq);
+	return CTL_DONE;
+}
+
 static int check_known(struct check *k, int64_t seq, const char *hash)
 {
 	if (k->known == 0 || seq != k->known)
@@ -297,6 +316,8 @@ static int check_row(struct check *k, const json_t *row)
 		return bad(k, "out of memory");
 	if (strcmp(want, hash) != 0)
 		return bad(k, "row %" PRId64 " was changed: its hash does not fit", seq);
+	if (check_unhashed(k, row, seq) != CTL_DONE)
+		return CTL_FAILED;
 	if (k->rows > 0 && seq == k->last + 1 && strcmp(prev, k->last_hash) != 0)
 		return bad(k, "row %" PRId64 " is not the one that was written after row %" PRId64,
 			   seq, k->last);
