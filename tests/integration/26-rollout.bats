@@ -145,6 +145,8 @@ wave_members() {
 			and .after.state == "quarantined" and .after.rollout == "1.1.0"
 			and .after.why == "failures")'
 	wait_event 20 '.topic == "release/quarantined" and .version == "1.1.0"'
+	ctl event list --topic rollout/state | grep -q '  1.1.0 of product argon: halted, failures$'
+	ctl event list --topic release/quarantined | grep -q 'release 1.1.0 of product argon is quarantined$'
 	# the others that bring it stand still, too, and none can go on
 	rollout_becomes 20 '.state == "halted" and .why == "release"' later
 	for rollout in 1.1.0 later; do
