@@ -94,7 +94,7 @@ bool lint_signature(struct request *rq, const struct product *p, const struct si
 	if (p->policy.require_signature)
 		reply_problem(rq, 400, "invalid",
 			      "product \"%s\" takes only what one of its signers has signed "
-			      "(require-signature), and this image: %s",
+			      "(require-signature); this image is not: %s",
 			      p->name, result->why);
 	return !p->policy.require_signature;
 }

@@ -253,7 +253,7 @@ detached() { # KEY FILE: a signature of the file's SHA-256
 		# shellcheck disable=SC2086
 		run upload $i
 		[ "$status" -eq 1 ]
-		[[ $output == *'takes only what one of its signers has signed (require-signature), and this image: it has no signature: sign it'* ]]
+		[[ $output == *'takes only what one of its signers has signed (require-signature); this image is not: it has no signature: sign it'* ]]
 	done
 	run upload r 1.2.0
 	[ "$status" -eq 1 ]
