@@ -339,8 +339,8 @@ updated() {
 	finds bad "bad:3: row 3 was changed"
 	sed '3s/"time": *"20[0-9][0-9]/"time":"2001/' log >later
 	finds later "later:3: row 3 was changed: its time is not that of at_ms"
-	sed '3s/"who":/"note":"evil","who":/' log >more
-	finds more "more:3: row 3 was changed: it has more than a row has"
+	sed '3s/"who":/"note":"evil","who":/' log >extra
+	finds extra "extra:3: row 3 was changed: it has more than a row has"
 	run python3 verify.py <bad
 	[ "$status" -eq 1 ]
 	sed 4d log >bad
