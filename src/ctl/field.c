@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/field.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "ctl/text.h"
@@ -29,7 +30,7 @@ static int number_take(const struct ctl *c, const char *word, const char *value,
 	if (unit)
 		len--;
 	if (len < sizeof(digits))
-		memcpy(digits, value, len);
+		(void)snprintf(digits, sizeof(digits), "%.*s", (int)len, value);
 	if (value[0] != '\0' && strcmp(value, "any") != 0 &&
 	    (text_integer(digits, &n) || n < 0 || n > INT64_MAX / scale))
 		return ctl_usage(c, "%s: \"%s\" is not a number%s, or any", word, value,

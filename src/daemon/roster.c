@@ -65,7 +65,8 @@ static int chunk_add(struct roster *r, size_t at)
 
 	if (c && r->count == r->cap) {
 		size_t cap = r->cap ? 2 * r->cap : 16;
-		struct roster_chunk **grown = reallocarray(r->chunks, cap, sizeof(*grown));
+		struct roster_chunk **grown =
+			reallocarray(r->chunks, cap, sizeof(struct roster_chunk *));
 		if (grown) {
 			r->chunks = grown;
 			r->cap = cap;

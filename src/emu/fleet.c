@@ -106,6 +106,8 @@ static int fleet_units(struct fleet *fleet, int64_t now_ms)
 
 	for (size_t i = 0; i < conf->keys_len; i++)
 		total += units_of(conf, &conf->keys[i]);
+	if (total == 0)
+		return ERR_NOENT;
 	fleet->shards_len = (total + EMU_CTX_SESSIONS - 1) / EMU_CTX_SESSIONS;
 	fleet->shards = calloc(fleet->shards_len, sizeof(*fleet->shards));
 	fleet->fds = calloc(fleet->shards_len + 2 * total, sizeof(*fleet->fds));
