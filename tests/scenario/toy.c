@@ -142,14 +142,21 @@ static void ask(struct toy *t, const struct talk_in *in, struct talk_out *out)
 		       in->options.len ? 5 : 0, "/slow");
 }
 
+/* What is on the line does not end with a 0. */
+static void word_of(struct bytes q, char dst[24])
+{
+	memset(dst, 0, 24);
+	if (q.len < 24)
+		memcpy(dst, q.ptr, q.len);
+}
+
 /* false: it is none of those words */
 static bool takes_facts(struct toy *t, struct bytes q, struct talk_out *out)
 {
-	char word[24] = "";
+	char word[24];
 
 	out->changed = true;
-	if (q.len < sizeof(word))
-		memcpy(word, q.ptr, q.len);
+	word_of(q, word);
 	if (strncmp(word, "mv=", 3) == 0) {
 		t->supply_mv = (uint32_t)strtoul(word + 3, NULL, 10);
 		return true;
@@ -166,7 +173,10 @@ static bool takes_facts(struct toy *t, struct bytes q, struct talk_out *out)
 static void requested(struct toy *t, const struct talk_in *in, struct talk_out *out)
 {
 	const struct talk_request *r = in->request;
+	char word[24] = "";
 
+	if (r->query_count)
+		word_of(r->query[0], word);
 	out->has_reply = out->contact = true;
 	out->reply.code = 68; /* 2.04 */
 	if (r->duplicate)
@@ -177,9 +187,8 @@ static void requested(struct toy *t, const struct talk_in *in, struct talk_out *
 		out->gone = out->changed = true;
 		t->heard_ms = 0;
 		t->want = WANT_NOTHING;
-	} else if (r->query_count && r->query[0].len > 5 &&
-		   memcmp(r->query[0].ptr, "boot=", 5) == 0) {
-		t->boot = (uint32_t)strtoul((const char *)r->query[0].ptr + 5, NULL, 10);
+	} else if (strncmp(word, "boot=", 5) == 0 && word[5]) {
+		t->boot = (uint32_t)strtoul(word + 5, NULL, 10);
 		t->want = WANT_VERSION;
 		out->changed = true;
 		out->reply.code = 65; /* 2.01 */
