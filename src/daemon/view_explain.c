@@ -152,18 +152,25 @@ static void say_last(const struct story *s, struct buf *b)
 
 	if (!s->v->has_last || s->now->has_attempt)
 		return;
-	if (last->verdict == VERDICT_UPDATED && s->now->plan.on_target)
+	if (last->verdict == VERDICT_UPDATED && s->now->plan.on_target) {
 		view_say(b, " It was updated %s, from %s; proof: %s.",
 			 ago(s, last->closed_ms, text),
 			 last->base_version[0] ? last->base_version : "an unknown version",
 			 grade_name(last->grade));
-	else if (view_attempt_deferred(last))
-		view_say(b, " The device put the last attempt, to %s, off %s: %s.", last->version,
+		return;
+	}
+	if (view_attempt_deferred(last))
+		view_say(b, " The device put the last attempt, to %s, off %s: %s", last->version,
 			 ago(s, last->closed_ms, text), reason_name(last->reason));
 	else if (last->verdict != VERDICT_UPDATED)
-		view_say(b, " The last attempt, to %s, ended %s as %s: %s.", last->version,
+		view_say(b, " The last attempt, to %s, ended %s as %s: %s", last->version,
 			 ago(s, last->closed_ms, text), verdict_name(last->verdict),
 			 view_attempt_means(last));
+	else
+		return;
+	if (last->detail[0])
+		view_say(b, " (%s)", last->detail);
+	view_say(b, ".");
 	if (last->verdict == VERDICT_UNEXPECTED_VERSION)
 		view_say(b, " It was to come back as %s, or as %s if it did not take the image.",
 			 last->version, last->base_version);
