@@ -109,6 +109,8 @@ bool view_attempt_cached(const struct attempt *a);
 bool view_attempt_is_moot(const struct attempt *a);
 /* The device put it off: it did not refuse it. */
 bool view_attempt_deferred(const struct attempt *a);
+/* It came back, and left before it told what it runs: nobody knows. */
+bool view_attempt_is_untold(const struct attempt *a);
 const char *view_attempt_means(const struct attempt *a); /* of a closed one */
 /* Adds a fact of a talk to an object, or, without a name, a sentence to an array. */
 struct view_facts {

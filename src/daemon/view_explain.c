@@ -435,6 +435,18 @@ static void add_label_question(const struct story *s, json_t **list)
 	add_step(list, &step);
 }
 
+static void add_untold(const struct story *s, json_t **list)
+{
+	const struct attempt *a = attempt_of(s);
+	char text[VIEW_SENTENCE];
+	struct buf step = buf_writer(text, sizeof(text));
+
+	if (!a || !view_attempt_is_untold(a))
+		return;
+	view_say(&step, "let it stay after a restart until the server has read what it runs");
+	add_step(list, &step);
+}
+
 static void add_blocks(const struct story *s, bool then_said, json_t **list)
 {
 	uint32_t blocks = view_blocks(s->now) & ~(1u << BLOCK_IN_SYNC);
@@ -496,6 +508,7 @@ static json_t *next_steps(const struct story *s)
 
 	add_wrong_key(s, &list);
 	add_label_question(s, &list);
+	add_untold(s, &list);
 	add_blocks(s, add_causes(s, &list), &list);
 	add_confirm(s, &list);
 	add_silent(s, &list);
