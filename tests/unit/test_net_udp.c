@@ -235,7 +235,7 @@ static void ask_in_turns(uint8_t count, uint8_t each)
 	net_demux(socket, in, count);
 	(void)net_udp_flush(socket->tx, socket->fd);
 	for (uint8_t i = 0; i < count; i++) {
-		uint8_t sender = i >= count / 2, k = i % (count / 2) % each;
+		unsigned sender = i >= count / 2, nth = i % (count / 2U), k = nth % each;
 
 		if (k == 0) {
 			await(fd[sender]);
@@ -243,8 +243,7 @@ static void ask_in_turns(uint8_t count, uint8_t each)
 			assert_int_equal(got_each, 4);
 		}
 		assert_memory_equal(got + 4 * k, reset, sizeof(reset));
-		assert_int_equal(got[4 * k + 3],
-				 2 * (i % (count / 2)) + sender); /* in their order */
+		assert_int_equal(got[4 * k + 3], 2 * nth + sender); /* in their order */
 	}
 	for (unsigned i = 0; i < 2; i++)
 		(void)close(fd[i]);
