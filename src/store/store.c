@@ -240,7 +240,7 @@ void store_submit(struct store *s, struct store_set *set)
 	queue_append(&s->waiting, set);
 	if (s->has_thread)
 		pthread_cond_signal(&s->work);
-	else
+	else if (!s->conf.late_commit)
 		run_batch(s);
 	pthread_mutex_unlock(&s->mutex);
 	if (!s->has_thread && s->conf.wake)
@@ -253,6 +253,8 @@ unsigned store_deliver(struct store *s)
 	unsigned count = 0;
 
 	pthread_mutex_lock(&s->mutex);
+	while (s->conf.late_commit && s->waiting.first)
+		run_batch(s);
 	queue_init(&done);
 	for (struct store_set *set = queue_pop(&s->finished); set; set = queue_pop(&s->finished))
 		queue_append(&done, set);
@@ -273,6 +275,8 @@ unsigned store_deliver(struct store *s)
 void store_flush(struct store *s)
 {
 	pthread_mutex_lock(&s->mutex);
+	while (s->conf.late_commit && s->waiting.first)
+		run_batch(s);
 	while (s->waiting.first || s->in_batch)
 		pthread_cond_wait(&s->idle, &s->mutex);
 	pthread_mutex_unlock(&s->mutex);
