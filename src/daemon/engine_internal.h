@@ -332,7 +332,8 @@ void engine_roster_moved(struct engine *e, const struct device *before, const st
 /* It is in the store since just now. */
 void engine_roster_added(struct engine *e, const char *id);
 /* Its rollout and its place there were written. */
-void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int64_t place);
+void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int64_t place,
+			  int64_t before);
 /* Nobody knows what has changed: all is read again. */
 void engine_roster_reset(struct engine *e);
 

@@ -98,6 +98,7 @@ struct batch {
 		char id[LIMIT_DEVICE_ID + 1];
 		int64_t place, before; /* before: the rollout that it leaves */
 		int64_t before_place;
+		int64_t keeps; /* device.rollout_before, as it is to be */
 		struct member_facts facts;
 	} list[WALK_ROWS];
 };
@@ -115,6 +116,7 @@ static void walk_look(struct batch *b, const struct device *d)
 	b->list[b->count].place = rollout_place(r->seed, d->id);
 	b->list[b->count].before = d->rollout;
 	b->list[b->count].before_place = d->rollout_place;
+	b->list[b->count].keeps = plan_rollout_before(d, other ? &other->r : NULL);
 	b->list[b->count++].facts = member_facts(d, r->id);
 }
 
@@ -148,10 +150,11 @@ static int walk_tags(struct batch *b)
 }
 
 /* The columns are written by no job, so the copies in memory follow by themselves. */
-static void patch(struct device *d, const struct rollout *r, int64_t place)
+static void patch(struct device *d, const struct rollout *r, int64_t place, int64_t before)
 {
 	d->rollout = r->id;
 	d->rollout_place = place;
+	d->rollout_before = before;
 }
 
 static void walk_adopt(struct batch *b)
@@ -161,13 +164,15 @@ static void walk_adopt(struct batch *b)
 	for (unsigned i = 0; i < b->count; i++) {
 		struct dev *d = dev_find(b->e, b->list[i].id);
 		struct live *before = live_of(b->e, b->list[i].before);
-		engine_roster_member(b->e, b->list[i].id, l->r.id, b->list[i].place);
+		engine_roster_member(b->e, b->list[i].id, l->r.id, b->list[i].place,
+				     b->list[i].keeps);
 		if (before)
 			live_left(before, b->list[i].before_place);
 		if (d) {
-			patch(&d->u.device, &l->r, b->list[i].place);
+			patch(&d->u.device, &l->r, b->list[i].place, b->list[i].keeps);
 			if (d->flight)
-				patch(&d->flight->u.device, &l->r, b->list[i].place);
+				patch(&d->flight->u.device, &l->r, b->list[i].place,
+				      b->list[i].keeps);
 			b->list[i].facts = member_facts(&d->u.device, l->r.id);
 		}
 		if (l->phase == LIVE_READY && live_insert(l, b->list[i].place, &b->list[i].facts))
@@ -232,7 +237,7 @@ static void walk_rows(struct engine *e, struct live *l)
 		set = store_set_new(walk_done, b);
 	}
 	for (unsigned i = 0; set && i < b->count; i++)
-		store_set_member(set, b->list[i].id, l->r.id, b->list[i].place);
+		store_set_member(set, b->list[i].id, l->r.id, b->list[i].place, b->list[i].keeps);
 	if (!set) {
 		free(b);
 		return;
