@@ -53,8 +53,8 @@ json_t *view_rollout_event(const char *product, const char *version, const struc
 /* One that goes on by an operator's word only, in short. */
 json_t *view_rollout_waits(const struct engine_rollout *v);
 /* Its dry run: one page of devices, and what all of them together would cost. */
-json_t *view_rollout_plan(const struct engine_plan *plan);
-json_t *view_rollout_forecast(const struct engine_rollout *v, const struct rollout_forecast *f);
+/* "5", "10%". */
+const char *view_wave_size(const struct wave *w, char dst[32]);
 /* One member, in lists. */
 json_t *view_member(const struct engine_rollout *v, const struct device *d);
 
