@@ -167,6 +167,8 @@ enum { VIEW_THERE = 32 };
 char *view_there(int64_t wall_ms, const struct zone *zone, char dst[VIEW_THERE]);
 /* The facts of a block that is a rule's (core/plan_rules.h). */
 void view_say_rule(struct buf *b, enum block block, const struct engine_device *now);
+/* What the device says is wrong with it, where its product has no rule for that. */
+void view_say_no_rule(struct buf *b, const struct engine_device *now);
 /* What clears BLOCK_UNPROVABLE of a device that reports a digest; false: the general advice does.
  */
 bool view_say_digest_clear(struct buf *b, const struct engine_device *now);
