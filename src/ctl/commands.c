@@ -246,7 +246,8 @@ static const char watch_text[] =
 static const char verify_text[] =
 	"Exit status 1 if a row was changed, taken out or put in; the first such row is named.";
 static const char audit_prune_text[] =
-	"FILE is what audit export wrote. It is verified and on the disk before the first row goes, the\n"
+	"FILE is what audit export wrote. It is verified and on the disk before the first row "
+	"goes, the\n"
 	"server looks whether it has the same hash, and the rest of the log goes on from there:\n"
 	"audit export --until 2160h >FILE; audit prune FILE";
 static const char audit_export_text[] =
