@@ -58,6 +58,8 @@ const char *view_wave_size(const struct wave *w, char dst[32]);
 /* One member, in lists. */
 json_t *view_member(const struct engine_rollout *v, const struct device *d);
 
+/* The last of the rows that were taken out of it. */
+json_t *view_removed(const struct store_audit_head *removed);
 /* A row of the audit log: `before` and `after` as objects, none where there was, is nothing. */
 json_t *view_audit(const struct store_audit_row *row);
 

@@ -247,6 +247,11 @@ void store_set_audit(struct store_set *set, const struct store_audit *a)
 	copy->after = put(&end, a->after);
 }
 
+void store_set_audit_prune(struct store_set *set, const struct store_audit_head *through)
+{
+	add_copy(set, OP_AUDIT_PRUNE, through, sizeof(*through));
+}
+
 void store_set_import(struct store_set *set, int64_t part, const char *rows)
 {
 	size_t size = strlen(rows) + 1;

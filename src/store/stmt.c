@@ -196,6 +196,8 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_AUDIT_INSERT,
 		"INSERT INTO audit (seq, at_ms, who, act, object, before, after, hash) "
 		"VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+	WRITE(STMT_AUDIT_HASH, "SELECT hash FROM audit WHERE seq = ?"),
+	WRITE(STMT_AUDIT_PRUNE, "DELETE FROM audit WHERE seq <= ?"),
 
 	WRITE(STMT_IMPORT_PUT, "INSERT INTO import_part (part, rows) VALUES (?, ?)"),
 	WRITE(STMT_IMPORT_DELETE, "DELETE FROM import_part WHERE part = ?"),

@@ -211,6 +211,11 @@ struct store_audit {
 	const char *before, *after; /* JSON objects, compact; "" if there was, is nothing */
 };
 void store_set_audit(struct store_set *set, const struct store_audit *a);
+/* Takes the rows up to this one out; what is left is verified from its hash on. ERR_NOENT: there
+ * is no such row (any more); ERR_CONFLICT: it has another hash. Put the act that tells of it,
+ * AUDIT_PRUNE, behind it in the same set. */
+void store_set_audit_prune(struct store_set *set, const struct store_audit_head *through);
+#define AUDIT_PRUNE "audit prune"
 
 /* Webhooks. Inserts with rev 0 (then `place` and `secret` are needed, and its id is in the result),
  * else updates by rev; NULL: as they are. ERR_EXIST if the name is taken. */
@@ -412,11 +417,16 @@ int store_audits(struct store *s, const char *object, uint64_t after, unsigned l
 int store_audits_before(struct store *s, const char *object, uint64_t before, unsigned limit,
 			store_audit_fn *fn, void *ctx) ERR_CHECK;
 
+/* The last row of those that were taken out, seq 0: none (store_set_audit_prune). */
+int store_audit_removed(struct store *s, struct store_audit_head *ret_removed) ERR_CHECK;
+
 /* A walk over the whole log that recomputes each hash; zero to begin with. `at` is the last row
  * found right. When done, `bad` is 0, or the first row that is wrong and `why` says how. */
 struct store_audit_check {
 	struct store_audit_head at;
-	uint64_t wanted; /* a head seen before: all rows up to it must be there */
+	struct store_audit_head removed; /* the log begins after this one; seq 0: with row 1 */
+	uint8_t told[STORE_HASH];	 /* what the newest act says that took rows out */
+	uint64_t wanted;		 /* a head seen before: all rows up to it must be there */
 	bool done;
 	uint64_t bad;
 	char why[200];
