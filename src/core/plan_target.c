@@ -3,13 +3,22 @@
  * Which release a device should run: the first of its sources that names one. */
 #include "core/plan.h"
 
-/* A rollout that is over goes before the target of group or product unless that was set after its
+/* Of the target that the device has without its rollout: when it was set, or, of a group's, when
+ * the device came into the group. */
+static int64_t other_ms(const struct device *d, const struct product *p,
+			const struct device_group *g)
+{
+	if (g && g->target)
+		return g->target_ms > d->group_ms ? g->target_ms : d->group_ms;
+	return p->target ? p->target_ms : 0;
+}
+
+/* A rollout that is over goes before the target of group or product unless that is newer than its
  * end: the newer act decides. */
 static bool rollout_decides(const struct device *d, const struct product *p,
 			    const struct device_group *g, const struct rollout *r)
 {
-	bool group = g && g->target;
-	int64_t set_ms = group ? g->target_ms : p->target ? p->target_ms : 0;
+	int64_t set_ms = other_ms(d, p, g);
 
 	return r && rollout_reaches(r, d) && (rollout_is_open(r) || set_ms <= r->ended_ms);
 }

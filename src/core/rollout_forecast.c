@@ -43,7 +43,7 @@ struct rollout_forecast rollout_forecast(const struct rollout *r, int64_t member
 		f.waves[i].offers = mine;
 		f.waves[i].bytes = mine * size_bytes;
 		f.waves[i].ms = (release_ms > bytes_ms ? release_ms : bytes_ms) +
-				(members ? r->rules.soak_s * 1000 : 0);
+				(part ? r->rules.soak_s * 1000 : 0);
 		f.ms += f.waves[i].ms;
 		before = size;
 	}
