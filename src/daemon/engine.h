@@ -212,6 +212,7 @@ struct engine_device {
 	struct device_group group;
 	bool has_rollout; /* it is, or was, a member of */
 	struct rollout rollout;
+	char earlier[LIMIT_ROLLOUT_NAME + 1]; /* the one before, that its target is from; "" */
 	bool has_target;
 	struct release target;
 	enum target_why why;

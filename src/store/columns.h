@@ -128,7 +128,8 @@
 	X(group_id, REF, group, )                                                                  \
 	X(group_ms, PLAIN, group_ms, )                                                             \
 	X(rollout, PLAIN, rollout, )                                                               \
-	X(rollout_place, PLAIN, rollout_place, )
+	X(rollout_place, PLAIN, rollout_place, )                                                   \
+	X(rollout_before, PLAIN, rollout_before, )
 
 /* ... and what does */
 #define DEVICE_COLUMNS(X)                                                                          \
