@@ -87,6 +87,7 @@ struct device {
 	int64_t disabled_ms; /* wall; since when it may not come at all, 0: it may */
 	int64_t lock;	     /* release id, 0: none */
 	int64_t group;	     /* id, of its product, 0: none */
+	int64_t group_ms;    /* wall; when it came into it, 0: with its first act */
 	bool development;    /* only a lock reaches it */
 	bool force;	     /* override "updates disabled", repeated at every check-in */
 	/* Of the place where it stands; "": as its group or product (core/site.h). */

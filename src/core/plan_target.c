@@ -3,12 +3,22 @@
  * Which release a device should run: the first of its sources that names one. */
 #include "core/plan.h"
 
-/* A rollout that is over goes before the target of group or product unless that was set after its
- * end: the newer act decides. */
-static bool is_newer(const struct rollout *r, const struct product *p, const struct device_group *g)
+/* Of the target that the device has without its rollout: when it was set, or, of a group's, when
+ * the device came into the group. */
+static int64_t other_ms(const struct device *d, const struct product *p,
+			const struct device_group *g)
 {
-	bool group = g && g->target;
-	int64_t set_ms = group ? g->target_ms : p->target ? p->target_ms : 0;
+	if (g && g->target)
+		return g->target_ms > d->group_ms ? g->target_ms : d->group_ms;
+	return p->target ? p->target_ms : 0;
+}
+
+/* A rollout that is over goes before the target of group or product unless that is newer than its
+ * end: the newer act decides. */
+static bool is_newer(const struct device *d, const struct rollout *r, const struct product *p,
+		     const struct device_group *g)
+{
+	int64_t set_ms = other_ms(d, p, g);
 
 	return rollout_is_open(r) || set_ms <= r->ended_ms;
 }
@@ -16,8 +26,8 @@ static bool is_newer(const struct rollout *r, const struct product *p, const str
 int64_t plan_target(const struct device *d, const struct product *p, const struct device_group *g,
 		    const struct rollout *r, const struct rollout *before, enum target_why *ret_why)
 {
-	bool reached = r && rollout_reaches(r, d) && is_newer(r, p, g);
-	bool was_reached = before && before->id == d->rollout_before && is_newer(before, p, g);
+	bool reached = r && rollout_reaches(r, d) && is_newer(d, r, p, g);
+	bool was_reached = before && before->id == d->rollout_before && is_newer(d, before, p, g);
 	const struct {
 		enum target_why why;
 		int64_t release;

@@ -107,7 +107,7 @@ struct rollout_forecast rollout_forecast(const struct rollout *r, const struct f
 		ret.waves[i].bytes = mine * f->size_bytes;
 		ret.waves[i].opens_ms = at_ms;
 		at_ms = wave_through_ms(&at, f, part, ret.waves[i].bytes, at_ms);
-		if (f->members)
+		if (part) /* of a wave of nobody there is nothing to watch */
 			at_ms += r->rules.soak_s * 1000;
 		ret.waves[i].ends_ms = at_ms;
 		before = size;

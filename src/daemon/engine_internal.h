@@ -212,8 +212,9 @@ struct engine {
 	size_t group_count;
 	struct live **rollouts; /* the same (engine_rollout.h) */
 	size_t rollout_count;
-	size_t rollout_turn;   /* who is looked at next */
-	uint64_t rollout_seed; /* of new ones; 0: drawn. Tests set it */
+	size_t rollout_turn;	/* who is looked at next */
+	int64_t group_moved_ms; /* wall; when a device came into a group, the newest */
+	uint64_t rollout_seed;	/* of new ones; 0: drawn. Tests set it */
 	uv_timer_t rollout_timer;
 	struct release **releases; /* by rising id; stable addresses */
 	size_t release_count;

@@ -30,7 +30,9 @@ enum live_phase {
 struct live {
 	struct rollout r; /* as committed; stable address */
 	struct filter filter;
-	struct rollout_counts counts;
+	struct rollout_counts counts; /* of the list and `left` */
+	struct rollout_counts left;   /* it is over: what came of members it has no more */
+	int64_t left_count;
 	struct entry *list;
 	size_t count, cap;
 	enum live_phase phase;
@@ -38,6 +40,7 @@ struct live {
 	char after[LIMIT_DEVICE_ID + 1]; /* the walk goes on behind this device */
 	int64_t join_ms;		 /* monotonic; when it walks again for those who join */
 	bool busy, joining;
+	bool walking;		    /* those that it has found are being written */
 	int64_t tell_from, tell_to; /* places whose devices are to hear of a change */
 	unsigned tell_left;	    /* devices, in this tick */
 	bool gaps;		    /* some have left */
@@ -52,7 +55,8 @@ void live_drop(struct engine *e, struct live *l);
 /* The first member at or behind a place. */
 size_t live_find(const struct live *l, int64_t place);
 int live_insert(struct live *l, int64_t place, const struct member_facts *m) ERR_CHECK;
-/* A member leaves; of many, each by live_left(), and then all rollouts close up at once. */
+/* A member leaves, and a rollout that is over goes on to count it; of many, each by live_left(),
+ * and then all rollouts close up at once. */
 void live_leave(struct live *l, int64_t place);
 void live_left(struct live *l, int64_t place);
 void lives_close_up(struct engine *e);

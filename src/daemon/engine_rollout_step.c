@@ -202,7 +202,7 @@ static void walk_done(void *ctx, const struct store_result *result)
 {
 	struct batch *b = ctx;
 
-	b->l->busy = false;
+	b->l->busy = b->l->walking = false;
 	if (result->err) {
 		engine_store_failed(b->e, "(rollout)", result->err);
 	} else {
@@ -213,9 +213,21 @@ static void walk_done(void *ctx, const struct store_result *result)
 	free(b);
 }
 
+/* Two would find the same devices; and whom one that is over loses it must have counted. */
+static bool walk_waits(const struct engine *e, const struct live *l)
+{
+	for (size_t i = 0; i < e->rollout_count; i++) {
+		const struct live *other = e->rollouts[i];
+		if (other->r.product == l->r.product &&
+		    (other->walking || (other->phase == LIVE_LOAD && rollout_is_over(&other->r))))
+			return true;
+	}
+	return false;
+}
+
 static void walk_rows(struct engine *e, struct live *l)
 {
-	struct batch *b = calloc(1, sizeof(*b));
+	struct batch *b = walk_waits(e, l) ? NULL : calloc(1, sizeof(*b));
 	struct store_set *set = NULL;
 
 	if (!b)
@@ -242,7 +254,7 @@ static void walk_rows(struct engine *e, struct live *l)
 		free(b);
 		return;
 	}
-	l->busy = true;
+	l->busy = l->walking = true;
 	store_submit(e->conf.store, set);
 }
 

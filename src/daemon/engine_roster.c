@@ -44,6 +44,7 @@ static struct brief brief_of(const struct engine *e, const struct device *d)
 	memset(&b, 0, sizeof(b));
 	b.product = d->product;
 	b.group = d->group;
+	b.group_ms = d->group_ms;
 	b.lock = d->lock;
 	b.settled = d->settled;
 	b.rollout = d->rollout;
@@ -86,10 +87,17 @@ static bool is_loaded(const struct engine *e, const char *id)
 	return e->roster.ready || strcmp(id, e->roster.loaded) <= 0;
 }
 
+static void moved_group(struct engine *e, const struct device *d)
+{
+	if (e->group_moved_ms < d->group_ms)
+		e->group_moved_ms = d->group_ms;
+}
+
 void engine_roster_put(struct engine *e, const struct device *d)
 {
 	struct brief b = brief_of(e, d);
 
+	moved_group(e, d);
 	if (is_loaded(e, d->id) && roster_set(&e->roster.list, d->id, &b))
 		engine_roster_reset(e);
 }
@@ -141,6 +149,8 @@ static bool load_row(void *ctx, const struct device *d)
 {
 	struct loading *l = ctx;
 	struct brief b = brief_of(l->e, d);
+
+	moved_group(l->e, d);
 
 	l->rows++;
 	l->err = roster_set(&l->e->roster.list, d->id, &b);
@@ -200,6 +210,7 @@ static enum device_state state_of(struct look *l, const struct brief *b)
 
 	d->product = b->product;
 	d->group = b->group;
+	d->group_ms = b->group_ms;
 	d->lock = b->lock;
 	d->development = b->development;
 	d->rollout = b->rollout;

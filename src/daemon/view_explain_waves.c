@@ -70,8 +70,6 @@ static json_t *summary(const struct engine_rollout *v, int64_t now_ms)
 	else
 		view_say_rollout_stands(&b, v);
 	view_say(&b, ".");
-	if (r->why != HALT_NONE && r->state == ROLLOUT_ABORTED)
-		view_say(&b, " It halted before: %s.", rollout_why_help(r->why));
 	say_reached(&b, v);
 	return view_text(buf_cstr(&b));
 }

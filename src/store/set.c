@@ -282,9 +282,9 @@ void store_set_protocol(struct store_set *set, const char *device, const char *p
 	add_copy(set, OP_PROTOCOL, &op, sizeof(op));
 }
 
-void store_set_device_group(struct store_set *set, const char *device, int64_t group)
+void store_set_device_group(struct store_set *set, const char *device, int64_t group, int64_t at_ms)
 {
-	struct op_device_group op = {.group = group};
+	struct op_device_group op = {.group = group, .at_ms = at_ms};
 
 	copy_id(set, op.device, device);
 	add_copy(set, OP_DEVICE_GROUP, &op, sizeof(op));

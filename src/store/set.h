@@ -89,7 +89,7 @@ struct op_protocol {
 
 struct op_device_group {
 	char device[LIMIT_DEVICE_ID + 1];
-	int64_t group;
+	int64_t group, at_ms;
 };
 
 struct op_member {

@@ -171,7 +171,8 @@ void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 void store_set_protocol(struct store_set *set, const char *device, const char *protocol);
 /* Its group (store_set_device() leaves it as it is), 0: none. ERR_CONFLICT if there is no such
  * device or group. */
-void store_set_device_group(struct store_set *set, const char *device, int64_t group);
+void store_set_device_group(struct store_set *set, const char *device, int64_t group,
+			    int64_t at_ms);
 /* Whether it has the tag from now on; no error if it has so already. ERR_CONFLICT if there is no
  * such device. */
 void store_set_tag(struct store_set *set, const char *device, const char *tag, bool on);
@@ -343,6 +344,10 @@ int store_groups(struct store *s, int64_t after_id, unsigned limit, store_group_
 typedef bool store_rollout_row(void *ctx, const struct rollout *r);
 int store_rollouts(struct store *s, int64_t after_id, unsigned limit, store_rollout_row *row,
 		   void *ctx) ERR_CHECK;
+/* What a rollout that is over keeps of members that it has lost: of each kind how many. */
+typedef void store_left_row(void *ctx, unsigned wave, bool released, const struct member_facts *m,
+			    int64_t members);
+int store_rollout_left(struct store *s, int64_t rollout, store_left_row *row, void *ctx) ERR_CHECK;
 /* Members with places in [from, to), in their order. */
 int store_members(struct store *s, int64_t rollout, int64_t from_place, int64_t to_place,
 		  unsigned limit, store_device_row *row, void *ctx) ERR_CHECK;

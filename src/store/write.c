@@ -87,7 +87,9 @@ static int write_device_group(struct db *db, const struct op_device_group *op)
 					       : 0;
 
 	if (!err)
-		err = bind_str(stmt, 2, op->device);
+		err = bind_int(stmt, 2, op->at_ms);
+	if (!err)
+		err = bind_str(stmt, 3, op->device);
 	if (!err)
 		err = run_one(db, STMT_DEVICE_GROUP, ERR_CONFLICT);
 	return refers(db, STMT_DEVICE_GROUP, err, ERR_CONFLICT, "no such group");
@@ -223,8 +225,10 @@ static int write_device(struct db *db, const struct device *d)
 static int write_device_delete(struct db *db, const struct op_device_delete *op)
 {
 	sqlite3_stmt *stmt = db->stmt[STMT_DEVICE_DELETE];
-	int err = bind_str(stmt, 1, op->device);
+	int err = write_rollout_left(db, op->device, 0);
 
+	if (!err)
+		err = bind_str(stmt, 1, op->device);
 	if (!err)
 		err = bind_int(stmt, 2, op->rev);
 	return err ? err : run_one(db, STMT_DEVICE_DELETE, ERR_CONFLICT);

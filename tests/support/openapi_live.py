@@ -452,6 +452,15 @@ def drive_rollouts(server):
     want(200, "POST", base + "/1/start")
     want(200, "POST", base + "/1/abort")
     want(204, "DELETE", base + "/1")
+    want(201, "POST", base, {"release": "1", "name": "nobody", "filter": "tag=nobody"})
+    want(200, "POST", base + "/nobody/start")
+    for _ in range(200):
+        if want(200, "GET", base + "/nobody").get("why") == "empty":
+            break
+        time.sleep(0.05)
+    want(200, "POST", base + "/nobody/abort")
+    want(200, "GET", base + "/nobody")
+    want(204, "DELETE", base + "/nobody")
 
 
 def drive_tags(server, ids):

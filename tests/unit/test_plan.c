@@ -141,6 +141,17 @@ static void test_plan_a_target_set_after_the_end_of_a_rollout_decides(void **sta
 	/* The group's target hides the product's, and is older. */
 	assert_int_equal(plan_target(&device, &product, &group, &r, NULL, &why), 8);
 	assert_int_equal(why, TARGET_ROLLOUT);
+	/* It came into the group after the end: a newer act, if the group has a target. */
+	device.group_ms = 1001;
+	assert_int_equal(plan_target(&device, &product, &group, &r, NULL, &why), 7);
+	assert_int_equal(why, TARGET_GROUP);
+	group.target = 0;
+	product.target_ms = 1000;
+	assert_int_equal(plan_target(&device, &product, &group, &r, NULL, &why), 8);
+	group.target = 7;
+	device.group_ms = 1000;
+	assert_int_equal(plan_target(&device, &product, &group, &r, NULL, &why), 8);
+	device.group_ms = 0;
 	group.target_ms = 1001;
 	assert_int_equal(plan_target(&device, &product, &group, &r, NULL, &why), 7);
 	product.target_ms = 1000;
