@@ -389,6 +389,8 @@ struct job *talk_ring_job(struct engine *e, struct dev *d);
 struct job *talk_timer_job(struct engine *e, struct dev *d);
 /* A session ends on which we had asked something. */
 void talk_session_over(struct engine *e, struct dev *d, uint32_t tag);
+/* Until when its agent may still have an answer of it (talk_proto.due_ms). */
+int64_t talk_due_ms(const struct dev *d);
 /* Puts what is not stored yet. */
 void talk_flush(struct store_set *set, struct dev *d);
 void talk_drop(struct dev *d);

@@ -264,6 +264,7 @@ static json_t *summary(const struct story *s)
 	}
 	if (!s->now->has_attempt)
 		say_waiting(s, &b);
+	view_say_no_rule(&b, s->now);
 	say_last(s, &b);
 	say_served_out(s, &b);
 	say_cause(s, &b);
