@@ -512,11 +512,11 @@ int rollouts_load(struct engine *e) ERR_CHECK;
 void rollouts_free(struct engine *e);
 /* NULL: there is none. */
 const struct rollout *rollout_of(struct engine *e, int64_t id);
-/* As engine_count_moved(), which calls it. */
 /* When a target of the product or of one of its groups is set now; and whether a rollout that is
  * over goes before one that was set then. */
 int64_t rollouts_target_ms(const struct engine *e, int64_t product, int64_t now_ms);
 bool rollouts_overrule(const struct engine *e, int64_t product, int64_t target_ms);
+/* As engine_count_moved(), which calls it. */
 void rollouts_moved(struct engine *e, const struct update *before, const struct update *after);
 /* Each tick, and a turn of it in between while there is more to do. */
 void rollouts_tick(struct engine *e);

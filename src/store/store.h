@@ -45,6 +45,8 @@ struct store_conf {
 	const char *path;   /* database file, or ":memory:" (shared between connections) */
 	bool inline_commit; /* tests: no thread, store_submit() commits at once and the
 			     * result waits for store_deliver() */
+	bool late_commit;   /* tests: with inline_commit, it is store_deliver() that commits, all
+			     * that waits as one; so what is read in between is of before */
 	/* called on the store's thread (with inline_commit: by store_submit) when results wait;
 	 * must not call the store */
 	void (*wake)(void *wake_ctx);
