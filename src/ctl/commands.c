@@ -318,7 +318,7 @@ const struct command commands[] = {
 	{"rollout", "show", "PRODUCT ROLLOUT", 2, 2,
 	 "how it goes, wave by wave", NULL, rollout_show, NULL},
 	{"rollout", "plan", "PRODUCT ROLLOUT [--days N] [--dry-run]", 2, 2,
-	 "a dry run: whom it would reach and when, who is refused and why", rollout_plan_options, rollout_plan, NULL},
+	 "a dry run: whom it reaches when, who is refused and why", rollout_plan_options, rollout_plan, NULL},
 	{"rollout", "devices", "PRODUCT ROLLOUT", 2, 2,
 	 "its members: in which wave, and what came of it", NULL, rollout_devices, NULL},
 	{"rollout", "approve", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,

@@ -272,7 +272,8 @@ wave_members() {
 	ctl group set argon slow image-rate=10K
 	ctl device group good-00004 slow
 	ctl rollout add argon 1.1.0 --name slow --waves 100% --filter group=slow soak-s=0
-	ctl rollout plan argon slow --dry-run | grep '^1: 100%  *1  *1  *245,760  *24.0 s'
+	ctl rollout plan argon slow --dry-run >"$LAB/plan.text"
+	grep '^1: 100%  *1  *1  *245,760 .* 24.0 s' "$LAB/plan.text"
 	run ctl rollout plan argon 1.1.0 --days 0
 	[[ $status -eq 2 && $output == *days* ]]
 	rollout_is '.state == "draft" and .members == 0'
