@@ -85,7 +85,10 @@ static json_t *wave_text(const struct engine_rollout *v, unsigned i)
 	struct buf b = buf_writer(text, sizeof(text));
 
 	view_say(&b, "wave %u, %sup to %lld%s", i + 1, w->gate ? "behind a gate, " : "",
-		 (long long)w->size, w->percent ? " %" : " devices");
+		 (long long)w->size,
+		 w->percent	? " %"
+		 : w->size == 1 ? " device"
+				: " devices");
 	if (r->enlisted && v->counted)
 		view_say(&b, ", has %lld device%s", (long long)c->members,
 			 c->members == 1 ? "" : "s");

@@ -277,6 +277,13 @@ wave_members() {
 	ctl -o json rollout plan argon 1.1.0 | jq -e '.offers == 1 and .later == 1 and .no_window.devices == 0
 		and .forecast.offers == 2 and .forecast.seconds > 3 * 86400
 		and .forecast.ends == .forecast.waves[1].ends and .forecast.begins == .forecast.waves[0].opens'
+	# a group downloads no faster than it may
+	ctl group add argon slow
+	ctl group set argon slow image-rate=10K
+	ctl device group good-00004 slow
+	ctl rollout add argon 1.1.0 --name slow --waves 100% --filter group=slow soak-s=0
+	ctl rollout plan argon slow --dry-run >"$LAB/plan.text"
+	grep '^1: 100%  *1  *1  *245,760 .* 24.0 s' "$LAB/plan.text"
 	run ctl rollout plan argon 1.1.0 --days 0
 	[[ $status -eq 2 && $output == *days* ]]
 	rollout_is '.state == "draft" and .members == 0'
