@@ -45,15 +45,6 @@ static void test_status_after_a_block_not_told_of_yet_starts_first(void **state)
 	assert_true(world_event(EVENT_FLASH_STARTED));
 	assert_true(world_event(EVENT_FLASH_FAILED));
 	assert_true(world_out.closed.rung_ms[RUNG_STARTED] > 0);
-
-	world_init(&w);
-	world_offer(&w);
-	w.u.attempt.served_bytes = w.u.attempt.served_high = 1024;
-	world_deadline(&w);
-	assert_true(world_event(EVENT_FLASH_STARTED));
-	assert_state(&w, ATTEMPT_TRANSFERRING);
-	world_deadline(&w);
-	assert_verdict(VERDICT_TRANSFER_STALLED);
 }
 
 static void test_status_applying_opens_the_gate_and_moves_the_base(void **state)
