@@ -117,7 +117,7 @@ void view_facts_tell(void *facts, const char *name, const char *value)
 	if (name)
 		view_put(&f->facts, name, view_text(value));
 	else
-		view_append(&f->notes, view_text(value));
+		view_append(&f->notes, view_note(value, f->device, f->product));
 }
 
 json_t *view_product(const struct product *p, const char *target)
