@@ -443,7 +443,7 @@ json_t *view_explain_release(const struct view_release *v, int64_t now_ms)
 	view_put(&o, "version", view_text(v->release->version));
 	view_put(&o, "summary", summary(v, now_ms));
 	view_put(&o, "findings", view_findings(v->release));
-	view_say_signatures(&signatures, v->release, v->product);
+	view_say_signatures(&signatures, v);
 	view_put(&o, "signatures", view_text(buf_cstr(&signatures)));
 	view_put(&o, "asks", view_asks(&v->release->requires));
 	view_put(&o, "needed_by", view_uses(v->uses));
