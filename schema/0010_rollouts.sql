@@ -67,6 +67,7 @@ CREATE TABLE rollout_wave (
 -- so no references.
 ALTER TABLE device ADD COLUMN rollout INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE device ADD COLUMN rollout_place INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE device ADD COLUMN rollout_before INTEGER NOT NULL DEFAULT 0; -- its target meanwhile
 ALTER TABLE device ADD COLUMN rollout_about INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE device ADD COLUMN rollout_result TEXT NOT NULL DEFAULT 'none';
 ALTER TABLE device ADD COLUMN rollout_applied INTEGER NOT NULL DEFAULT 0;

@@ -102,6 +102,8 @@ enum {
 	LIMIT_WAVES_TEXT = 384,	  /* bytes of their text: 16 numbers with a sign, and gates */
 	LIMIT_ROLLOUTS = 1024,	  /* of all products, those that are over included */
 	LIMIT_ROLLOUTS_OPEN = 32, /* of them, that are neither drafts nor over */
+	LIMIT_PLAN_SITES = 64,	  /* windows and clocks of a dry run that are reckoned apart */
+	LIMIT_PLAN_NAMED = 10,	  /* devices without a window that it names */
 	LIMIT_ROLLOUTS_TOLD = 5,  /* by status, of those that wait for an operator */
 
 	LIMIT_OUTCOMES = 512, /* releases and groups whose ends are counted apart */

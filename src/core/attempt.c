@@ -88,6 +88,7 @@ static const struct attempt_step table[ATTEMPT_STATE_COUNT][CAUSE_COUNT] = {
 		[CAUSE_BOOT_LABEL] = END(LABEL_MISMATCH, 0),
 		[CAUSE_TARGET] = GO(PROBATION, ACT_ARM | ACT_HEARD),
 		[CAUSE_DEADLINE_HEARD] = END(NEVER_REBOOTED, 0),
+		[CAUSE_DEADLINE_UNTOLD] = END(UNPROVEN, 0),
 		[CAUSE_DEADLINE_SILENT] = END(NEVER_CAME_BACK, 0),
 	},
 	[ATTEMPT_PROBATION] = {
@@ -219,6 +220,11 @@ void attempt_rung(struct attempt *a, enum rung r, int64_t now_ms)
 {
 	if (a->rung_ms[r] == 0)
 		a->rung_ms[r] = now_ms;
+}
+
+bool attempt_returned(const struct attempt *a)
+{
+	return a->state == ATTEMPT_APPLYING && a->rung_ms[RUNG_REBOOTED] != 0;
 }
 
 bool attempt_came_back(const struct attempt *a)

@@ -51,6 +51,7 @@
 	X(CAUSE_DEADLINE_HEARD, "deadline-heard")                                                  \
 	X(CAUSE_DEADLINE_SILENT, "deadline-silent")                                                \
 	X(CAUSE_DEADLINE_CONFIRM, "deadline-not-confirmed")                                        \
+	X(CAUSE_DEADLINE_UNTOLD, "deadline-untold")                                                \
 	X(CAUSE_DEADLINE_CANCELLED, "deadline-cancelled")                                          \
 	X(CAUSE_DEADLINE_NO_IMAGE, "deadline-image-unavailable")                                   \
 	X(CAUSE_DEADLINE_GATE, "deadline-gate-closed")                                             \
@@ -89,7 +90,7 @@
 	X(VERDICT_NOT_CONFIRMED, "not-confirmed", 1, HOLD_NONE,                                    \
 	  "it runs the new image but never made it permanent")                                     \
 	X(VERDICT_UNPROVEN, "unproven", 1, HOLD_NONE,                                              \
-	  "it seems to run the new image but the proof is incomplete")                             \
+	  "it may run the new image, but the proof is incomplete")                                 \
 	X(VERDICT_LOST_IN_PROBATION, "lost-in-probation", 1, HOLD_NONE,                            \
 	  "it ran the new image and then went silent")                                             \
 	X(VERDICT_SUPERSEDED, "superseded", 0, HOLD_NONE, "its target changed")                    \
@@ -265,6 +266,10 @@ bool attempt_overserved(const struct attempt *a);
 
 /* Notes a rung's first time. */
 void attempt_rung(struct attempt *a, enum rung r, int64_t now_ms);
+
+/* Of one that is applying: the device came back as after a restart, and what it runs is still to be
+ * told. A report of the boot of the hand-over takes it back. */
+bool attempt_returned(const struct attempt *a);
 
 /* Of a closed one: the device took the image and did not keep it. */
 bool attempt_came_back(const struct attempt *a);

@@ -131,6 +131,9 @@ struct device {
 	/* the rollout it is a member of (core/rollout.h) */
 	int64_t rollout; /* 0: none; that one may be over or gone */
 	int64_t rollout_place;
+	/* The one that had reached it before that one; its release is the target until, and unless,
+	 * that one does. 0: none; never an open one, and it may be gone. */
+	int64_t rollout_before;
 	int64_t rollout_about; /* the rollout that the facts below are about */
 	enum member rollout_result;
 	bool rollout_applied; /* it was allowed to hand over an image of it */

@@ -206,7 +206,8 @@ static bool rule_reset_blocked(const struct view *v, struct buf *facts)
 {
 	bool open = v->a->state == ATTEMPT_APPLYING && v->a->heard;
 
-	if (v->a->boot_id_constant) /* then it is only seen to be in that boot */
+	if (v->a->boot_id_constant ||
+	    attempt_returned(v->a)) /* it is only seen to be in that boot */
 		return false;
 	if (!open && !closed_as(v, VERDICT_NEVER_REBOOTED))
 		return false;

@@ -266,21 +266,6 @@ void rollout_enlisted(struct rollout *r, const int64_t *cuts, int64_t members, i
 /* How long the releases of one wave take at the rate from then on: ms. */
 int64_t rollout_wave_ms(const struct rollout *r, int64_t devices, int64_t at_ms);
 
-/* What a rollout will cost, as far as that can be known before. */
-struct rollout_forecast {
-	struct {
-		int64_t members, offers, bytes;
-		int64_t ms; /* until it is released and its bytes are out, and it was
-			       watched */
-	} waves[LIMIT_ROLLOUT_WAVES];
-	int64_t offers, bytes, ms;
-};
-/* Of so many members so many would be offered an image of so many bytes; image_rate:
- * bytes a second of all downloads together, 0: any. What devices take by themselves is
- * not in it. */
-struct rollout_forecast rollout_forecast(const struct rollout *r, int64_t members, int64_t offers,
-					 int64_t size_bytes, int64_t image_rate, int64_t now_ms);
-
 /* It has stopped for what its release did to devices, and is to quarantine it. */
 bool rollout_blames_release(const struct rollout *r);
 /* It was to find its members, and there are none: halted, and it looks again when it is

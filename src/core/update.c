@@ -467,8 +467,17 @@ void update_deadline(struct update *u, struct outcome *out)
 			update_cause(u, CAUSE_DEADLINE_GATE, out);
 		return;
 	}
+	if (a->state == ATTEMPT_APPLYING && !a->heard && u->now_ms < u->answer_due_ms) {
+		/* It is not silent before it was asked, and had the time to answer. */
+		attempt_wait_until(a, u->answer_due_ms);
+		out->attempt_changed = true;
+		if (u->now_ms < attempt_deadline_ms(a))
+			return;
+	}
 	if (a->cancel_requested && a->state == ATTEMPT_VERIFIED)
 		update_cause(u, CAUSE_DEADLINE_CANCELLED, out);
+	else if (attempt_returned(a) && u->device.boots.seq <= a->base_boot)
+		update_cause(u, CAUSE_DEADLINE_UNTOLD, out);
 	else if (!a->heard || (a->state == ATTEMPT_APPLYING && u->device.boots.seq > a->base_boot))
 		/* in applying only the same boot counts: after another one it did not come back */
 		update_cause(u, CAUSE_DEADLINE_SILENT, out);
@@ -509,15 +518,31 @@ void update_heard(struct update *u, struct outcome *out)
 	out->attempt_changed = true;
 }
 
-void update_gone(struct update *u, struct outcome *out)
+void update_returned(struct update *u, struct outcome *out)
 {
-	update_begin(u, out);
-	if (!u->device.online)
+	update_heard(u, out);
+	if (!u->has_attempt || u->attempt.state != ATTEMPT_APPLYING)
 		return;
-	u->device.online = false;
-	u->device.offline_at_ms = 0;
+	attempt_rung(&u->attempt, RUNG_REBOOTED, u->now_ms);
+	out->attempt_changed = true;
+}
+
+void update_gone(struct update *u, bool said, struct outcome *out)
+{
+	struct device *d = &u->device;
+
+	update_begin(u, out);
+	if (said) { /* it is its last word, whatever it is worth to the attempt */
+		d->seen_ms = u->now_ms;
+		out->seen_changed = true;
+	}
+	if (!d->online && (!said || d->offline_at_ms == 0))
+		return;
 	out->device_changed = true;
-	update_emit(out, EVENT_DEVICE_OFFLINE, ABOUT_DEVICE, 0);
+	if (d->online)
+		update_emit(out, EVENT_DEVICE_OFFLINE, ABOUT_DEVICE, 0);
+	d->online = false;
+	d->offline_at_ms = said ? 0 : u->now_ms;
 }
 
 static int64_t update_grace_ms(const struct update *u)

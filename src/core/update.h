@@ -27,6 +27,7 @@ struct update {
 	const struct product *product;
 	const struct device_group *group; /* the device's, NULL: none */
 	const struct rollout *rollout;	  /* the same */
+	const struct rollout *before;	  /* of device.rollout_before, the same */
 	enum target_why why;		  /* where the goal comes from */
 	const struct release *goal;	  /* per plan_target(), NULL: none */
 	struct way way;			  /* to the goal */
@@ -47,6 +48,7 @@ struct update {
 	int64_t rate;		    /* bytes a second that a download can count on, 0: any */
 	struct admission admission; /* of a download that would begin now */
 	bool crowd;		    /* very many report at once */
+	int64_t answer_due_ms;	    /* wall; until then an answer of the device may come, 0: none */
 };
 
 enum { UPDATE_EVENTS = 12 };
@@ -102,8 +104,11 @@ void update_status(struct update *u, const struct status *s, struct outcome *out
 
 /* Any other genuine word of the device: it is there, and that is all. */
 void update_heard(struct update *u, struct outcome *out);
-/* It said good-bye: offline from now on. */
-void update_gone(struct update *u, struct outcome *out);
+/* It came back in a way that a restart explains, and what it runs is still to be asked: a weak boot
+ * into an image that nobody knows, until a report tells better. */
+void update_returned(struct update *u, struct outcome *out);
+/* Offline from now on: it said good-bye, or (not `said`) what it had promised is over. */
+void update_gone(struct update *u, bool said, struct outcome *out);
 
 /* An image block [offset, offset + len) was served. `repeat`: these bytes went out before.
  * out->attempt_changed only where a commit is due (the first block); the counters in

@@ -226,6 +226,10 @@ static void judge_attempt(struct update *u, struct outcome *out)
 	struct attempt *a = &u->attempt;
 
 	count_unclean(u, out);
+	if (attempt_returned(a) && u->device.boots.seq <= a->base_boot) {
+		a->rung_ms[RUNG_REBOOTED] = 0; /* it only looked so */
+		out->attempt_changed = true;
+	}
 	if (u->device.report.mode == MODE_UPDATER || u->device.unbooted_claim) {
 		/* TRUTH 3: neither version evidence nor an end; nor is a report that is not
 		 * believed. Before the hand-over, and in the boot of the hand-over, the device is

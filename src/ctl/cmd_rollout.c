@@ -9,7 +9,7 @@
 #include "ctl/text.h"
 #include "ctl/view.h"
 
-static void rollout_url(struct url *u, const char *product, const char *name)
+void rollout_url(struct url *u, const char *product, const char *name)
 {
 	url_init(u, "/v1/products");
 	url_segment(u, product);
@@ -156,13 +156,6 @@ static int64_t successes(const json_t *counts)
 	return get_int(results, "updated") + get_int(results, "converged");
 }
 
-static void number_cell(struct table *t, int64_t n)
-{
-	char text[TEXT_SHORT];
-
-	table_cell(t, STYLE_PLAIN, text_count(n, text));
-}
-
 int rollout_list(struct ctl *c, const struct args *a)
 {
 	static const char *const heads[] = {"ROLLOUT", "RELEASE", "STATE",  "WAVE", "MEMBERS",
@@ -191,10 +184,10 @@ int rollout_list(struct ctl *c, const struct args *a)
 		(void)snprintf(text, sizeof(text), "%" PRId64 " of %zu", get_int(r, "open_waves"),
 			       json_array_size(json_object_get(r, "wave_list")));
 		table_cell(&t, STYLE_PLAIN, text);
-		number_cell(&t, get_int(r, "members"));
-		number_cell(&t, get_int(r, "released"));
-		number_cell(&t, successes(r));
-		number_cell(&t, failures(r));
+		table_number(&t, get_int(r, "members"));
+		table_number(&t, get_int(r, "released"));
+		table_number(&t, successes(r));
+		table_number(&t, failures(r));
 	}
 	table_print(&t, &c->out, "No rollouts yet: postbootctl rollout add PRODUCT VERSION");
 	json_decref(list);
@@ -236,180 +229,6 @@ int rollout_devices(struct ctl *c, const struct args *a)
 	return CTL_DONE;
 }
 
-/* ---- the dry run ---- */
-
-static void add_counts(json_t *sum, const json_t *page)
-{
-	static const char *const keys[] = {"selected", "elsewhere", "offers", "locked"};
-	json_t *all = json_object_get(sum, "blocked"), *value;
-	const char *word;
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		(void)json_object_set_new(
-			sum, keys[i], json_integer(get_int(sum, keys[i]) + get_int(page, keys[i])));
-	json_object_foreach(json_object_get(page, "blocked"), word, value)
-	{
-		(void)json_object_set_new(
-			all, word, json_integer(get_int(all, word) + json_integer_value(value)));
-	}
-}
-
-/* All pages of it; NULL after a message. */
-static json_t *plan_pages(struct ctl *c, const struct args *a)
-{
-	json_t *sum = json_pack("{s:{}}", "blocked");
-	char after[160] = "";
-
-	for (;;) {
-		struct url u;
-		rollout_url(&u, a->pos[0], a->pos[1]);
-		url_segment(&u, "plan");
-		url_query(&u, "limit", "200");
-		if (after[0])
-			url_query(&u, "after", after);
-		json_t *page = ctl_get(c, &u);
-		if (page == NULL) {
-			json_decref(sum);
-			return NULL;
-		}
-		add_counts(sum, page);
-		(void)snprintf(after, sizeof(after), "%s", get_str(page, "next"));
-		json_decref(page);
-		if (!after[0])
-			return sum;
-	}
-}
-
-static json_t *plan_forecast(struct ctl *c, const struct args *a, const json_t *plan)
-{
-	int64_t members = get_int(plan, "selected") - get_int(plan, "elsewhere");
-	char text[32];
-	struct url u;
-
-	rollout_url(&u, a->pos[0], a->pos[1]);
-	url_segment(&u, "forecast");
-	(void)snprintf(text, sizeof(text), "%" PRId64, members);
-	url_query(&u, "members", text);
-	(void)snprintf(text, sizeof(text), "%" PRId64, get_int(plan, "offers"));
-	url_query(&u, "offers", text);
-	return ctl_get(c, &u);
-}
-
-/* "soak 1 h 0 min, gate", "wave 2" */
-static void then_cell(struct table *t, const json_t *wave)
-{
-	int64_t soak_s = get_int(wave, "soak_seconds");
-	char span[TEXT_SHORT], soak[TEXT_SHORT + 8] = "", then[32], text[128];
-
-	if (soak_s > 0)
-		(void)snprintf(soak, sizeof(soak), "soak %s, ", text_span(soak_s * 1000, span));
-	(void)snprintf(then, sizeof(then), "%.20s", get_str(wave, "then"));
-	if (strcmp(then, "wave") == 0)
-		(void)snprintf(then, sizeof(then), "wave %" PRId64, get_int(wave, "wave") + 1);
-	(void)snprintf(text, sizeof(text), "%s%s", soak, then);
-	table_cell(t, STYLE_PLAIN, text);
-}
-
-/* What it costs, wave by wave, and what stands between them. */
-static void view_waves(const struct output *o, const json_t *forecast)
-{
-	static const char *const heads[] = {"WAVE",	"MEMBERS", "OFFERED", "BYTES",
-					    "AT LEAST", "THEN",	   NULL};
-	json_t *waves = json_object_get(forecast, "waves"), *w;
-	struct table t;
-	size_t i;
-	char text[TEXT_SHORT + 48], bytes[TEXT_SHORT], span[TEXT_SHORT];
-
-	out_heading(o, "Waves");
-	if (get_bool(forecast, "approval"))
-		out_wrap(o, 0, "Before wave 1 somebody else than its author must approve it.");
-	if (get_bool(json_array_get(waves, 0), "gate"))
-		out_wrap(o, 0, "Wave 1 opens on an operator's word.");
-	table_init(&t, heads);
-	t.wrap_last = true;
-	json_array_foreach(waves, i, w)
-	{
-		(void)snprintf(text, sizeof(text), "%" PRId64 ": %.20s", get_int(w, "wave"),
-			       get_str(w, "size"));
-		table_cell(&t, STYLE_PLAIN, text);
-		number_cell(&t, get_int(w, "members"));
-		number_cell(&t, get_int(w, "offers"));
-		number_cell(&t, get_int(w, "bytes"));
-		table_cell(&t, STYLE_PLAIN, text_span(get_int(w, "seconds") * 1000, span));
-		then_cell(&t, w);
-	}
-	table_print(&t, o, "");
-	out_printf(o, "In all: %s bytes, at least %s.",
-		   text_count(get_int(forecast, "bytes"), bytes),
-		   text_span(get_int(forecast, "seconds") * 1000, span));
-	out_nl(o);
-	if (json_array_size(waves) < 2)
-		return;
-	(void)snprintf(text, sizeof(text),
-		       "The next one opens when %" PRId64 " %% of a wave are through.",
-		       get_int(forecast, "complete_percent"));
-	out_wrap(o, 0, text);
-}
-
-static void view_plan(const struct output *o, const json_t *plan)
-{
-	static const char *const links[] = {"LINK", "ASSUMED BIT/S", "A DEVICE'S DOWNLOAD", NULL};
-	const json_t *forecast = json_object_get(plan, "forecast");
-	struct table t;
-	const char *word;
-	json_t *value;
-	size_t i;
-	char text[TEXT_SHORT];
-
-	out_printf(o,
-		   "%" PRId64 " devices are selected; %" PRId64
-		   " would be offered the release now.",
-		   get_int(plan, "selected"), get_int(plan, "offers"));
-	out_nl(o);
-	if (get_int(plan, "elsewhere") + get_int(plan, "locked") > 0) {
-		out_printf(o,
-			   "In another rollout: %" PRId64 "; locked or for development: %" PRId64
-			   ".",
-			   get_int(plan, "elsewhere"), get_int(plan, "locked"));
-		out_nl(o);
-	}
-	json_object_foreach(json_object_get(plan, "blocked"), word, value)
-	{
-		out_text(o, "  ");
-		out_cell(o, STYLE_PLAIN, word, 24);
-		out_printf(o, "%12" PRId64, (int64_t)json_integer_value(value));
-		out_nl(o);
-	}
-	view_waves(o, forecast);
-	out_heading(o, "Airtime");
-	table_init(&t, links);
-	json_array_foreach(json_object_get(forecast, "airtime"), i, value)
-	{
-		table_cell(&t, STYLE_PLAIN, get_str(value, "link"));
-		number_cell(&t, get_int(value, "assumed_bits_per_second"));
-		table_cell(&t, STYLE_PLAIN, text_span(get_int(value, "seconds") * 1000, text));
-	}
-	table_print(&t, o, "");
-}
-
-int rollout_plan(struct ctl *c, const struct args *a)
-{
-	json_t *plan = plan_pages(c, a);
-	json_t *forecast = plan ? plan_forecast(c, a, plan) : NULL;
-
-	if (forecast == NULL) {
-		json_decref(plan);
-		return CTL_FAILED;
-	}
-	(void)json_object_set_new(plan, "forecast", forecast);
-	if (c->out.json)
-		out_json(&c->out, plan);
-	else
-		view_plan(&c->out, plan);
-	json_decref(plan);
-	return CTL_DONE;
-}
-
 /* ---- one ---- */
 
 static void time_line(const struct output *o, const json_t *r, const char *key)
@@ -448,12 +267,12 @@ static void wave_rows(const struct output *o, const json_t *r)
 		(void)snprintf(text, sizeof(text), "%zu: %s%s", i + 1, get_str(w, "size"),
 			       get_bool(w, "gate") ? " (gate)" : "");
 		table_cell(&t, json_object_get(w, "opened") ? STYLE_BOLD : STYLE_DIM, text);
-		number_cell(&t, get_int(w, "members"));
-		number_cell(&t, get_int(w, "released"));
-		number_cell(&t, get_int(w, "through"));
-		number_cell(&t, successes(w));
-		number_cell(&t, failures(w));
-		number_cell(&t, get_int(w, "silent"));
+		table_number(&t, get_int(w, "members"));
+		table_number(&t, get_int(w, "released"));
+		table_number(&t, get_int(w, "through"));
+		table_number(&t, successes(w));
+		table_number(&t, failures(w));
+		table_number(&t, get_int(w, "silent"));
 	}
 	table_print(&t, o, "");
 }

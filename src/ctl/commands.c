@@ -49,6 +49,10 @@ static const struct option_row device_add_options[] = {
 	{"plain", NULL, "no key: it may speak plain CoAP, where the server allows it"},
 	{NULL, NULL, NULL},
 };
+static const struct option_row rollout_plan_options[] = {
+	{"days", "N", "name devices that have no maintenance window in the next N days [7]"},
+	{NULL, NULL, NULL},
+};
 static const struct option_row rollout_add_options[] = {
 	{"name", "N", "its name in the product [the version]"},
 	{"waves", "W", "how far each wave reaches: 5,1%,gate,10%,100% [1%,10%,100%]"},
@@ -312,8 +316,8 @@ const struct command commands[] = {
 	 "rollouts of a product", NULL, rollout_list, NULL},
 	{"rollout", "show", "PRODUCT ROLLOUT", 2, 2,
 	 "how it goes, wave by wave", NULL, rollout_show, NULL},
-	{"rollout", "plan", "PRODUCT ROLLOUT", 2, 2,
-	 "a dry run: whom it would reach, who is refused and why", NULL, rollout_plan, NULL},
+	{"rollout", "plan", "PRODUCT ROLLOUT [--days N]", 2, 2,
+	 "a dry run: whom it would reach and when, who is refused and why", rollout_plan_options, rollout_plan, NULL},
 	{"rollout", "devices", "PRODUCT ROLLOUT", 2, 2,
 	 "its members: in which wave, and what came of it", NULL, rollout_devices, NULL},
 	{"rollout", "approve", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,

@@ -35,6 +35,7 @@ int rollout_add(struct ctl *c, const struct args *a);
 int rollout_list(struct ctl *c, const struct args *a);
 int rollout_show(struct ctl *c, const struct args *a);
 int rollout_plan(struct ctl *c, const struct args *a);
+void rollout_url(struct url *u, const char *product, const char *name); /* NULL: all */
 int rollout_devices(struct ctl *c, const struct args *a);
 int rollout_act(struct ctl *c, const struct args *a); /* the verb is the act */
 int rollout_remove(struct ctl *c, const struct args *a);

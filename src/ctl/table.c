@@ -22,6 +22,13 @@ void table_cell(struct table *t, enum style style, const char *text)
 	t->cells[t->count++].text = mem_copy(text);
 }
 
+void table_number(struct table *t, int64_t n)
+{
+	char text[TEXT_SHORT];
+
+	table_cell(t, STYLE_PLAIN, text_count(n, text));
+}
+
 static void widths(const struct table *t, const struct output *o, size_t width[TABLE_COLUMNS])
 {
 	for (unsigned i = 0; i < t->columns; i++)

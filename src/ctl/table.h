@@ -31,6 +31,9 @@ void table_init(struct table *t, const char *const *heads);
 /* The next cell, row by row; the text is copied. */
 void table_cell(struct table *t, enum style style, const char *text);
 
+/* "12,345" as text_count() has it. */
+void table_number(struct table *t, int64_t n);
+
 /* Prints, or says `none` if there is no row, and frees the cells. */
 void table_print(struct table *t, const struct output *o, const char *none);
 

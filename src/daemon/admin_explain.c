@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * /v1/products/NAME/rollouts/NAME/explain and /v1/products/NAME/releases/VERSION/explain. For a
- * release all devices of its product are looked at: some in each turn of the loop, one request
- * after the other.
+ * release all devices of its product are looked at.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 #include "base/clock.h"
 #include "daemon/admin_args.h"
 #include "daemon/admin_routes.h"
-#include "daemon/turns.h"
+#include "daemon/admin_survey.h"
 #include "daemon/view_release_story.h"
 
 /* ---- a rollout ---- */
@@ -99,9 +98,8 @@ void rollout_explain(struct request *rq)
 
 /* ---- a release ---- */
 
-struct survey {
-	struct list link; /* in admin->surveying */
-	struct request *rq;
+struct release_survey {
+	struct survey survey;
 	struct product product;
 	struct release release;
 	struct engine_survey found;
@@ -127,7 +125,7 @@ static bool made_row(void *ctx, const struct store_audit_row *row)
 	return false;
 }
 
-static void made_find(struct request *rq, const struct survey *v, struct made *ret)
+static void made_find(struct request *rq, const struct release_survey *v, struct made *ret)
 {
 	enum { LOOK_BACK = 50 }; /* acts on one release are few */
 	char object[LIMIT_PRODUCT_NAME + 1 + LIMIT_VERSION + 1];
@@ -145,7 +143,7 @@ static void made_find(struct request *rq, const struct survey *v, struct made *r
 }
 
 /* A name that got another key does not stand for it either. */
-static bool signer_is_gone(struct request *rq, const struct survey *v)
+static bool signer_is_gone(struct request *rq, const struct release_survey *v)
 {
 	struct signers *list = calloc(1, sizeof(*list));
 	bool found = false;
@@ -158,7 +156,7 @@ static bool signer_is_gone(struct request *rq, const struct survey *v)
 	return !found;
 }
 
-static void surveyed(struct request *rq, struct survey *v)
+static void surveyed(struct request *rq, struct release_survey *v)
 {
 	struct engine *e = rq->admin->conf.engine;
 	struct view_uses *uses = calloc(1, sizeof(*uses));
@@ -185,56 +183,25 @@ static void surveyed(struct request *rq, struct survey *v)
 	free(uses);
 }
 
-static void survey_go_on(struct admin *a)
+static void release_step(struct survey *s)
 {
-	struct survey *v = LIST_ENTRY(a->surveying.next, struct survey, link);
-	struct request *rq = v->rq;
-	list_remove(&v->link);
-	int err = engine_survey(a->conf.engine, v->release.id, LIMIT_SURVEY_ROWS, &v->found);
+	struct release_survey *v = (struct release_survey *)s;
+	struct request *rq = s->rq;
+	int err =
+		engine_survey(rq->admin->conf.engine, v->release.id, LIMIT_SURVEY_ROWS, &v->found);
+
 	if (err == ERR_NOENT)
 		reply_error(rq, err, "the release was removed meanwhile");
 	else if (read_ok(rq, err) && v->found.done)
 		surveyed(rq, v);
-	if (rq->response)
-		request_resume(rq);
-	else
-		list_append(&a->surveying, &v->link);
-}
-
-static void survey_step(uv_idle_t *idle)
-{
-	struct admin *a = idle->data;
-
-	if (list_empty(&a->surveying)) {
-		(void)uv_idle_stop(idle);
-		return;
-	}
-	uint64_t began_ns = turn_part_begin(a->conf.turns);
-	survey_go_on(a);
-	turn_part_end(a->conf.turns, TURN_LISTS, began_ns);
 }
 
 void release_explain(struct request *rq)
 {
-	struct survey *v = calloc(1, sizeof(*v));
+	struct survey *s = survey_new(rq, sizeof(struct release_survey), release_step);
+	struct release_survey *v = (struct release_survey *)s;
 
-	rq->survey = v;
-	if (!v) {
-		reply_error(rq, ERR_NOMEM, "out of memory");
-		return;
-	}
-	list_init(&v->link);
-	v->rq = rq;
-	if (!body_keys(rq, rq->json, "", "") || !find_product(rq, rq->name[0], &v->product) ||
-	    !find_release(rq, &v->product, rq->name[1], &v->release))
-		return;
-	list_append(&rq->admin->surveying, &v->link);
-	(void)uv_idle_start(&rq->admin->survey, survey_step);
-}
-
-void survey_free(struct survey *v)
-{
-	if (v)
-		list_remove(&v->link);
-	free(v);
+	if (s && body_keys(rq, rq->json, "", "") && find_product(rq, rq->name[0], &v->product) &&
+	    find_release(rq, &v->product, rq->name[1], &v->release))
+		survey_begin(s);
 }

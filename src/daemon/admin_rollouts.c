@@ -119,39 +119,6 @@ void rollout_members(struct request *rq)
 	reply_json(rq, 200, o);
 }
 
-/* ---- the dry run ---- */
-
-void rollout_plan_get(struct request *rq)
-{
-	char after[LIMIT_DEVICE_ID + 1];
-	struct engine_plan plan;
-	struct engine_rollout v;
-	uint64_t limit;
-
-	if (!query_text(rq, "after", sizeof(after), after) ||
-	    !query_number(rq, "limit", 1, LIMIT_DEVICE_ROWS, 100, &limit) ||
-	    !body_keys(rq, rq->json, "", "") || !find_rollout(rq, &v))
-		return;
-	if (read_ok(rq, engine_rollout_plan(rq->admin->conf.engine, v.product, v.rollout.name,
-					    after, (unsigned)limit, &plan)))
-		reply_json(rq, 200, view_rollout_plan(&plan));
-}
-
-void rollout_forecast_get(struct request *rq)
-{
-	struct rollout_forecast f;
-	struct engine_rollout v;
-	uint64_t members, offers;
-
-	if (!query_number(rq, "members", 0, 1000000000, 0, &members) ||
-	    !query_number(rq, "offers", 0, members, 0, &offers) ||
-	    !body_keys(rq, rq->json, "", "") || !find_rollout(rq, &v))
-		return;
-	if (read_ok(rq, engine_rollout_forecast(rq->admin->conf.engine, v.product, v.rollout.name,
-						(int64_t)members, (int64_t)offers, &f)))
-		reply_json(rq, 200, view_rollout_forecast(&v, &f));
-}
-
 /* ---- POST ---- */
 
 static bool invalid(struct request *rq, const char *key, const char *why)

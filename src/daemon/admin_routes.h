@@ -28,7 +28,7 @@ route_fn devices_list, devices_add, device_get, device_remove, device_explain;
 route_fn device_lock, device_unlock, device_force, device_unforce, device_hold, device_unhold;
 route_fn device_disable, device_enable, device_key_next, device_key_drop, device_certificate;
 route_fn rollouts_list, rollouts_add, rollout_get, rollout_remove, rollout_members;
-route_fn rollout_plan_get, rollout_forecast_get;
+route_fn rollout_plan_get;
 route_fn rollout_approve, rollout_start, rollout_pause, rollout_resume, rollout_next_wave;
 route_fn rollout_finish, rollout_abort;
 route_fn groups_list, groups_add, group_get, group_patch, group_remove, group_target;

@@ -212,6 +212,7 @@ struct engine_device {
 	struct device_group group;
 	bool has_rollout; /* it is, or was, a member of */
 	struct rollout rollout;
+	char earlier[LIMIT_ROLLOUT_NAME + 1]; /* the one before, that its target is from; "" */
 	bool has_target;
 	struct release target;
 	enum target_why why;
@@ -250,22 +251,6 @@ struct engine_rollout {
 };
 int engine_rollout(struct engine *e, const char *product, const char *name,
 		   struct engine_rollout *ret) ERR_CHECK;
-/* A dry run over the product's devices behind `after`, at most `limit` of them: whom it would
- * select and who would be offered the release now. Nothing is changed. */
-struct engine_plan {
-	int64_t selected;  /* of the devices looked at */
-	int64_t elsewhere; /* selected, but in another rollout that is not over */
-	int64_t offers;	   /* the others: offered when they next check in */
-	int64_t locked;	   /* locked or development devices: a rollout does not reach them */
-	int64_t blocked[BLOCK_COUNT];	/* not offered, by every reason that applies */
-	char last[LIMIT_DEVICE_ID + 1]; /* "": there are no more */
-};
-int engine_rollout_plan(struct engine *e, const char *product, const char *name, const char *after,
-			unsigned limit, struct engine_plan *ret) ERR_CHECK;
-/* Of so many members and offers, at the limits of now. */
-int engine_rollout_forecast(struct engine *e, const char *product, const char *name,
-			    int64_t members, int64_t offers,
-			    struct rollout_forecast *ret) ERR_CHECK;
 /* In a fixed order; false beyond the last. */
 bool engine_rollout_at(struct engine *e, size_t index, struct engine_rollout *ret);
 /* The next open one from *index on, which then is behind it: at most LIMIT_ROLLOUTS_OPEN. */

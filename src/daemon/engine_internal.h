@@ -332,7 +332,8 @@ void engine_roster_moved(struct engine *e, const struct device *before, const st
 /* It is in the store since just now. */
 void engine_roster_added(struct engine *e, const char *id);
 /* Its rollout and its place there were written. */
-void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int64_t place);
+void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int64_t place,
+			  int64_t before);
 /* Nobody knows what has changed: all is read again. */
 void engine_roster_reset(struct engine *e);
 
@@ -388,6 +389,8 @@ struct job *talk_ring_job(struct engine *e, struct dev *d);
 struct job *talk_timer_job(struct engine *e, struct dev *d);
 /* A session ends on which we had asked something. */
 void talk_session_over(struct engine *e, struct dev *d, uint32_t tag);
+/* Until when its agent may still have an answer of it (talk_proto.due_ms). */
+int64_t talk_due_ms(const struct dev *d);
 /* Puts what is not stored yet. */
 void talk_flush(struct store_set *set, struct dev *d);
 void talk_drop(struct dev *d);
@@ -512,11 +515,11 @@ int rollouts_load(struct engine *e) ERR_CHECK;
 void rollouts_free(struct engine *e);
 /* NULL: there is none. */
 const struct rollout *rollout_of(struct engine *e, int64_t id);
-/* As engine_count_moved(), which calls it. */
 /* When a target of the product or of one of its groups is set now; and whether a rollout that is
  * over goes before one that was set then. */
 int64_t rollouts_target_ms(const struct engine *e, int64_t product, int64_t now_ms);
 bool rollouts_overrule(const struct engine *e, int64_t product, int64_t target_ms);
+/* As engine_count_moved(), which calls it. */
 void rollouts_moved(struct engine *e, const struct update *before, const struct update *after);
 /* Each tick, and a turn of it in between while there is more to do. */
 void rollouts_tick(struct engine *e);

@@ -469,6 +469,7 @@ static int job_context(struct job *job)
 	u->listening_ms = e->listening_ms;
 	u->deaf_ms = e->deaf_ms;
 	u->shed_ms = d->shed_ms;
+	u->answer_due_ms = talk_due_ms(d);
 	u->rate = pace_share_now(e, u->device.group);
 	if (job->peer)
 		u->link = job->link_facts;

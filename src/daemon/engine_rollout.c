@@ -190,15 +190,40 @@ int live_insert(struct live *l, int64_t place, const struct member_facts *m)
 	return 0;
 }
 
-void live_leave(struct live *l, int64_t place)
+void live_left(struct live *l, int64_t place)
 {
 	size_t at = live_find(l, place);
 
-	if (at == l->count || l->list[at].place != place)
+	if (at == l->count || l->list[at].place != place || l->list[at].left)
 		return;
 	entry_count(l, &l->list[at], -1);
-	memmove(&l->list[at], &l->list[at + 1], (l->count - at - 1) * sizeof(l->list[0]));
-	l->count--;
+	l->list[at].left = true;
+	l->gaps = true;
+}
+
+static void close_up(struct live *l)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (!l->list[i].left)
+			l->list[kept++] = l->list[i];
+	l->count = kept;
+	l->gaps = false;
+}
+
+void lives_close_up(struct engine *e)
+{
+	for (size_t i = 0; i < e->rollout_count; i++)
+		if (e->rollouts[i]->gaps)
+			close_up(e->rollouts[i]);
+}
+
+void live_leave(struct live *l, int64_t place)
+{
+	live_left(l, place);
+	if (l->gaps)
+		close_up(l);
 }
 
 void live_recount(struct live *l)

@@ -48,6 +48,7 @@ static struct brief brief_of(const struct engine *e, const struct device *d)
 	b.settled = d->settled;
 	b.rollout = d->rollout;
 	b.place = d->rollout_place;
+	b.before = d->rollout_before;
 	b.protocol = text_hash(e, d->protocol);
 	b.hold = (uint32_t)d->hold;
 	b.online = d->online;
@@ -116,7 +117,8 @@ void engine_roster_added(struct engine *e, const char *id)
 		engine_roster_put(e, &d);
 }
 
-void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int64_t place)
+void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int64_t place,
+			  int64_t before)
 {
 	struct brief *b = roster_find(&e->roster.list, id);
 
@@ -124,6 +126,7 @@ void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int
 		return;
 	b->rollout = rollout;
 	b->place = place;
+	b->before = before;
 }
 
 /* ---- it is read ---- */
@@ -201,12 +204,14 @@ static enum device_state state_of(struct look *l, const struct brief *b)
 	d->development = b->development;
 	d->rollout = b->rollout;
 	d->rollout_place = b->place;
+	d->rollout_before = b->before;
 	d->hold = (enum hold)b->hold;
 	d->disabled_ms = b->disabled;
 	d->has_report = b->has_report;
 	const struct release *target =
 		p ? catalog_release(l->e, plan_target(d, p, group_of(l->e, b->group),
-						      rollout_of(l->e, b->rollout), &why))
+						      rollout_of(l->e, b->rollout),
+						      rollout_of(l->e, b->before), &why))
 		  : NULL;
 	return device_state(d, b->updating, target != NULL, target && on_target(l, b, target));
 }

@@ -14,6 +14,13 @@ const struct talk_proto *talk_of(const struct device *d)
 	return d->protocol[0] ? talk_proto_named(d->protocol) : NULL;
 }
 
+int64_t talk_due_ms(const struct dev *d)
+{
+	const struct talk *t = d->talk;
+
+	return t && t->proto->due_ms ? t->proto->due_ms(t->state) : 0;
+}
+
 void talk_drop(struct dev *d)
 {
 	free(d->talk);

@@ -38,7 +38,7 @@ static int step_context(struct job *job)
 	return 0;
 }
 
-enum core_call { CALL_HEARD, CALL_REPORT, CALL_STATUS, CALL_GONE };
+enum core_call { CALL_HEARD, CALL_RETURNED, CALL_REPORT, CALL_STATUS, CALL_GONE };
 
 /* One question to core, and its rows and events into the set. */
 static int decide(struct job *job, struct store_set *set, enum core_call call,
@@ -56,6 +56,9 @@ static int decide(struct job *job, struct store_set *set, enum core_call call,
 	case CALL_HEARD:
 		update_heard(u, &v->out);
 		break;
+	case CALL_RETURNED:
+		update_returned(u, &v->out);
+		break;
 	case CALL_REPORT:
 		admit_report(job->e, u);
 		update_report(u, &step->report, &v->out);
@@ -65,7 +68,7 @@ static int decide(struct job *job, struct store_set *set, enum core_call call,
 		update_status(u, &step->status, &v->out);
 		break;
 	case CALL_GONE:
-		update_gone(u, &v->out);
+		update_gone(u, t->event == TALK_REQUEST, &v->out);
 		break;
 	}
 	v->attempt = v->out.has_closed ? v->out.closed : u->attempt;
@@ -135,7 +138,7 @@ static int talk_steps(struct job *job, struct store_set *set, struct talk_in *in
 		sum_up(&t->sum, out);
 		in->asking = in->asking && !out->cancels;
 		if (out->contact && !out->has_report && !out->has_status)
-			err = decide(job, set, CALL_HEARD, out);
+			err = decide(job, set, out->returned ? CALL_RETURNED : CALL_HEARD, out);
 		if (!err && out->gone)
 			err = decide(job, set, CALL_GONE, out);
 		if (err || (!out->has_report && !out->has_status))

@@ -53,8 +53,8 @@ json_t *view_rollout_event(const char *product, const char *version, const struc
 /* One that goes on by an operator's word only, in short. */
 json_t *view_rollout_waits(const struct engine_rollout *v);
 /* Its dry run: one page of devices, and what all of them together would cost. */
-json_t *view_rollout_plan(const struct engine_plan *plan);
-json_t *view_rollout_forecast(const struct engine_rollout *v, const struct rollout_forecast *f);
+/* "5", "10%". */
+const char *view_wave_size(const struct wave *w, char dst[32]);
 /* One member, in lists. */
 json_t *view_member(const struct engine_rollout *v, const struct device *d);
 
@@ -168,6 +168,8 @@ enum { VIEW_THERE = 32 };
 char *view_there(int64_t wall_ms, const struct zone *zone, char dst[VIEW_THERE]);
 /* The facts of a block that is a rule's (core/plan_rules.h). */
 void view_say_rule(struct buf *b, enum block block, const struct engine_device *now);
+/* What the device says is wrong with it, where its product has no rule for that. */
+void view_say_no_rule(struct buf *b, const struct engine_device *now);
 /* What clears BLOCK_UNPROVABLE of a device that reports a digest; false: the general advice does.
  */
 bool view_say_digest_clear(struct buf *b, const struct engine_device *now);

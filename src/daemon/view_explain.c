@@ -33,6 +33,9 @@ static void say_target(const struct story *s, struct buf *b)
 		view_say(b, "an operator locked it to that");
 	else if (s->now->why == TARGET_ROLLOUT)
 		view_say(b, "rollout %s of product %s", s->now->rollout.name, s->now->product.name);
+	else if (s->now->why == TARGET_EARLIER)
+		view_say(b, "the earlier rollout %s of product %s", s->now->earlier,
+			 s->now->product.name);
 	else if (s->now->why == TARGET_GROUP)
 		view_say(b, "target of group %s of product %s", s->now->group.name,
 			 s->now->product.name);
@@ -279,6 +282,7 @@ static json_t *summary(const struct story *s)
 	}
 	if (!s->now->has_attempt)
 		say_waiting(s, &b);
+	view_say_no_rule(&b, s->now);
 	say_last(s, &b);
 	say_served_out(s, &b);
 	say_cause(s, &b);

@@ -72,6 +72,8 @@ static const char *since_applying(const struct engine_device *now)
 {
 	if (now->device.boots.seq > now->attempt.base_boot)
 		return "has restarted; its application has not reported since";
+	if (attempt_returned(&now->attempt))
+		return "came back as after a restart, but what it runs now could not be read yet";
 	return now->attempt.heard ? "checks in, but has not restarted since"
 				  : "has not come back yet";
 }

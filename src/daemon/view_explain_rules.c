@@ -157,3 +157,22 @@ void view_say_rule(struct buf *b, enum block block, const struct engine_device *
 			 now->target.version, (long long)now->target.requires.security_counter,
 			 (long long)r->security_counter);
 }
+
+static void say_no_rule(struct buf *b, unsigned trouble, const char *setting)
+{
+	view_say(b, " It says that %s, which keeps no update from it: %s of its product is 0.",
+		 trouble_means(trouble), setting);
+}
+
+void view_say_no_rule(struct buf *b, const struct engine_device *now)
+{
+	const struct policy *p = &now->product.policy;
+	uint32_t troubles = now->device.has_report ? now->device.report.troubles : 0;
+
+	if (!now->has_target || now->plan.on_target)
+		return;
+	if ((troubles & TROUBLE_POWER_LOW) && !p->min_battery_percent)
+		say_no_rule(b, TROUBLE_POWER_LOW_BIT, "min_battery_percent");
+	if ((troubles & TROUBLE_MEMORY_LOW) && !p->need_file_space)
+		say_no_rule(b, TROUBLE_MEMORY_LOW_BIT, "need_file_space");
+}

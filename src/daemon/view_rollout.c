@@ -78,7 +78,7 @@ static void put_counts(json_t **o, const struct wave_counts *c)
 	view_put(o, "silent", json_integer(c->applied_silent));
 }
 
-static const char *wave_size(const struct wave *w, char dst[32])
+const char *view_wave_size(const struct wave *w, char dst[32])
 {
 	(void)snprintf(dst, 32, "%lld%s", (long long)w->size, w->percent ? "%" : "");
 	return dst;
@@ -89,7 +89,7 @@ static json_t *wave_json(const struct wave *w, const struct wave_counts *c)
 	char size[32];
 	json_t *o = json_object();
 
-	view_put(&o, "size", json_string(wave_size(w, size)));
+	view_put(&o, "size", json_string(view_wave_size(w, size)));
 	view_put(&o, "gate", json_boolean(w->gate));
 	view_put_time(&o, "opened", w->opened_ms);
 	view_put_time(&o, "complete", w->complete_ms);
@@ -170,93 +170,5 @@ json_t *view_member(const struct engine_rollout *v, const struct device *d)
 	view_put(&o, "result", json_string(member_name(m.result)));
 	view_put(&o, "applied", json_boolean(m.applied));
 	view_put(&o, "online", json_boolean(d->online));
-	return o;
-}
-
-/* ---- the dry run ---- */
-
-json_t *view_rollout_plan(const struct engine_plan *plan)
-{
-	json_t *o = json_object();
-	json_t *blocked = json_object();
-
-	view_put(&o, "selected", json_integer(plan->selected));
-	view_put(&o, "elsewhere", json_integer(plan->elsewhere));
-	view_put(&o, "offers", json_integer(plan->offers));
-	view_put(&o, "locked", json_integer(plan->locked));
-	for (unsigned i = 0; i < BLOCK_COUNT; i++)
-		if (plan->blocked[i])
-			view_put(&blocked, block_name((enum block)i),
-				 json_integer(plan->blocked[i]));
-	view_put(&o, "blocked", blocked);
-	view_put_text(&o, "next", plan->last);
-	return o;
-}
-
-/* What links are like is not known before: usual rates of good ones, of one device alone. A block
- * costs about so many bytes more, there and back: IP, UDP, DTLS and CoAP of both messages. */
-enum { BLOCK_COST = 150, BLOCK_SIZE = 1024 };
-static const struct {
-	const char *name;
-	int64_t bits_per_second;
-} links[] = {{"nb-iot", 25000}, {"802.15.4", 100000}, {"lte-m", 300000}, {"wifi", 5000000}};
-
-static json_t *airtime(int64_t size_bytes)
-{
-	int64_t bytes = size_bytes + (size_bytes + BLOCK_SIZE - 1) / BLOCK_SIZE * BLOCK_COST;
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
-		json_t *o = json_object();
-		view_put(&o, "link", json_string(links[i].name));
-		view_put(&o, "assumed_bits_per_second", json_integer(links[i].bits_per_second));
-		view_put(&o, "seconds",
-			 json_integer((bytes * 8 + links[i].bits_per_second - 1) /
-				      links[i].bits_per_second));
-		view_append(&list, o);
-	}
-	return list;
-}
-
-/* What comes when a wave is through and was watched. */
-static const char *after_wave(const struct rollout *r, unsigned wave)
-{
-	if (wave + 1 == r->wave_count)
-		return "end";
-	return r->waves[wave + 1].gate ? "gate" : "wave";
-}
-
-static json_t *wave_cost(const struct rollout *r, const struct rollout_forecast *f, unsigned i)
-{
-	char size[32];
-	json_t *w = json_object();
-
-	view_put(&w, "wave", json_integer(i + 1));
-	view_put(&w, "size", json_string(wave_size(&r->waves[i], size)));
-	view_put(&w, "members", json_integer(f->waves[i].members));
-	view_put(&w, "offers", json_integer(f->waves[i].offers));
-	view_put(&w, "bytes", json_integer(f->waves[i].bytes));
-	view_put(&w, "seconds", json_integer(f->waves[i].ms / 1000));
-	view_put(&w, "gate", json_boolean(r->waves[i].gate));
-	view_put(&w, "soak_seconds", json_integer(r->rules.soak_s));
-	view_put(&w, "then", json_string(after_wave(r, i)));
-	return w;
-}
-
-json_t *view_rollout_forecast(const struct engine_rollout *v, const struct rollout_forecast *f)
-{
-	const struct rollout *r = &v->rollout;
-	json_t *o = json_object();
-	json_t *waves = json_array();
-
-	view_put(&o, "offers", json_integer(f->offers));
-	view_put(&o, "bytes", json_integer(f->bytes));
-	view_put(&o, "seconds", json_integer(f->ms / 1000));
-	view_put(&o, "approval", json_boolean(r->rules.approval && !r->approver[0]));
-	view_put(&o, "complete_percent", json_integer(r->rules.complete_percent));
-	for (unsigned i = 0; i < r->wave_count; i++)
-		view_append(&waves, wave_cost(r, f, i));
-	view_put(&o, "waves", waves);
-	view_put(&o, "airtime", airtime(v->release_bytes));
 	return o;
 }

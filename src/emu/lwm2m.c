@@ -12,6 +12,7 @@ enum {
 	RETRY_MAX_S = 60,
 	EARLY_S = 6,
 	QUIET_MS = 1000,
+	QUIET_MAX_MS = 5000, /* a server that asks for ever has what it wants, too */
 	LINKS_MAX = 512,
 	DISABLE_S = 86400,
 	AFTER_REPLY_MS = 200
@@ -77,6 +78,10 @@ static void register_send(struct emu_unit *unit)
 				.block_szx = -1};
 
 	lw->reg_update = lw->registration == EMU_LW_IN;
+	if (!lw->reg_update) {
+		lw->told_at = 0;
+		lw->to_report = lw->reported = false;
+	}
 	if (lw->reg_update) {
 		send.path = lw->location;
 		send.content_format = -1;
@@ -147,7 +152,8 @@ static void register_accepted(struct emu_unit *unit, const struct emu_answer *an
 		emu_unit_say(unit, true, "# and once more");
 		emu_lwm2m_register(unit, false);
 	}
-	emu_unit_event(unit, EMU_EVENT_REPORTED);
+	if (lw->reported) /* it knows all, and need not ask again */
+		emu_unit_event(unit, EMU_EVENT_REPORTED);
 	(void)emu_unit_confirm(unit);
 }
 
@@ -216,7 +222,23 @@ static int64_t sleep_at(const struct emu_unit *unit)
 
 static int64_t quiet_at(const struct emu_unit *unit)
 {
-	return unit->ram.lwm2m.told_at ? unit->ram.lwm2m.heard_at + QUIET_MS : EMU_NEVER;
+	const struct emu_lwm2m *lw = &unit->ram.lwm2m;
+	int64_t quiet = lw->heard_at + QUIET_MS, at_most = lw->told_at + QUIET_MAX_MS;
+
+	if (!lw->told_at)
+		return EMU_NEVER;
+	return quiet < at_most ? quiet : at_most;
+}
+
+void emu_lwm2m_reported(struct emu_unit *unit)
+{
+	struct emu_lwm2m *lw = state(unit);
+
+	if (!lw->to_report)
+		return;
+	lw->to_report = false;
+	lw->reported = true;
+	emu_unit_event(unit, EMU_EVENT_REPORTED);
 }
 
 /* What the server asked for, now that its answer has left. */
@@ -244,7 +266,9 @@ static void lwm2m_up(struct emu_unit *unit)
 	emu_lwm2m_notify(unit);
 	if (unit->now >= quiet_at(unit)) {
 		lw->told_at = 0;
-		emu_unit_event(unit, EMU_EVENT_CONFIRMED);
+		emu_lwm2m_reported(unit);
+		if (lw->told_confirmed)
+			emu_unit_event(unit, EMU_EVENT_CONFIRMED);
 	}
 	if (unit->now >= sleep_at(unit)) {
 		lw->asleep = true;

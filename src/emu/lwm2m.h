@@ -136,7 +136,10 @@ struct emu_lwm2m {
 	int64_t forced_at; /* re-register */
 	int64_t heard_at;  /* last exchange: the radio stays on for a while after it */
 	bool asleep;
-	int64_t told_at; /* the server has read the version; 0: not in this boot */
+	int64_t told_at;     /* the server has read the version; 0: not, or it is over */
+	bool told_confirmed; /* of a confirmed image */
+	bool to_report;	     /* and nobody was told of that yet */
+	bool reported;	     /* since the last registration */
 
 	struct emu_lw_observer observers[EMU_LW_OBSERVERS];
 	struct emu_lw_attribute attributes[EMU_LW_ATTRIBUTES];
@@ -158,6 +161,8 @@ struct emu_lwm2m {
 /* lwm2m.c */
 void emu_lwm2m_alive(struct emu_unit *unit);		     /* something was sent or heard */
 void emu_lwm2m_register(struct emu_unit *unit, bool update); /* at the next turn */
+/* What is a report here: the server has read the version, and all else that it wanted. */
+void emu_lwm2m_reported(struct emu_unit *unit);
 
 /* lwm2m_request.c */
 void emu_lwm2m_request(struct emu_unit *unit, const struct emu_request *request,

@@ -288,6 +288,7 @@ static void firmware_reset(struct emu_unit *unit)
 
 static void firmware_begin(struct emu_unit *unit, const char *how)
 {
+	emu_lwm2m_reported(unit); /* or it would not have been offered */
 	emu_unit_say(unit, true, "update offered by %s", how);
 	state_set(unit, EMU_LW_DOWNLOADING, EMU_LW_INITIAL);
 	emu_unit_event(unit, EMU_EVENT_OFFERED);

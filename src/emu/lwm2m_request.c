@@ -59,13 +59,16 @@ static int read_format(const struct emu_unit *unit, const struct emu_request *re
 							     : unit->conf->lwm2m->format;
 }
 
-/* The server has what it judges by; CONFIRMED comes when it has nothing more to ask. */
+/* The server has what it judges by; REPORTED comes when it has nothing more to ask. */
 static void read_version(struct emu_unit *unit, const struct emu_lw_path *path)
 {
 	static const struct emu_lw_path version = {3, {3, 0, 3}};
 
-	if (emu_lw_path_within(path, &version) && unit->ram.running.confirmed)
-		unit->ram.lwm2m.told_at = unit->now;
+	if (!emu_lw_path_within(path, &version))
+		return;
+	unit->ram.lwm2m.told_at = unit->now;
+	unit->ram.lwm2m.told_confirmed = unit->ram.running.confirmed;
+	unit->ram.lwm2m.to_report = true;
 }
 
 static void request_read(struct emu_unit *unit, const struct emu_request *request,

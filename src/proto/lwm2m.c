@@ -248,6 +248,7 @@ static void lwm2m_step(void *talk, const struct talk_in *in, struct talk_out *ou
 	dispatch(&c);
 	window(&c);
 	check(&c);
+	lwm2m_look_after_execute(&c);
 	lwm2m_pump(&c);
 	out->changed = !same_lasting(&before, c.t);
 }
@@ -276,6 +277,13 @@ static int64_t lwm2m_timer_ms(const void *talk)
 	return at_ms;
 }
 
+static int64_t lwm2m_due_ms(const void *talk)
+{
+	const struct lwm2m_talk *t = talk;
+
+	return t->due_ms;
+}
+
 static int lwm2m_options_check(struct bytes options, char fault[TALK_FAULT])
 {
 	struct lwm2m_options opt;
@@ -297,5 +305,6 @@ const struct talk_proto talk_lwm2m = {
 	.save = lwm2m_save,
 	.step = lwm2m_step,
 	.timer_ms = lwm2m_timer_ms,
+	.due_ms = lwm2m_due_ms,
 	.facts = lwm2m_facts,
 };

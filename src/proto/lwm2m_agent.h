@@ -223,6 +223,7 @@ struct lwm2m_talk {
 	int64_t check_ms;     /* when to look again, 0: when it speaks */
 	int64_t check_set_ms; /* when that was decided */
 	int64_t poll_s;	      /* the present pause between two looks */
+	int64_t due_ms;	      /* after Execute: until when its silence means nothing, 0: it does */
 };
 
 /* One step: what all functions get. */
@@ -277,6 +278,11 @@ void lwm2m_report(struct lwm2m_step_ctx *c);
 /* It was told to apply the image a moment ago. That it still answers does not mean that it has come
  * back (TRUTH 5: never-rebooted, never-came-back): no report, and no contact. */
 bool lwm2m_about_to_restart(const struct lwm2m_step_ctx *c);
+/* It is asked at the end of that time, whatever else was to come when: it is not called silent
+ * before it had the time to answer. */
+void lwm2m_look_after_execute(struct lwm2m_step_ctx *c);
+/* A registration has come, and nothing shows yet that it is of the boot before Execute. */
+bool lwm2m_has_returned(const struct lwm2m_step_ctx *c);
 void lwm2m_boot_id(const struct lwm2m_talk *t, struct boot_id *ret);
 
 /* ---- object 5 ---- */

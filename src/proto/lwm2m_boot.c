@@ -19,7 +19,8 @@ enum {
 	SILENCE_BASE_S = 30, /* core counts 5/2 of an interval and that */
 	ABOUT_TO_S = 15,     /* and no more than so many looks: */
 	ABOUT_TO_LOOKS = 3,
-	LATE_S = 60, /* for an update of the registration that is repeated */
+	ANSWER_MS = 10000, /* with two repetitions of what it is asked */
+	LATE_S = 60,	   /* for an update of the registration that is repeated */
 };
 #define CLOCK_SET_S INT64_C(315532800) /* 1980: a clock before that was never set */
 
@@ -251,16 +252,40 @@ static void fill(const struct lwm2m_step_ctx *c, struct report *r)
 	memcpy(r->hardware, told->hardware, sizeof(r->hardware));
 }
 
-bool lwm2m_about_to_restart(const struct lwm2m_step_ctx *c)
+/* Until then what is heard means nothing; 0: nothing was executed, or it has registered since. */
+static int64_t about_until_ms(const struct lwm2m_step_ctx *c)
 {
 	const struct lwm2m_talk *t = c->t;
 	int64_t about_s = c->opt.poll_s * ABOUT_TO_LOOKS;
 
-	if (about_s > ABOUT_TO_S)
-		about_s = ABOUT_TO_S;
-	return (t->fw.step == FW_EXECUTE || t->fw.step == FW_EXECUTED) && t->fw.execute_ms &&
-	       !t->boots.registered && c->in->now_ms >= t->fw.execute_ms &&
-	       c->in->now_ms - t->fw.execute_ms < about_s * 1000;
+	if ((t->fw.step != FW_EXECUTE && t->fw.step != FW_EXECUTED) || !t->fw.execute_ms ||
+	    t->boots.registered || c->in->now_ms < t->fw.execute_ms)
+		return 0;
+	return t->fw.execute_ms + (about_s < ABOUT_TO_S ? about_s : ABOUT_TO_S) * 1000;
+}
+
+bool lwm2m_about_to_restart(const struct lwm2m_step_ctx *c)
+{
+	return c->in->now_ms < about_until_ms(c);
+}
+
+void lwm2m_look_after_execute(struct lwm2m_step_ctx *c)
+{
+	int64_t until_ms = about_until_ms(c);
+	bool hears = c->t->reg.registered && c->t->window_ms == 0;
+
+	if (until_ms > c->in->now_ms)
+		lwm2m_check_in(c, (until_ms - c->in->now_ms + 999) / 1000);
+	c->t->due_ms = until_ms && hears ? until_ms + ANSWER_MS : 0;
+}
+
+bool lwm2m_has_returned(const struct lwm2m_step_ctx *c)
+{
+	const struct lwm2m_firmware *fw = &c->t->fw;
+
+	if (!c->in->attempt_applying || c->in->attempt != fw->attempt || fw->step < FW_EXECUTE)
+		return false;
+	return fw->execute_ms && fw->registration != c->t->reg.count;
 }
 
 void lwm2m_report(struct lwm2m_step_ctx *c)

@@ -274,8 +274,11 @@ static void do_register(struct lwm2m_step_ctx *c)
 	 * more, observations are gone, another image may show other formats. */
 	t->reads = (struct lwm2m_reads){.format = format};
 	t->ask = (struct lwm2m_asking){.newest_tag = t->ask.newest_tag};
-	if (!c->in->request->duplicate)
+	if (!c->in->request->duplicate) {
 		t->boots.registered = true;
+		c->out->contact = true; /* also of one that was about to restart: it has */
+		c->out->returned = lwm2m_has_returned(c);
+	}
 	t->told.firmware_ms = 0;
 	c->out->cancels = c->in->asking;
 	reply_created(c);

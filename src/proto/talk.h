@@ -126,7 +126,8 @@ struct talk_out {
 	bool has_report; /* steps again with TALK_DIRECTIVE */
 	bool has_status; /* steps again with TALK_ACCEPTED; never together with a report */
 	bool contact;	 /* genuine word of the device: it counts as heard */
-	bool gone;	 /* it said good-bye, or its registration is over: it counts as offline */
+	bool returned; /* as after a restart, and what it runs is still to be asked; contact, too */
+	bool gone;     /* it said good-bye, or its registration is over: it counts as offline */
 	struct talk_reply reply;
 	struct talk_ask ask;
 	struct report report;
@@ -170,6 +171,9 @@ struct talk_proto {
 	void (*step)(void *talk, const struct talk_in *in, struct talk_out *out);
 	/* Wall time of the next TALK_TIMER; 0: none. */
 	int64_t (*timer_ms)(const void *talk);
+	/* Wall time until which a device that was allowed to apply its image may still be asked, or
+	 * answer: before, its silence means nothing. 0, or NULL: it means what it is. */
+	int64_t (*due_ms)(const void *talk);
 	/* For people: facts in a fixed order ("lifetime", "300 s"), sentences of `explain`
 	 * (name NULL). In a sentence the two words of `product set PRODUCT` and "ID", in its
 	 * quotes, are replaced by the names of the device's product and of the device. */

@@ -125,7 +125,8 @@
 	X(protocol, PLAIN, protocol, ) /* these by a statement of their own */                     \
 	X(group_id, REF, group, )                                                                  \
 	X(rollout, PLAIN, rollout, )                                                               \
-	X(rollout_place, PLAIN, rollout_place, )
+	X(rollout_place, PLAIN, rollout_place, )                                                   \
+	X(rollout_before, PLAIN, rollout_before, )
 
 /* ... and what does */
 #define DEVICE_COLUMNS(X)                                                                          \

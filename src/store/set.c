@@ -285,9 +285,10 @@ void store_set_device_group(struct store_set *set, const char *device, int64_t g
 	add_copy(set, OP_DEVICE_GROUP, &op, sizeof(op));
 }
 
-void store_set_member(struct store_set *set, const char *device, int64_t rollout, int64_t place)
+void store_set_member(struct store_set *set, const char *device, int64_t rollout, int64_t place,
+		      int64_t before)
 {
-	struct op_member op = {.rollout = rollout, .place = place};
+	struct op_member op = {.rollout = rollout, .place = place, .before = before};
 
 	copy_id(set, op.device, device);
 	add_copy(set, OP_MEMBER, &op, sizeof(op));

@@ -93,7 +93,7 @@ struct op_device_group {
 
 struct op_member {
 	char device[LIMIT_DEVICE_ID + 1];
-	int64_t rollout, place;
+	int64_t rollout, place, before;
 };
 
 struct op_tag {

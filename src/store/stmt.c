@@ -91,7 +91,8 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_WAVE_PUT,
 		"INSERT OR REPLACE INTO rollout_wave (rollout, position" WAVE_COLUMNS(NAME) ") "
 		"VALUES (?, ?" WAVE_COLUMNS(HOLE) ")"),
-	WRITE(STMT_MEMBER, "UPDATE device SET rollout = ?, rollout_place = ? WHERE id = ?"),
+	WRITE(STMT_MEMBER, "UPDATE device SET rollout = ?, rollout_place = ?, rollout_before = ? "
+			   "WHERE id = ?"),
 
 	WRITE(STMT_RELEASE_STATE,
 		"UPDATE release SET rev = rev + 1, state = ?, state_ms = ? WHERE id = ? AND rev = ?"),

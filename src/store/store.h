@@ -45,6 +45,8 @@ struct store_conf {
 	const char *path;   /* database file, or ":memory:" (shared between connections) */
 	bool inline_commit; /* tests: no thread, store_submit() commits at once and the
 			     * result waits for store_deliver() */
+	bool late_commit;   /* tests: with inline_commit, it is store_deliver() that commits, all
+			     * that waits as one; so what is read in between is of before */
 	/* called on the store's thread (with inline_commit: by store_submit) when results wait;
 	 * must not call the store */
 	void (*wake)(void *wake_ctx);
@@ -137,9 +139,10 @@ void store_set_group_delete(struct store_set *set, const struct device_group *g)
 /* With its waves. ERR_EXIST: its product has one of this name. */
 void store_set_rollout(struct store_set *set, const struct rollout *r);
 void store_set_rollout_delete(struct store_set *set, const struct rollout *r);
-/* Of which rollout it is a member, and where. No rev; no error for a device that was removed
- * meanwhile. */
-void store_set_member(struct store_set *set, const char *device, int64_t rollout, int64_t place);
+/* Of which rollout it is a member, and where; and which one had reached it before. No rev; no error
+ * for a device that was removed meanwhile. */
+void store_set_member(struct store_set *set, const char *device, int64_t rollout, int64_t place,
+		      int64_t before);
 void store_set_release(struct store_set *set, const struct release *r); /* insert only */
 /* Its state and since when; ERR_CONFLICT unless `rev` is the stored one, which rises. */
 void store_set_release_state(struct store_set *set, const struct release *r);

@@ -174,9 +174,13 @@ teardown() {
 		run --separate-stderr timeout 20 "$POSTBOOTCTL" event $verb --topic device/helt
 		[ "$status" -eq 1 ]
 		[[ $stderr == *'"device/helt" is not a topic'* ]]
-		run --separate-stderr timeout 3 "$POSTBOOTCTL" event $verb --device nobody
-		[[ $stderr == *'there is no device "nobody" now'* ]]
 	done
+	run --separate-stderr "$POSTBOOTCTL" event list --device nobody
+	[[ $stderr == *'there is no device "nobody" now'* ]]
+	"$POSTBOOTCTL" event follow --device nobody >/dev/null 2>"$LAB/nobody" 3>&- &
+	follower=$!
+	until_true 10 grep -q 'there is no device "nobody" now' "$LAB/nobody"
+	stop "$follower"
 	run --separate-stderr ctl event list --device d-1003
 	[ -z "$stderr" ]
 	[ "$(ctl -o json attempt list --since 1h --verdict reverted | jq '.attempts | length')" -eq 0 ]
@@ -215,8 +219,9 @@ teardown() {
 	"$POSTBOOTCTL" release add argon "$LAB/fifo" --version 1.0.0 >/dev/null 2>&1 3>&- &
 	upload=$!
 	exec {out}>"$LAB/fifo"
-	head -c 100000 "$LAB/1.0.0.bin" >&"$out"
-	until_true 10 test -n "$(find "$LAB/state" -size +50k -name '*' -path '*images*' -print -quit)" || :
+	head -c 200000 "$LAB/1.0.0.bin" >&"$out" # less stays in the buffers on the way
+	begun() { [ -n "$(find "$LAB/state/images" -name '.tmp-*' -size +0)" ]; }
+	until_true 10 begun
 	kill -9 "$upload"
 	exec {out}>&-
 	wait "$upload" || :

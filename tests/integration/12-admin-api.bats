@@ -42,8 +42,12 @@ under_way() {
 
 # images N: the image folder has N files, soon.
 images() {
+	until_true 10 images_now "$1"
+}
+
+images_now() {
 	# shellcheck disable=SC2012
-	until_true 10 test "$(ls -A "$LAB/state/images" | wc -l)" -eq "$1"
+	[ "$(ls -A "$LAB/state/images" | wc -l)" -eq "$1" ]
 }
 
 no_images() {
@@ -112,9 +116,9 @@ no_images() {
 	api devices -d '{"id":"d","product":"p","psk_generate":true}' |
 		jq -e '.psk | test("^[0-9a-f]{64}$")'
 	api devices/d | jq -e 'has("psk") | not'
-	api 'events?follow=1' -N >"$LAB/follow" 3>&- &
+	api 'events?follow=1' -N -D "$LAB/head" >"$LAB/follow" 3>&- &
 	follower=$!
-	sleep 0.5
+	until_true 10 test -s "$LAB/head"
 	api devices/d/hold -X POST >/dev/null
 	until_true 10 grep -q device/held "$LAB/follow"
 	cursor=$(jq -r .cursor "$LAB/follow")

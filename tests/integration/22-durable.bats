@@ -28,6 +28,18 @@ sound() {
 	[ "${lines[-1]}" = "0 problems (images of 2 releases, read)" ]
 }
 
+# A download that lasts until it is let go: two minutes for the image.
+slow_down() {
+	echo 'device-rate = 2K' >>"$LAB/postbootd.conf"
+	kill -HUP "$SERVER_PID"
+	until_true 10 grep -q 'reload key=device-rate' "$LAB/postbootd.log"
+}
+
+let_go() {
+	sed -i '/^device-rate/d' "$LAB/postbootd.conf"
+	kill -HUP "$SERVER_PID"
+}
+
 restored() { # FILE: in the place of what the server has
 	server_stop
 	run postbootd --restore "$1"
@@ -38,9 +50,11 @@ restored() { # FILE: in the place of what the server has
 
 @test "durable: an update that ended after the backup is judged by what the device runs" {
 	ctl product target argon 1.1.0
-	device_start argon-1 1.0.0 --fault delay:2
+	slow_down
+	device_start argon-1 1.0.0
 	wait_event 30 '.data == "started"'
 	ctl backup "$LAB/backup"
+	let_go
 	[ "$(stat -c %a "$LAB/backup")" = 600 ]
 	wait_event 30 '.data == "success"'
 	stream=$(ctl -o json status | jq -r .stream)
@@ -67,10 +81,12 @@ restored() { # FILE: in the place of what the server has
 
 @test "durable: a device in the middle of an update begins again after a restore" {
 	ctl product target argon 1.1.0
-	device_start argon-1 1.0.0 --fault delay:4
+	slow_down
+	device_start argon-1 1.0.0
 	a=$(wait_event 30 '.data == "started"' | jq .attempt)
 	ctl backup "$LAB/backup"
 	restored "$LAB/backup"
+	let_go
 	export MARK=0
 	wait_event 10 ".attempt == $a and .verdict == \"store-restored\""
 	wait_event 40 ".data == \"success\" and .attempt != $a"

@@ -263,6 +263,17 @@ wave_members() {
 	grep -x '1: 50% .* 1 min 2 s  *soak 1 min 0 s, gate' "$LAB/plan.text"
 	grep -x '2: 100% .* 1 min 2 s  *soak 1 min 0 s, end' "$LAB/plan.text"
 	ctl rollout plan argon 1.1.0 | grep -x '6 devices are selected; 2 would be offered the release now.'
+	# one of the two waits for a window that opens in four days
+	ctl device set good-00003 windows="$(LC_ALL=C date -u -d '4 days' +%a) 00:00-23:59"
+	ctl rollout plan argon 1.1.0 --days 2 >"$LAB/plan.text"
+	grep -x '6 devices are selected; 1 would be offered the release now, 1 when their windows open.' "$LAB/plan.text"
+	grep -x 'No window in the next 2 days: 1 device, good-00003.' "$LAB/plan.text"
+	grep -x '1  *[0-9-]* 00:00  *UTC  *... 00:00-23:59' "$LAB/plan.text"
+	ctl -o json rollout plan argon 1.1.0 | jq -e '.offers == 1 and .later == 1 and .no_window.devices == 0
+		and .forecast.offers == 2 and .forecast.seconds > 3 * 86400
+		and .forecast.ends == .forecast.waves[1].ends and .forecast.begins == .forecast.waves[0].opens'
+	run ctl rollout plan argon 1.1.0 --days 0
+	[[ $status -eq 2 && $output == *days* ]]
 	rollout_is '.state == "draft" and .members == 0'
 	[ "$(ctl -o json attempt list --open | jq '.attempts | length')" -eq 0 ]
 }

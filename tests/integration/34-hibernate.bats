@@ -67,6 +67,7 @@ woken() {
 	# shellcheck disable=SC2034 # of lib
 	DEVICE_PID[$id]=$!
 	# It has proved the next key, so the session of the old one is closed.
+	until_true 20 metric_is_at_least 2 'postboot_handshakes_total{result="ok"}'
 	until_true 20 eval '[ "$(metric postboot_sessions)" = 1 ]'
 	until_true 20 hibernated 1
 	ctl device remove argon-1

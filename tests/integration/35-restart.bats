@@ -56,17 +56,18 @@ terminate() {
 	server_start
 	kill -KILL "$SERVER_PID"
 	wait "$SERVER_PID" || :
+	device_stop argon-1 # it would make a new one
 	[ ! -e "$LAB/sessions" ]
 	: >"$LAB/postbootd.log"
 	server_start
 	run grep -c 'sessions=' "$LAB/postbootd.log"
 	[ "$output" = 0 ]
 	[ "$(metric postboot_sessions)" = 0 ]
-	device_stop argon-1
 	device_start argon-1 1.0.0 --interval 1
 	until_true 20 metric_is_at_least 1 'postboot_handshakes_total{result="ok"}'
 	until_true 20 metric_is_at_least 2 postboot_coap_requests_total
 	terminate
+	device_stop argon-1
 	printf '\377' | dd of="$LAB/sessions" bs=1 seek=40 conv=notrunc status=none
 	server_start
 	grep -q '^<4>sessions=not-restored error="what was saved is damaged" ' "$LAB/postbootd.log"

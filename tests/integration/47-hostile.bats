@@ -26,6 +26,11 @@ hostile() {
 	timeout $((60 * SLOWER)) "$TOP_BUILDDIR/tests/support/hostile" "$SERVER_PORT" "$@"
 }
 
+# Becomes it, so that the job's process is its.
+exec_hostile() {
+	exec "$TOP_BUILDDIR/tests/support/hostile" "$SERVER_PORT" "$@"
+}
+
 # updates ID: an honest device comes and gets its update.
 updates() {
 	device_add "$1"
@@ -57,12 +62,12 @@ unharmed() {
 }
 
 @test "hostile: one address that holds all half-open places keeps nobody out" {
-	hostile hold 300 8 >"$LAB/held" 3>&- &
+	exec_hostile hold 300 600 >"$LAB/held" 3>&- &
 	holder=$!
-	sleep 1
+	until_true 30 grep -q '^held [1-9]' "$LAB/held"
 	updates honest
 	kill -0 $holder
-	wait $holder
+	stop $holder
 	unharmed
 }
 

@@ -83,6 +83,8 @@ case_result() {
 		no-fetch device-failed --fault no-fetch
 		rejected device-failed --fault bootloader-reject
 		record-lost reverted --fault fs-full:1 --style anjay
+		leaves reverted --fault liar:old-image --until reverted --until reported
+		leaves-full device-failed --fault fs-full:2 --until reverted --until reported
 	END
 	[ "$(count_events '.data == "success"')" -eq 0 ]
 	said bad-flash 'LwM2M result 5: integrity check failed'

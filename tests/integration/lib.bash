@@ -19,9 +19,11 @@ STAMP_BYTES=64
 
 # DETACH=setsid keeps a terminal's Ctrl-C from the processes started here.
 
-# Sanitizers and a busy machine make everything slower, not wrong.
+# Sanitizers and a busy machine make everything slower, not wrong. SLOWER is for times that a test
+# sets; PATIENCE for how long it waits for what must come, which costs nothing where it comes.
 SLOWER=1
 [ "${SANITIZED-no}" = no ] || SLOWER=3
+PATIENCE=$((4 * SLOWER))
 
 lab_open() {
 	LAB=$(mktemp -d "${TMPDIR:-/tmp}/postboot-lab.XXXXXX")
@@ -78,9 +80,9 @@ ctl() {
 	"$POSTBOOTCTL" "$@"
 }
 
-# until_true SECONDS COMMAND...: runs it until it succeeds.
+# until_true SECONDS COMMAND...: runs it until it succeeds; SECONDS on a good machine.
 until_true() {
-	local end=$((SECONDS + $1 * SLOWER))
+	local end=$((SECONDS + $1 * PATIENCE))
 	shift
 	while ! "$@" >/dev/null 2>&1; do
 		((SECONDS < end)) || return 1
@@ -121,10 +123,13 @@ server_start() {
 	SERVER_PORT=${SERVER_URI##*:}
 }
 
-# metric SERIES: its value.
+# metric SERIES: its value; 0 while a known family has none of this name yet.
 metric() {
 	curl -sS --fail --unix-socket "$POSTBOOT_SOCKET" http://localhost/metrics |
-		awk -v series="$1" '$1 == series { print $2 }'
+		awk -v series="$1" -v family="${1%%[{]*}" '
+			$1 == "#" && $2 == "TYPE" && $3 == family { value = 0 }
+			$1 == series { value = $2 }
+			END { print value }'
 }
 
 # metric_is_at_least N SERIES
@@ -224,18 +229,24 @@ events() {
 }
 
 # wait_event SECONDS FILTER: prints the first event after the mark for which the jq FILTER
-# holds; topics are compared without their prefix.
+# holds; topics are compared without their prefix. It follows the stream, as asking again and again
+# takes processor time from what it waits for.
 wait_event() {
-	local end=$((SECONDS + $1 * SLOWER)) line
+	local end=$((SECONDS + $1 * PATIENCE)) line fd follower
 	while :; do
-		line=$(events | jq -nc "first(inputs | .topic |= ltrimstr(\"spark/\") | select($2))")
+		exec {fd}< <(exec "$POSTBOOTCTL" -o json event follow --after "$MARK" 2>/dev/null 3>&-)
+		follower=$!
+		line=$(timeout $((end - SECONDS + 1)) jq -nc \
+			"first(inputs | .topic |= ltrimstr(\"spark/\") | select([($2)?] | last))" <&"$fd") || :
+		kill "$follower" 2>/dev/null || :
+		exec {fd}<&-
 		if [ -n "$line" ]; then
 			echo "$line"
 			return 0
 		fi
 		((SECONDS < end)) || break
 		[ -z "$SERVER_PID" ] || kill -0 "$SERVER_PID" 2>/dev/null || break
-		sleep 0.1
+		sleep 0.2 # it restarts
 	done
 	{
 		echo "no event in time with: $2"
@@ -267,13 +278,20 @@ diagnosed() {
 
 # wait_device SECONDS ID FILTER: until the jq FILTER holds for the device.
 wait_device() {
-	local end=$((SECONDS + $1 * SLOWER))
-	until ctl -o json device show "$2" | jq -e "$3" >/dev/null; do
-		if ((SECONDS >= end)); then
-			echo "not in time: $3" >&2
-			ctl device show "$2" >&2
-			return 1
-		fi
+	local end=$((SECONDS + $1 * PATIENCE))
+	# One jq for all the answers: to start it costs more than the answer.
+	if [ "$(shown_until "$end" "$2" | jq -n "first(inputs | select([($3)?] | last)) | 1")" != 1 ]; then
+		echo "not in time: $3" >&2
+		ctl device show "$2" >&2
+		return 1
+	fi
+}
+
+# shown_until END ID: the device again and again, until nobody reads it or $SECONDS is END.
+shown_until() {
+	while ((SECONDS < $1)); do
+		ctl -o json device show "$2" 2>/dev/null || :
+		echo 2>/dev/null || return
 		sleep 0.1
 	done
 }

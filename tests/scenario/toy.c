@@ -4,8 +4,9 @@
  * is asked `GET v` for its version; it gets its image by `PUT img` in blocks and applies it at
  * `POST exec`. `POST toy` with anything else is a sign of life, `DELETE toy` a good-bye. What is
  * wanted of it is asked again every 30 s until it is there; a device of which nothing was heard for
- * 300 s is gone. A sign of life is a check-in, too. `POST toy?ill=WORD` says what is wrong with it
- * (core's word; "": nothing), `?mv=N` its voltage.
+ * 300 s is gone. For 20 s after `POST exec` its silence means nothing. A sign of life is a
+ * check-in, too. `POST toy?ill=WORD` says what is wrong with it (core's word; "": nothing), `?mv=N`
+ * its voltage.
  */
 #include "toy.h"
 
@@ -16,7 +17,12 @@
 #include "proto/talk.h"
 
 enum want { WANT_NOTHING, WANT_VERSION, WANT_IMAGE, WANT_EXEC, WANT_BOOT };
-enum { AGAIN_MS = 30000, LIFE_MS = 300000, SAVED = 1 + 4 + 8 + 8 + 8 + 4 + 4 + 4 + 4 + 16 };
+enum {
+	AGAIN_MS = 30000,
+	LIFE_MS = 300000,
+	DUE_MS = 20000,
+	SAVED = 1 + 4 + 8 + 8 + 8 + 4 + 4 + 4 + 4 + 16
+};
 
 struct toy {
 	enum want want;
@@ -100,6 +106,14 @@ static int64_t timer_ms(const void *talk)
 	if (!waits(t))
 		return t->asked_ms + AGAIN_MS;
 	return t->heard_ms ? t->heard_ms + LIFE_MS : 0;
+}
+
+/* It may be about to answer. */
+static int64_t due_ms(const void *talk)
+{
+	const struct toy *t = talk;
+
+	return t->want == WANT_EXEC ? t->asked_ms + DUE_MS : 0;
 }
 
 static void report(const struct toy *t, struct talk_out *out)
@@ -186,9 +200,12 @@ static void requested(struct toy *t, const struct talk_in *in, struct talk_out *
 		out->contact = false;
 		out->gone = out->changed = true;
 		t->heard_ms = 0;
+		if (t->want == WANT_VERSION) /* what it told in another boot */
+			memset(t->version, 0, sizeof(t->version));
 		t->want = WANT_NOTHING;
 	} else if (strncmp(word, "boot=", 5) == 0 && word[5]) {
 		t->boot = (uint32_t)strtoul(word + 5, NULL, 10);
+		out->returned = t->want == WANT_BOOT;
 		t->want = WANT_VERSION;
 		out->changed = true;
 		out->reply.code = 65; /* 2.01 */
@@ -324,5 +341,6 @@ const struct talk_proto toy_proto = {
 	.save = save,
 	.step = step,
 	.timer_ms = timer_ms,
+	.due_ms = due_ms,
 	.facts = facts,
 };

@@ -174,6 +174,8 @@ static void hold(const struct sockaddr_in *server, unsigned n, unsigned seconds)
 		held += half_open(fd[i]);
 		rest(1000);
 	}
+	printf("held %u\n", held);
+	(void)fflush(stdout);
 	for (unsigned s = 0; s < seconds; s++) {
 		for (unsigned i = 0; i < n; i++)
 			(void)send(fd[i], later, sizeof(later), 0);
@@ -182,7 +184,6 @@ static void hold(const struct sockaddr_in *server, unsigned n, unsigned seconds)
 	for (unsigned i = 0; i < n; i++)
 		(void)close(fd[i]);
 	free(fd);
-	printf("held %u\n", held);
 }
 
 static void junk(const struct sockaddr_in *server, unsigned n)

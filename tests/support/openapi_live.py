@@ -416,12 +416,11 @@ def drive_rollouts(server):
     r = base + "/r%251"
     want(200, "GET", r)
     want(304, "GET", r, None, If_None_Match=server.headers["etag"])
-    page = want(200, "GET", r + "/plan?limit=1")
-    want(200, "GET", f"{r}/plan?after={urllib.parse.quote(page['next'])}")
+    want(200, "GET", r + "/plan")
+    want(200, "GET", r + "/plan?days=366")
+    want(400, "GET", r + "/plan?days=367")
     want(200, "GET", r + "/explain")
     want(404, "GET", base + "/none/explain")
-    want(200, "GET", r + "/forecast?members=100&offers=90")
-    want(400, "GET", r + "/forecast?members=1&offers=2")
     for act in ("approve", "pause", "resume", "next", "finish"):
         want(409, "POST", f"{r}/{act}")
     want(409, "POST", base + "/1/approve")  # its author
@@ -799,7 +798,7 @@ def golden(judge, folder):
         "view-attempt-*": "Attempt", "view-device": "Device", "view-device-new": "Device",
         "view-device-row": "DeviceRow", "view-device-claims": "DeviceRow", "view-event-*": "Event", "view-cloudevent": "CloudEvent", "view-explain-[hn]e*": "Explanation",
         "view-explain-release": "ReleaseExplanation", "view-explain-rollout": "RolloutExplanation",
-        "view-hook*": "Hook", "view-health": "Health", "view-problem": "Problem", "view-rollout": "Rollout", "view-rollout-waits*": "RolloutWaits", "view-rollout-forecast": "RolloutForecast", "view-product*": "Product", "view-release*": "Release",
+        "view-hook*": "Hook", "view-health": "Health", "view-problem": "Problem", "view-rollout": "Rollout", "view-rollout-waits*": "RolloutWaits", "view-rollout-forecast": "RolloutForecast", "view-rollout-plan": "RolloutPlan", "view-product*": "Product", "view-release*": "Release",
     }
     for pattern, schema in names.items():
         files = glob.glob(f"{folder}/{pattern}.json")

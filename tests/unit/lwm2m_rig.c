@@ -219,7 +219,12 @@ static void engine_step(struct rig *r, struct talk_in *in)
 			r->replied = true;
 		}
 		if (out.contact && !out.has_report && !out.has_status) {
-			update_heard(&r->u, &r->out);
+			out.returned ? update_returned(&r->u, &r->out)
+				     : update_heard(&r->u, &r->out);
+			settle(r);
+		}
+		if (out.gone) {
+			update_gone(&r->u, in->request != NULL, &r->out);
 			settle(r);
 		}
 		if (out.has_report) {
@@ -726,6 +731,7 @@ static void server_tick(struct rig *r)
 		assert_true(timer_ms == 0 || timer_ms > r->u.now_ms || rig_talk(r)->resume);
 	}
 	if (r->u.has_attempt && r->u.now_ms >= attempt_deadline_ms(&r->u.attempt)) {
+		r->u.answer_due_ms = talk_lwm2m.due_ms(r->talk);
 		update_deadline(&r->u, &r->out);
 		settle(r);
 		rig_ring(r);

@@ -19,7 +19,7 @@ static void join(struct store *s, const char *device, int64_t rollout, int64_t p
 	struct store_result result;
 	struct store_set *set = rows_set(&result);
 
-	store_set_member(set, device, rollout, place);
+	store_set_member(set, device, rollout, place, place + 1);
 	assert_int_equal(rows_commit(s, set, &result), 0);
 }
 
@@ -123,6 +123,7 @@ static void test_members_stand_in_the_order_of_their_places(void **state)
 	assert_int_equal(d.rev, 1);
 	assert_int_equal(d.rollout, 7);
 	assert_int_equal(d.rollout_place, 300);
+	assert_int_equal(d.rollout_before, 301);
 }
 
 static void test_release_of_a_rollout_stays_unless_that_was_aborted(void **state)

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/view_plan.h"
 #include "view_rows.h"
 
 static struct engine_device now;
@@ -204,12 +205,52 @@ static void test_view_rollout_forecast_tells_what_stands_between_waves(void **st
 	(void)state;
 	r->rules.soak_s = 3600;
 	r->rules.approval = 1;
-	struct rollout_forecast f = rollout_forecast(r, 100, 90, 1000, 0, T0);
+	const struct forecast_facts facts = {
+		.members = 100, .offers = 90, .size_bytes = 1000, .now_ms = T0};
+	struct rollout_forecast f = rollout_forecast(r, &facts);
 	json_t *o = view_rollout_forecast(&v, &f);
 	assert_false(json_is_true(json_object_get(o, "approval"))); /* bob has approved it */
 	json_decref(o);
 	r->approver[0] = '\0';
 	assert_golden("rollout-forecast", view_rollout_forecast(&v, &f));
+}
+
+static void test_view_rollout_plan_tells_whose_windows_open_when(void **state)
+{
+	struct engine_rollout v = {.rollout = rollout_full(),
+				   .product = "p",
+				   .version = "1.1.0",
+				   .release_bytes = 1000};
+	static const struct engine_plan plan = {
+		.now_ms = T0,
+		.days = 7,
+		.selected = 100,
+		.elsewhere = 1,
+		.offers = 60,
+		.later = 30,
+		.locked = 9,
+		.blocked = {[BLOCK_WINDOW] = 30},
+		.site_texts = {{.opens_ms = T0},
+			       {"Sun 01:00-02:00", "Europe/Berlin", T0 + 8 * 86400000LL},
+			       {"Mon 01:00-02:00", "", T0}},
+		.sites = {{.devices = 60},
+			  {.schedule = {.count = 1}, .devices = 11},
+			  {.schedule = {.count = 1}, .devices = 18}},
+		.site_count = 3,
+		.unlisted = 1,
+		.closed = 11,
+		.closed_named = {"d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9"},
+	};
+	const struct forecast_facts facts = {.members = 99,
+					     .offers = 90,
+					     .size_bytes = 1000,
+					     .sites = plan.sites,
+					     .site_count = plan.site_count,
+					     .now_ms = T0};
+	const struct rollout_forecast f = rollout_forecast(&v.rollout, &facts);
+
+	(void)state;
+	assert_golden("rollout-plan", view_rollout_plan(&v, &plan, &f));
 }
 
 static void test_view_rollout_names_as_long_as_may_be_fit(void **state)
@@ -323,6 +364,7 @@ int main(void)
 		T(view_rollout_tells_where_it_stands_and_what_to_do),
 		T(view_rollout_waits_in_short),
 		T(view_rollout_forecast_tells_what_stands_between_waves),
+		T(view_rollout_plan_tells_whose_windows_open_when),
 		T(view_rollout_names_as_long_as_may_be_fit),
 		T(view_rollout_event_is_the_golden_one),
 		T(view_rollout_paused),

@@ -49,6 +49,8 @@ static void test_view_rules_battery(void **state)
 	now.product.policy.min_battery_percent = 1;
 	assert_says("blocked_by", "the device says that its battery is low");
 	now.product.policy.min_battery_percent = 0;
+	assert_says("summary", "It says that its battery is low, which keeps no update from it: "
+			       "min_battery_percent of its product is 0.");
 	now.product.policy.min_supply_mv = 3301;
 	assert_says("blocked_by", "it reports 3300 mV, and an update wants 3301 mV");
 }
