@@ -32,7 +32,7 @@ void view_append(json_t **array, json_t *value)
 json_t *view_text(const char *str)
 {
 	json_t *text = json_string(str);
-	char ascii[512];
+	char ascii[2048]; /* the longest summary */
 	size_t n = 0;
 
 	if (text)
