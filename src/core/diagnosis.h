@@ -27,7 +27,7 @@
 	X(DIAG_UNBOOTED, "claim-without-reboot",                                                   \
 	  "the device names another image in the same boot, and no image changes without a "       \
 	  "reboot",                                                                                \
-	  "make the device report what it runs, and draw a new boot id at every boot")             \
+	  "make the device report what it really runs, and show every boot as a new one")          \
 	X(DIAG_BOOT_ID_CONSTANT, "boot-id-constant",                                               \
 	  "its uptime shows a reboot but its boot id did not change",                              \
 	  "make the device draw a new random boot id at every boot")                               \
@@ -36,8 +36,8 @@
 	  "look for code that disables or delays resets")                                          \
 	X(DIAG_CACHED_IMAGE, "cached-image",                                                       \
 	  "the device said verified without fetching the image: it used a copy it had kept",       \
-	  "make the device discard its copy; an agent with the `fresh` capability does it when "   \
-	  "told")                                                                                  \
+	  "make the device discard its copy; where it can be told to, the offer after a failure "  \
+	  "does that")                                                                             \
 	X(DIAG_REFLASH_LOOP, "re-flash-loop", "the same image was applied and reverted before",    \
 	  "do not offer it again before the cause is found; see the other diagnoses")              \
 	X(DIAG_DEPENDENCY_MISSING, "dependency-missing",                                           \

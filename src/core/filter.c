@@ -102,8 +102,7 @@ static const char *value_wrong(struct filter_term *t)
 	case FILTER_STATE:
 		return is_state(t->value, &t->number) ? NULL : "the state of a device";
 	case FILTER_HOLD:
-		return is_hold(t->value, &t->number) ? NULL
-						     : "a reason to hold a device, nor any or none";
+		return is_hold(t->value, &t->number) ? NULL : "a reason to hold a device";
 	case FILTER_VERSION:
 		return version_valid(t->value) ? NULL : "a version";
 	case FILTER_DEVELOPMENT:
@@ -119,6 +118,28 @@ static const char *value_wrong(struct filter_term *t)
 	return t->value[0] ? NULL : "a value";
 }
 
+/* Where there are so many and no more, they follow. */
+static void known_words(enum filter_key key, char why[FILTER_WHY])
+{
+#define ONE_MORE(name, ...) +1
+	enum { STATES = 0 DEVICE_STATE_LIST(ONE_MORE), HOLDS = 0 HOLD_LIST(ONE_MORE) };
+#undef ONE_MORE
+	struct buf out = buf_writer(why, FILTER_WHY - 1);
+
+	out.pos = strlen(why);
+	if (key == FILTER_HOLD)
+		buf_put_str(&out, ": any");
+	for (unsigned i = 0; key == FILTER_HOLD && i < HOLDS; i++) {
+		buf_put_str(&out, ", ");
+		buf_put_str(&out, hold_name((enum hold)i));
+	}
+	for (unsigned i = 0; key == FILTER_STATE && i < STATES; i++) {
+		buf_put_str(&out, i ? ", " : ": ");
+		buf_put_str(&out, device_state_name((enum device_state)i));
+	}
+	(void)buf_cstr(&out);
+}
+
 static int add(struct filter *f, const char *key, bool differs, const char *value,
 	       char why[FILTER_WHY])
 {
@@ -129,8 +150,11 @@ static int add(struct filter *f, const char *key, bool differs, const char *valu
 	if (!buf_copy_str(t.value, sizeof(t.value), value))
 		return REFUSE(ERR_INVAL, why, key, ": \"", value, "...\" is too long");
 	const char *wrong = value_wrong(&t);
-	if (wrong)
-		return REFUSE(ERR_INVAL, why, key, ": \"", t.value, "\" is not ", wrong);
+	if (wrong) {
+		(void)REFUSE(ERR_INVAL, why, key, ": \"", t.value, "\" is not ", wrong);
+		known_words(t.key, why);
+		return ERR_INVAL;
+	}
 	if (f->count == LIMIT_FILTER_TERMS)
 		return REFUSE(ERR_LIMIT, why, "more conditions than there may be, at ", key);
 	f->terms[f->count++] = t;

@@ -52,7 +52,7 @@ struct filter {
 	struct filter_term terms[LIMIT_FILTER_TERMS];
 };
 
-enum { FILTER_WHY = 200 };
+enum { FILTER_WHY = 400 };
 
 /* One more condition. ERR_SYNTAX, ERR_NOENT (no such key), ERR_INVAL (no such value), ERR_LIMIT
  * (more than LIMIT_FILTER_TERMS); ret_why says what and where. The filter is as it was then. */

@@ -375,6 +375,15 @@ enum boot_seen update_boot(struct update *u, const struct boot_id *id, const str
 	return seen;
 }
 
+/* What was served is begun (TRUTH 4), whatever is told of first: the job of the first block waits
+ * its turn behind others. */
+void update_begin(struct update *u, struct outcome *out)
+{
+	*out = (struct outcome){0};
+	if (u->has_attempt && u->attempt.state == ATTEMPT_OFFERED && u->attempt.served_bytes > 0)
+		update_cause(u, CAUSE_BLOCK, out);
+}
+
 void update_block(struct update *u, int64_t offset, int64_t len, bool repeat, struct outcome *out)
 {
 	struct attempt *a = &u->attempt;
@@ -458,7 +467,7 @@ void update_deadline(struct update *u, struct outcome *out)
 {
 	struct attempt *a = &u->attempt;
 
-	*out = (struct outcome){0};
+	update_begin(u, out);
 	if (!u->has_attempt)
 		return;
 	if (u->now_ms < attempt_deadline_ms(a)) {
@@ -498,7 +507,7 @@ void update_silent(struct update *u, struct outcome *out)
 {
 	struct device *d = &u->device;
 
-	*out = (struct outcome){0};
+	update_begin(u, out);
 	if (!d->online)
 		return;
 	out->device_changed = true;
@@ -516,7 +525,7 @@ void update_silent(struct update *u, struct outcome *out)
 
 void update_heard(struct update *u, struct outcome *out)
 {
-	*out = (struct outcome){0};
+	update_begin(u, out);
 	update_contact(u, out);
 	if (!u->has_attempt || u->attempt.heard)
 		return;
@@ -537,7 +546,7 @@ void update_gone(struct update *u, bool said, struct outcome *out)
 {
 	struct device *d = &u->device;
 
-	*out = (struct outcome){0};
+	update_begin(u, out);
 	if (said) { /* it is its last word, whatever it is worth to the attempt */
 		d->seen_ms = u->now_ms;
 		out->seen_changed = true;
@@ -563,7 +572,7 @@ static int64_t update_grace_ms(const struct update *u)
 
 void update_outage(struct update *u, int64_t gap_ms, struct outcome *out)
 {
-	*out = (struct outcome){0};
+	update_begin(u, out);
 	if (u->has_attempt) {
 		attempt_extend(&u->attempt, gap_ms, update_grace_ms(u));
 		out->attempt_changed = true;

@@ -11,6 +11,9 @@
 void update_emit(struct outcome *out, enum event_kind kind, enum event_about about,
 		 uint64_t attempt);
 
+/* Clears `out`; what was served of an open attempt's image is begun, whatever is told of first. */
+void update_begin(struct update *u, struct outcome *out);
+
 /* Any contact: last seen, back online. */
 void update_contact(struct update *u, struct outcome *out);
 

@@ -471,7 +471,8 @@ void update_report(struct update *u, const struct report *r, struct outcome *out
 {
 	struct device *d = &u->device;
 
-	*out = (struct outcome){.directive = {.retry_after_s = -1, .next_check_in_s = -1}};
+	update_begin(u, out);
+	out->directive = (struct directive){.retry_after_s = -1, .next_check_in_s = -1};
 	enum boot_seen seen = update_boot(u, &r->boot, r, out);
 	bool fresh_boot = seen == BOOT_NEW || seen == BOOT_FIRST;
 	if (seen == BOOT_LATE || seen == BOOT_CONFLICT) {

@@ -189,7 +189,7 @@ void update_status(struct update *u, const struct status *s, struct outcome *out
 {
 	struct attempt *a = &u->attempt;
 
-	*out = (struct outcome){0};
+	update_begin(u, out);
 	if (!u->has_attempt || s->attempt != a->id)
 		return; /* I3: not open for this device */
 	enum boot_seen seen = update_boot(u, &s->boot, NULL, out);
@@ -318,7 +318,7 @@ static void enable(struct update *u, struct outcome *out)
 
 void update_operator(struct update *u, enum operator_act act, int64_t arg, struct outcome *out)
 {
-	*out = (struct outcome){0};
+	update_begin(u, out);
 	switch (act) {
 	case OPERATOR_TARGET_CHANGED:
 		update_target(u, out);

@@ -35,7 +35,8 @@ static void device_done(struct device_rows *d)
 /* What the agent of its protocol has to tell. */
 static bool device_facts(struct request *rq, const char *id, struct device_rows *d)
 {
-	d->facts = (struct view_facts){json_object(), json_array()};
+	d->facts = (struct view_facts){json_object(), json_array(), d->now.device.id,
+				       d->now.product.name};
 	return read_ok(rq,
 		       engine_device_facts(rq->admin->conf.engine, id, view_facts_tell, &d->facts));
 }

@@ -12,12 +12,88 @@
 #include "daemon/admin_survey.h"
 #include "daemon/view_release_story.h"
 
+/* ---- a rollout ---- */
+
+/* Members that are looked at, failures whose attempts are read, and how many kinds of them. */
+enum { COMMON_MEMBERS = 500, COMMON_FAILED = 64, COMMON_KINDS = 16 };
+
+struct failed {
+	int64_t rollout;
+	unsigned count;
+	uint64_t attempt[COMMON_FAILED];
+};
+
+static bool failed_row(void *ctx, const struct device *d)
+{
+	struct failed *f = ctx;
+	bool failed = d->rollout_result == MEMBER_FAILED || d->rollout_result == MEMBER_REVERTED;
+
+	if (failed && d->rollout_about == f->rollout)
+		f->attempt[f->count++] = d->failed_attempt ? d->failed_attempt : d->last_attempt;
+	return f->count < COMMON_FAILED;
+}
+
+/* Joins those of its kind; the first of each kind gives the device. */
+static void cause_add(struct rollout_common kinds[COMMON_KINDS], const struct attempt *a,
+		      const struct diagnoses *dg)
+{
+	enum diagnosis_kind first = dg->count ? dg->list[0].kind : DIAGNOSIS_COUNT;
+
+	for (unsigned i = 0; i < COMMON_KINDS; i++) {
+		struct rollout_common *k = &kinds[i];
+		if (k->count &&
+		    (k->verdict != a->verdict || k->reason != a->reason || k->diagnosis != first))
+			continue;
+		if (!k->count) {
+			k->verdict = a->verdict;
+			k->reason = a->reason;
+			k->diagnosis = first;
+			(void)buf_copy_str(k->device, sizeof(k->device), a->device);
+		}
+		k->count++;
+		return;
+	}
+}
+
+/* False: answered with a problem. */
+static bool cause_find(struct request *rq, const struct engine_rollout *v,
+		       struct rollout_common *ret)
+{
+	struct store *store = rq->admin->conf.store;
+	struct rollout_common kinds[COMMON_KINDS] = {{0}};
+	struct failed failed = {.rollout = v->rollout.id};
+	struct attempt a;
+	struct diagnoses dg;
+
+	*ret = kinds[0];
+	if (!read_ok(rq, store_members(store, v->rollout.id, 0, ROLLOUT_PLACE_END, COMMON_MEMBERS,
+				       failed_row, &failed)))
+		return false;
+	for (unsigned i = 0; i < failed.count; i++) {
+		int err =
+			failed.attempt[i] ? store_attempt(store, failed.attempt[i], &a) : ERR_NOENT;
+		if (err == ERR_NOENT)
+			continue; /* retention took it */
+		if (!read_ok(rq, err))
+			return false;
+		attempt_diagnoses(rq->admin, &a, &dg);
+		if (a.charged && a.rollout == v->rollout.id)
+			cause_add(kinds, &a, &dg);
+	}
+	for (unsigned i = 0; i < COMMON_KINDS; i++)
+		if (kinds[i].count > ret->count)
+			*ret = kinds[i];
+	ret->failed = failed.count;
+	return true;
+}
+
 void rollout_explain(struct request *rq)
 {
 	struct engine_rollout v;
+	struct rollout_common cause;
 
-	if (body_keys(rq, rq->json, "", "") && find_rollout(rq, &v))
-		reply_json(rq, 200, view_explain_rollout(&v, clock_read().wall_ms));
+	if (body_keys(rq, rq->json, "", "") && find_rollout(rq, &v) && cause_find(rq, &v, &cause))
+		reply_json(rq, 200, view_explain_rollout(&v, &cause, clock_read().wall_ms));
 }
 
 /* ---- a release ---- */
@@ -66,6 +142,20 @@ static void made_find(struct request *rq, const struct release_survey *v, struct
 					      made_row, ret));
 }
 
+/* A name that got another key does not stand for it either. */
+static bool signer_is_gone(struct request *rq, const struct release_survey *v)
+{
+	struct signers *list = calloc(1, sizeof(*list));
+	bool found = false;
+
+	if (!list || !read_ok(rq, store_signers(rq->admin->conf.store, v->product.id, list)))
+		found = true; /* it is not known */
+	for (unsigned i = 0; list && i < list->count; i++)
+		found = found || strcmp(list->list[i].id, v->release.signed_key) == 0;
+	free(list);
+	return !found;
+}
+
 static void surveyed(struct request *rq, struct release_survey *v)
 {
 	struct engine *e = rq->admin->conf.engine;
@@ -82,6 +172,7 @@ static void surveyed(struct request *rq, struct release_survey *v)
 	engine_release_uses(e, v->release.id, view_uses_add, uses);
 	engine_release_ends(e, v->release.id, view.ends);
 	made_find(rq, v, &made);
+	view.signer_gone = v->release.signed_by[0] && signer_is_gone(rq, v);
 	if (made.found)
 		view.who = made.who;
 	view.rollout = json_string_value(json_object_get(made.after, "rollout"));

@@ -196,13 +196,19 @@ static bool attempt_row(void *ctx, const struct attempt *a)
 
 static bool query_verdict(struct request *rq, enum verdict *ret)
 {
-	char text[32];
+	char text[32], words[VERDICT_COUNT * 24];
+	struct buf b = buf_writer(words, sizeof(words));
 
 	if (!query_text(rq, "verdict", sizeof(text), text))
 		return false;
-	if (text[0] && (verdict_from_name(text, ret) || *ret == VERDICT_NONE))
-		return query_refuse(rq, "verdict", text, "a verdict");
-	return true;
+	if (!text[0] || (!verdict_from_name(text, ret) && *ret != VERDICT_NONE))
+		return true;
+	buf_put_str(&b, "a verdict");
+	for (unsigned i = VERDICT_NONE + 1; i < VERDICT_COUNT; i++) {
+		buf_put_str(&b, i > VERDICT_NONE + 1 ? ", " : ": ");
+		buf_put_str(&b, verdict_name((enum verdict)i));
+	}
+	return query_refuse(rq, "verdict", text, buf_cstr(&b));
 }
 
 static bool query_release(struct request *rq, struct attempt_find *f)

@@ -411,6 +411,9 @@ void job_answer(struct job *job, int err);
 void reply_text(struct engine *e, struct net_exchange x, uint8_t code, const char *text);
 /* A stretch of the open attempt's image went out. */
 void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t len, int64_t wall_ms);
+/* The first block went out while another job was in flight: its own comes now, and
+ * takes the device. */
+bool block_begun(struct engine *e, struct dev *d);
 /* It was served all that it may get; that is told to core. */
 bool block_overserved(struct engine *e, struct dev *d);
 /* A block of an image is asked for. */

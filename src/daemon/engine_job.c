@@ -397,7 +397,8 @@ void job_finish(struct job *job, int err)
 		job_run(next);
 		return;
 	}
-	dev_release(e, d);
+	if (err || !block_begun(e, d))
+		dev_release(e, d);
 }
 
 void job_done(void *ctx, const struct store_result *result)

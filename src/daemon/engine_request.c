@@ -344,6 +344,14 @@ static void block_job(struct engine *e, struct dev *d)
 		d->block_waits = false;
 }
 
+bool block_begun(struct engine *e, struct dev *d)
+{
+	if (!d->u.has_attempt || d->u.attempt.state != ATTEMPT_OFFERED || d->served.bytes == 0)
+		return false;
+	block_job(e, d);
+	return true;
+}
+
 void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t len, int64_t wall_ms)
 {
 	struct served before = d->served;
@@ -358,12 +366,9 @@ void count_block(struct engine *e, struct dev *d, int64_t offset, int64_t len, i
 	admit_sign(e, d);
 	if (offset + len > d->served.high)
 		d->served.high = offset + len;
-	if (d->flight)
-		return; /* its job works on a copy; the counters join it later */
-	if (d->u.attempt.state == ATTEMPT_OFFERED || overserved(d)) {
-		block_job(e, d);
+	/* A job in flight works on a copy; the counters join it later. */
+	if (d->flight || block_begun(e, d) || block_overserved(e, d))
 		return;
-	}
 	d->u.product = catalog_product(e, d->u.device.product);
 	d->u.attempt.served_bytes = before.bytes;
 	d->u.attempt.served_high = before.high;

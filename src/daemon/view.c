@@ -32,7 +32,7 @@ void view_append(json_t **array, json_t *value)
 json_t *view_text(const char *str)
 {
 	json_t *text = json_string(str);
-	char ascii[512];
+	char ascii[2048]; /* the longest summary */
 	size_t n = 0;
 
 	if (text)
@@ -117,7 +117,7 @@ void view_facts_tell(void *facts, const char *name, const char *value)
 	if (name)
 		view_put(&f->facts, name, view_text(value));
 	else
-		view_append(&f->notes, view_text(value));
+		view_append(&f->notes, view_note(value, f->device, f->product));
 }
 
 json_t *view_product(const struct product *p, const char *target)

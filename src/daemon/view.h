@@ -114,10 +114,13 @@ bool view_attempt_deferred(const struct attempt *a);
 /* It came back, and left before it told what it runs: nobody knows. */
 bool view_attempt_is_untold(const struct attempt *a);
 const char *view_attempt_means(const struct attempt *a); /* of a closed one */
-/* Adds a fact of a talk to an object, or, without a name, a sentence to an array. */
+/* Adds a fact of a talk to an object, or, without a name, a sentence to an array: with the names of
+ * the device and its product (lent) where talk.h has a word for them. */
 struct view_facts {
 	json_t *facts, *notes;
+	const char *device, *product;
 };
+json_t *view_note(const char *note, const char *id, const char *product);
 void view_facts_tell(void *facts, const char *name, const char *value);
 /* "in-sync", "updating", "waiting", "held", "new" or "no-target" */
 void view_put_tags(json_t **o, const struct store_tags *tags); /* if there are any */

@@ -89,6 +89,29 @@ void view_say_advice(struct buf *b, const char *advice, const char *id, const ch
 	}
 }
 
+/* A protocol knows neither name, and a word of the device is not to be taken for one. */
+json_t *view_note(const char *note, const char *id, const char *product)
+{
+	static const char set[] = "product set PRODUCT ", name[] = "\"ID\"";
+	char text[VIEW_SENTENCE];
+	struct buf b = buf_writer(text, sizeof(text));
+
+	while (*note) {
+		size_t len = 1;
+		if (product[0] && starts_with(note, set)) {
+			view_say(&b, "product set %s ", product);
+			len = sizeof(set) - 1;
+		} else if (id[0] && starts_with(note, name)) {
+			view_say(&b, "\"%s\"", id);
+			len = sizeof(name) - 1;
+		} else {
+			view_say(&b, "%c", *note);
+		}
+		note += len;
+	}
+	return view_text(buf_cstr(&b));
+}
+
 /* ---- blocks ---- */
 
 uint32_t view_blocks(const struct engine_device *now)

@@ -148,6 +148,19 @@ static void say_waiting(const struct story *s, struct buf *b)
 		view_say(b, " It will be offered the image when it next checks in.");
 }
 
+/* What the device itself said of it: the reason, its number, its text. */
+static void say_own_words(const struct attempt *a, struct buf *b)
+{
+	char number[16];
+
+	view_say(b, "%s", reason_name(a->reason));
+	(void)snprintf(number, sizeof(number), "%d", a->code);
+	if (a->code && !strstr(a->detail, number))
+		view_say(b, ", code %s", number);
+	if (a->detail[0])
+		view_say(b, ", %s", a->detail);
+}
+
 static void say_last(const struct story *s, struct buf *b)
 {
 	const struct attempt *last = s->v->last;
@@ -160,20 +173,18 @@ static void say_last(const struct story *s, struct buf *b)
 			 ago(s, last->closed_ms, text),
 			 last->base_version[0] ? last->base_version : "an unknown version",
 			 grade_name(last->grade));
-		return;
-	}
-	if (view_attempt_deferred(last))
-		view_say(b, " The device put the last attempt, to %s, off %s: %s", last->version,
-			 ago(s, last->closed_ms, text), reason_name(last->reason));
+	else if (view_attempt_deferred(last))
+		view_say(b, " The device put the last attempt, to %s, off %s: ", last->version,
+			 ago(s, last->closed_ms, text));
 	else if (last->verdict != VERDICT_UPDATED)
-		view_say(b, " The last attempt, to %s, ended %s as %s: %s", last->version,
+		view_say(b, " The last attempt, to %s, ended %s as %s: %s%s", last->version,
 			 ago(s, last->closed_ms, text), verdict_name(last->verdict),
-			 view_attempt_means(last));
-	else
-		return;
-	if (last->detail[0])
-		view_say(b, " (%s)", last->detail);
-	view_say(b, ".");
+			 view_attempt_means(last), last->reason ? "; its own words: " : "");
+	if (last->verdict != VERDICT_UPDATED) {
+		if (last->reason)
+			say_own_words(last, b);
+		view_say(b, ".");
+	}
 	if (last->verdict == VERDICT_UNEXPECTED_VERSION)
 		view_say(b, " It was to come back as %s, or as %s if it did not take the image.",
 			 last->version, last->base_version);

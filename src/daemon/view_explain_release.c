@@ -49,11 +49,32 @@ static unsigned blocks_sorted(const struct engine_survey *s, enum block order[BL
 	return count;
 }
 
+/* The rollout that stands still or has not come to some; NULL: several, or none any more. */
+static const char *only_rollout(const struct view_release *v)
+{
+	const char *name = NULL;
+
+	for (unsigned i = 0; i < v->uses->count; i++) {
+		if (v->uses->list[i].kind != USE_ROLLOUT)
+			continue;
+		if (name)
+			return NULL;
+		name = v->uses->list[i].name;
+	}
+	return name;
+}
+
 /* What clears it, of whatever device. */
 static void say_clear(struct buf *b, enum block block, const struct view_release *v)
 {
+	const char *product = v->product->name, *rollout = only_rollout(v);
+
 	if (block == BLOCK_RELEASE)
 		view_say(b, "see what to do");
+	else if ((block == BLOCK_ROLLOUT_PAUSED || block == BLOCK_WAVE) && rollout)
+		view_say(b, "see postbootctl explain rollout %s %s", product, rollout);
+	else if (block == BLOCK_ROLLOUT_PAUSED || block == BLOCK_WAVE)
+		view_say(b, "see postbootctl rollout list %s", product);
 	else
 		view_say_advice(b, block_clear(block), "", v->product->name);
 }
@@ -422,7 +443,7 @@ json_t *view_explain_release(const struct view_release *v, int64_t now_ms)
 	view_put(&o, "version", view_text(v->release->version));
 	view_put(&o, "summary", summary(v, now_ms));
 	view_put(&o, "findings", view_findings(v->release));
-	view_say_signatures(&signatures, v->release, v->product);
+	view_say_signatures(&signatures, v);
 	view_put(&o, "signatures", view_text(buf_cstr(&signatures)));
 	view_put(&o, "asks", view_asks(&v->release->requires));
 	view_put(&o, "needed_by", view_uses(v->uses));

@@ -49,7 +49,54 @@ static void say_reached(struct buf *b, const struct engine_rollout *v)
 			 (long long)all.control, (long long)all.control_silent);
 }
 
-static json_t *summary(const struct engine_rollout *v, int64_t now_ms)
+/* "device-failed (bad-digest), storage-full" */
+static const char *cause_word(const struct rollout_common *c, char dst[80])
+{
+	struct buf b = buf_writer(dst, 80);
+
+	view_say(&b, "%s", verdict_name(c->verdict));
+	if (c->reason)
+		view_say(&b, " (%s)", reason_name(c->reason));
+	if (c->diagnosis != DIAGNOSIS_COUNT)
+		view_say(&b, ", %s", diagnosis_name(c->diagnosis));
+	return buf_cstr(&b);
+}
+
+static void say_common(struct buf *b, const struct rollout_common *c)
+{
+	char word[80];
+
+	if (!c->count)
+		return;
+	if (c->failed == 1)
+		view_say(b, " The one that failed ended as ");
+	else if (c->count == c->failed)
+		view_say(b, " All %u that failed ended as ", c->failed);
+	else
+		view_say(b, " Of %u that failed most, %u, ended as ", c->failed, c->count);
+	view_say(b, "%s: %s", cause_word(c, word), verdict_help(c->verdict));
+	if (c->diagnosis != DIAGNOSIS_COUNT)
+		view_say(b, "; likely cause: %s", diagnosis_means(c->diagnosis));
+	view_say(b, c->failed == 1 ? ". It is %s." : ". One of them is %s.", c->device);
+}
+
+static json_t *cause_json(const struct rollout_common *c)
+{
+	json_t *o = json_object();
+
+	view_put(&o, "verdict", json_string(verdict_name(c->verdict)));
+	if (c->reason)
+		view_put(&o, "reason", json_string(reason_name(c->reason)));
+	if (c->diagnosis != DIAGNOSIS_COUNT)
+		view_put(&o, "diagnosis", json_string(diagnosis_name(c->diagnosis)));
+	view_put(&o, "devices", json_integer(c->count));
+	view_put(&o, "of", json_integer(c->failed));
+	view_put(&o, "device", view_text(c->device));
+	return o;
+}
+
+static json_t *summary(const struct engine_rollout *v, const struct rollout_common *cause,
+		       int64_t now_ms)
 {
 	const struct rollout *r = &v->rollout;
 	char text[SUMMARY_CAP], ago[48];
@@ -71,6 +118,7 @@ static json_t *summary(const struct engine_rollout *v, int64_t now_ms)
 		view_say_rollout_stands(&b, v);
 	view_say(&b, ".");
 	say_reached(&b, v);
+	say_common(&b, cause);
 	return view_text(buf_cstr(&b));
 }
 
@@ -229,7 +277,19 @@ static void step(json_t **list, struct buf *b)
 		view_append(list, view_text(text));
 }
 
-static json_t *next_steps(const struct engine_rollout *v)
+/* Why a device that failed did, before what to do about all of them. */
+static void step_cause(json_t **list, const struct rollout_common *c)
+{
+	char text[VIEW_SENTENCE];
+	struct buf b = buf_writer(text, sizeof(text));
+
+	if (c->count)
+		view_say(&b, "why %s failed, and what helps: postbootctl explain %s", c->device,
+			 c->device);
+	step(list, &b);
+}
+
+static json_t *next_steps(const struct engine_rollout *v, const struct rollout_common *cause)
 {
 	const struct rollout *r = &v->rollout;
 	const struct wave_counts open = rollout_total(&v->counts, r->opened);
@@ -237,6 +297,7 @@ static json_t *next_steps(const struct engine_rollout *v)
 	struct buf b = buf_writer(text, sizeof(text)), d = buf_writer(more, sizeof(more));
 	json_t *list = json_array();
 
+	step_cause(&list, cause);
 	view_say_rollout_next(&b, v);
 	step(&list, &b);
 	if (wave_failures(&open) && v->version[0])
@@ -257,19 +318,22 @@ static json_t *next_steps(const struct engine_rollout *v)
 	return list;
 }
 
-json_t *view_explain_rollout(const struct engine_rollout *v, int64_t now_ms)
+json_t *view_explain_rollout(const struct engine_rollout *v, const struct rollout_common *cause,
+			     int64_t now_ms)
 {
 	json_t *o = json_object(), *waves = json_array();
 
 	view_put(&o, "product", view_text(v->product));
 	view_put(&o, "rollout", view_text(v->rollout.name));
-	view_put(&o, "summary", summary(v, now_ms));
+	view_put(&o, "summary", summary(v, cause, now_ms));
+	if (cause->count)
+		view_put(&o, "cause", cause_json(cause));
 	for (unsigned i = 0; i < v->rollout.wave_count; i++)
 		view_append(&waves, wave_text(v, i));
 	view_put(&o, "waves", waves);
 	view_put(&o, "halts", halts_json(v));
 	view_put(&o, "acts", acts_json(v));
-	view_put(&o, "next_steps", next_steps(v));
+	view_put(&o, "next_steps", next_steps(v, cause));
 	view_put(&o, "status", view_rollout(v));
 	return o;
 }

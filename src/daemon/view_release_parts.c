@@ -65,17 +65,26 @@ json_t *view_findings(const struct release *r)
 }
 
 /* Of the product's keys, and of what is inside. */
-void view_say_signatures(struct buf *b, const struct release *r, const struct product *p)
+void view_say_signatures(struct buf *b, const struct view_release *v)
 {
+	const struct release *r = v->release;
 	char kinds[128];
 
-	if (r->signed_by[0])
+	if (r->signed_by[0] && v->signer_gone)
+		view_say(b,
+			 "signer %s had signed it, with key %s, and has been removed since: no "
+			 "signer of its product stands for it now%s",
+			 r->signed_by, r->signed_key,
+			 v->product->policy.require_signature ? ", which asks that of each release"
+							      : "");
+	else if (r->signed_by[0])
 		view_say(b, "signer %s of its product has signed it, with key %s", r->signed_by,
 			 r->signed_key);
 	else
 		view_say(b, "no signer of its product has signed it%s",
-			 p->policy.require_signature ? ", which now asks that of each release"
-						     : "");
+			 v->product->policy.require_signature
+				 ? ", which now asks that of each release"
+				 : "");
 	if (r->image.signatures)
 		view_say(b, "; the image carries: %s",
 			 image_signatures_text(r->image.signatures, kinds));

@@ -53,18 +53,30 @@ struct view_release {
 	/* Who brought it into its state: the act of the audit log; NULL: not found. */
 	const char *who;
 	const char *rollout, *why; /* of a rollout that quarantined it; NULL: none */
+	bool signer_gone;	   /* its product has no signer with its key any more */
 };
 
 /* Parts of that. */
 json_t *view_findings(const struct release *r);
-void view_say_signatures(struct buf *b, const struct release *r, const struct product *p);
+void view_say_signatures(struct buf *b, const struct view_release *v);
 json_t *view_uses(const struct view_uses *uses);
 json_t *view_asks(const struct requires *q);
 
 /* How it stands, what was found in it, who needs it, how its devices are, what to do. */
 json_t *view_explain_release(const struct view_release *v, int64_t now_ms);
 
-/* Where it stands and why, what halts it, what an operator can do. */
-json_t *view_explain_rollout(const struct engine_rollout *v, int64_t now_ms);
+/* What most of a rollout's failed members have in common, of those that were looked at. */
+struct rollout_common {
+	unsigned failed, count; /* 0: nobody failed */
+	enum verdict verdict;
+	enum reason reason;	       /* REASON_NONE: they gave none */
+	enum diagnosis_kind diagnosis; /* the first of each; DIAGNOSIS_COUNT: none */
+	char device[LIMIT_DEVICE_ID + 1];
+};
+
+/* Where it stands and why, what its failures have in common, what halts it, what an operator can
+ * do. */
+json_t *view_explain_rollout(const struct engine_rollout *v, const struct rollout_common *cause,
+			     int64_t now_ms);
 
 #endif

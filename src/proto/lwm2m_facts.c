@@ -19,7 +19,7 @@ static void say(const struct teller *to, const char *name, const char *fmt, ...)
 
 static void say(const struct teller *to, const char *name, const char *fmt, ...)
 {
-	char text[256];
+	char text[320];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -39,7 +39,8 @@ static void tell_registration(const struct teller *to, const struct lwm2m_talk *
 
 	if (t->refused[0]) {
 		say(to, "refused", "%s, %lld s ago", t->refused, ago_s(to, t->refused_ms));
-		say(to, NULL, "Its newest registration was refused: %s.", t->refused);
+		say(to, NULL, "Its newest registration was refused: %s%s.", t->refused,
+		    strstr(t->refused, " ep: ") ? "; set the endpoint name to \"ID\"" : "");
 	}
 	if (r->count == 0) {
 		say(to, "registration", "none yet");
@@ -117,6 +118,25 @@ static void tell_firmware(const struct teller *to, const struct lwm2m_talk *t)
 	say(to, "update", "%s%s", step_word(t->fw.step),
 	    t->fw.step == FW_WRITTEN || t->fw.step == FW_WRITE ? t->fw.push ? " (push)" : " (pull)"
 							       : "");
+}
+
+/* In it nothing can be given to the device, and an attempt ends without having begun. */
+static void tell_stuck(const struct teller *to, const struct lwm2m_talk *t)
+{
+	const long long state = t->told.state;
+
+	if (state == 3 && (t->fw.step == FW_RESET || t->fw.step == FW_IDLE))
+		say(to, NULL,
+		    "It says State 3 (updating), and there is nothing that it was told to apply: "
+		    "by the specification it takes no image until its own update has ended in "
+		    "State 0 (idle). Restart it; if it comes back in State 3, look at its update "
+		    "code.");
+	else if (state > 0 && t->fw.step == FW_RESET)
+		say(to, NULL,
+		    "It says State %lld (%s) before it was given anything: by the specification an "
+		    "empty Package URI (/5/0/1) brings it back to State 0 (idle), which is what is "
+		    "waited for.",
+		    state, lwm2m_state_word(state));
 }
 
 static void tell_errors(const struct teller *to, const struct lwm2m_told *told)
@@ -209,6 +229,7 @@ void lwm2m_facts(const void *talk, int64_t now_ms,
 	if (t->told.device_ms == 0)
 		return;
 	tell_firmware(&to, t);
+	tell_stuck(&to, t);
 	tell_device(&to, &t->told);
 	tell_boot_proof(&to, t);
 	tell_image_proof(&to, t);

@@ -175,7 +175,8 @@ struct talk_proto {
 	 * answer: before, its silence means nothing. 0, or NULL: it means what it is. */
 	int64_t (*due_ms)(const void *talk);
 	/* For people: facts in a fixed order ("lifetime", "300 s"), sentences of `explain`
-	 * (name NULL). */
+	 * (name NULL). In a sentence the two words of `product set PRODUCT` and "ID", in its
+	 * quotes, are replaced by the names of the device's product and of the device. */
 	void (*facts)(const void *talk, int64_t now_ms,
 		      void (*tell)(void *ctx, const char *name, const char *value), void *ctx);
 };

@@ -266,6 +266,9 @@ detached() { # KEY FILE: a signature of the file's SHA-256
 	# a key that is gone activates nothing any more
 	[ "$("$POSTBOOTCTL" signer remove p ci)" = \
 		"$(printf 'Signer ci of product p removed.\nWhat it has signed stays as it is: 1.1.0.')" ]
+	"$POSTBOOTCTL" -o json explain release p 1.1.0 |
+		jq -e '.signatures | startswith("signer ci had signed it, with key ")
+			and contains("has been removed since")'
 	run "$POSTBOOTCTL" release activate p 1.1.0
 	[ "$status" -eq 1 ]
 	[[ $output == *"release 1.1.0 is signed by ci with key "*", which is no signer of product p any more"* ]]

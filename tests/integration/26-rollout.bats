@@ -115,6 +115,11 @@ wave_members() {
 	ctl -o json explain "$(head -n 1 <<<"$first")" |
 		jq -e '.blocked_by | map(.name) | index("rollout-paused")'
 	wait_event 20 '.topic == "rollout/state" and .state == "halted" and .why == "failures"'
+	# why it halted is one cause, told with one of those that have it
+	ctl -o json explain rollout argon 1.1.0 | jq -e '.cause as $c | $c.devices >= 1
+		and ($c.diagnosis == "boot-loader-rejected")
+		and (.summary | contains("boot-loader-rejected: "))
+		and (.next_steps[0] | endswith("postbootctl explain " + $c.device))'
 	device_stop bad
 	[ "$(ctl -o json attempt list --limit 1000 | jq '.attempts | length')" -eq "$stopped" ]
 	[ -z "$(comm -13 <(echo "$first") <(ctl -o json attempt list --limit 1000 |

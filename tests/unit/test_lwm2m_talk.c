@@ -283,6 +283,7 @@ static void test_facts_of_a_refusal(void **state)
 			    "4.03 ep: is not the identity of this session, 0 s ago");
 	assert_string_equal(rig_fact(&rig, "registration"), "none yet");
 	assert_true(rig_says(&rig, "Its newest registration was refused: 4.03 ep: is not"));
+	assert_true(rig_says(&rig, "of this session; set the endpoint name to \"ID\"."));
 	unsigned commits = rig.commits;
 	rig_request(&rig, 2, "rd", "lwm2m=1.1&ep=other&lt=60", -1, NULL, 0);
 	assert_int_equal(rig.commits, commits); /* it may say so for ever */

@@ -35,6 +35,18 @@ static void test_status_first_of_any_kind_starts_once(void **state)
 	assert_state(&w, ATTEMPT_TRANSFERRING);
 }
 
+/* The first block's own job waits behind others: the counters come with whichever is next. */
+static void test_status_after_a_block_not_told_of_yet_starts_first(void **state)
+{
+	BEGIN;
+	world_offer(&w);
+	w.u.attempt.served_bytes = w.u.attempt.served_high = 1024;
+	assert_true(world_fail(&w, STATUS_FAILED, REASON_OTHER));
+	assert_true(world_event(EVENT_FLASH_STARTED));
+	assert_true(world_event(EVENT_FLASH_FAILED));
+	assert_true(world_out.closed.rung_ms[RUNG_STARTED] > 0);
+}
+
 static void test_status_applying_opens_the_gate_and_moves_the_base(void **state)
 {
 	BEGIN;
@@ -485,6 +497,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(status_first_of_any_kind_starts_once),
+		T(status_after_a_block_not_told_of_yet_starts_first),
 		T(status_applying_opens_the_gate_and_moves_the_base),
 		T(status_after_applying_moves_the_base_no_more),
 		T(status_repeated_seq_is_ignored_and_never_opens_the_gate),

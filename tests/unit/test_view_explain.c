@@ -38,6 +38,17 @@ static void test_view_explain(void **state)
 	assert_golden("explain-held", view_explain(&v, T0 + 90000));
 }
 
+/* What a protocol leaves open in its sentences; a name that looks like that stays. */
+static void test_view_note_names_the_device_and_its_product(void **state)
+{
+	json_t *note = view_note("set \"ID\", or product set PRODUCT x=1, PRODUCT", "d-1", "lamp");
+
+	(void)state;
+	assert_string_equal(json_string_value(note),
+			    "set \"d-1\", or product set lamp x=1, PRODUCT");
+	json_decref(note);
+}
+
 /* Only the summaries: each on its line. */
 static void summarize(json_t *list, const struct view_device *v)
 {
@@ -413,6 +424,7 @@ static void test_view_explain_tells_of_wrong_keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_view_note_names_the_device_and_its_product),
 		cmocka_unit_test(test_view_explain),
 		cmocka_unit_test(test_view_explain_in_sync_and_offline),
 		cmocka_unit_test(test_view_explain_in_sync_and_unconfirmed),

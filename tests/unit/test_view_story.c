@@ -21,6 +21,7 @@ static struct engine_survey survey;
 static struct view_uses uses;
 static struct view_release v;
 static struct engine_rollout rollout;
+static struct rollout_common cause;
 
 static int setup(void **state)
 {
@@ -30,6 +31,7 @@ static int setup(void **state)
 	product.target = 0;
 	survey = (struct engine_survey){.done = true, .devices = 10};
 	uses = (struct view_uses){0};
+	cause = (struct rollout_common){0};
 	v = (struct view_release){
 		.release = &release, .product = &product, .survey = &survey, .uses = &uses};
 	rollout = (struct engine_rollout){.rollout = rollout_full(),
@@ -47,7 +49,7 @@ static json_t *release_told(void)
 
 static json_t *rollout_told(void)
 {
-	return view_explain_rollout(&rollout, T0 + 90000);
+	return view_explain_rollout(&rollout, &cause, T0 + 90000);
 }
 
 static void says(json_t *e, const char *key, const char *words, bool want)
@@ -190,6 +192,14 @@ static void test_release_signatures_and_suspicion(void **state)
 	RELEASE_SAYS("signatures",
 		     "signer ci of its product has signed it, with key 0123456789abcdef; the image "
 		     "carries: ecdsa");
+	v.signer_gone = true;
+	RELEASE_SAYS("signatures",
+		     "signer ci had signed it, with key 0123456789abcdef, and has been "
+		     "removed since: no signer of its product stands for it now; the");
+	RELEASE_SAYS_NOT("signatures", "has signed it, with");
+	product.policy.require_signature = 1;
+	RELEASE_SAYS("signatures", "stands for it now, which asks that of each release; the");
+	product.policy.require_signature = 0;
 	release.signed_by[0] = 0;
 	RELEASE_SAYS("signatures", "no signer of its product has signed it; the image");
 	product.policy.require_signature = 1;
@@ -228,6 +238,12 @@ static void test_rollout_is_the_golden_one(void **state)
 	first->results[MEMBER_FAILED] = 1;
 	rollout.counts.waves[2] =
 		(struct wave_counts){.members = 95, .control = 95, .control_silent = 2};
+	cause = (struct rollout_common){.failed = 3,
+					.count = 2,
+					.verdict = VERDICT_DEVICE_FAILED,
+					.reason = REASON_BAD_DIGEST,
+					.diagnosis = DIAG_WEAK_LINK,
+					.device = "dev-7"};
 	assert_golden("explain-rollout", rollout_told());
 }
 
@@ -291,6 +307,36 @@ static void test_rollout_whose_release_ended_cannot_be_resumed(void **state)
 	ROLLOUT_SAYS("next_steps", "is gone for good");
 }
 
+static void test_rollout_tells_what_its_failures_have_in_common(void **state)
+{
+	(void)state;
+	ROLLOUT_SAYS_NOT("summary", "failed ended");
+	cause = (struct rollout_common){
+		.failed = 4,
+		.count = 3,
+		.verdict = VERDICT_DEVICE_FAILED,
+		.reason = REASON_BAD_DIGEST,
+		.diagnosis = DIAG_STORAGE_FULL,
+		.device = "dev-7",
+	};
+	ROLLOUT_SAYS("summary",
+		     "Of 4 that failed most, 3, ended as device-failed (bad-digest), storage-full: "
+		     "the device says it failed; likely cause: the device's file system is "
+		     "(nearly) full. One of them is dev-7.");
+	ROLLOUT_SAYS("next_steps", "why dev-7 failed, and what helps: postbootctl explain dev-7");
+	ROLLOUT_SAYS("cause", "\"diagnosis\": \"storage-full\"");
+	cause.count = 4;
+	ROLLOUT_SAYS("summary", "All 4 that failed ended as device-failed");
+	cause = (struct rollout_common){.failed = 1,
+					.count = 1,
+					.verdict = VERDICT_REVERTED,
+					.diagnosis = DIAGNOSIS_COUNT,
+					.device = "dev-7"};
+	ROLLOUT_SAYS("summary", "The one that failed ended as reverted: it took the image, "
+				"restarted, and runs the old one. It is dev-7.");
+	ROLLOUT_SAYS_NOT("cause", "diagnosis");
+}
+
 static void test_rollout_what_is_not_known_is_not_told(void **state)
 {
 	(void)state;
@@ -320,6 +366,7 @@ int main(void)
 		T(rollout_is_the_golden_one),
 		T(rollout_acts_are_taken),
 		T(rollout_whose_release_ended_cannot_be_resumed),
+		T(rollout_tells_what_its_failures_have_in_common),
 		T(rollout_what_is_not_known_is_not_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
