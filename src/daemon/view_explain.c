@@ -173,18 +173,22 @@ static void say_last(const struct story *s, struct buf *b)
 			 ago(s, last->closed_ms, text),
 			 last->base_version[0] ? last->base_version : "an unknown version",
 			 grade_name(last->grade));
-	else if (view_attempt_deferred(last))
+		return;
+	}
+	if (view_attempt_deferred(last))
 		view_say(b, " The device put the last attempt, to %s, off %s: ", last->version,
 			 ago(s, last->closed_ms, text));
 	else if (last->verdict != VERDICT_UPDATED)
 		view_say(b, " The last attempt, to %s, ended %s as %s: %s%s", last->version,
 			 ago(s, last->closed_ms, text), verdict_name(last->verdict),
 			 view_attempt_means(last), last->reason ? "; its own words: " : "");
-	if (last->verdict != VERDICT_UPDATED) {
-		if (last->reason)
-			say_own_words(last, b);
-		view_say(b, ".");
-	}
+	else
+		return;
+	if (last->reason)
+		say_own_words(last, b);
+	else if (last->detail[0])
+		view_say(b, " (%s)", last->detail);
+	view_say(b, ".");
 	if (last->verdict == VERDICT_UNEXPECTED_VERSION)
 		view_say(b, " It was to come back as %s, or as %s if it did not take the image.",
 			 last->version, last->base_version);
