@@ -108,7 +108,7 @@ static bool tells(const struct judging *j, const json_t *o, const struct device 
 		[DIES] = "never-came-back: it went silent",
 		[NO_REBOOT] = "not believed before a reboot",
 		[OTHER_IMAGE] = "but not the image that was released as",
-		[NO_PROOF] = "it seems to run the new image but the proof is incomplete",
+		[NO_PROOF] = "it may run the new image, but the proof is incomplete",
 		[FLAKY] = "as it should",
 	};
 
