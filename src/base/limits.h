@@ -128,6 +128,7 @@ enum {
 	/* admin */
 	LIMIT_ACTOR = 32,	  /* bytes of a user's name; longer ones go by their number */
 	LIMIT_AUDIT_TEXT = 8192,  /* bytes of one text of an audit row */
+	LIMIT_AUDIT_PRUNE = 5000, /* rows that one act takes out of it */
 	LIMIT_AUDIT_STEP = 200,	  /* rows that are verified before others get their turn */
 	LIMIT_IF_MATCH = 8,	  /* entity tags of one If-Match or If-None-Match */
 	LIMIT_ADMIN_BODY = 65536, /* bytes of a JSON request */

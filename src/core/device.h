@@ -87,6 +87,7 @@ struct device {
 	int64_t disabled_ms; /* wall; since when it may not come at all, 0: it may */
 	int64_t lock;	     /* release id, 0: none */
 	int64_t group;	     /* id, of its product, 0: none */
+	int64_t group_ms;    /* wall; when it came into it, 0: with its first act */
 	bool development;    /* only a lock reaches it */
 	bool force;	     /* override "updates disabled", repeated at every check-in */
 	/* Of the place where it stands; "": as its group or product (core/site.h). */
@@ -131,6 +132,9 @@ struct device {
 	/* the rollout it is a member of (core/rollout.h) */
 	int64_t rollout; /* 0: none; that one may be over or gone */
 	int64_t rollout_place;
+	/* The one that had reached it before that one; its release is the target until, and unless,
+	 * that one does. 0: none; never an open one, and it may be gone. */
+	int64_t rollout_before;
 	int64_t rollout_about; /* the rollout that the facts below are about */
 	enum member rollout_result;
 	bool rollout_applied; /* it was allowed to hand over an image of it */

@@ -82,14 +82,15 @@ const char *block_name(enum block b);
 const char *block_means(enum block b);
 const char *block_clear(enum block b);
 
-/* Where a target comes from, in the order of precedence. */
+/* Where a target comes from, up to the product in the order of precedence. */
 #define TARGET_WHY_LIST(X)                                                                         \
 	X(TARGET_NONE, "none")                                                                     \
 	X(TARGET_LOCK, "lock")                                                                     \
 	X(TARGET_ROLLOUT, "rollout")                                                               \
 	X(TARGET_GROUP, "group")                                                                   \
 	X(TARGET_PRODUCT, "product")                                                               \
-	X(TARGET_STONE, "stepping-stone")
+	X(TARGET_STONE, "stepping-stone")                                                          \
+	X(TARGET_EARLIER, "earlier-rollout")
 
 enum target_why {
 #define TARGET_ENUM(name, word) name,
@@ -98,16 +99,21 @@ enum target_why {
 };
 const char *target_why_name(enum target_why w);
 
-/* The release id a device should run: lock > a rollout that has reached it > group target >
- * product target (TRUTH 2); 0 if none. A rollout that is done comes after a target that was set
- * later. Only a lock reaches a development device. `g`, `r`: the device's, NULL: none. */
+/* The release id a device should run: lock > a rollout that has reached it > the one that had
+ * reached it before > group target > product target (TRUTH 2); 0 if none. A rollout that is done
+ * comes after a target that was set later. Only a lock reaches a development device. `g`, `r`,
+ * `before`: the device's, NULL: none. */
 int64_t plan_target(const struct device *d, const struct product *p, const struct device_group *g,
-		    const struct rollout *r, enum target_why *ret_why);
+		    const struct rollout *r, const struct rollout *before,
+		    enum target_why *ret_why);
 /* Whether a change of what this source says may change the device's target: no other goes
  * before it. */
 bool plan_target_concerns(const struct device *d, const struct product *p,
 			  const struct device_group *g, const struct rollout *r,
-			  enum target_why source);
+			  const struct rollout *before, enum target_why source);
+/* What device.rollout_before is to be when it leaves its rollout, which is over (`r`, NULL: it is
+ * gone), for another one. */
+int64_t plan_rollout_before(const struct device *d, const struct rollout *r);
 
 /* What a report says about a release. */
 enum tri { TRI_NO, TRI_YES, TRI_UNKNOWN };

@@ -3,27 +3,39 @@
  * Which release a device should run: the first of its sources that names one. */
 #include "core/plan.h"
 
-/* A rollout that is over goes before the target of group or product unless that was set after its
- * end: the newer act decides. */
-static bool rollout_decides(const struct device *d, const struct product *p,
-			    const struct device_group *g, const struct rollout *r)
+/* Of the target that the device has without its rollout: when it was set, or, of a group's, when
+ * the device came into the group. */
+static int64_t other_ms(const struct device *d, const struct product *p,
+			const struct device_group *g)
 {
-	bool group = g && g->target;
-	int64_t set_ms = group ? g->target_ms : p->target ? p->target_ms : 0;
+	if (g && g->target)
+		return g->target_ms > d->group_ms ? g->target_ms : d->group_ms;
+	return p->target ? p->target_ms : 0;
+}
 
-	return r && rollout_reaches(r, d) && (rollout_is_open(r) || set_ms <= r->ended_ms);
+/* A rollout that is over goes before the target of group or product unless that is newer than its
+ * end: the newer act decides. */
+static bool is_newer(const struct device *d, const struct rollout *r, const struct product *p,
+		     const struct device_group *g)
+{
+	int64_t set_ms = other_ms(d, p, g);
+
+	return rollout_is_open(r) || set_ms <= r->ended_ms;
 }
 
 int64_t plan_target(const struct device *d, const struct product *p, const struct device_group *g,
-		    const struct rollout *r, enum target_why *ret_why)
+		    const struct rollout *r, const struct rollout *before, enum target_why *ret_why)
 {
+	bool reached = r && rollout_reaches(r, d) && is_newer(d, r, p, g);
+	bool was_reached = before && before->id == d->rollout_before && is_newer(d, before, p, g);
 	const struct {
 		enum target_why why;
 		int64_t release;
 		bool by_hand; /* also of a development device */
 	} sources[] = {
 		{TARGET_LOCK, d->lock, true},
-		{TARGET_ROLLOUT, rollout_decides(d, p, g, r) ? r->release : 0, false},
+		{TARGET_ROLLOUT, reached ? r->release : 0, false},
+		{TARGET_EARLIER, was_reached ? before->release : 0, false},
 		{TARGET_GROUP, g ? g->target : 0, false},
 		{TARGET_PRODUCT, p->target, false},
 	};
@@ -40,16 +52,21 @@ int64_t plan_target(const struct device *d, const struct product *p, const struc
 
 bool plan_target_concerns(const struct device *d, const struct product *p,
 			  const struct device_group *g, const struct rollout *r,
-			  enum target_why source)
+			  const struct rollout *before, enum target_why source)
 {
 	enum target_why why;
 
 	if (d->development && source != TARGET_LOCK)
 		return false;
-	(void)plan_target(d, p, g, r, &why);
+	(void)plan_target(d, p, g, r, before, &why);
 	/* a newer target that is taken away gives it back to its rollout */
-	return why == TARGET_NONE || why >= source ||
+	return why == TARGET_NONE || why >= source || why == TARGET_EARLIER ||
 	       (why == TARGET_ROLLOUT && !rollout_is_open(r));
+}
+
+int64_t plan_rollout_before(const struct device *d, const struct rollout *r)
+{
+	return r && rollout_reaches(r, d) ? r->id : d->rollout_before;
 }
 
 void plan_rollout(struct plan *plan, const struct device *d, const struct rollout *r,

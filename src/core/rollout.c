@@ -22,6 +22,14 @@ void rollout_rules_init(struct rollout_rules *rules)
 #undef RULE_DEFAULT
 }
 
+/* What is watched before nothing need not be watched. */
+void rollout_defaults(struct rollout *r)
+{
+	rollout_rules_init(&r->rules);
+	if (r->wave_count == 1)
+		r->rules.soak_s = 0;
+}
+
 int64_t rollout_rule_get(const struct rollout_rules *rules, const struct rollout_rule *row)
 {
 	int64_t value;

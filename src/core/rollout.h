@@ -71,7 +71,8 @@
 	X(ramp_s, 1, ROLLOUT_YEAR_S, 3600, "seconds after which the rate grows")                   \
 	X(rate_max, 0, 1000000, 0, "largest rate; 0: any")                                         \
 	X(complete_percent, 1, 100, 90, "share of a wave that is through before the next opens")   \
-	X(soak_s, 0, ROLLOUT_YEAR_S, 0, "seconds a complete wave is watched before the next")      \
+	X(soak_s, 0, ROLLOUT_YEAR_S, 3600,                                                         \
+	  "seconds a complete wave is watched before the next; with one wave the default is 0")    \
 	X(fail_percent, 0, 100, 5,                                                                 \
 	  "halt when so many of 100 that have a verdict or are under way have failed; 0: never")   \
 	X(fail_min, 1, 1000000, 3, "but not for fewer failures than these")                        \
@@ -79,6 +80,8 @@
 	X(silent_percent, 0, 100, 10,                                                              \
 	  "halt when the share of silent devices is by so much larger after the update; 0: never") \
 	X(silent_min, 1, 1000000, 3, "but not for fewer silent devices than these")                \
+	X(silent_wait_s, 0, ROLLOUT_YEAR_S, 86400,                                                 \
+	  "seconds after the last release for which it waits for silent devices")                  \
 	X(halt_return, 0, 1, 0, "1: what halts it aborts it, so that devices go back")             \
 	X(halt_quarantine, 0, 1, 0, "1: failures and reverts that halt it quarantine the release")
 
@@ -120,7 +123,10 @@ enum {
 };
 extern const struct rollout_rule rollout_rule_rows[ROLLOUT_RULE_COUNT];
 
+struct rollout;
 void rollout_rules_init(struct rollout_rules *rules);
+/* Those of one that has its waves. */
+void rollout_defaults(struct rollout *r);
 int64_t rollout_rule_get(const struct rollout_rules *rules, const struct rollout_rule *row);
 /* ERR_RANGE outside min..max. */
 int rollout_rule_set(struct rollout_rules *rules, const struct rollout_rule *row,
@@ -148,17 +154,19 @@ struct member_facts member_facts(const struct device *d, int64_t rollout);
 struct wave_counts {
 	int64_t members, released;
 	int64_t results[MEMBER_COUNT]; /* MEMBER_NONE included */
-	int64_t out, through;	       /* released; through: a verdict, silent or out */
+	/* released; through: a verdict, out, or away: silent, and nothing of it is under way */
+	int64_t out, through, away;
 	int64_t applied, applied_silent;
-	int64_t trying; /* released: an attempt is open, and there was no verdict before
-			 */
+	int64_t trying; /* released: an attempt is open of one that is not silent, and
+			   there was no verdict before */
 	int64_t control, control_silent; /* not released, nothing against them */
 };
 struct rollout_counts {
 	struct wave_counts waves[LIMIT_ROLLOUT_WAVES];
 };
-/* Adds (sign 1) a member or takes it out (-1). */
-void wave_count(struct wave_counts *c, const struct member_facts *m, bool released, int sign);
+/* Adds so many members that are alike, or takes them out (-1). */
+void wave_count(struct wave_counts *c, const struct member_facts *m, bool released,
+		int64_t members);
 struct wave_counts rollout_total(const struct rollout_counts *c, unsigned waves);
 /* Those with a verdict that counts. */
 int64_t wave_verdicts(const struct wave_counts *c);
@@ -194,10 +202,12 @@ struct rollout {
 	enum rollout_state state;
 	enum rollout_state resume_to; /* of a paused or halted one */
 	enum rollout_wait wait;
-	enum rollout_why why;
-	uint64_t seed;	/* of the places */
-	bool enlisted;	/* its members are known, and where its waves end */
-	bool gate_open; /* the operator's word for the next wave */
+	enum rollout_why why;		/* of a halt that was not resumed, also once it is over */
+	int64_t halted_ms;		/* wall; of that halt */
+	char ended_by[LIMIT_ACTOR + 1]; /* "": it has ended by itself, or it has not */
+	uint64_t seed;			/* of the places */
+	bool enlisted;			/* its members are known, and where its waves end */
+	bool gate_open;			/* the operator's word for the next wave */
 	unsigned wave_count;
 	unsigned opened; /* waves; the newest is waves[opened - 1] */
 	struct wave waves[LIMIT_ROLLOUT_WAVES];
@@ -216,6 +226,7 @@ const char *rollout_waves_text(const struct rollout *r, char *dst);
 
 /* Neither done nor aborted, and not a draft: its members are its own. */
 bool rollout_is_open(const struct rollout *r);
+bool rollout_is_over(const struct rollout *r);
 /* Is its release the target of members that were released? */
 bool rollout_is_target(const struct rollout *r);
 /* No new offers at present. */
@@ -263,6 +274,8 @@ void rollout_do(struct rollout *r, const struct rollout_next *next, int64_t reac
 		int64_t now_ms);
 /* The places of the members at which waves end: cuts[i] for waves[i]. */
 void rollout_enlisted(struct rollout *r, const int64_t *cuts, int64_t members, int64_t silent);
+/* Wall; until when it waits for those that are away, once all are released. */
+int64_t rollout_waits_until(const struct rollout *r);
 /* How long the releases of one wave take at the rate from then on: ms. */
 int64_t rollout_wave_ms(const struct rollout *r, int64_t devices, int64_t at_ms);
 

@@ -77,25 +77,29 @@ struct member_facts member_facts(const struct device *d, int64_t rollout)
 	};
 }
 
-void wave_count(struct wave_counts *c, const struct member_facts *m, bool released, int sign)
+void wave_count(struct wave_counts *c, const struct member_facts *m, bool released, int64_t members)
 {
-	c->members += sign;
+	/* One that is silent with an attempt under way has a verdict to come. */
+	bool away = m->result == MEMBER_NONE && !m->out && m->silent && !m->trying;
+
+	c->members += members;
 	if (!released && !m->applied && !m->out) {
-		c->control += sign;
-		c->control_silent += m->silent ? sign : 0;
+		c->control += members;
+		c->control_silent += m->silent ? members : 0;
 	}
 	if (!released)
 		return;
-	c->released += sign;
-	c->results[m->result] += sign;
-	c->out += m->out ? sign : 0;
-	if (m->result != MEMBER_NONE || m->silent || m->out)
-		c->through += sign;
-	else if (m->trying)
-		c->trying += sign;
+	c->released += members;
+	c->results[m->result] += members;
+	c->out += m->out ? members : 0;
+	c->away += away ? members : 0;
+	if (m->result != MEMBER_NONE || m->out || away)
+		c->through += members;
+	else if (m->trying && !m->silent)
+		c->trying += members;
 	if (m->applied && m->result != MEMBER_EXTERNAL) {
-		c->applied += sign;
-		c->applied_silent += m->silent ? sign : 0;
+		c->applied += members;
+		c->applied_silent += m->silent ? members : 0;
 	}
 }
 
@@ -107,6 +111,7 @@ static void wave_add(struct wave_counts *sum, const struct wave_counts *c)
 		sum->results[i] += c->results[i];
 	sum->out += c->out;
 	sum->through += c->through;
+	sum->away += c->away;
 	sum->trying += c->trying;
 	sum->applied += c->applied;
 	sum->applied_silent += c->applied_silent;
@@ -172,6 +177,11 @@ void rollout_enlisted(struct rollout *r, const int64_t *cuts, int64_t members, i
 bool rollout_is_open(const struct rollout *r)
 {
 	return r->state != ROLLOUT_DRAFT && r->state != ROLLOUT_DONE && r->state != ROLLOUT_ABORTED;
+}
+
+bool rollout_is_over(const struct rollout *r)
+{
+	return r->state == ROLLOUT_DONE || r->state == ROLLOUT_ABORTED;
 }
 
 bool rollout_is_target(const struct rollout *r)

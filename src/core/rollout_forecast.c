@@ -81,7 +81,8 @@ static int64_t wave_through_ms(const struct rollout *r, const struct forecast_fa
 			       int64_t devices, int64_t bytes, int64_t opens_ms)
 {
 	int64_t release_ms = rollout_wave_ms(r, devices, opens_ms);
-	int64_t bytes_ms = f->image_rate ? bytes / f->image_rate * 1000 : 0;
+	int64_t rate = f->image_rate;
+	int64_t bytes_ms = rate ? bytes / rate * 1000 + bytes % rate * 1000 / rate : 0;
 	int64_t share_ms = release_ms / 100 * r->rules.complete_percent;
 
 	return later(opens_ms + later(release_ms, bytes_ms),
@@ -107,7 +108,7 @@ struct rollout_forecast rollout_forecast(const struct rollout *r, const struct f
 		ret.waves[i].bytes = mine * f->size_bytes;
 		ret.waves[i].opens_ms = at_ms;
 		at_ms = wave_through_ms(&at, f, part, ret.waves[i].bytes, at_ms);
-		if (f->members)
+		if (part) /* of a wave of nobody there is nothing to watch */
 			at_ms += r->rules.soak_s * 1000;
 		ret.waves[i].ends_ms = at_ms;
 		before = size;

@@ -82,12 +82,14 @@ static void enter(struct rollout *r, enum rollout_state next, int64_t now_ms)
 	}
 	if (!stops && next != ROLLOUT_WAITING)
 		r->wait = WAIT_NONE;
-	if (next == ROLLOUT_DONE || next == ROLLOUT_ABORTED)
-		r->ended_ms = now_ms;
-	if (!stops && next != ROLLOUT_ABORTED)
-		r->why = HALT_NONE;
 	r->state = next;
 	r->state_ms = now_ms;
+	if (rollout_is_over(r)) {
+		r->ended_ms = now_ms;
+	} else if (!stops) {
+		r->why = HALT_NONE;
+		r->halted_ms = 0;
+	}
 }
 
 static void begin(struct rollout *r, int64_t now_ms)
@@ -181,6 +183,8 @@ int rollout_act(struct rollout *r, enum rollout_cause cause, const char *who,
 		r->gate_open = true;
 	if (cause == ROLLOUT_RESUME && r->state == ROLLOUT_HALTED)
 		forgive(r, c);
+	if (next == ROLLOUT_DONE || next == ROLLOUT_ABORTED)
+		(void)buf_copy_str(r->ended_by, sizeof(r->ended_by), who);
 	if (next == TO_BEGIN)
 		begin(r, now_ms);
 	else if (next == TO_BACK)
@@ -310,9 +314,19 @@ static bool wave_complete(const struct rollout *r, const struct wave_counts *c)
 		c->through * 100 >= r->rules.complete_percent * c->members);
 }
 
-static bool all_through(const struct wave_counts *all)
+int64_t rollout_waits_until(const struct rollout *r)
 {
-	return all->through == all->members;
+	return r->released_ms + r->rules.silent_wait_s * 1000;
+}
+
+/* The end is when each has a verdict: those that are away have some time to come. If nobody has
+ * come, nothing is known, and it is no end. */
+static bool all_through(const struct rollout *r, const struct wave_counts *all, int64_t now_ms)
+{
+	bool known = all->released > all->results[MEMBER_NONE] || all->out == all->members;
+
+	return all->through == all->members &&
+	       (!all->away || (known && now_ms >= rollout_waits_until(r)));
 }
 
 /* The newest wave is released. */
@@ -321,14 +335,16 @@ static struct rollout_next after_wave(const struct rollout *r, const struct roll
 {
 	bool last = r->opened == r->wave_count;
 	const struct wave *w = &r->waves[r->opened - 1];
+	const struct wave_counts *n = &c->waves[r->opened - 1];
 	struct wave_counts all = rollout_total(c, r->wave_count);
 
-	if (last ? r->rules.join || !all_through(&all)
-		 : !w->complete_ms && !wave_complete(r, &c->waves[r->opened - 1]))
-		return (struct rollout_next){0};
+	if (last ? r->rules.join || !all_through(r, &all, now_ms)
+		 : !w->complete_ms && !wave_complete(r, n))
+		return (struct rollout_next){.wake_ms = all.away ? rollout_waits_until(r) : 0};
 	if (!w->complete_ms)
 		return (struct rollout_next){.what = ROLLOUT_DO_NOTE};
-	int64_t until_ms = w->complete_ms + r->rules.soak_s * 1000;
+	/* Of a wave of nobody there is nothing to watch. */
+	int64_t until_ms = w->complete_ms + (n->members ? r->rules.soak_s * 1000 : 0);
 	if (now_ms < until_ms)
 		return (struct rollout_next){.wake_ms = until_ms};
 	if (last)
@@ -382,6 +398,7 @@ static void halt(struct rollout *r, enum rollout_why why, int64_t now_ms)
 {
 	enter(r, ROLLOUT_HALTED, now_ms);
 	r->why = why;
+	r->halted_ms = now_ms;
 	if (r->rules.halt_return)
 		enter(r, ROLLOUT_ABORTED, now_ms);
 }
@@ -454,6 +471,7 @@ void rollout_found_nobody(struct rollout *r, int64_t now_ms)
 {
 	enter(r, ROLLOUT_HALTED, now_ms);
 	r->why = HALT_EMPTY;
+	r->halted_ms = now_ms;
 }
 
 bool rollout_lost_release(struct rollout *r, int64_t now_ms)

@@ -423,6 +423,37 @@ static bool update_waits_for_us(struct update *u)
 	return true;
 }
 
+/* It is not silent before it was asked, and had the time to answer. Not beyond the total limit. */
+static bool update_awaits_answer(struct update *u, struct outcome *out)
+{
+	struct attempt *a = &u->attempt;
+
+	if (a->state != ATTEMPT_APPLYING || a->heard || u->now_ms >= u->answer_due_ms)
+		return false;
+	attempt_wait_until(a, u->answer_due_ms);
+	out->attempt_changed = true;
+	return u->now_ms < attempt_deadline_ms(a);
+}
+
+/* Which of the deadline's causes it is. */
+static enum cause update_deadline_cause(const struct update *u)
+{
+	const struct attempt *a = &u->attempt;
+	bool booted = u->device.boots.seq > a->base_boot;
+
+	if (a->cancel_requested && a->state == ATTEMPT_VERIFIED)
+		return CAUSE_DEADLINE_CANCELLED;
+	if (attempt_returned(a) && !booted)
+		return CAUSE_DEADLINE_UNTOLD;
+	/* in applying only the same boot counts: after another one it did not come back */
+	if (!a->heard || (a->state == ATTEMPT_APPLYING && booted))
+		return CAUSE_DEADLINE_SILENT;
+	if (a->state == ATTEMPT_PROBATION && (a->required & EV_CONFIRMED) &&
+	    u->device.report.confirmed == 0) /* one that does not tell is unproven */
+		return CAUSE_DEADLINE_CONFIRM;
+	return CAUSE_DEADLINE_HEARD;
+}
+
 void update_deadline(struct update *u, struct outcome *out)
 {
 	struct attempt *a = &u->attempt;
@@ -458,25 +489,9 @@ void update_deadline(struct update *u, struct outcome *out)
 			update_cause(u, CAUSE_DEADLINE_GATE, out);
 		return;
 	}
-	if (a->state == ATTEMPT_APPLYING && !a->heard && u->now_ms < u->answer_due_ms) {
-		/* It is not silent before it was asked, and had the time to answer. */
-		attempt_wait_until(a, u->answer_due_ms);
-		out->attempt_changed = true;
-		if (u->now_ms < attempt_deadline_ms(a))
-			return;
-	}
-	if (a->cancel_requested && a->state == ATTEMPT_VERIFIED)
-		update_cause(u, CAUSE_DEADLINE_CANCELLED, out);
-	else if (attempt_returned(a) && u->device.boots.seq <= a->base_boot)
-		update_cause(u, CAUSE_DEADLINE_UNTOLD, out);
-	else if (!a->heard || (a->state == ATTEMPT_APPLYING && u->device.boots.seq > a->base_boot))
-		/* in applying only the same boot counts: after another one it did not come back */
-		update_cause(u, CAUSE_DEADLINE_SILENT, out);
-	else if (a->state == ATTEMPT_PROBATION && (a->required & EV_CONFIRMED) &&
-		 u->device.report.confirmed == 0) /* one that does not tell is unproven */
-		update_cause(u, CAUSE_DEADLINE_CONFIRM, out);
-	else
-		update_cause(u, CAUSE_DEADLINE_HEARD, out);
+	if (update_awaits_answer(u, out))
+		return;
+	update_cause(u, update_deadline_cause(u), out);
 }
 
 void update_silent(struct update *u, struct outcome *out)

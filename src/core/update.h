@@ -27,6 +27,7 @@ struct update {
 	const struct product *product;
 	const struct device_group *group; /* the device's, NULL: none */
 	const struct rollout *rollout;	  /* the same */
+	const struct rollout *before;	  /* of device.rollout_before, the same */
 	enum target_why why;		  /* where the goal comes from */
 	const struct release *goal;	  /* per plan_target(), NULL: none */
 	struct way way;			  /* to the goal */

@@ -202,7 +202,7 @@ static int known_check(struct ctl *c, int64_t seq, const char *hash)
 {
 	struct url u;
 	json_t *page;
-	const json_t *row;
+	const json_t *row, *removed;
 	int code = CTL_DONE;
 
 	url_init(&u, "/v1/audit");
@@ -212,7 +212,15 @@ static int known_check(struct ctl *c, int64_t seq, const char *hash)
 	if (page == NULL)
 		return CTL_FAILED;
 	row = json_array_get(json_object_get(page, "audit"), 0);
-	if (get_int(row, "seq") != seq)
+	removed = json_object_get(page, "removed");
+	if (seq == get_int(removed, "through") && strcmp(get_str(removed, "hash"), hash) == 0)
+		code = CTL_DONE;
+	else if (seq <= get_int(removed, "through"))
+		code = ctl_fail(c,
+				"row %" PRId64 " was taken out of the log: look for it in an "
+				"export, audit verify --file F --head N:HASH",
+				seq);
+	else if (get_int(row, "seq") != seq)
 		code = ctl_fail(c, "row %" PRId64 " is missing: the log was cut off, or is older",
 				seq);
 	else if (strcmp(get_str(row, "hash"), hash) != 0)
@@ -253,9 +261,14 @@ int audit_verify(struct ctl *c, const struct args *a)
 		code = known_check(c, seq, hash);
 	}
 	if (code == CTL_DONE && !c->out.json) {
+		int64_t gone = get_int(json_object_get(v, "removed"), "through");
 		out_printf(&c->out, "The audit log is whole: %" PRId64 " rows.",
-			   get_int(v, "rows"));
+			   get_int(v, "rows") - gone);
 		out_nl(&c->out);
+		if (gone > 0) {
+			out_printf(&c->out, "Rows 1 to %" PRId64 " were taken out before.", gone);
+			out_nl(&c->out);
+		}
 		view_label(&c->out, "head");
 		out_printf(&c->out, "%" PRId64 ":%s", get_int(v, "rows"), get_str(v, "hash"));
 		out_nl(&c->out);

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <mbedtls/sha256.h>
 
@@ -16,7 +17,7 @@
 #include "ctl/text.h"
 #include "ctl/view.h"
 
-enum { PAGE = 1000, HASH_BYTES = 32, HASH_DIGITS = 64, LINE_BYTES = 1 << 18 };
+enum { PAGE = 1000, HASH_BYTES = 32, HASH_DIGITS = 64, LINE_BYTES = 1 << 18, MARK_ROWS = 5000 };
 
 static const char zeros[HASH_DIGITS + 1] =
 	"0000000000000000000000000000000000000000000000000000000000000000";
@@ -52,6 +53,7 @@ struct export
 	int64_t last;		    /* the row read last, and its hash */
 	char last_hash[HASH_DIGITS + 1];
 	int64_t rows;
+	int64_t removed; /* rows up to this one were taken out of the log; 0: none */
 	bool begun, over;
 };
 
@@ -128,6 +130,17 @@ static bool row_out(struct export *x, const json_t *row)
 	return true;
 }
 
+/* The log begins after the rows that were taken out. */
+static void removed_take(struct export *x, const json_t *page)
+{
+	const json_t *removed = json_object_get(page, "removed");
+
+	if (removed == NULL || x->last > 0)
+		return;
+	x->removed = x->last = get_int(removed, "through");
+	(void)snprintf(x->last_hash, sizeof(x->last_hash), "%s", get_str(removed, "hash"));
+}
+
 static bool pages_out(struct export *x)
 {
 	int64_t after = 0;
@@ -139,6 +152,7 @@ static bool pages_out(struct export *x)
 		bool ok = page != NULL;
 		if (!ok)
 			return false;
+		removed_take(x, page);
 		got = json_array_size(json_object_get(page, "audit"));
 		json_array_foreach(json_object_get(page, "audit"), i, row)
 		{
@@ -214,6 +228,8 @@ int audit_export(struct ctl *c, const struct args *a)
 			clock_format(clock_read().wall_ms, when));
 	if (x.object != NULL)
 		(void)json_object_set_new(end, "of", json_string(x.object));
+	if (x.removed > 0)
+		(void)json_object_set_new(end, "removed", json_integer(x.removed));
 	if (args_option(a, "since") != NULL)
 		(void)json_object_set_new(end, "since", json_integer(x.since_ms));
 	if (args_option(a, "until") != NULL)
@@ -231,7 +247,13 @@ struct check {
 	unsigned line;
 	int64_t rows, first, last, proofs;
 	char last_hash[HASH_DIGITS + 1], first_prev[HASH_DIGITS + 1];
-	json_t *end;	   /* the last line, once it was read */
+	json_t *end; /* the last line, once it was read */
+	/* Every MARK_ROWS rows the row and its hash, and the last row: where a prune may stop. */
+	struct mark {
+		int64_t seq;
+		char hash[HASH_DIGITS + 1];
+	} * marks;
+	size_t mark_count;
 	unsigned gap_line; /* where a row does not follow the one before; 0: nowhere */
 	int64_t gap;
 	int64_t known; /* --head: 0: none */
@@ -294,6 +316,14 @@ static int check_known(struct check *k, int64_t seq, const char *hash)
 		   seq);
 }
 
+/* Of the row read last. */
+static void mark(struct check *k)
+{
+	k->marks = mem_grow(k->marks, (k->mark_count + 1) * sizeof(*k->marks));
+	k->marks[k->mark_count].seq = k->last;
+	memcpy(k->marks[k->mark_count++].hash, k->last_hash, sizeof(k->last_hash));
+}
+
 static int check_row(struct check *k, const json_t *row)
 {
 	const char *const texts[] = {get_str(row, "who"), get_str(row, "act"),
@@ -332,6 +362,8 @@ static int check_row(struct check *k, const json_t *row)
 	k->last = seq;
 	memcpy(k->last_hash, hash, sizeof(k->last_hash));
 	k->proofs += strcmp(texts[1], "update proved") == 0;
+	if (k->rows % MARK_ROWS == 0)
+		mark(k);
 	return check_known(k, seq, hash);
 }
 
@@ -384,7 +416,8 @@ static int check_end(struct check *k)
 		k->line = k->gap_line;
 		return bad(k, "row %" PRId64 " is missing", k->gap);
 	}
-	if (!some && !json_object_get(k->end, "since") && k->rows > 0 && k->first != 1)
+	if (!some && !json_object_get(k->end, "since") && k->rows > 0 &&
+	    k->first != get_int(k->end, "removed") + 1)
 		return ctl_fail(k->c, "%s: rows 1 to %" PRId64 " are missing", k->name,
 				k->first - 1);
 	if (!some && !json_object_get(k->end, "until") && !json_object_get(k->end, "since") &&
@@ -423,11 +456,33 @@ static void tell(const struct check *k)
 		out_printf(&c->out, "%" PRId64 ":%s", k->last, k->last_hash);
 		out_nl(&c->out);
 	}
+	if (k->rows > 0 && k->first > 1 && get_int(k->end, "removed") + 1 == k->first) {
+		out_printf(&c->out,
+			   "Rows 1 to %" PRId64 " were taken out; the file that has them ends with",
+			   k->first - 1);
+		out_nl(&c->out);
+		view_label(&c->out, "head");
+		out_printf(&c->out, "%" PRId64 ":%s", k->first - 1, k->first_prev);
+		out_nl(&c->out);
+	}
 	if (k->known == 0) {
 		out_wrap(&c->out, 0,
 			 "Who can write the whole file can make one that fits. Hold it against the "
 			 "journal, or against an earlier head: --head N:HASH.");
 	}
+}
+
+static int check_file(struct check *k, FILE *f)
+{
+	int code = check_lines(k, f);
+
+	return code == CTL_DONE ? check_end(k) : code;
+}
+
+static void check_done(struct check *k)
+{
+	json_decref(k->end);
+	free(k->marks);
 }
 
 int audit_verify_file(struct ctl *c, const char *name, const char *head)
@@ -441,13 +496,91 @@ int audit_verify_file(struct ctl *c, const char *name, const char *head)
 	f = strcmp(name, "-") == 0 ? stdin : fopen(name, "r");
 	if (f == NULL)
 		return ctl_fail(c, "%s: %s", name, strerror(errno));
-	code = check_lines(&k, f);
-	if (code == CTL_DONE)
-		code = check_end(&k);
+	code = check_file(&k, f);
 	if (code == CTL_DONE)
 		tell(&k);
-	json_decref(k.end);
+	check_done(&k);
 	if (f != stdin)
 		(void)fclose(f);
+	return code;
+}
+
+/* ---- prune ---- */
+
+/* Up to which row the log was taken out so far; < 0: it was said why not. */
+static int64_t removed_get(struct ctl *c)
+{
+	json_t *page = page_get(c, NULL, 0, 1);
+	int64_t through = page ? get_int(json_object_get(page, "removed"), "through") : -1;
+
+	json_decref(page);
+	return through;
+}
+
+static int prune_step(struct ctl *c, const struct mark *m)
+{
+	json_t *body = json_pack("{s:I, s:s}", "through", (json_int_t)m->seq, "hash", m->hash);
+	struct url u;
+	json_t *r;
+
+	url_init(&u, "/v1/audit/prune");
+	r = ctl_call(c, "POST", &u, body);
+	json_decref(r);
+	return r ? CTL_DONE : CTL_FAILED;
+}
+
+/* The file is whole and on the disk. */
+static int prune_through(struct check *k)
+{
+	struct ctl *c = k->c;
+	int64_t removed = removed_get(c);
+	int code = removed < 0 ? CTL_FAILED : CTL_DONE;
+
+	if (code == CTL_DONE && k->first > removed + 1)
+		return ctl_fail(c, "%s: rows %" PRId64 " to %" PRId64 " of the log are not in it",
+				k->name, removed + 1, k->first - 1);
+	for (size_t i = 0; i < k->mark_count && code == CTL_DONE; i++)
+		if (k->marks[i].seq > removed)
+			code = prune_step(c, &k->marks[i]);
+	if (code != CTL_DONE)
+		return code;
+	if (c->out.json) {
+		json_t *o = json_pack("{s:I, s:s}", "through", (json_int_t)k->last, "hash",
+				      k->last_hash);
+		out_json(&c->out, o);
+		json_decref(o);
+		return code;
+	}
+	out_printf(&c->out, "Rows up to %" PRId64 " are out of the log. Keep %s, and its", k->last,
+		   k->name);
+	out_nl(&c->out);
+	view_label(&c->out, "head");
+	out_printf(&c->out, "%" PRId64 ":%s", k->last, k->last_hash);
+	out_nl(&c->out);
+	return code;
+}
+
+int audit_prune(struct ctl *c, const struct args *a)
+{
+	struct check k = {.c = c, .name = a->pos[0]};
+	FILE *f = fopen(k.name, "r");
+	int code;
+
+	if (f == NULL)
+		return ctl_fail(c, "%s: %s", k.name, strerror(errno));
+	code = check_file(&k, f);
+	if (code == CTL_DONE && (json_object_get(k.end, "of") != NULL || k.rows == 0))
+		code = ctl_fail(c, "%s: %s", k.name,
+				k.rows ? "it has not all acts, but those on one object"
+				       : "it has no rows");
+	/* What is removed must be nowhere but here, so it must be here to stay. */
+	if (code == CTL_DONE && fsync(fileno(f)))
+		code = ctl_fail(c, "%s: %s", k.name, strerror(errno));
+	if (code == CTL_DONE && k.rows % MARK_ROWS != 0)
+		mark(&k);
+	if (code == CTL_DONE)
+		code = prune_through(&k);
+	check_done(&k);
+	(void)fclose(f);
 	return code;
 }

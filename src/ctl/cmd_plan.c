@@ -20,13 +20,15 @@ static void minute_cell(struct table *t, int64_t ms)
 	table_cell(t, STYLE_PLAIN, when);
 }
 
-/* "soak 1 h 0 min, gate", "wave 2" */
+/* "soak 1 h 0 min, gate", "no soak, wave 2" */
 static void then_cell(struct table *t, const json_t *wave)
 {
 	int64_t soak_s = get_int(wave, "soak_seconds");
 	char span[TEXT_SHORT], soak[TEXT_SHORT + 8] = "", then[32], text[128];
 
-	if (soak_s > 0)
+	if (soak_s == 0 && get_int(wave, "members") > 0)
+		(void)snprintf(soak, sizeof(soak), "no soak, ");
+	else if (soak_s > 0)
 		(void)snprintf(soak, sizeof(soak), "soak %s, ", text_span(soak_s * 1000, span));
 	(void)snprintf(then, sizeof(then), "%.20s", get_str(wave, "then"));
 	if (strcmp(then, "wave") == 0)

@@ -77,13 +77,17 @@ static enum style style_rollout(const char *state)
 	return strcmp(state, "running") == 0 ? STYLE_BOLD : STYLE_PLAIN;
 }
 
-/* "halted: failures", "waiting: approval" */
+/* "halted: failures", "waiting: approval", "aborted by alice" */
 static const char *state_text(const json_t *r, char dst[64])
 {
-	const char *why = get_str(r, "why"), *wait = get_str(r, "wait");
-	const char *more = why[0] ? why : wait;
+	const char *why = get_str(r, "why"), *by = get_str(r, "ended_by");
+	const char *more = why[0] ? why : get_str(r, "wait");
 
-	(void)snprintf(dst, 64, "%s%s%s", get_str(r, "state"), more[0] ? ": " : "", more);
+	if (by[0])
+		(void)snprintf(dst, 64, "%.20s by %.38s", get_str(r, "state"), by);
+	else
+		(void)snprintf(dst, 64, "%.20s%s%.38s", get_str(r, "state"), more[0] ? ": " : "",
+			       more);
 	return dst;
 }
 
@@ -200,6 +204,7 @@ int rollout_devices(struct ctl *c, const struct args *a)
 					    "RESULT", "ONLINE", NULL};
 	struct table t;
 	struct url u;
+	bool reverted = false;
 	json_t *list, *d;
 	size_t i;
 	char text[TEXT_SHORT];
@@ -222,9 +227,14 @@ int rollout_devices(struct ctl *c, const struct args *a)
 		table_cell(&t, STYLE_PLAIN, text_count(get_int(d, "wave"), text));
 		table_cell(&t, STYLE_PLAIN, get_bool(d, "released") ? "yes" : "no");
 		table_cell(&t, STYLE_PLAIN, get_str(d, "result"));
+		reverted = reverted || strcmp(get_str(d, "result"), "reverted") == 0;
 		table_cell(&t, STYLE_PLAIN, get_bool(d, "online") ? "yes" : "no");
 	}
-	table_print(&t, &c->out, "It has no members yet.");
+	table_print(&t, &c->out, "No device is its member now.");
+	if (reverted)
+		out_wrap(&c->out, 0,
+			 "reverted: it took the image and went back to the old one; the verdict of "
+			 "its attempt is reverted, rolled-back or device-failed.");
 	json_decref(list);
 	return CTL_DONE;
 }
@@ -299,13 +309,20 @@ static void view_rollout(const struct output *o, const json_t *r)
 	time_line(o, r, "start_at");
 	time_line(o, r, "created");
 	time_line(o, r, "started");
+	time_line(o, r, "halted");
+	text_line(o, "halted why", get_str(r, "halted_why"));
 	time_line(o, r, "ended");
 	view_label(o, "revision");
 	out_printf(o, "%" PRId64, get_int(r, "rev"));
 	out_nl(o);
 	out_heading(o, "Waves");
 	wave_rows(o, r);
-	if (get_int(r, "control") > 0) {
+	if (get_int(r, "left") > 0) {
+		out_printf(o, "Of them in a later rollout now, or removed: %" PRId64 ".",
+			   get_int(r, "left"));
+		out_nl(o);
+	}
+	if (get_int(r, "control") > 0 && json_object_get(r, "ended") == NULL) {
 		out_printf(o, "Not reached yet: %" PRId64 ", of them silent: %" PRId64 ".",
 			   get_int(r, "control"), get_int(r, "control_silent"));
 		out_nl(o);

@@ -51,6 +51,7 @@ static const struct option_row device_add_options[] = {
 };
 static const struct option_row rollout_plan_options[] = {
 	{"days", "N", "name devices that have no maintenance window in the next N days [7]"},
+	{"dry-run", NULL, "as it is without: nothing is changed"},
 	{NULL, NULL, NULL},
 };
 static const struct option_row rollout_add_options[] = {
@@ -245,6 +246,11 @@ static const char watch_text[] =
 	"fails. With -o json: one line for each change.";
 static const char verify_text[] =
 	"Exit status 1 if a row was changed, taken out or put in; the first such row is named.";
+static const char audit_prune_text[] =
+	"FILE is what audit export wrote. It is verified and on the disk before the first row "
+	"goes, the\n"
+	"server looks whether it has the same hash, and the rest of the log goes on from there:\n"
+	"audit export --until 2160h >FILE; audit prune FILE";
 static const char audit_export_text[] =
 	"JSON lines to standard output; the last line says how far the log goes. The whole log, "
 	"or\n"
@@ -316,8 +322,8 @@ const struct command commands[] = {
 	 "rollouts of a product", NULL, rollout_list, NULL},
 	{"rollout", "show", "PRODUCT ROLLOUT", 2, 2,
 	 "how it goes, wave by wave", NULL, rollout_show, NULL},
-	{"rollout", "plan", "PRODUCT ROLLOUT [--days N]", 2, 2,
-	 "a dry run: whom it would reach and when, who is refused and why", rollout_plan_options, rollout_plan, NULL},
+	{"rollout", "plan", "PRODUCT ROLLOUT [--days N] [--dry-run]", 2, 2,
+	 "a dry run: whom it reaches when, who is refused and why", rollout_plan_options, rollout_plan, NULL},
 	{"rollout", "devices", "PRODUCT ROLLOUT", 2, 2,
 	 "its members: in which wave, and what came of it", NULL, rollout_devices, NULL},
 	{"rollout", "approve", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
@@ -449,6 +455,8 @@ const struct command commands[] = {
 	 "is the log, or its export, as it was written?", audit_verify_options, audit_verify, verify_text},
 	{"audit", "export", "[--since T] [--until T] [--object X]", 0, 0,
 	 "the log with its hashes, for an auditor", audit_export_options, audit_export, audit_export_text},
+	{"audit", "prune", "FILE", 1, 1,
+	 "take the rows of an export out of the log", NULL, audit_prune, audit_prune_text},
 
 	{"explain", NULL, "DEVICE | rollout PRODUCT ROLLOUT | release PRODUCT VERSION", 1, 3,
 	 "in plain words: why it stands where it stands, what to do", NULL, explain, explain_text},

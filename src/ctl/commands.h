@@ -94,6 +94,7 @@ int hook_drop(struct ctl *c, const struct args *a);
 int audit_list(struct ctl *c, const struct args *a);
 int audit_verify(struct ctl *c, const struct args *a);
 int audit_export(struct ctl *c, const struct args *a);
+int audit_prune(struct ctl *c, const struct args *a);
 /* The same of a file that audit_export() has written; `head` "N:HASH" or NULL. */
 int audit_verify_file(struct ctl *c, const char *name, const char *head);
 /* "42:9f86...", as the journal has it. */

@@ -100,9 +100,11 @@ static void details(const struct output *o, const json_t *e, char dst[DETAILS_MA
 		(void)snprintf(dst, DETAILS_MAX, "release %.64s of product %.64s is %.32s",
 			       get_str(e, "version"), get_str(e, "product"), get_str(e, "state"));
 	else if (topic_is(topic, "rollout/state"))
-		(void)snprintf(dst, DETAILS_MAX, "%.64s of product %.64s: %.32s%s%.32s",
+		(void)snprintf(dst, DETAILS_MAX, "%.64s of product %.64s: %.32s%s%.32s%s%.32s",
 			       get_str(e, "rollout"), get_str(e, "product"), get_str(e, "state"),
-			       get_str(e, "why")[0] != '\0' ? ", " : "", get_str(e, "why"));
+			       get_str(e, "why")[0] != '\0' ? ", " : "", get_str(e, "why"),
+			       get_str(e, "ended_by")[0] != '\0' ? " by " : "",
+			       get_str(e, "ended_by"));
 	else if (topic_is(topic, "store/restored"))
 		(void)snprintf(dst, DETAILS_MAX, "new stream, before %.64s",
 			       get_str(e, "stream_before"));

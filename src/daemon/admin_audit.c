@@ -7,6 +7,7 @@
 
 #include "daemon/admin_args.h"
 #include "daemon/admin_routes.h"
+#include "daemon/engine_audit.h"
 #include "daemon/view.h"
 
 enum { OBJECT_MAX = LIMIT_PRODUCT_NAME + 1 + LIMIT_VERSION };
@@ -26,6 +27,18 @@ static bool audit_row(void *ctx, const struct store_audit_row *row)
 	view_append(&rows->list, view_audit(row));
 	rows->last = row->seq;
 	rows->count++;
+	return true;
+}
+
+/* Where the log begins, if rows were taken out. */
+static bool put_removed(struct request *rq, json_t **o)
+{
+	struct store_audit_head removed;
+
+	if (!read_ok(rq, store_audit_removed(rq->admin->conf.store, &removed)))
+		return false;
+	if (removed.seq)
+		view_put(o, "removed", view_removed(&removed));
 	return true;
 }
 
@@ -61,7 +74,10 @@ void audit_list(struct request *rq)
 	view_put(&o, "audit", rows.list);
 	if (rows.count == limit)
 		view_put(&o, "next", json_integer((json_int_t)rows.last));
-	reply_json(rq, 200, o);
+	if (put_removed(rq, &o))
+		reply_json(rq, 200, o);
+	else
+		json_decref(o);
 }
 
 /* ---- verifying: a page in each turn of the loop, one request after the other ---- */
@@ -78,6 +94,8 @@ static void verified(struct request *rq, const struct store_audit_check *c)
 
 	view_put(&o, "ok", json_boolean(c->bad == 0));
 	view_put(&o, "rows", json_integer((json_int_t)c->at.seq));
+	if (c->removed.seq)
+		view_put(&o, "removed", view_removed(&c->removed));
 	if (c->bad) {
 		view_put(&o, "bad", json_integer((json_int_t)c->bad));
 		view_put_text(&o, "why", c->why);
@@ -128,4 +146,39 @@ void verification_free(struct verification *v)
 	if (v)
 		list_remove(&v->link);
 	free(v);
+}
+
+/* ---- taking rows out ---- */
+
+static void audit_pruned(struct request *rq)
+{
+	json_t *o = json_object();
+
+	if (put_removed(rq, &o))
+		reply_json(rq, 200, json_incref(json_object_get(o, "removed")));
+	json_decref(o);
+}
+
+void audit_prune(struct request *rq)
+{
+	struct store_audit_head through = {0};
+	json_int_t seq = 0;
+	const char *hash;
+	size_t len = 0;
+	bool given;
+
+	if (!body_keys(rq, rq->json, "", " through hash ") ||
+	    !body_number(rq, "through", 1, INT64_MAX, &given, &seq) ||
+	    !body_text(rq, "hash", true, &hash))
+		return;
+	if (!given || buf_from_hex(hash, strlen(hash), through.hash, STORE_HASH, &len) ||
+	    len != STORE_HASH) {
+		reply_problem(rq, 400, "invalid",
+			      given ? "hash: not 64 hex digits" : "through: missing");
+		return;
+	}
+	through.seq = (uint64_t)seq;
+	rq->after = audit_pruned;
+	request_owed(rq);
+	engine_audit_prune(rq->admin->conf.engine, &rq->actor, &through, request_done, rq);
 }

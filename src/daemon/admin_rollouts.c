@@ -183,7 +183,7 @@ static bool body_rollout(struct request *rq, struct rollout *r)
 		return invalid(rq, "waves", why);
 	if (filter && !buf_copy_str(r->filter, sizeof(r->filter), filter))
 		return invalid(rq, "filter", "is longer than 1023 bytes");
-	rollout_rules_init(&r->rules);
+	rollout_defaults(r);
 	return body_rules(rq, &r->rules);
 }
 

@@ -120,6 +120,7 @@ static const struct route routes[] = {
 
 	{"GET",    "/v1/audit", " after before object limit ", BODY_JSON, NULL, audit_list, false},
 	{"GET",    "/v1/audit/verify", "", BODY_JSON, NULL, audit_verify, false},
+	{"POST",   "/v1/audit/prune", "", BODY_JSON, NULL, audit_prune, false},
 
 	{"POST",   "/v1/backup", "", BODY_JSON, NULL, backup_make, false},
 };

@@ -40,7 +40,7 @@ route_fn hooks_list, hooks_post, hook_get, hook_patch, hook_delete, hook_pause, 
 route_fn hook_test, hook_dead, hook_dead_retry, hook_dead_drop;
 route_fn devices_import_head, devices_import;
 route_fn backup_make;
-route_fn audit_list, audit_verify;
+route_fn audit_list, audit_verify, audit_prune;
 
 /* Bytes of an image have come: how many were taken; 0 with rq suspended: none at present. */
 size_t release_upload_write(struct request *rq, const char *ptr, size_t len);

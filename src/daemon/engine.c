@@ -264,8 +264,9 @@ int dev_context(struct engine *e, struct dev *d, struct update *u)
 	if (u->device.group && !u->group)
 		return ERR_CORRUPT;
 	u->rollout = rollout_of(e, u->device.rollout);
+	u->before = rollout_of(e, u->device.rollout_before);
 	u->goal = catalog_release_now(
-		e, plan_target(&u->device, u->product, u->group, u->rollout, &u->why));
+		e, plan_target(&u->device, u->product, u->group, u->rollout, u->before, &u->why));
 	u->target = NULL;
 	u->way = (struct way){0};
 	if (u->goal)

@@ -212,6 +212,7 @@ struct engine_device {
 	struct device_group group;
 	bool has_rollout; /* it is, or was, a member of */
 	struct rollout rollout;
+	char earlier[LIMIT_ROLLOUT_NAME + 1]; /* the one before, that its target is from; "" */
 	bool has_target;
 	struct release target;
 	enum target_why why;
@@ -245,6 +246,7 @@ struct engine_rollout {
 	enum release_state release_state; /* of it, unless it is gone */
 	int64_t release_bytes;
 	int64_t members;
+	int64_t left; /* of them: gone to a later rollout, or removed, after its end */
 	bool counted; /* else they are being found, or read */
 	struct rollout_counts counts;
 };

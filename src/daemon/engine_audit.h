@@ -30,4 +30,9 @@ int engine_event_put(struct engine *e, struct store_set *set, enum event_kind ki
 /* A set with events has been committed: whoever follows them is told. */
 void engine_events_told(struct engine *e, const struct store_result *result);
 
+/* Takes the rows up to this one out of the log: at most LIMIT_AUDIT_PRUNE, and only if the row has
+ * this hash. */
+void engine_audit_prune(struct engine *e, const struct actor *by,
+			const struct store_audit_head *through, engine_done *done, void *ctx);
+
 #endif

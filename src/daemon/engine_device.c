@@ -43,6 +43,9 @@ static void device_tell(struct engine *e, const struct dev *d, struct update *u,
 	v->has_rollout = u->rollout != NULL;
 	if (u->rollout)
 		v->rollout = *u->rollout;
+	v->earlier[0] = 0;
+	if (u->why == TARGET_EARLIER)
+		(void)buf_copy_str(v->earlier, sizeof(v->earlier), u->before->name);
 	v->goal_why = u->why;
 	v->why = u->target == u->goal ? v->goal_why : TARGET_STONE;
 	v->has_target = u->target != NULL;

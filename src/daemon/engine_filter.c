@@ -35,7 +35,8 @@ static enum device_state ask_state(void *ctx, const struct device *d)
 	if (!p)
 		return device_state(d, d->attempt != 0, false, false);
 	const struct release *target = catalog_release(
-		e, plan_target(d, p, group_of(e, d->group), rollout_of(e, d->rollout), &why));
+		e, plan_target(d, p, group_of(e, d->group), rollout_of(e, d->rollout),
+			       rollout_of(e, d->rollout_before), &why));
 	struct plan plan = plan_device(d, p, target, NULL, NULL, e->last_tick.wall_ms);
 	return device_state(d, d->attempt != 0, target != NULL, plan.on_target);
 }

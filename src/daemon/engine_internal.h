@@ -212,8 +212,9 @@ struct engine {
 	size_t group_count;
 	struct live **rollouts; /* the same (engine_rollout.h) */
 	size_t rollout_count;
-	size_t rollout_turn;   /* who is looked at next */
-	uint64_t rollout_seed; /* of new ones; 0: drawn. Tests set it */
+	size_t rollout_turn;	/* who is looked at next */
+	int64_t group_moved_ms; /* wall; when a device came into a group, the newest */
+	uint64_t rollout_seed;	/* of new ones; 0: drawn. Tests set it */
 	uv_timer_t rollout_timer;
 	struct release **releases; /* by rising id; stable addresses */
 	size_t release_count;
@@ -332,7 +333,8 @@ void engine_roster_moved(struct engine *e, const struct device *before, const st
 /* It is in the store since just now. */
 void engine_roster_added(struct engine *e, const char *id);
 /* Its rollout and its place there were written. */
-void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int64_t place);
+void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int64_t place,
+			  int64_t before);
 /* Nobody knows what has changed: all is read again. */
 void engine_roster_reset(struct engine *e);
 
@@ -511,11 +513,11 @@ int rollouts_load(struct engine *e) ERR_CHECK;
 void rollouts_free(struct engine *e);
 /* NULL: there is none. */
 const struct rollout *rollout_of(struct engine *e, int64_t id);
-/* As engine_count_moved(), which calls it. */
 /* When a target of the product or of one of its groups is set now; and whether a rollout that is
  * over goes before one that was set then. */
 int64_t rollouts_target_ms(const struct engine *e, int64_t product, int64_t now_ms);
 bool rollouts_overrule(const struct engine *e, int64_t product, int64_t target_ms);
+/* As engine_count_moved(), which calls it. */
 void rollouts_moved(struct engine *e, const struct update *before, const struct update *after);
 /* Each tick, and a turn of it in between while there is more to do. */
 void rollouts_tick(struct engine *e);

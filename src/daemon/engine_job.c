@@ -187,7 +187,8 @@ static int job_store(struct job *job)
 	if (job->speaks && !err)
 		job_put_protocol(job, set);
 	if (job->u.device.group != job->dev->u.device.group && !err)
-		store_set_device_group(set, job->u.device.id, job->u.device.group);
+		store_set_device_group(set, job->u.device.id, job->u.device.group,
+				       job->u.device.group_ms);
 	if (job_deletes(job) && !err)
 		store_set_device_delete(set, job->u.device.id, job->u.device.rev);
 	else if (!err &&
@@ -435,6 +436,8 @@ static int job_aim(struct job *job)
 			job->out.why = r ? "the release is not active any more"
 					 : "the release was removed meanwhile";
 	} else if (job->in.op.act == OPERATOR_GROUP) {
+		if (d->group != arg)
+			d->group_ms = rollouts_target_ms(job->e, d->product, clock_read().wall_ms);
 		d->group = arg;
 		if (arg && !group_of(job->e, arg))
 			job->out.why = "the group was removed meanwhile";

@@ -105,6 +105,20 @@ static bool load_rollout(void *ctx, const struct rollout *r)
 	return l->err == 0;
 }
 
+static void count_left(struct live *l, unsigned wave, bool released, const struct member_facts *m,
+		       int64_t members)
+{
+	wave_count(&l->left.waves[wave], m, released, members);
+	wave_count(&l->counts.waves[wave], m, released, members);
+	l->left_count += members;
+}
+
+static void load_left(void *ctx, unsigned wave, bool released, const struct member_facts *m,
+		      int64_t members)
+{
+	count_left(ctx, wave, released, m, members);
+}
+
 int rollouts_load(struct engine *e)
 {
 	struct loading l = {.e = e};
@@ -114,7 +128,12 @@ int rollouts_load(struct engine *e)
 		l.rows = 0;
 		err = store_rollouts(e->conf.store, l.last, ROLLOUT_PAGE, load_rollout, &l);
 	} while (!err && !l.err && l.rows == ROLLOUT_PAGE);
-	return err ? err : l.err;
+	if (!err)
+		err = l.err;
+	for (size_t i = 0; i < e->rollout_count && !err; i++)
+		err = store_rollout_left(e->conf.store, e->rollouts[i]->r.id, load_left,
+					 e->rollouts[i]);
+	return err;
 }
 
 void rollouts_free(struct engine *e)
@@ -190,20 +209,55 @@ int live_insert(struct live *l, int64_t place, const struct member_facts *m)
 	return 0;
 }
 
-void live_leave(struct live *l, int64_t place)
+/* As store_set_member() and store_set_device_delete() keep it. */
+static void keep_left(struct live *l, int64_t place, struct member_facts m)
+{
+	if (!rollout_is_over(&l->r) || !l->r.enlisted)
+		return;
+	m.trying = false; /* what comes of that is another rollout's */
+	count_left(l, rollout_wave_of(&l->r, place), place < l->r.reached, &m, 1);
+}
+
+void live_left(struct live *l, int64_t place)
 {
 	size_t at = live_find(l, place);
 
-	if (at == l->count || l->list[at].place != place)
+	if (at == l->count || l->list[at].place != place || l->list[at].left)
 		return;
 	entry_count(l, &l->list[at], -1);
-	memmove(&l->list[at], &l->list[at + 1], (l->count - at - 1) * sizeof(l->list[0]));
-	l->count--;
+	keep_left(l, place, entry_facts(&l->list[at]));
+	l->list[at].left = true;
+	l->gaps = true;
+}
+
+static void close_up(struct live *l)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (!l->list[i].left)
+			l->list[kept++] = l->list[i];
+	l->count = kept;
+	l->gaps = false;
+}
+
+void lives_close_up(struct engine *e)
+{
+	for (size_t i = 0; i < e->rollout_count; i++)
+		if (e->rollouts[i]->gaps)
+			close_up(e->rollouts[i]);
+}
+
+void live_leave(struct live *l, int64_t place)
+{
+	live_left(l, place);
+	if (l->gaps)
+		close_up(l);
 }
 
 void live_recount(struct live *l)
 {
-	l->counts = (struct rollout_counts){0};
+	l->counts = l->left;
 	for (size_t i = 0; i < l->count; i++)
 		entry_count(l, &l->list[i], 1);
 }
@@ -215,8 +269,12 @@ void rollouts_moved(struct engine *e, const struct update *before, const struct 
 	if (!l)
 		return;
 	size_t at = live_find(l, before->device.rollout_place);
-	if (at == l->count || l->list[at].place != before->device.rollout_place)
+	if (at == l->count || l->list[at].place != before->device.rollout_place) {
+		if (!after) /* before it was read */
+			keep_left(l, before->device.rollout_place,
+				  member_facts(&before->device, l->r.id));
 		return; /* it is read later, and as it is then */
+	}
 	if (!after) {
 		live_leave(l, before->device.rollout_place);
 		return;
@@ -274,15 +332,22 @@ void live_adopt(struct engine *e, struct live *l, const struct rollout *r)
 	l->r.rev++;
 	if (enlisted)
 		live_recount(l);
+	if (rollout_is_over(r) && !r->enlisted) { /* before its members were known */
+		l->phase = LIVE_WALK;
+		l->count = 0;
+		live_recount(l);
+	}
 	if (stopped != stops || r->state == ROLLOUT_ABORTED)
 		tell(l, 0, r->reached); /* it is their target again, or not any more */
 	if (r->state == was)
 		return;
 	const struct product *p = catalog_product(e, r->product);
+	const char *by = r->ended_by[0] ? " by=" : r->why == HALT_NONE ? "" : " why=";
 	log_info("rollout=\"%s %s\" state=%s->%s%s%s", p ? p->name : "?", r->name,
-		 rollout_state_name(was), rollout_state_name(r->state),
-		 r->why == HALT_NONE ? "" : " why=",
-		 r->why == HALT_NONE ? "" : rollout_why_name(r->why));
+		 rollout_state_name(was), rollout_state_name(r->state), by,
+		 r->ended_by[0]	       ? r->ended_by
+		 : r->why == HALT_NONE ? ""
+				       : rollout_why_name(r->why));
 }
 
 int live_put_event(struct engine *e, struct store_set *set, const struct rollout *r)
@@ -346,6 +411,8 @@ void live_end(struct engine *e, struct rollout *r)
 		if (g->product == r->product && r->ended_ms < g->target_ms)
 			r->ended_ms = g->target_ms;
 	}
+	if (r->ended_ms < e->group_moved_ms)
+		r->ended_ms = e->group_moved_ms;
 }
 
 /* ---- for views ---- */
@@ -357,8 +424,9 @@ static void live_view(struct engine *e, const struct live *l, struct engine_roll
 
 	ret->rollout = l->r;
 	ret->counts = l->counts;
-	ret->members = (int64_t)l->count;
-	ret->counted = l->phase == LIVE_READY;
+	ret->members = (int64_t)l->count + l->left_count;
+	ret->left = l->left_count;
+	ret->counted = l->phase == LIVE_READY || (rollout_is_over(&l->r) && !l->r.enlisted);
 	(void)buf_copy_str(ret->product, sizeof(ret->product), p ? p->name : "");
 	(void)buf_copy_str(ret->version, sizeof(ret->version), release ? release->version : "");
 	ret->release_state = release ? release->state : RELEASE_WITHDRAWN;

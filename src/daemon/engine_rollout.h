@@ -18,6 +18,7 @@ struct entry {
 	int64_t place;
 	uint8_t result; /* enum member */
 	bool applied, silent, out, trying;
+	bool left; /* not counted any more, and gone soon: lives_close_up() */
 };
 
 enum live_phase {
@@ -29,7 +30,9 @@ enum live_phase {
 struct live {
 	struct rollout r; /* as committed; stable address */
 	struct filter filter;
-	struct rollout_counts counts;
+	struct rollout_counts counts; /* of the list and `left` */
+	struct rollout_counts left;   /* it is over: what came of members it has no more */
+	int64_t left_count;
 	struct entry *list;
 	size_t count, cap;
 	enum live_phase phase;
@@ -37,7 +40,10 @@ struct live {
 	char after[LIMIT_DEVICE_ID + 1]; /* the walk goes on behind this device */
 	int64_t join_ms;		 /* monotonic; when it walks again for those who join */
 	bool busy, joining;
+	bool walking;		    /* those that it has found are being written */
 	int64_t tell_from, tell_to; /* places whose devices are to hear of a change */
+	unsigned tell_left;	    /* devices, in this tick */
+	bool gaps;		    /* some have left */
 	struct list acts;	    /* waiting */
 };
 
@@ -49,7 +55,11 @@ void live_drop(struct engine *e, struct live *l);
 /* The first member at or behind a place. */
 size_t live_find(const struct live *l, int64_t place);
 int live_insert(struct live *l, int64_t place, const struct member_facts *m) ERR_CHECK;
+/* A member leaves, and a rollout that is over goes on to count it; of many, each by live_left(),
+ * and then all rollouts close up at once. */
 void live_leave(struct live *l, int64_t place);
+void live_left(struct live *l, int64_t place);
+void lives_close_up(struct engine *e);
 void live_recount(struct live *l);
 /* `r` was committed. */
 void live_adopt(struct engine *e, struct live *l, const struct rollout *r);

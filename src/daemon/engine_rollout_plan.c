@@ -201,6 +201,16 @@ int engine_rollout_plan(struct engine *e, const char *product, const char *name,
 	return err;
 }
 
+/* Of all its downloads together: the server's limit, or that of the one group that it selects. */
+static int64_t image_rate(struct engine *e, const struct live *l)
+{
+	const struct filter_term *name = filter_find(&l->filter, FILTER_GROUP);
+	const struct device_group *g = name ? group_named(e, l->r.product, name->value) : NULL;
+	int64_t all = e->conf.image_rate, own = g ? g->image_rate : 0;
+
+	return own && (!all || own < all) ? own : all;
+}
+
 int engine_rollout_forecast(struct engine *e, const char *product, const char *name,
 			    const struct engine_plan *plan, struct rollout_forecast *ret)
 {
@@ -212,7 +222,7 @@ int engine_rollout_forecast(struct engine *e, const char *product, const char *n
 	const struct forecast_facts facts = {.members = plan->selected - plan->elsewhere,
 					     .offers = plan->offers + plan->later,
 					     .size_bytes = release ? release->size_bytes : 0,
-					     .image_rate = e->conf.image_rate,
+					     .image_rate = image_rate(e, l),
 					     .sites = plan->sites,
 					     .site_count = plan->site_count,
 					     .now_ms = plan->now_ms};

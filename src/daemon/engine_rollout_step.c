@@ -11,12 +11,15 @@
 #include "daemon/engine_rollout.h"
 
 enum {
-	WALK_ROWS = 500, /* devices looked at in one step */
-	LOAD_ROWS = 500, /* members read in one step */
-	TELL_ROWS = 100, /* devices told in one tick */
-	TURN_MS = 3,	 /* of one turn of the loop */
-	AGAIN_MS = 2,	 /* until the next one, while members are being found or read */
-	JOIN_MS = 60000, /* between two looks for those who join */
+	/* A step has so many rows, or as many as its turn of the loop has time for. */
+	WALK_ROWS = 500,     /* devices looked at */
+	WALK_TAG_ROWS = 200, /* the same, if tags are asked for, too */
+	JOIN_ROWS = 50,	     /* that join: each is put between those that are there */
+	LOAD_ROWS = 500,     /* members read */
+	TELL_STEP_ROWS = 20, /* devices told */
+	TELL_ROWS = 100,     /* the same in one tick */
+	AGAIN_MS = 1,	     /* until the next turn, while there is more */
+	JOIN_MS = 60000,     /* between two looks for those who join */
 };
 
 /* ---- a step of the rollout itself ---- */
@@ -87,34 +90,46 @@ static void step_submit(struct engine *e, struct live *l, const struct rollout *
 struct batch {
 	struct engine *e;
 	struct live *l;
-	unsigned rows, count;
+	uint64_t began_ns;
+	unsigned rows, limit, count;
+	bool more; /* rows behind `last` */
 	char last[LIMIT_DEVICE_ID + 1];
 	struct {
 		char id[LIMIT_DEVICE_ID + 1];
 		int64_t place, before; /* before: the rollout that it leaves */
 		int64_t before_place;
+		int64_t keeps; /* device.rollout_before, as it is to be */
 		struct member_facts facts;
 	} list[WALK_ROWS];
 };
 
 /* It is not taken from another one that is not over. */
-static bool walk_row(void *ctx, const struct device *d)
+static void walk_look(struct batch *b, const struct device *d)
 {
-	struct batch *b = ctx;
 	const struct rollout *r = &b->l->r;
 	const struct live *other = live_of(b->e, d->rollout);
 
-	b->rows++;
-	(void)buf_copy_str(b->last, sizeof(b->last), d->id);
 	if (d->rollout == r->id || (other && rollout_is_open(&other->r)) ||
 	    !rollout_selects(b->e, &b->l->filter, r, d))
-		return true;
+		return;
 	(void)buf_copy_str(b->list[b->count].id, sizeof(b->list[0].id), d->id);
 	b->list[b->count].place = rollout_place(r->seed, d->id);
 	b->list[b->count].before = d->rollout;
 	b->list[b->count].before_place = d->rollout_place;
+	b->list[b->count].keeps = plan_rollout_before(d, other ? &other->r : NULL);
 	b->list[b->count++].facts = member_facts(d, r->id);
-	return true;
+}
+
+static bool walk_row(void *ctx, const struct device *d)
+{
+	struct batch *b = ctx;
+
+	b->rows++;
+	(void)buf_copy_str(b->last, sizeof(b->last), d->id);
+	walk_look(b, d);
+	b->more = b->rows == b->limit || turn_is_over(b->e->conf.turns, b->began_ns) ||
+		  (b->l->phase == LIVE_READY && b->count == JOIN_ROWS);
+	return !b->more;
 }
 
 /* Those stay whose tags are as wanted. */
@@ -135,10 +150,11 @@ static int walk_tags(struct batch *b)
 }
 
 /* The columns are written by no job, so the copies in memory follow by themselves. */
-static void patch(struct device *d, const struct rollout *r, int64_t place)
+static void patch(struct device *d, const struct rollout *r, int64_t place, int64_t before)
 {
 	d->rollout = r->id;
 	d->rollout_place = place;
+	d->rollout_before = before;
 }
 
 static void walk_adopt(struct batch *b)
@@ -148,18 +164,21 @@ static void walk_adopt(struct batch *b)
 	for (unsigned i = 0; i < b->count; i++) {
 		struct dev *d = dev_find(b->e, b->list[i].id);
 		struct live *before = live_of(b->e, b->list[i].before);
-		engine_roster_member(b->e, b->list[i].id, l->r.id, b->list[i].place);
+		engine_roster_member(b->e, b->list[i].id, l->r.id, b->list[i].place,
+				     b->list[i].keeps);
 		if (before)
-			live_leave(before, b->list[i].before_place);
+			live_left(before, b->list[i].before_place);
 		if (d) {
-			patch(&d->u.device, &l->r, b->list[i].place);
+			patch(&d->u.device, &l->r, b->list[i].place, b->list[i].keeps);
 			if (d->flight)
-				patch(&d->flight->u.device, &l->r, b->list[i].place);
+				patch(&d->flight->u.device, &l->r, b->list[i].place,
+				      b->list[i].keeps);
 			b->list[i].facts = member_facts(&d->u.device, l->r.id);
 		}
 		if (l->phase == LIVE_READY && live_insert(l, b->list[i].place, &b->list[i].facts))
 			l->phase = LIVE_LOAD; /* no memory: from the store, later */
 	}
+	lives_close_up(b->e);
 }
 
 static void walk_on(struct batch *b)
@@ -167,7 +186,7 @@ static void walk_on(struct batch *b)
 	struct live *l = b->l;
 
 	memcpy(l->after, b->last, sizeof(l->after));
-	if (b->rows == WALK_ROWS)
+	if (b->more)
 		return;
 	l->after[0] = 0;
 	l->joining = false;
@@ -183,7 +202,7 @@ static void walk_done(void *ctx, const struct store_result *result)
 {
 	struct batch *b = ctx;
 
-	b->l->busy = false;
+	b->l->busy = b->l->walking = false;
 	if (result->err) {
 		engine_store_failed(b->e, "(rollout)", result->err);
 	} else {
@@ -194,17 +213,31 @@ static void walk_done(void *ctx, const struct store_result *result)
 	free(b);
 }
 
+/* Two would find the same devices; and whom one that is over loses it must have counted. */
+static bool walk_waits(const struct engine *e, const struct live *l)
+{
+	for (size_t i = 0; i < e->rollout_count; i++) {
+		const struct live *other = e->rollouts[i];
+		if (other->r.product == l->r.product &&
+		    (other->walking || (other->phase == LIVE_LOAD && rollout_is_over(&other->r))))
+			return true;
+	}
+	return false;
+}
+
 static void walk_rows(struct engine *e, struct live *l)
 {
-	struct batch *b = calloc(1, sizeof(*b));
+	struct batch *b = walk_waits(e, l) ? NULL : calloc(1, sizeof(*b));
 	struct store_set *set = NULL;
 
 	if (!b)
 		return;
 	b->e = e;
 	b->l = l;
+	b->began_ns = turn_part_begin(e->conf.turns);
+	b->limit = filter_find(&l->filter, FILTER_TAG) ? WALK_TAG_ROWS : WALK_ROWS;
 	store_reads_begin(e->conf.store);
-	int err = rollout_rows(e, l, l->after, WALK_ROWS, walk_row, b);
+	int err = rollout_rows(e, l, l->after, b->limit, walk_row, b);
 	if (!err)
 		err = walk_tags(b);
 	store_reads_end(e->conf.store);
@@ -216,20 +249,23 @@ static void walk_rows(struct engine *e, struct live *l)
 		set = store_set_new(walk_done, b);
 	}
 	for (unsigned i = 0; set && i < b->count; i++)
-		store_set_member(set, b->list[i].id, l->r.id, b->list[i].place);
+		store_set_member(set, b->list[i].id, l->r.id, b->list[i].place, b->list[i].keeps);
 	if (!set) {
 		free(b);
 		return;
 	}
-	l->busy = true;
+	l->busy = l->walking = true;
 	store_submit(e->conf.store, set);
 }
 
 /* ---- they are read ---- */
 
 struct reading_members {
+	struct engine *e;
 	struct live *l;
+	uint64_t began_ns;
 	unsigned rows;
+	bool more;
 	int err;
 };
 
@@ -241,18 +277,19 @@ static bool load_row(void *ctx, const struct device *d)
 	m->rows++;
 	m->err = live_insert(m->l, d->rollout_place, &facts);
 	m->l->load_from = d->rollout_place + 1;
-	return m->err == 0;
+	m->more = m->rows == LOAD_ROWS || turn_is_over(m->e->conf.turns, m->began_ns);
+	return !m->err && !m->more;
 }
 
 static void load_rows(struct engine *e, struct live *l)
 {
-	struct reading_members m = {.l = l};
+	struct reading_members m = {.e = e, .l = l, .began_ns = turn_part_begin(e->conf.turns)};
 	int err = store_members(e->conf.store, l->r.id, l->load_from, ROLLOUT_PLACE_END, LOAD_ROWS,
 				load_row, &m);
 
 	if (err || m.err)
 		engine_store_failed(e, "(rollout)", err ? err : m.err);
-	else if (m.rows < LOAD_ROWS)
+	else if (!m.more)
 		l->phase = LIVE_READY;
 }
 
@@ -282,19 +319,18 @@ static void enlist(struct engine *e, struct live *l)
 /* ---- devices hear of it ---- */
 
 struct told {
-	unsigned rows, count;
-	int64_t last;
-	char id[TELL_ROWS][LIMIT_DEVICE_ID + 1];
+	unsigned rows, limit;
+	char id[TELL_STEP_ROWS][LIMIT_DEVICE_ID + 1];
+	int64_t place[TELL_STEP_ROWS];
 };
 
 static bool tell_row(void *ctx, const struct device *d)
 {
 	struct told *t = ctx;
 
-	t->rows++;
-	t->last = d->rollout_place;
-	(void)buf_copy_str(t->id[t->count++], sizeof(t->id[0]), d->id);
-	return true;
+	t->place[t->rows] = d->rollout_place;
+	(void)buf_copy_str(t->id[t->rows++], sizeof(t->id[0]), d->id);
+	return t->rows < t->limit;
 }
 
 /* What it remembers is about another target, or its attempt may have to end. */
@@ -304,28 +340,48 @@ static bool concerned(const struct device *d)
 	       d->defer_since_ms || d->want_fresh;
 }
 
-static void tell_rows(struct engine *e, struct live *l)
+static void tell_device(struct engine *e, const char *id)
 {
-	struct told t = {0};
-	int err = store_members(e->conf.store, l->r.id, l->tell_from, l->tell_to, TELL_ROWS,
-				tell_row, &t);
+	struct dev *d;
 
+	if (dev_get(e, id, &d))
+		return;
+	if (!list_empty(&d->sessions))
+		dev_ring(e, d);
+	if (concerned(&d->u.device))
+		sweep_job(e, d, JOB_OPERATOR, 0);
+	else
+		dev_release(e, d);
+}
+
+/* False: there is no time for more in this turn. */
+static bool tell_rows(struct engine *e, struct live *l, uint64_t began_ns)
+{
+	struct told t = {.limit = l->tell_left < TELL_STEP_ROWS ? l->tell_left : TELL_STEP_ROWS};
+	int err = store_members(e->conf.store, l->r.id, l->tell_from, l->tell_to, t.limit, tell_row,
+				&t);
+
+	l->tell_left -= t.limit;
 	if (err) {
 		engine_store_failed(e, "(rollout)", err);
-		return;
+		return true;
 	}
-	l->tell_from = t.rows < TELL_ROWS ? l->tell_to : t.last + 1;
-	for (unsigned i = 0; i < t.count; i++) {
-		struct dev *d;
-		if (dev_get(e, t.id[i], &d))
-			continue;
-		if (!list_empty(&d->sessions))
-			dev_ring(e, d);
-		if (concerned(&d->u.device))
-			sweep_job(e, d, JOB_OPERATOR, 0);
-		else
-			dev_release(e, d);
+	for (unsigned i = 0; i < t.rows; i++) {
+		tell_device(e, t.id[i]);
+		l->tell_from = t.place[i] + 1;
+		if (turn_is_over(e->conf.turns, began_ns)) {
+			l->tell_left += t.limit - i - 1;
+			return false;
+		}
 	}
+	if (t.rows < t.limit)
+		l->tell_from = l->tell_to;
+	return true;
+}
+
+static bool tells(const struct live *l)
+{
+	return l->tell_left && l->tell_from < l->tell_to;
 }
 
 /* ---- ticks ---- */
@@ -353,17 +409,15 @@ static bool paused(const struct engine *e)
 	return e->stopped || e->store_down_ms || e->last_tick.now_ms < e->store_retry_ms;
 }
 
-void live_step(struct engine *e, struct live *l)
+static void step(struct engine *e, struct live *l)
 {
 	struct clock now = clock_read();
 
 	if (l->busy || paused(e) || live_act(e, l))
 		return;
-	if (l->phase == LIVE_LOAD) {
+	if (l->phase == LIVE_LOAD)
 		load_rows(e, l);
-		return;
-	}
-	if (!rollout_is_open(&l->r))
+	if (l->phase == LIVE_LOAD || !rollout_is_open(&l->r))
 		return;
 	const struct release *release = catalog_release(e, l->r.release);
 	if (!release || release->state != RELEASE_ACTIVE) {
@@ -403,30 +457,51 @@ static void again(uv_timer_t *timer)
 	rollouts_turn(timer->data);
 }
 
+static void turn_again(struct engine *e)
+{
+	if (!paused(e) && !uv_is_active((uv_handle_t *)&e->rollout_timer))
+		(void)uv_timer_start(&e->rollout_timer, again, AGAIN_MS, 0);
+}
+
+void live_step(struct engine *e, struct live *l)
+{
+	step(e, l);
+	if (has_more(l))
+		turn_again(e);
+}
+
+/* Each in its turn: who is looked at last is so only once. */
+static bool turn_steps(struct engine *e, uint64_t began_ns)
+{
+	for (size_t i = 0; i < e->rollout_count && !paused(e); i++) {
+		live_step(e, e->rollouts[e->rollout_turn++ % e->rollout_count]);
+		if (turn_is_over(e->conf.turns, began_ns))
+			return false;
+	}
+	return true;
+}
+
+static bool turn_tells(struct engine *e, uint64_t began_ns)
+{
+	for (size_t i = 0; i < e->rollout_count && !paused(e); i++)
+		while (tells(e->rollouts[i]) && !paused(e))
+			if (!tell_rows(e, e->rollouts[i], began_ns))
+				return false;
+	return true;
+}
+
 void rollouts_turn(struct engine *e)
 {
-	int64_t began_ms = clock_read().now_ms;
 	uint64_t began_ns = turn_part_begin(e->conf.turns);
-	bool more = false;
 
-	for (size_t i = 0; i < e->rollout_count && !paused(e); i++) {
-		struct live *l = e->rollouts[e->rollout_turn++ % e->rollout_count];
-		live_step(e, l);
-		more = more || has_more(l);
-		if (clock_read().now_ms - began_ms >= TURN_MS) {
-			more = true; /* the others have the next turns */
-			break;
-		}
-	}
-	if (more && !paused(e))
-		(void)uv_timer_start(&e->rollout_timer, again, AGAIN_MS, 0);
+	if (!turn_steps(e, began_ns) || !turn_tells(e, began_ns))
+		turn_again(e);
 	turn_part_end(e->conf.turns, TURN_ROLLOUTS, began_ns);
 }
 
 void rollouts_tick(struct engine *e)
 {
+	for (size_t i = 0; i < e->rollout_count; i++)
+		e->rollouts[i]->tell_left = TELL_ROWS;
 	rollouts_turn(e);
-	for (size_t i = 0; i < e->rollout_count && !paused(e); i++)
-		if (e->rollouts[i]->tell_from < e->rollouts[i]->tell_to)
-			tell_rows(e, e->rollouts[i]);
 }

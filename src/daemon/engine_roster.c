@@ -44,10 +44,12 @@ static struct brief brief_of(const struct engine *e, const struct device *d)
 	memset(&b, 0, sizeof(b));
 	b.product = d->product;
 	b.group = d->group;
+	b.group_ms = d->group_ms;
 	b.lock = d->lock;
 	b.settled = d->settled;
 	b.rollout = d->rollout;
 	b.place = d->rollout_place;
+	b.before = d->rollout_before;
 	b.protocol = text_hash(e, d->protocol);
 	b.hold = (uint32_t)d->hold;
 	b.online = d->online;
@@ -85,10 +87,17 @@ static bool is_loaded(const struct engine *e, const char *id)
 	return e->roster.ready || strcmp(id, e->roster.loaded) <= 0;
 }
 
+static void moved_group(struct engine *e, const struct device *d)
+{
+	if (e->group_moved_ms < d->group_ms)
+		e->group_moved_ms = d->group_ms;
+}
+
 void engine_roster_put(struct engine *e, const struct device *d)
 {
 	struct brief b = brief_of(e, d);
 
+	moved_group(e, d);
 	if (is_loaded(e, d->id) && roster_set(&e->roster.list, d->id, &b))
 		engine_roster_reset(e);
 }
@@ -116,7 +125,8 @@ void engine_roster_added(struct engine *e, const char *id)
 		engine_roster_put(e, &d);
 }
 
-void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int64_t place)
+void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int64_t place,
+			  int64_t before)
 {
 	struct brief *b = roster_find(&e->roster.list, id);
 
@@ -124,6 +134,7 @@ void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int
 		return;
 	b->rollout = rollout;
 	b->place = place;
+	b->before = before;
 }
 
 /* ---- it is read ---- */
@@ -138,6 +149,8 @@ static bool load_row(void *ctx, const struct device *d)
 {
 	struct loading *l = ctx;
 	struct brief b = brief_of(l->e, d);
+
+	moved_group(l->e, d);
 
 	l->rows++;
 	l->err = roster_set(&l->e->roster.list, d->id, &b);
@@ -197,16 +210,19 @@ static enum device_state state_of(struct look *l, const struct brief *b)
 
 	d->product = b->product;
 	d->group = b->group;
+	d->group_ms = b->group_ms;
 	d->lock = b->lock;
 	d->development = b->development;
 	d->rollout = b->rollout;
 	d->rollout_place = b->place;
+	d->rollout_before = b->before;
 	d->hold = (enum hold)b->hold;
 	d->disabled_ms = b->disabled;
 	d->has_report = b->has_report;
 	const struct release *target =
 		p ? catalog_release(l->e, plan_target(d, p, group_of(l->e, b->group),
-						      rollout_of(l->e, b->rollout), &why))
+						      rollout_of(l->e, b->rollout),
+						      rollout_of(l->e, b->before), &why))
 		  : NULL;
 	return device_state(d, b->updating, target != NULL, target && on_target(l, b, target));
 }

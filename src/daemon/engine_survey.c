@@ -28,9 +28,11 @@ static bool surround(struct surveying *v, const struct device *d)
 	u->product = catalog_product(e, d->product);
 	u->group = group_of(e, d->group);
 	u->rollout = rollout_of(e, d->rollout);
+	u->before = rollout_of(e, d->rollout_before);
 	if (!u->product)
 		return false;
-	u->goal = catalog_release_now(e, plan_target(d, u->product, u->group, u->rollout, &u->why));
+	u->goal = catalog_release_now(
+		e, plan_target(d, u->product, u->group, u->rollout, u->before, &u->why));
 	u->target = NULL;
 	if (u->goal && u->goal != before)
 		way_find(u->goal, catalog_stone, e, &u->way);
@@ -54,7 +56,7 @@ static void count_targeted(struct surveying *v, bool runs)
 	struct engine_survey *s = v->s;
 
 	s->targeted++;
-	s->by[v->u.why]++;
+	s->by[v->u.why == TARGET_EARLIER ? TARGET_ROLLOUT : v->u.why]++;
 	if (runs) {
 		s->arrived++;
 		return;

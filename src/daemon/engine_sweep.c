@@ -119,7 +119,7 @@ static bool device_concerned(void *ctx, const struct device *d)
 	const struct product *p = catalog_product(n->e, d->product);
 	if (p &&
 	    plan_target_concerns(d, p, group_of(n->e, d->group), rollout_of(n->e, d->rollout),
-				 n->source) &&
+				 rollout_of(n->e, d->rollout_before), n->source) &&
 	    (d->attempt || d->retry_at_ms || d->backoff_count || d->failed_attempt ||
 	     d->defer_since_ms || d->want_fresh))
 		names_add(n, d->id);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/audit.h"
 #include "daemon/statedir.h"
 #include "store/check.h"
 #include "store/restore.h"
@@ -21,7 +22,7 @@
 
 enum { PATH_BYTES = CONF_PATH_MAX + 160, READ_BYTES = 65536 };
 
-struct report {
+struct tally {
 	const char *state_dir;
 	bool deep;
 	unsigned images;   /* looked at */
@@ -42,7 +43,7 @@ static void on_finding(void *ctx, const struct store_finding *f)
 
 /* ---- images ---- */
 
-static const char *image_path(const struct report *r, const uint8_t sha256[DIGEST_SHA256],
+static const char *image_path(const struct tally *r, const uint8_t sha256[DIGEST_SHA256],
 			      char dst[PATH_BYTES])
 {
 	char hex[2 * DIGEST_SHA256 + 1];
@@ -77,7 +78,7 @@ static int image_hash(const char *path, uint8_t ret[DIGEST_SHA256])
 }
 
 /* What is wrong with the image of a release; NULL: nothing. */
-static const char *image_wrong(const struct report *r, const struct release *rel, const char *path)
+static const char *image_wrong(const struct tally *r, const struct release *rel, const char *path)
 {
 	uint8_t sha256[DIGEST_SHA256];
 	struct stat st;
@@ -99,7 +100,7 @@ static const char *image_wrong(const struct report *r, const struct release *rel
 
 static void on_release(void *ctx, const struct release *rel)
 {
-	struct report *r = ctx;
+	struct tally *r = ctx;
 	char path[PATH_BYTES], where[128], todo[PATH_BYTES + 160];
 	const char *what = image_wrong(r, rel, image_path(r, rel->sha256, path));
 
@@ -154,11 +155,12 @@ static int end(void)
 bool offline_check(const struct conf *conf, bool deep)
 {
 	char path[PATH_BYTES], error[200];
-	struct report r = {.state_dir = conf->state_dir, .deep = deep};
+	struct tally r = {.state_dir = conf->state_dir, .deep = deep};
 	unsigned problems = 0;
 	int lock = lock_shared(conf->state_dir);
 	struct store_check c = {.path = path,
 				.alone = lock >= 0,
+				.hash = audit_sha256,
 				.finding = on_finding,
 				.release = on_release,
 				.ctx = &r};
@@ -205,7 +207,7 @@ static const char *restore_todo(int err)
 
 static void on_restored_release(void *ctx, const struct release *rel)
 {
-	struct report *r = ctx;
+	struct tally *r = ctx;
 	char path[PATH_BYTES];
 
 	r->images++;
@@ -215,7 +217,7 @@ static void on_restored_release(void *ctx, const struct release *rel)
 		(void)printf("missing: %s (%s)\n", path, rel->version);
 }
 
-static void restored(const struct conf *conf, const struct report *r, bool kept, const char *aside)
+static void restored(const struct conf *conf, const struct tally *r, bool kept, const char *aside)
 {
 	(void)printf("restored: %s/%s\n", conf->state_dir, DB_NAME);
 	if (kept)
@@ -231,7 +233,7 @@ static void restored(const struct conf *conf, const struct report *r, bool kept,
 bool offline_restore(const struct conf *conf, const char *file)
 {
 	char path[PATH_BYTES], aside[2 * PATH_BYTES], error[200];
-	struct report r = {.state_dir = conf->state_dir};
+	struct tally r = {.state_dir = conf->state_dir};
 	struct store_restore what = {.file = file,
 				     .db = path,
 				     .aside = aside,

@@ -16,7 +16,7 @@
 
 /* Of a device; texts by a keyed hash, 0: not told. Without gaps: two are compared as bytes. */
 struct brief {
-	int64_t product, group, lock, settled, rollout, place;
+	int64_t product, group, group_ms, lock, settled, rollout, place, before;
 	uint64_t version, hardware, protocol, digest;
 	uint32_t hold; /* enum hold */
 	uint8_t digest_kind;
@@ -25,7 +25,7 @@ struct brief {
 	bool updating, disabled;
 	uint8_t unused[3];
 };
-_Static_assert(sizeof(struct brief) == 6 * 8 + 4 * 8 + 4 + 9 + 3, "no gaps");
+_Static_assert(sizeof(struct brief) == 8 * 8 + 4 * 8 + 4 + 9 + 3, "no gaps");
 
 struct roster_chunk;
 struct roster {

@@ -8,13 +8,20 @@ const unsigned turn_bound_us[TURN_BOUNDS] = {100,   500,   1000,   2000,   5000,
 const char *const turn_part_words[TURN_PARTS] = {TURN_PART_LIST(TURN_PART_WORD)};
 #undef TURN_PART_WORD
 
-/* Just before the loop waits. What it waited since the last time is not of the turn. */
+/* What the loop waited since the last turn is not of this one. */
+static uint64_t spent_us(const struct turns *t, uint64_t now_ns, uint64_t idle_ns)
+{
+	uint64_t spent_ns = now_ns - t->began_ns, waited_ns = idle_ns - t->idle_ns;
+
+	return spent_ns > waited_ns ? (spent_ns - waited_ns) / 1000 : 0;
+}
+
+/* Just before the loop waits. */
 static void turn_ends(uv_prepare_t *prepare)
 {
 	struct turns *t = prepare->data;
 	uint64_t now_ns = uv_hrtime(), idle_ns = uv_metrics_idle_time(prepare->loop);
-	uint64_t spent_ns = now_ns - t->began_ns, waited_ns = idle_ns - t->idle_ns;
-	uint64_t us = spent_ns > waited_ns ? (spent_ns - waited_ns) / 1000 : 0;
+	uint64_t us = spent_us(t, now_ns, idle_ns);
 	unsigned i = 0;
 
 	t->began_ns = now_ns;
@@ -56,4 +63,14 @@ void turn_part_end(struct turns *t, enum turn_part part, uint64_t began_ns)
 
 	if (t && us > t->part_us[part])
 		t->part_us[part] = us;
+}
+
+bool turn_is_over(const struct turns *t, uint64_t step_began_ns)
+{
+	if (!t || t->hasty || !t->prepare.data)
+		return t && t->hasty;
+	uint64_t now_ns = uv_hrtime();
+	if ((now_ns - step_began_ns) / 1000 < TURN_LEAST_US)
+		return false;
+	return spent_us(t, now_ns, uv_metrics_idle_time(t->prepare.loop)) >= TURN_STEP_US;
 }

@@ -6,6 +6,7 @@
 #ifndef DAEMON_TURNS_H
 #define DAEMON_TURNS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -23,7 +24,11 @@ enum turn_part {
 #undef TURN_PART_ENUM
 };
 
-enum { TURN_BOUNDS = 10 };
+enum {
+	TURN_BOUNDS = 10,
+	TURN_STEP_US = 2000, /* what may be put off is, when a turn has taken this long, ... */
+	TURN_LEAST_US = 250, /* ... but for this much of it */
+};
 extern const unsigned turn_bound_us[TURN_BOUNDS];
 extern const char *const turn_part_words[TURN_PARTS];
 
@@ -33,6 +38,7 @@ struct turns {
 	uint64_t counts[TURN_BOUNDS + 1];
 	uint64_t sum_us, longest_us;
 	uint64_t part_us[TURN_PARTS]; /* the longest of each */
+	bool hasty;		      /* tests: every turn is over at once */
 };
 
 /* From now on; turns_stop() closes the handle. Before the loop runs. */
@@ -42,5 +48,11 @@ void turns_stop(struct turns *t);
 /* Around a part; NULL: nobody counts. */
 uint64_t turn_part_begin(const struct turns *t);
 void turn_part_end(struct turns *t, enum turn_part part, uint64_t began_ns);
+
+/* For work that is done in steps, asked after each row of it: the step, which began then
+ * (turn_part_begin), is to end, and the rest waits for another turn. So it is once this turn has
+ * taken TURN_STEP_US with all that was done in it, and the step a part of that, lest it should
+ * never come on. NULL: never. */
+bool turn_is_over(const struct turns *t, uint64_t step_began_ns);
 
 #endif

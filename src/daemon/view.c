@@ -424,6 +424,15 @@ static void put_facts(json_t **o, const char *key, const char *text)
 		view_put_text(o, key, text); /* somebody's work; shown as it is */
 }
 
+json_t *view_removed(const struct store_audit_head *removed)
+{
+	json_t *o = json_object();
+
+	view_put(&o, "through", json_integer((json_int_t)removed->seq));
+	view_put(&o, "hash", view_hex(removed->hash, STORE_HASH));
+	return o;
+}
+
 json_t *view_audit(const struct store_audit_row *row)
 {
 	json_t *o = json_object();

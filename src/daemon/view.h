@@ -58,6 +58,8 @@ const char *view_wave_size(const struct wave *w, char dst[32]);
 /* One member, in lists. */
 json_t *view_member(const struct engine_rollout *v, const struct device *d);
 
+/* The last of the rows that were taken out of it. */
+json_t *view_removed(const struct store_audit_head *removed);
 /* A row of the audit log: `before` and `after` as objects, none where there was, is nothing. */
 json_t *view_audit(const struct store_audit_row *row);
 
@@ -109,6 +111,8 @@ bool view_attempt_cached(const struct attempt *a);
 bool view_attempt_is_moot(const struct attempt *a);
 /* The device put it off: it did not refuse it. */
 bool view_attempt_deferred(const struct attempt *a);
+/* It came back, and left before it told what it runs: nobody knows. */
+bool view_attempt_is_untold(const struct attempt *a);
 const char *view_attempt_means(const struct attempt *a); /* of a closed one */
 /* Adds a fact of a talk to an object, or, without a name, a sentence to an array. */
 struct view_facts {

@@ -21,8 +21,15 @@ bool view_attempt_deferred(const struct attempt *a)
 	       reason_is_soft(a->reason);
 }
 
+bool view_attempt_is_untold(const struct attempt *a)
+{
+	return a->verdict == VERDICT_UNPROVEN && !a->rung_ms[RUNG_RUNNING];
+}
+
 const char *view_attempt_means(const struct attempt *a)
 {
+	if (view_attempt_is_untold(a))
+		return "it came back as after a restart, and did not tell what it runs";
 	return view_attempt_deferred(a) ? "the device put the update off"
 					: verdict_help(a->verdict);
 }

@@ -33,6 +33,9 @@ static void say_target(const struct story *s, struct buf *b)
 		view_say(b, "an operator locked it to that");
 	else if (s->now->why == TARGET_ROLLOUT)
 		view_say(b, "rollout %s of product %s", s->now->rollout.name, s->now->product.name);
+	else if (s->now->why == TARGET_EARLIER)
+		view_say(b, "the earlier rollout %s of product %s", s->now->earlier,
+			 s->now->product.name);
 	else if (s->now->why == TARGET_GROUP)
 		view_say(b, "target of group %s of product %s", s->now->group.name,
 			 s->now->product.name);
@@ -152,18 +155,25 @@ static void say_last(const struct story *s, struct buf *b)
 
 	if (!s->v->has_last || s->now->has_attempt)
 		return;
-	if (last->verdict == VERDICT_UPDATED && s->now->plan.on_target)
+	if (last->verdict == VERDICT_UPDATED && s->now->plan.on_target) {
 		view_say(b, " It was updated %s, from %s; proof: %s.",
 			 ago(s, last->closed_ms, text),
 			 last->base_version[0] ? last->base_version : "an unknown version",
 			 grade_name(last->grade));
-	else if (view_attempt_deferred(last))
-		view_say(b, " The device put the last attempt, to %s, off %s: %s.", last->version,
+		return;
+	}
+	if (view_attempt_deferred(last))
+		view_say(b, " The device put the last attempt, to %s, off %s: %s", last->version,
 			 ago(s, last->closed_ms, text), reason_name(last->reason));
 	else if (last->verdict != VERDICT_UPDATED)
-		view_say(b, " The last attempt, to %s, ended %s as %s: %s.", last->version,
+		view_say(b, " The last attempt, to %s, ended %s as %s: %s", last->version,
 			 ago(s, last->closed_ms, text), verdict_name(last->verdict),
 			 view_attempt_means(last));
+	else
+		return;
+	if (last->detail[0])
+		view_say(b, " (%s)", last->detail);
+	view_say(b, ".");
 	if (last->verdict == VERDICT_UNEXPECTED_VERSION)
 		view_say(b, " It was to come back as %s, or as %s if it did not take the image.",
 			 last->version, last->base_version);
@@ -428,6 +438,18 @@ static void add_label_question(const struct story *s, json_t **list)
 	add_step(list, &step);
 }
 
+static void add_untold(const struct story *s, json_t **list)
+{
+	const struct attempt *a = attempt_of(s);
+	char text[VIEW_SENTENCE];
+	struct buf step = buf_writer(text, sizeof(text));
+
+	if (!a || !view_attempt_is_untold(a))
+		return;
+	view_say(&step, "let it stay after a restart until the server has read what it runs");
+	add_step(list, &step);
+}
+
 static void add_blocks(const struct story *s, bool then_said, json_t **list)
 {
 	uint32_t blocks = view_blocks(s->now) & ~(1u << BLOCK_IN_SYNC);
@@ -489,6 +511,7 @@ static json_t *next_steps(const struct story *s)
 
 	add_wrong_key(s, &list);
 	add_label_question(s, &list);
+	add_untold(s, &list);
 	add_blocks(s, add_causes(s, &list), &list);
 	add_confirm(s, &list);
 	add_silent(s, &list);

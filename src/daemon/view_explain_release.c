@@ -455,6 +455,7 @@ void view_say_release_clear(struct buf *b, const struct engine_device *now)
 		view_say(b, "postbootctl group target %s %s VERSION", product, now->group.name);
 		break;
 	case TARGET_NONE:
+	case TARGET_EARLIER: /* the newer act decides */
 	case TARGET_PRODUCT:
 	case TARGET_STONE:
 		view_say(b, "postbootctl product target %s VERSION", product);

@@ -86,6 +86,38 @@ void view_say_rollout_clear(struct buf *b, enum block block, const struct engine
 
 /* ---- the rollout itself ---- */
 
+static void say_before_next(struct buf *b, const struct rollout *r, const struct wave_counts *c)
+{
+	char span[32];
+
+	view_say(b,
+		 "%lld of the %lld devices of wave %u are through; the next wave opens at %lld %%",
+		 (long long)c->through, (long long)c->members, r->opened,
+		 (long long)r->rules.complete_percent);
+	if (r->rules.soak_s)
+		view_say(b, " and a soak of %s", view_span(r->rules.soak_s * 1000, span));
+	else
+		view_say(b, ", without a soak");
+}
+
+/* Those that are away keep it from its end for a while; all of them, until somebody comes. */
+static void say_before_end(struct buf *b, const struct rollout *r, const struct wave_counts *all)
+{
+	bool known = all->released > all->results[MEMBER_NONE] || all->out;
+	char when[32];
+
+	view_say(b, "all waves are open; %lld of %lld devices are through",
+		 (long long)(all->through - all->away), (long long)all->members);
+	if (!all->away)
+		return;
+	view_say(b, "; it waits for %lld that %s silent", (long long)all->away,
+		 all->away == 1 ? "is" : "are");
+	if (known)
+		view_say(b, " until %s", view_when(rollout_waits_until(r), when));
+	else
+		view_say(b, ": nobody has come, so nothing is known");
+}
+
 static void say_running(struct buf *b, const struct engine_rollout *v)
 {
 	const struct rollout *r = &v->rollout;
@@ -104,16 +136,21 @@ static void say_running(struct buf *b, const struct engine_rollout *v)
 		view_say(b, "wave %u is complete, and is watched until %s", r->opened,
 			 view_when(soaked_ms, when));
 	else if (r->opened < r->wave_count)
-		view_say(b,
-			 "%lld of the %lld devices of wave %u are through; the next wave opens at "
-			 "%lld %%",
-			 (long long)c->through, (long long)c->members, r->opened,
-			 (long long)r->rules.complete_percent);
+		say_before_next(b, r, c);
 	else if (r->rules.join)
 		view_say(b, "all are reached; it waits for devices that match later");
 	else
-		view_say(b, "all waves are open; %lld of %lld devices are through",
-			 (long long)all.through, (long long)all.members);
+		say_before_end(b, r, &all);
+}
+
+/* What had halted it when an operator ended it. */
+static void say_halt_before(struct buf *b, const struct rollout *r)
+{
+	char when[32];
+
+	if (r->why != HALT_NONE && r->ended_by[0])
+		view_say(b, ", after it had halted at %s (%s)", view_when(r->halted_ms, when),
+			 rollout_why_help(r->why));
 }
 
 /* What it has come to, and that it is over. */
@@ -135,7 +172,21 @@ static void say_done(struct buf *b, const struct engine_rollout *v)
 			view_say(b, ", %lld were not reached", (long long)(c.members - c.released));
 		view_say(b, "; ");
 	}
-	view_say(b, "%s", rollout_state_help(ROLLOUT_DONE));
+	if (v->rollout.ended_by[0])
+		view_say(b, "%s has finished it", v->rollout.ended_by);
+	say_halt_before(b, &v->rollout);
+	view_say(b, "%s%s", v->rollout.ended_by[0] ? ": " : "", rollout_state_help(ROLLOUT_DONE));
+}
+
+/* Whose word it was, or what made it end by itself. */
+static void say_aborted(struct buf *b, const struct rollout *r)
+{
+	if (r->ended_by[0])
+		view_say(b, "%s has aborted it", r->ended_by);
+	else
+		view_say(b, "it has halted and aborted itself: %s", rollout_why_help(r->why));
+	say_halt_before(b, r);
+	view_say(b, "; %s", rollout_state_help(ROLLOUT_ABORTED));
 }
 
 void view_say_rollout_stands(struct buf *b, const struct engine_rollout *v)
@@ -162,9 +213,11 @@ void view_say_rollout_stands(struct buf *b, const struct engine_rollout *v)
 	case ROLLOUT_DONE:
 		say_done(b, v);
 		break;
+	case ROLLOUT_ABORTED:
+		say_aborted(b, r);
+		break;
 	case ROLLOUT_DRAFT:
 	case ROLLOUT_PAUSED:
-	case ROLLOUT_ABORTED:
 	case ROLLOUT_STATE_COUNT:
 		view_say(b, "%s", rollout_state_help(r->state));
 		break;

@@ -70,8 +70,6 @@ static json_t *summary(const struct engine_rollout *v, int64_t now_ms)
 	else
 		view_say_rollout_stands(&b, v);
 	view_say(&b, ".");
-	if (r->why != HALT_NONE && r->state == ROLLOUT_ABORTED)
-		view_say(&b, " It halted before: %s.", rollout_why_help(r->why));
 	say_reached(&b, v);
 	return view_text(buf_cstr(&b));
 }
@@ -87,7 +85,10 @@ static json_t *wave_text(const struct engine_rollout *v, unsigned i)
 	struct buf b = buf_writer(text, sizeof(text));
 
 	view_say(&b, "wave %u, %sup to %lld%s", i + 1, w->gate ? "behind a gate, " : "",
-		 (long long)w->size, w->percent ? " %" : " devices");
+		 (long long)w->size,
+		 w->percent	? " %"
+		 : w->size == 1 ? " device"
+				: " devices");
 	if (r->enlisted && v->counted)
 		view_say(&b, ", has %lld device%s", (long long)c->members,
 			 c->members == 1 ? "" : "s");

@@ -121,7 +121,7 @@ static json_t *wave_cost(const struct rollout *r, const struct rollout_forecast 
 	view_put_time(&w, "opens", f->waves[i].opens_ms);
 	view_put_time(&w, "ends", f->waves[i].ends_ms);
 	view_put(&w, "gate", json_boolean(r->waves[i].gate));
-	view_put(&w, "soak_seconds", json_integer(r->rules.soak_s));
+	view_put(&w, "soak_seconds", json_integer(f->waves[i].members ? r->rules.soak_s : 0));
 	view_put(&w, "then", json_string(after_wave(r, i)));
 	return w;
 }

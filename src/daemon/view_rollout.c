@@ -21,8 +21,16 @@ static void put_state(json_t **o, const struct rollout *r)
 	view_put(o, "state", json_string(rollout_state_name(r->state)));
 	if (r->wait != WAIT_NONE)
 		view_put(o, "wait", json_string(rollout_wait_name(r->wait)));
-	if (r->why != HALT_NONE)
+	if (r->why != HALT_NONE && !r->ended_by[0])
 		view_put(o, "why", json_string(rollout_why_name(r->why)));
+}
+
+/* An operator's end is his, whatever had halted it. */
+static void put_end(json_t **o, const struct rollout *r)
+{
+	view_put_text(o, "ended_by", r->ended_by);
+	if (r->why != HALT_NONE && r->ended_by[0])
+		view_put(o, "halted_why", json_string(rollout_why_name(r->why)));
 }
 
 json_t *view_rollout_facts(const char *version, const struct rollout *r)
@@ -35,6 +43,7 @@ json_t *view_rollout_facts(const char *version, const struct rollout *r)
 	view_put_text(&o, "author", r->author);
 	view_put_text(&o, "approver", r->approver);
 	put_state(&o, r);
+	put_end(&o, r);
 	view_put(&o, "waves", json_string(rollout_waves_text(r, waves)));
 	view_put(&o, "open_waves", json_integer(r->opened));
 	if (r->gate_open)
@@ -52,6 +61,7 @@ json_t *view_rollout_event(const char *product, const char *version, const struc
 	view_put(&o, "rollout", json_string(r->name));
 	view_put_text(&o, "release", version);
 	put_state(&o, r);
+	put_end(&o, r);
 	view_put(&o, "open_waves", json_integer(r->opened));
 	view_put(&o, "wave_count", json_integer(r->wave_count));
 	return o;
@@ -73,6 +83,7 @@ static void put_counts(json_t **o, const struct wave_counts *c)
 	view_put(o, "members", json_integer(c->members));
 	view_put(o, "released", json_integer(c->released));
 	view_put(o, "through", json_integer(c->through));
+	view_put(o, "away", json_integer(c->away));
 	view_put(o, "results", results_json(c));
 	view_put(o, "applied", json_integer(c->applied));
 	view_put(o, "silent", json_integer(c->applied_silent));
@@ -121,6 +132,7 @@ json_t *view_rollout(const struct engine_rollout *v)
 	view_put(&o, "rev", json_integer(r->rev));
 	view_put_text(&o, "filter", r->filter);
 	put_state(&o, r);
+	put_end(&o, r);
 	put_sentence(&o, "summary", v, view_say_rollout_stands);
 	put_sentence(&o, "advice", v, view_say_rollout_next);
 	view_put_text(&o, "author", r->author);
@@ -129,12 +141,14 @@ json_t *view_rollout(const struct engine_rollout *v)
 	view_put_time(&o, "created", r->created_ms);
 	view_put_time(&o, "started", r->started_ms);
 	view_put_time(&o, "since", r->state_ms);
+	view_put_time(&o, "halted", r->halted_ms);
 	view_put_time(&o, "ended", r->ended_ms);
 	view_put(&o, "settings", rules_json(&r->rules));
 	view_put(&o, "waves", json_string(rollout_waves_text(r, text)));
 	view_put(&o, "open_waves", json_integer(r->opened));
 	view_put(&o, "counted", json_boolean(v->counted));
 	put_counts(&o, &all);
+	view_put(&o, "left", json_integer(v->left));
 	view_put(&o, "control", json_integer(all.control));
 	view_put(&o, "control_silent", json_integer(all.control_silent));
 	for (unsigned i = 0; i < r->wave_count; i++)

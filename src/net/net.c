@@ -23,7 +23,7 @@ void net_send(struct net_socket *socket, const union net_address *to, const stru
 
 	net_udp_queue(socket->tx, socket->fd, to, from, data, len);
 	net->stats.datagrams_out++;
-	if (net_udp_queued(socket->tx) >= net->flush_at)
+	if (net_udp_queued(socket->tx) >= NET_FLUSH_EVERY)
 		(void)net_udp_flush(socket->tx, socket->fd);
 }
 
@@ -164,6 +164,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct net_socket *socket = poll->data;
 	struct net *net = socket->net;
+	bool more = true;
 
 	if (status < 0) { /* libuv stops polling over an error that reading would clear */
 		int error = 0;
@@ -176,16 +177,18 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	if (!(events & UV_READABLE))
 		return;
 	net_now(net);
-	for (unsigned i = 0; i < NET_BATCHES_PER_EVENT; i++) {
-		struct net_udp_in *in;
-		unsigned cut;
-		unsigned count = net_udp_receive(net->rx, socket->fd, &in, &cut);
+	for (unsigned done = 0; more && done < NET_DATAGRAMS_PER_EVENT;) {
+		struct net_udp_got got;
 
-		net->stats.datagrams_in += count + cut;
-		net->stats.dropped += cut;
-		net_demux(socket, in, count);
-		if (count + cut < NET_UDP_BATCH)
-			break;
+		more = net_udp_receive(net->rx, socket->fd, &got);
+		done += got.count + got.cut;
+		net->stats.datagrams_in += got.count + got.cut;
+		net->stats.dropped += got.cut;
+		for (unsigned i = 0; i < got.count; i += NET_UDP_BATCH) {
+			unsigned left = got.count - i;
+
+			net_demux(socket, got.in + i, left < NET_UDP_BATCH ? left : NET_UDP_BATCH);
+		}
 	}
 	(void)net_udp_flush(socket->tx, socket->fd);
 }
@@ -298,7 +301,6 @@ int net_new(uv_loop_t *loop, const struct net_conf *conf, struct net **ret_net)
 	net->loop = loop;
 	net->cb = conf->callbacks;
 	net->ctx = conf->ctx;
-	net->flush_at = NET_FLUSH_EVERY;
 	net->wake_at_ms = -1;
 	list_init(&net->sockets);
 	net_now(net);

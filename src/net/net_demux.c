@@ -513,7 +513,8 @@ static uint32_t address_digest(const union net_address *a)
 
 /* Those of one sender next to each other, each sender where its first one was: so the answers to
  * one address follow each other, and the kernel is given them as one (net_udp.c). */
-static void group(const struct net_udp_in *in, unsigned count, uint8_t order[NET_UDP_BATCH])
+static void group(const struct net_udp_in *in, unsigned count, uint8_t order[NET_UDP_BATCH],
+		  bool is_last[NET_UDP_BATCH])
 {
 	uint32_t digest[NET_UDP_BATCH];
 	bool taken[NET_UDP_BATCH] = {false};
@@ -531,6 +532,7 @@ static void group(const struct net_udp_in *in, unsigned count, uint8_t order[NET
 			taken[k] = true;
 			order[n++] = (uint8_t)k;
 		}
+		is_last[n - 1] = true;
 	}
 }
 
@@ -539,9 +541,9 @@ void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count)
 	struct net *net = socket->net;
 	unsigned later[NET_UDP_BATCH], later_count = 0;
 	uint8_t order[NET_UDP_BATCH] = {0};
+	bool is_last[NET_UDP_BATCH] = {false}, is_small = count <= NET_SMALL_BATCH;
 
-	group(in, count, order);
-	net->flush_at = count <= NET_SMALL_BATCH ? 1 : NET_FLUSH_EVERY;
+	group(in, count, order, is_last);
 	net->in_batch = true;
 	net->batch_thread_us = net->batch_short_us = 0;
 	for (unsigned n = 0; n < count; n++) {
@@ -554,8 +556,9 @@ void net_demux(struct net_socket *socket, struct net_udp_in *in, unsigned count)
 			plain_datagram(socket, &in[i]);
 		if (is_later)
 			later[later_count++] = i;
+		if (is_small && is_last[n] && net_udp_queued(socket->tx))
+			(void)net_udp_flush(socket->tx, socket->fd);
 	}
-	net->flush_at = NET_FLUSH_EVERY;
 	for (unsigned i = 0; i < later_count; i++)
 		later_datagram(socket, &in[later[i]]);
 	net->in_batch = false;

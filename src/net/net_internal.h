@@ -36,11 +36,11 @@ enum {
 	NET_WINDOW_MS = 100,
 	NET_SESSION_IDLE_MS = 86400000,
 	NET_HANDSHAKES_PER_S = 2000,
-	NET_HANDSHAKE_US = 150,	     /* what one may take on the average; PSK takes 90 */
-	NET_WINDOW_LEAST_US = 30000, /* ... of 100 ms, for all of them */
-	NET_BATCHES_PER_EVENT = 4,   /* then other handles of the loop get their turn */
-	NET_SMALL_BATCH = 8,	     /* is answered reply by reply */
-	NET_FLUSH_EVERY = 4,	     /* replies of larger ones */
+	NET_HANDSHAKE_US = 150,	       /* what one may take on the average; PSK takes 90 */
+	NET_WINDOW_LEAST_US = 30000,   /* ... of 100 ms, for all of them */
+	NET_DATAGRAMS_PER_EVENT = 256, /* then other handles of the loop get their turn */
+	NET_SMALL_BATCH = 8,	       /* is answered sender by sender */
+	NET_FLUSH_EVERY = 4,	       /* replies of larger ones */
 	NET_SWEEP_MS = 1000,
 	NET_STRANGERS_PER_S = 5000, /* messages that cost as much as so many requests */
 	NET_POOL_THREADS = 2,	    /* for certificates */
@@ -127,8 +127,7 @@ struct net {
 
 	struct net_quota devices, strangers;
 	struct net_udp_rx *rx;
-	unsigned flush_at; /* queued datagrams that are sent at once */
-	bool in_batch;	   /* now_ms is fresh */
+	bool in_batch; /* now_ms is fresh */
 	/* The thread's clock at a step of a handshake of this batch, 0: none yet; what short steps
 	 * took since then. */
 	int64_t batch_thread_us, batch_short_us;

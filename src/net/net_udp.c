@@ -13,21 +13,30 @@
 
 #include "base/log.h"
 
-/* Room for one in_pktinfo or in6_pktinfo. */
+enum {
+	MESSAGE_MAX = 65536, /* datagrams that came as one */
+	/* Not a power of two: the beginnings of all messages would share a few lines of the
+	 * processor's cache. Pages that nothing was written to take no memory. */
+	MESSAGE_ROOM = MESSAGE_MAX + 5 * 64,
+};
+
+/* Room for one in_pktinfo or in6_pktinfo, and how long each datagram is of those that came as one
+ * message. */
 struct control {
-	_Alignas(struct cmsghdr) char raw[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	_Alignas(struct cmsghdr) char raw[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+					  CMSG_SPACE(sizeof(int))];
 };
 
 struct net_udp_rx {
-	struct mmsghdr messages[NET_UDP_BATCH];
-	struct iovec iov[NET_UDP_BATCH];
-	struct control control[NET_UDP_BATCH];
-	union net_address from[NET_UDP_BATCH];
-	struct net_udp_in in[NET_UDP_BATCH];
-	uint8_t data[NET_UDP_BATCH][NET_UDP_DATAGRAM];
+	struct mmsghdr messages[NET_UDP_MESSAGES];
+	struct iovec iov[NET_UDP_MESSAGES];
+	struct control control[NET_UDP_MESSAGES];
+	union net_address from[NET_UDP_MESSAGES];
+	struct net_udp_in in[NET_UDP_GOT];
+	uint8_t data[NET_UDP_MESSAGES][MESSAGE_ROOM];
 };
 
-/* The same, and how long each datagram is of those sent as one message. */
+/* The same of those that are sent as one. */
 struct control_out {
 	_Alignas(struct cmsghdr) char raw[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
 					  CMSG_SPACE(sizeof(uint16_t))];
@@ -109,6 +118,8 @@ static int prepare(int fd, const struct sockaddr_storage *bound)
 				 : option_set(fd, IPPROTO_IP, IP_PKTINFO, 1);
 	if (failed)
 		return err_from_errno(errno);
+	/* Kernels before 5.0 know nothing of it, and never give us more than one at a time. */
+	(void)option_set(fd, SOL_UDP, UDP_GRO, 1);
 	buffer_grow(fd, SO_RCVBUFFORCE, SO_RCVBUF, "receive");
 	buffer_grow(fd, SO_SNDBUFFORCE, SO_SNDBUF, "send");
 	return 0;
@@ -170,8 +181,8 @@ struct net_udp_rx *net_udp_rx_new(void)
 {
 	struct net_udp_rx *rx = calloc(1, sizeof(*rx));
 
-	for (unsigned i = 0; rx && i < NET_UDP_BATCH; i++) {
-		rx->iov[i] = (struct iovec){rx->data[i], NET_UDP_DATAGRAM};
+	for (unsigned i = 0; rx && i < NET_UDP_MESSAGES; i++) {
+		rx->iov[i] = (struct iovec){rx->data[i], MESSAGE_MAX};
 		rx->messages[i].msg_hdr.msg_iov = &rx->iov[i];
 		rx->messages[i].msg_hdr.msg_iovlen = 1;
 		rx->messages[i].msg_hdr.msg_name = &rx->from[i];
@@ -185,7 +196,8 @@ void net_udp_rx_free(struct net_udp_rx *rx)
 	free(rx);
 }
 
-static struct net_local local_of(struct msghdr *m)
+/* The address it came to; and `each`: the length of the datagrams in it, but for the last. */
+static struct net_local control_read(struct msghdr *m, size_t *each)
 {
 	struct net_local local = {0};
 
@@ -205,39 +217,54 @@ static struct net_local local_of(struct msghdr *m)
 			local.ifindex =
 				IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr) ? info.ipi6_ifindex : 0;
 			local.at.v6 = info.ipi6_addr;
+		} else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+			int len;
+
+			memcpy(&len, CMSG_DATA(c), sizeof(len));
+			if (len > 0)
+				*each = (size_t)len;
 		}
 	}
 	return local;
 }
 
-unsigned net_udp_receive(struct net_udp_rx *rx, int fd, struct net_udp_in **ret_in,
-			 unsigned *ret_cut)
+/* Message i, datagram by datagram. */
+static void take_apart(struct net_udp_rx *rx, unsigned i, struct net_udp_got *got)
 {
-	unsigned kept = 0;
+	struct msghdr *m = &rx->messages[i].msg_hdr;
+	size_t len = rx->messages[i].msg_len, each = len;
+	struct net_local to = control_read(m, &each);
 
-	for (unsigned i = 0; i < NET_UDP_BATCH; i++) {
+	if (m->msg_flags & MSG_TRUNC || len == 0) {
+		got->cut++;
+		return;
+	}
+	for (size_t at = 0; at < len; at += each) {
+		size_t left = len - at, this = left < each ? left : each;
+
+		if (this > NET_UDP_DATAGRAM || got->count == NET_UDP_GOT) {
+			got->cut++;
+			continue;
+		}
+		rx->in[got->count++] = (struct net_udp_in){
+			.data = rx->data[i] + at, .len = this, .from = rx->from[i], .to = to};
+	}
+}
+
+bool net_udp_receive(struct net_udp_rx *rx, int fd, struct net_udp_got *ret)
+{
+	struct net_udp_got got = {.in = rx->in};
+
+	for (unsigned i = 0; i < NET_UDP_MESSAGES; i++) {
 		rx->messages[i].msg_hdr.msg_namelen = sizeof(rx->from[i]);
 		rx->messages[i].msg_hdr.msg_controllen = sizeof(rx->control[i]);
 	}
-	int got = recvmmsg(fd, rx->messages, NET_UDP_BATCH, 0, NULL);
+	int count = recvmmsg(fd, rx->messages, NET_UDP_MESSAGES, 0, NULL);
 
-	*ret_cut = 0;
-	for (int i = 0; i < got; i++) {
-		struct msghdr *m = &rx->messages[i].msg_hdr;
-
-		if (m->msg_flags & MSG_TRUNC || rx->messages[i].msg_len == 0) {
-			(*ret_cut)++;
-			continue;
-		}
-		rx->in[kept++] = (struct net_udp_in){
-			.data = rx->data[i],
-			.len = rx->messages[i].msg_len,
-			.from = rx->from[i],
-			.to = local_of(m),
-		};
-	}
-	*ret_in = rx->in;
-	return kept;
+	for (int i = 0; i < count; i++)
+		take_apart(rx, (unsigned)i, &got);
+	*ret = got;
+	return count == NET_UDP_MESSAGES;
 }
 
 /* ---- sending ---- */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "core/attempt.h"
+#include "store/audit.h"
 #include "store/columns.h"
 #include "store/migrate.h"
 #include "store/row.h"
@@ -399,6 +400,71 @@ static int rows(struct check *c)
 	return err;
 }
 
+/* ---- the audit log, hash by hash ---- */
+
+/* One of meta; ERR_NOENT: it is not there. */
+static int meta_head(struct check *c, const char *key, struct store_audit_head *ret)
+{
+	sqlite3_stmt *stmt = c->db.stmt[STMT_META];
+	int err = 0;
+
+	if (sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC))
+		return ERR_NOMEM;
+	int found = db_step(&c->db, STMT_META);
+	if (found > 0)
+		err = audit_head_parse(column(stmt, 0), ret);
+	db_reset(&c->db, STMT_META);
+	return found < 0 ? found : found == 0 ? ERR_NOENT : err;
+}
+
+static void chain_end(struct check *c, const struct store_audit_check *audit)
+{
+	char where[64];
+
+	if (!audit->bad)
+		return;
+	(void)snprintf(where, sizeof(where), "audit entry %llu", (unsigned long long)audit->bad);
+	finding(c, where, audit->why,
+		"compare with an export or a backup: postbootctl audit verify, see postbootd(8)");
+}
+
+static int chain(struct check *c)
+{
+	struct store_audit_check audit = {0};
+	struct store_audit_head removed = {0}, head = {0};
+	sqlite3_stmt *stmt = c->db.stmt[STMT_AUDITS];
+	int err = meta_head(c, "audit_removed", &removed), found = 0;
+
+	c->told = 0;
+	if (err == ERR_CORRUPT)
+		finding(c, "meta", "the record of the audit rows that were taken out is damaged",
+			RESTORE);
+	if (err && err != ERR_NOENT)
+		return err == ERR_CORRUPT ? 0 : err;
+	audit_check_from(&audit, &removed);
+	if (sqlite3_bind_int64(stmt, 1, (int64_t)removed.seq) || sqlite3_bind_int64(stmt, 2, -1))
+		return ERR_NOMEM;
+	err = 0;
+	while (!err && !audit.bad && (found = db_step(&c->db, STMT_AUDITS)) > 0) {
+		struct store_audit_row row;
+		audit_row_read(stmt, &row);
+		err = audit_check_row(&audit, c->conf->hash, &row);
+	}
+	db_reset(&c->db, STMT_AUDITS);
+	if (!err && found < 0)
+		return unreadable(c, "database", found);
+	if (!err && !audit.bad) {
+		err = meta_head(c, "audit_head", &head);
+		audit_check_head(&audit, &head, err);
+		if (!audit.done) /* nobody writes meanwhile: the end was cut off */
+			audit_check_head(&audit, &head, err);
+		err = 0;
+	}
+	if (!err)
+		chain_end(c, &audit);
+	return err;
+}
+
 /* ---- all of it ---- */
 
 static int look(struct check *c)
@@ -422,6 +488,8 @@ static int look(struct check *c)
 	err = rows(c);
 	if (!err)
 		err = ask(c);
+	if (!err && c->conf->hash)
+		err = chain(c);
 	if (!err && c->conf->release)
 		err = each_row(c, releases, release_row);
 	return err;

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "core/release.h"
+#include "store/store.h"
 
 struct store_finding {
 	const char *where; /* "attempt 123 of desk-1" */
@@ -21,8 +22,9 @@ struct store_finding {
 
 struct store_check {
 	const char *path;
-	const char *vfs; /* tests; NULL: the usual one */
-	bool alone;	 /* nobody else has it open, and nobody will while it is checked */
+	const char *vfs;  /* tests; NULL: the usual one */
+	bool alone;	  /* nobody else has it open, and nobody will while it is checked */
+	store_hash *hash; /* of the audit log; NULL: its chain is not followed */
 	void (*finding)(void *ctx, const struct store_finding *f);
 	void (*release)(void *ctx, const struct release *r); /* each one, for its image; or NULL */
 	void *ctx;

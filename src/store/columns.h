@@ -59,7 +59,9 @@
 	X(created_ms, PLAIN, created_ms, )                                                         \
 	X(started_ms, PLAIN, started_ms, )                                                         \
 	X(state_ms, PLAIN, state_ms, )                                                             \
-	X(ended_ms, PLAIN, ended_ms, )
+	X(ended_ms, PLAIN, ended_ms, )                                                             \
+	X(halted_ms, PLAIN, halted_ms, )                                                           \
+	X(ended_by, PLAIN, ended_by, )
 
 /* struct wave, without its place in a rollout */
 #define WAVE_COLUMNS(X)                                                                            \
@@ -124,8 +126,10 @@
 	X(product, PLAIN, product, )                                                               \
 	X(protocol, PLAIN, protocol, ) /* these by a statement of their own */                     \
 	X(group_id, REF, group, )                                                                  \
+	X(group_ms, PLAIN, group_ms, )                                                             \
 	X(rollout, PLAIN, rollout, )                                                               \
-	X(rollout_place, PLAIN, rollout_place, )
+	X(rollout_place, PLAIN, rollout_place, )                                                   \
+	X(rollout_before, PLAIN, rollout_before, )
 
 /* ... and what does */
 #define DEVICE_COLUMNS(X)                                                                          \

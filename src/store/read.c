@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "store/audit.h"
 #include "store/private.h"
 #include "store/reading.h"
 #include "store/row.h"
@@ -404,33 +405,13 @@ int store_events_first(struct store *s, uint64_t *ret_seq)
 
 /* ---- audit log ---- */
 
-/* Texts that go on behind a NUL, or a hash that is none, are somebody's work. */
-static bool audit_is_whole(struct reading *q)
-{
-	enum { FIRST_TEXT = 2, HASH = 7 };
-
-	for (int i = FIRST_TEXT; i < HASH; i++)
-		if (strlen(reading_column(q, i)) != (size_t)sqlite3_column_bytes(q->stmt, i))
-			return false;
-	return sqlite3_column_bytes(q->stmt, HASH) == STORE_HASH;
-}
-
 static int each_audit(struct reading *q, store_audit_fn *fn, void *ctx)
 {
 	int found;
 
 	while ((found = reading_step(q)) > 0) {
-		struct store_audit_row row = {
-			.seq = (uint64_t)sqlite3_column_int64(q->stmt, 0),
-			.what = {.at_ms = sqlite3_column_int64(q->stmt, 1),
-				 .who = reading_column(q, 2),
-				 .act = reading_column(q, 3),
-				 .object = reading_column(q, 4),
-				 .before = reading_column(q, 5),
-				 .after = reading_column(q, 6)},
-		};
-		if (audit_is_whole(q)) /* else zeros, which never fit */
-			memcpy(row.hash, sqlite3_column_blob(q->stmt, 7), STORE_HASH);
+		struct store_audit_row row;
+		audit_row_read(q->stmt, &row);
 		if (!fn(ctx, &row))
 			break;
 	}

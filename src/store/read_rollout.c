@@ -43,6 +43,30 @@ int store_rollouts(struct store *s, int64_t after_id, unsigned limit, store_roll
 	return reading_end(&q, err ? err : found < 0 ? found : 0);
 }
 
+int store_rollout_left(struct store *s, int64_t rollout, store_left_row *row, void *ctx)
+{
+	struct reading q = reading_new(s, STMT_LEFT);
+	int err = 0, found;
+
+	reading_int(&q, rollout);
+	while ((found = reading_step(&q)) > 0) {
+		uint32_t result;
+		int64_t wave = sqlite3_column_int64(q.stmt, 0);
+		if (wave < 0 || wave >= LIMIT_ROLLOUT_WAVES ||
+		    words_number(&words_member, reading_column(&q, 2), &result)) {
+			err = reading_bad_row(&q, ERR_CORRUPT);
+			break;
+		}
+		const struct member_facts m = {.result = (enum member)result,
+					       .applied = sqlite3_column_int64(q.stmt, 3) != 0,
+					       .silent = sqlite3_column_int64(q.stmt, 4) != 0,
+					       .out = sqlite3_column_int64(q.stmt, 5) != 0};
+		row(ctx, (unsigned)wave, sqlite3_column_int64(q.stmt, 1) != 0, &m,
+		    sqlite3_column_int64(q.stmt, 6));
+	}
+	return reading_end(&q, err ? err : found < 0 ? found : 0);
+}
+
 int store_members(struct store *s, int64_t rollout, int64_t from_place, int64_t to_place,
 		  unsigned limit, store_device_row *row, void *ctx)
 {

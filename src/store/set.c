@@ -247,6 +247,11 @@ void store_set_audit(struct store_set *set, const struct store_audit *a)
 	copy->after = put(&end, a->after);
 }
 
+void store_set_audit_prune(struct store_set *set, const struct store_audit_head *through)
+{
+	add_copy(set, OP_AUDIT_PRUNE, through, sizeof(*through));
+}
+
 void store_set_import(struct store_set *set, int64_t part, const char *rows)
 {
 	size_t size = strlen(rows) + 1;
@@ -277,17 +282,18 @@ void store_set_protocol(struct store_set *set, const char *device, const char *p
 	add_copy(set, OP_PROTOCOL, &op, sizeof(op));
 }
 
-void store_set_device_group(struct store_set *set, const char *device, int64_t group)
+void store_set_device_group(struct store_set *set, const char *device, int64_t group, int64_t at_ms)
 {
-	struct op_device_group op = {.group = group};
+	struct op_device_group op = {.group = group, .at_ms = at_ms};
 
 	copy_id(set, op.device, device);
 	add_copy(set, OP_DEVICE_GROUP, &op, sizeof(op));
 }
 
-void store_set_member(struct store_set *set, const char *device, int64_t rollout, int64_t place)
+void store_set_member(struct store_set *set, const char *device, int64_t rollout, int64_t place,
+		      int64_t before)
 {
-	struct op_member op = {.rollout = rollout, .place = place};
+	struct op_member op = {.rollout = rollout, .place = place, .before = before};
 
 	copy_id(set, op.device, device);
 	add_copy(set, OP_MEMBER, &op, sizeof(op));

@@ -39,6 +39,7 @@ enum op_kind {
 	OP_RETIRE,	   /* struct store_retire */
 	OP_RESTORED,	   /* enum store_restored */
 	OP_AUDIT,	   /* struct store_audit, its strings behind it */
+	OP_AUDIT_PRUNE,	   /* struct store_audit_head */
 	OP_HOOK,	   /* struct op_hook */
 	OP_HOOK_DELETE,	   /* struct op_hook, its id and rev */
 	OP_HOOK_PLACE,	   /* struct op_hook, its id and place */
@@ -88,12 +89,12 @@ struct op_protocol {
 
 struct op_device_group {
 	char device[LIMIT_DEVICE_ID + 1];
-	int64_t group;
+	int64_t group, at_ms;
 };
 
 struct op_member {
 	char device[LIMIT_DEVICE_ID + 1];
-	int64_t rollout, place;
+	int64_t rollout, place, before;
 };
 
 struct op_tag {

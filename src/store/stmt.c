@@ -91,7 +91,20 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_WAVE_PUT,
 		"INSERT OR REPLACE INTO rollout_wave (rollout, position" WAVE_COLUMNS(NAME) ") "
 		"VALUES (?, ?" WAVE_COLUMNS(HOLE) ")"),
-	WRITE(STMT_MEMBER, "UPDATE device SET rollout = ?, rollout_place = ? WHERE id = ?"),
+	WRITE(STMT_MEMBER, "UPDATE device SET rollout = ?, rollout_place = ?, rollout_before = ? "
+			   "WHERE id = ?"),
+	/* what a rollout that is over keeps of a device; as member_facts() and wave_count() see it */
+	WRITE(STMT_ROLLOUT_LEFT,
+		"INSERT INTO rollout_left (rollout, wave, released, result, applied, silent, out, members) "
+		"SELECT o.id, (SELECT COUNT(*) FROM rollout_wave w "
+		"WHERE w.rollout = o.id AND w.cut <= d.rollout_place), "
+		"d.rollout_place < o.reached, "
+		"CASE WHEN d.rollout_about = o.id THEN d.rollout_result ELSE 'none' END, "
+		"d.rollout_about = o.id AND d.rollout_applied <> 0, d.online = 0, "
+		"d.lock IS NOT NULL OR d.hold <> 'none' OR d.disabled_ms <> 0 OR d.development <> 0, 1 "
+		"FROM device d JOIN rollout o ON o.id = d.rollout WHERE d.id = ?1 AND o.id <> ?2 "
+		"AND o.state IN ('done', 'aborted') AND o.enlisted <> 0 "
+		"ON CONFLICT DO UPDATE SET members = members + 1"),
 
 	WRITE(STMT_RELEASE_STATE,
 		"UPDATE release SET rev = rev + 1, state = ?, state_ms = ? WHERE id = ? AND rev = ?"),
@@ -119,7 +132,7 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_DEVICE_DELETE, "DELETE FROM device WHERE id = ? AND rev = ?"),
 	WRITE(STMT_DEVICE_SEEN, "UPDATE device SET seen_ms = ?, offline_at_ms = ? WHERE id = ?"),
 	WRITE(STMT_DEVICE_PROTOCOL, "UPDATE device SET protocol = ? WHERE id = ?"),
-	WRITE(STMT_DEVICE_GROUP, "UPDATE device SET group_id = ? WHERE id = ?"),
+	WRITE(STMT_DEVICE_GROUP, "UPDATE device SET group_id = ?, group_ms = ? WHERE id = ?"),
 	WRITE(STMT_TAG_PUT,
 		"INSERT INTO device_tag (device, tag) VALUES (?, ?) "
 		"ON CONFLICT (device, tag) DO NOTHING"),
@@ -195,6 +208,8 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_AUDIT_INSERT,
 		"INSERT INTO audit (seq, at_ms, who, act, object, before, after, hash) "
 		"VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+	WRITE(STMT_AUDIT_HASH, "SELECT hash FROM audit WHERE seq = ?"),
+	WRITE(STMT_AUDIT_PRUNE, "DELETE FROM audit WHERE seq <= ?"),
 
 	WRITE(STMT_IMPORT_PUT, "INSERT INTO import_part (part, rows) VALUES (?, ?)"),
 	WRITE(STMT_IMPORT_DELETE, "DELETE FROM import_part WHERE part = ?"),
@@ -287,6 +302,9 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	READ(STMT_WAVES,
 		"SELECT position" WAVE_COLUMNS(NAME) " FROM rollout_wave WHERE rollout = ? "
 		"ORDER BY position"),
+	READ(STMT_LEFT,
+		"SELECT wave, released, result, applied, silent, out, members FROM rollout_left "
+		"WHERE rollout = ?"),
 	READ(STMT_MEMBERS,
 		DEVICE_SELECT "WHERE rollout = ? AND rollout <> 0 AND rollout_place >= ? "
 		"AND rollout_place < ? ORDER BY rollout_place LIMIT ?"),

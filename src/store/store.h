@@ -45,6 +45,8 @@ struct store_conf {
 	const char *path;   /* database file, or ":memory:" (shared between connections) */
 	bool inline_commit; /* tests: no thread, store_submit() commits at once and the
 			     * result waits for store_deliver() */
+	bool late_commit;   /* tests: with inline_commit, it is store_deliver() that commits, all
+			     * that waits as one; so what is read in between is of before */
 	/* called on the store's thread (with inline_commit: by store_submit) when results wait;
 	 * must not call the store */
 	void (*wake)(void *wake_ctx);
@@ -137,9 +139,10 @@ void store_set_group_delete(struct store_set *set, const struct device_group *g)
 /* With its waves. ERR_EXIST: its product has one of this name. */
 void store_set_rollout(struct store_set *set, const struct rollout *r);
 void store_set_rollout_delete(struct store_set *set, const struct rollout *r);
-/* Of which rollout it is a member, and where. No rev; no error for a device that was removed
- * meanwhile. */
-void store_set_member(struct store_set *set, const char *device, int64_t rollout, int64_t place);
+/* Of which rollout it is a member, and where; and which one had reached it before. No rev; no error
+ * for a device that was removed meanwhile. */
+void store_set_member(struct store_set *set, const char *device, int64_t rollout, int64_t place,
+		      int64_t before);
 void store_set_release(struct store_set *set, const struct release *r); /* insert only */
 /* Its state and since when; ERR_CONFLICT unless `rev` is the stored one, which rises. */
 void store_set_release_state(struct store_set *set, const struct release *r);
@@ -168,7 +171,8 @@ void store_set_seen(struct store_set *set, const char *device, int64_t seen_ms,
 void store_set_protocol(struct store_set *set, const char *device, const char *protocol);
 /* Its group (store_set_device() leaves it as it is), 0: none. ERR_CONFLICT if there is no such
  * device or group. */
-void store_set_device_group(struct store_set *set, const char *device, int64_t group);
+void store_set_device_group(struct store_set *set, const char *device, int64_t group,
+			    int64_t at_ms);
 /* Whether it has the tag from now on; no error if it has so already. ERR_CONFLICT if there is no
  * such device. */
 void store_set_tag(struct store_set *set, const char *device, const char *tag, bool on);
@@ -208,6 +212,11 @@ struct store_audit {
 	const char *before, *after; /* JSON objects, compact; "" if there was, is nothing */
 };
 void store_set_audit(struct store_set *set, const struct store_audit *a);
+/* Takes the rows up to this one out; what is left is verified from its hash on. ERR_NOENT: there
+ * is no such row (any more); ERR_CONFLICT: it has another hash. Put the act that tells of it,
+ * AUDIT_PRUNE, behind it in the same set. */
+void store_set_audit_prune(struct store_set *set, const struct store_audit_head *through);
+#define AUDIT_PRUNE "audit prune"
 
 /* Webhooks. Inserts with rev 0 (then `place` and `secret` are needed, and its id is in the result),
  * else updates by rev; NULL: as they are. ERR_EXIST if the name is taken. */
@@ -335,6 +344,10 @@ int store_groups(struct store *s, int64_t after_id, unsigned limit, store_group_
 typedef bool store_rollout_row(void *ctx, const struct rollout *r);
 int store_rollouts(struct store *s, int64_t after_id, unsigned limit, store_rollout_row *row,
 		   void *ctx) ERR_CHECK;
+/* What a rollout that is over keeps of members that it has lost: of each kind how many. */
+typedef void store_left_row(void *ctx, unsigned wave, bool released, const struct member_facts *m,
+			    int64_t members);
+int store_rollout_left(struct store *s, int64_t rollout, store_left_row *row, void *ctx) ERR_CHECK;
 /* Members with places in [from, to), in their order. */
 int store_members(struct store *s, int64_t rollout, int64_t from_place, int64_t to_place,
 		  unsigned limit, store_device_row *row, void *ctx) ERR_CHECK;
@@ -409,11 +422,16 @@ int store_audits(struct store *s, const char *object, uint64_t after, unsigned l
 int store_audits_before(struct store *s, const char *object, uint64_t before, unsigned limit,
 			store_audit_fn *fn, void *ctx) ERR_CHECK;
 
+/* The last row of those that were taken out, seq 0: none (store_set_audit_prune). */
+int store_audit_removed(struct store *s, struct store_audit_head *ret_removed) ERR_CHECK;
+
 /* A walk over the whole log that recomputes each hash; zero to begin with. `at` is the last row
  * found right. When done, `bad` is 0, or the first row that is wrong and `why` says how. */
 struct store_audit_check {
 	struct store_audit_head at;
-	uint64_t wanted; /* a head seen before: all rows up to it must be there */
+	struct store_audit_head removed; /* the log begins after this one; seq 0: with row 1 */
+	uint8_t told[STORE_HASH];	 /* what the newest act says that took rows out */
+	uint64_t wanted;		 /* a head seen before: all rows up to it must be there */
 	bool done;
 	uint64_t bad;
 	char why[200];

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/write.h"
 
+#include <string.h>
+
 #include "store/audit.h"
 #include "store/hooks.h"
 #include "store/retire.h"
@@ -85,7 +87,9 @@ static int write_device_group(struct db *db, const struct op_device_group *op)
 					       : 0;
 
 	if (!err)
-		err = bind_str(stmt, 2, op->device);
+		err = bind_int(stmt, 2, op->at_ms);
+	if (!err)
+		err = bind_str(stmt, 3, op->device);
 	if (!err)
 		err = run_one(db, STMT_DEVICE_GROUP, ERR_CONFLICT);
 	return refers(db, STMT_DEVICE_GROUP, err, ERR_CONFLICT, "no such group");
@@ -221,8 +225,10 @@ static int write_device(struct db *db, const struct device *d)
 static int write_device_delete(struct db *db, const struct op_device_delete *op)
 {
 	sqlite3_stmt *stmt = db->stmt[STMT_DEVICE_DELETE];
-	int err = bind_str(stmt, 1, op->device);
+	int err = write_rollout_left(db, op->device, 0);
 
+	if (!err)
+		err = bind_str(stmt, 1, op->device);
 	if (!err)
 		err = bind_int(stmt, 2, op->rev);
 	return err ? err : run_one(db, STMT_DEVICE_DELETE, ERR_CONFLICT);
@@ -390,6 +396,27 @@ static int write_audit(struct db *db, store_hash *hash, struct store_set *set,
 	return 0;
 }
 
+static int write_audit_prune(struct db *db, const struct store_audit_head *through)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_AUDIT_HASH];
+	char text[AUDIT_HEAD_TEXT + 1];
+	int err = bind_u64(stmt, 1, through->seq), found;
+
+	if (err)
+		return err;
+	found = db_step(db, STMT_AUDIT_HASH);
+	if (found > 0 && (sqlite3_column_bytes(stmt, 0) != STORE_HASH ||
+			  memcmp(sqlite3_column_blob(stmt, 0), through->hash, STORE_HASH) != 0))
+		err = ERR_CONFLICT;
+	db_reset(db, STMT_AUDIT_HASH);
+	if (found <= 0 || err)
+		return found < 0 ? found : found == 0 ? ERR_NOENT : err;
+	err = bind_u64(db->stmt[STMT_AUDIT_PRUNE], 1, through->seq);
+	if (!err)
+		err = db_run(db, STMT_AUDIT_PRUNE, NULL);
+	return err ? err : write_meta_text(db, "audit_removed", audit_head_text(through, text));
+}
+
 static int write_import(struct db *db, const struct op_import *op)
 {
 	enum stmt_id id = op->rows[0] ? STMT_IMPORT_PUT : STMT_IMPORT_DELETE;
@@ -510,6 +537,8 @@ static int write_op(struct db *db, store_hash *hash, struct store_set *set, cons
 		return write_restored(db, *(const enum store_restored *)data);
 	case OP_AUDIT:
 		return write_audit(db, hash, set, data, state);
+	case OP_AUDIT_PRUNE:
+		return write_audit_prune(db, data);
 	case OP_HOOK:
 	case OP_HOOK_DELETE:
 	case OP_HOOK_PLACE:

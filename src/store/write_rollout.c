@@ -51,14 +51,28 @@ int write_rollout_delete(struct db *db, const struct rollout *r)
 	return err ? err : run_one(db, STMT_ROLLOUT_DELETE, ERR_CONFLICT);
 }
 
+int write_rollout_left(struct db *db, const char *device, int64_t to)
+{
+	sqlite3_stmt *stmt = db->stmt[STMT_ROLLOUT_LEFT];
+	int err = bind_int(stmt, 2, to);
+
+	if (!err && sqlite3_bind_text(stmt, 1, device, -1, SQLITE_STATIC))
+		err = ERR_NOMEM;
+	return err ? err : db_run(db, STMT_ROLLOUT_LEFT, NULL);
+}
+
 int write_member(struct db *db, const struct op_member *op)
 {
 	sqlite3_stmt *stmt = db->stmt[STMT_MEMBER];
-	int err = bind_int(stmt, 1, op->rollout);
+	int err = write_rollout_left(db, op->device, op->rollout);
 
 	if (!err)
+		err = bind_int(stmt, 1, op->rollout);
+	if (!err)
 		err = bind_int(stmt, 2, op->place);
-	if (!err && sqlite3_bind_text(stmt, 3, op->device, -1, SQLITE_STATIC))
+	if (!err)
+		err = bind_int(stmt, 3, op->before);
+	if (!err && sqlite3_bind_text(stmt, 4, op->device, -1, SQLITE_STATIC))
 		err = ERR_NOMEM;
 	return err ? err : db_run(db, STMT_MEMBER, NULL);
 }

@@ -142,7 +142,7 @@ void assert_sound(const char *db, const char *what)
 {
 	char title[128], error[200];
 	const struct store_check c = {
-		.path = db, .alone = true, .finding = on_finding, .ctx = title};
+		.path = db, .alone = true, .hash = fault_hash, .finding = on_finding, .ctx = title};
 	unsigned problems = 0;
 
 	snprintf(title, sizeof(title), "%s", what);

@@ -15,6 +15,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "store/backup.h"
 #include "store/restore.h"
 #include "store/schema.h"
@@ -228,15 +229,43 @@ static void alive(struct store_set *set)
 	store_set_alive(set, T0);
 }
 
+int fault_hash(const void *ptr, size_t len, uint8_t ret_hash[STORE_HASH])
+{
+	memset(ret_hash, 7, STORE_HASH);
+	for (size_t i = 0; i < len; i++)
+		ret_hash[i % STORE_HASH] ^= ((const uint8_t *)ptr)[i];
+	return 0;
+}
+
+static const struct store_audit an_act = {.at_ms = T0,
+					  .who = "alice",
+					  .act = "device force",
+					  .object = "dev",
+					  .before = "",
+					  .after = "{}"};
+
 static void audited(struct store_set *set)
 {
-	const struct store_audit a = {.at_ms = T0,
-				      .who = "alice",
-				      .act = "device force",
-				      .object = "dev",
-				      .before = "",
-				      .after = "{}"};
+	store_set_audit(set, &an_act);
+}
 
+/* Takes that row out again. */
+static void pruned(struct store_set *set)
+{
+	struct store_audit_head through = {.seq = 1};
+	char text[256], after[160], hex[2 * STORE_HASH + 1];
+	struct buf b = buf_writer(hex, sizeof(hex));
+	struct store_audit a = an_act;
+
+	/* Without memory, as there may be none. */
+	snprintf(text, sizeof(text), "%064d\n1\n%lld\n%s\n%s\n%s\n%s\n%s\n", 0, (long long)T0,
+		 an_act.who, an_act.act, an_act.object, an_act.before, an_act.after);
+	(void)fault_hash(text, strlen(text), through.hash);
+	buf_put_hex(&b, through.hash, STORE_HASH);
+	snprintf(after, sizeof(after), "{\"through\":1,\"hash\":\"%s\"}", buf_cstr(&b));
+	a.act = AUDIT_PRUNE;
+	a.after = after;
+	store_set_audit_prune(set, &through);
 	store_set_audit(set, &a);
 }
 
@@ -294,18 +323,10 @@ static void remove_device(struct store_set *set)
 
 /* ---- work on the files ---- */
 
-static int no_hash(const void *ptr, size_t len, uint8_t ret_hash[STORE_HASH])
-{
-	memset(ret_hash, 7, STORE_HASH);
-	for (size_t i = 0; i < len; i++)
-		ret_hash[i % STORE_HASH] ^= ((const uint8_t *)ptr)[i];
-	return 0;
-}
-
 static int open_store(const char *db, struct store **ret)
 {
 	const struct store_conf conf = {
-		.path = db, .inline_commit = true, .vfs = VFS_NAME, .hash = no_hash};
+		.path = db, .inline_commit = true, .vfs = VFS_NAME, .hash = fault_hash};
 
 	return store_open(&conf, ret);
 }
@@ -468,6 +489,7 @@ const struct work works[] = {
 	SET("wave released", release_wave),
 	SET("dead letter, import", put_aside),
 	SET("retention", forget),
+	SET("audit pruned", pruned),
 	SET("release quarantine", quarantine_release),
 	SET("release remove", remove_release),
 	SET("device remove", remove_device),

@@ -28,6 +28,8 @@ struct work {
 	bool aside;
 };
 
+/* Instead of SHA-256. */
+store_hash fault_hash;
 extern const struct work works[];
 extern const unsigned work_count;
 

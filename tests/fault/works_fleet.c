@@ -65,11 +65,11 @@ void start_rollout(struct store_set *set)
 	g.target = 1;
 	g.target_ms = T0 + 1;
 	store_set_group(set, &g);
-	store_set_device_group(set, "dev", 1);
+	store_set_device_group(set, "dev", 1, T0 + 1);
 	store_set_tag(set, "dev", "site=berlin", true);
 	some_rollout(&r, 0);
 	store_set_rollout(set, &r);
-	store_set_member(set, "dev", 1, 1000);
+	store_set_member(set, "dev", 1, 1000, 0);
 	some_event(set, "rollout/started", "spring", 0);
 }
 

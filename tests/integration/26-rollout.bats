@@ -43,7 +43,7 @@ fleet_there() {
 }
 
 rollout_is() { # FILTER [NAME]
-	ctl -o json rollout show argon "${2-1.1.0}" | jq -e "$1"
+	ctl -o json rollout show argon "${2-1.1.0}" | jq -e --arg me "$(id -un)" "$1"
 }
 
 # rollout_becomes SECONDS FILTER [NAME]
@@ -72,7 +72,7 @@ wave_members() {
 
 @test "rollout: wave by wave, with a gate, and nobody else before" {
 	fleet_add good 20
-	ctl rollout add argon 1.1.0 --waves 1,25%,gate,100%
+	ctl rollout add argon 1.1.0 --waves 1,25%,gate,100% soak-s=0
 	rollout_is '.state == "draft" and .members == 0'
 	ctl rollout start argon 1.1.0
 	rollout_becomes 60 '.wait == "gate"'
@@ -123,6 +123,7 @@ wave_members() {
 	ctl rollout resume argon 1.1.0
 	rollout_is '.state == "running" and .why == null'
 	ctl rollout abort argon 1.1.0
+	rollout_is '.state == "aborted" and .ended_by == $me and .why == null and .halted_why == null'
 	run ctl rollout resume argon 1.1.0
 	[ "$status" -eq 1 ]
 	[[ $output == *"it was aborted"* ]]
@@ -191,11 +192,20 @@ wave_members() {
 	ctl -o json rollout plan argon rest | jq -e '.selected == 2 and .elsewhere == 0'
 	ctl rollout start argon rest
 	rollout_becomes 60 '.state == "done" and .members == 2 and .results.updated == 2' rest
+	# a later one that takes all of them takes no results with it
+	ctl rollout add argon 1.0.0 --name back --waves 100%
+	ctl rollout start argon back
+	rollout_becomes 20 '.members == 5' back
+	rollout_is '.members == 2 and .released == 2 and .results.updated == 2 and .left == 2
+		and .ended_by == $me' | grep -x true
+	ctl rollout show argon 1.1.0 | grep "^  *state  *done by $(id -un)$"
+	ctl rollout show argon 1.1.0 | grep -x 'Of them in a later rollout now, or removed: 2.'
+	ctl rollout show argon rest | grep 'why  *2 of 2 devices run the release; '
 }
 
 @test "rollout: abort brings back whom it has updated" {
 	fleet_add good 6
-	ctl rollout add argon 1.1.0 --waves 50%,gate,100%
+	ctl rollout add argon 1.1.0 --waves 50%,gate,100% soak-s=0
 	ctl rollout start argon 1.1.0
 	rollout_becomes 60 '.wait == "gate" and .results.updated == 3'
 	ctl rollout abort argon 1.1.0
@@ -222,7 +232,7 @@ wave_members() {
 
 @test "rollout: a kill at any moment loses nothing" {
 	fleet_add good 12
-	ctl rollout add argon 1.1.0 --waves 2,50%,100%
+	ctl rollout add argon 1.1.0 --waves 2,50%,100% soak-s=0
 	ctl rollout start argon 1.1.0
 	for _ in 1 2 3 4 5; do
 		kill -9 "$SERVER_PID"
@@ -267,6 +277,13 @@ wave_members() {
 	ctl -o json rollout plan argon 1.1.0 | jq -e '.offers == 1 and .later == 1 and .no_window.devices == 0
 		and .forecast.offers == 2 and .forecast.seconds > 3 * 86400
 		and .forecast.ends == .forecast.waves[1].ends and .forecast.begins == .forecast.waves[0].opens'
+	# a group downloads no faster than it may
+	ctl group add argon slow
+	ctl group set argon slow image-rate=10K
+	ctl device group good-00004 slow
+	ctl rollout add argon 1.1.0 --name slow --waves 100% --filter group=slow soak-s=0
+	ctl rollout plan argon slow --dry-run >"$LAB/plan.text"
+	grep '^1: 100%  *1  *1  *245,760 .* 24.0 s' "$LAB/plan.text"
 	run ctl rollout plan argon 1.1.0 --days 0
 	[[ $status -eq 2 && $output == *days* ]]
 	rollout_is '.state == "draft" and .members == 0'

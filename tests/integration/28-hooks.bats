@@ -213,6 +213,17 @@ arrived() {
 	[ "$(taken | sort -n | paste -s -d ' ')" = "1 2 3 4 5 6" ]
 	run ctl hook drop crm "$id"
 	[ "$status" -ne 0 ]
+	# 1,000 may be put aside; the next one disables it, and stays where it is
+	server_stop
+	sqlite3 "$LAB/state/postboot.db" "INSERT INTO hook_dead (hook, seq, cursor, topic, device,
+		at_ms, tries, error, due, body) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL
+		SELECT i + 1 FROM n WHERE i < 999) SELECT (SELECT id FROM hook), 1, 'c', 't', 'd', 1, 1,
+		'e', 0, '{}' FROM n"
+	echo '"seq":' >"$LAB/rx/poison"
+	server_start
+	make_events 2
+	until_true 60 hook_is '.state == "disabled" and .reason == "dead-full"'
+	hook_is '.dead == 1000 and .position == 7'
 }
 
 @test "hooks: 410 disables it, with an event, a condition and a way back" {
@@ -391,4 +402,17 @@ arrived() {
 	ctl hook remove h16
 	ctl hook add h17 "http://127.0.0.1:$PORT/17" >/dev/null
 	[ "$(ctl -o json hook list | jq '.hooks | length')" -eq 16 ]
+	# the words of its filter: 512 bytes of topics, 1024 of products
+	words() { # KEY A-WORD ITS-COUNT ANOTHER ITS-COUNT: the answer's status
+		jq -n -c "{$1: ([range($3) | \"$2\"] + [range($5) | \"$4\"])}" |
+			curl -sS -o answer -w '%{http_code}\n' --unix-socket "$POSTBOOT_SOCKET" -X PATCH \
+				-H 'Content-Type: application/json' --data-binary @- http://localhost/v1/hooks/h1
+	}
+	[ "$(words topics flash 82 device 3)" = 200 ]
+	[ "$(words topics flash 81 device 4)" = 400 ]
+	jq -e '.detail == "topics: all together longer than 512 bytes"' answer
+	ctl product add abcdef
+	[ "$(words products argon 165 abcdef 5)" = 200 ]
+	[ "$(words products argon 164 abcdef 6)" = 400 ]
+	jq -e '.detail == "products: all together longer than 1024 bytes"' answer
 }

@@ -376,6 +376,35 @@ updated() {
 	[[ $output == *"row 99 of --head is not in it"* ]]
 	run ctl audit verify --head 1:x
 	[ "$status" -eq 2 ]
+
+	# What was exported may go; what is left, and what went, verify together.
+	rows=$(($(wc -l <log) - 1))
+	ctl audit export --object argon >part
+	run ctl audit prune part
+	[[ $status -eq 1 && $output == *"not all acts"* ]]
+	head -n 3 log >bad
+	run ctl audit prune bad
+	[[ $status -eq 1 && $output == *"the file was cut off"* ]]
+	ctl audit prune log | grep -x "  *head  *$head"
+	[ "$(ctl -o json audit list | jq -c '[.audit[] | [.seq, .act]]')" = "[[$((rows + 1)),\"audit prune\"]]" ]
+	ctl audit verify | grep -x "Rows 1 to $rows were taken out before."
+	ctl audit verify --known "$head"
+	run ctl audit verify --known "1:${head#*:}"
+	[[ $status -eq 1 && $output == *"was taken out"* ]]
+	run ctl audit prune log
+	[ "$status" -eq 0 ] # nothing of it is left to be done
+	ctl audit export >rest
+	ctl audit verify --file rest --head "$head" | grep "Rows 1 to $rows were taken out"
+	python3 verify.py <rest
+	ctl audit verify --file log
+	ctl product add later >/dev/null
+	server_stop
+	"$POSTBOOTD" --check-db -c "$LAB/postbootd.conf"
+	sqlite3 "$LAB/state/postboot.db" "UPDATE audit SET who = who || 'x' WHERE seq = $((rows + 2))"
+	run "$POSTBOOTD" --check-db -c "$LAB/postbootd.conf"
+	echo "$output"
+	[[ $status -ne 0 && $output == *"audit entry $((rows + 2)): row $((rows + 2)) was changed"* ]]
+	sqlite3 "$LAB/state/postboot.db" "UPDATE audit SET who = rtrim(who, 'x') WHERE seq = $((rows + 2))"
 }
 
 @test "history: a device's attempts as a story" {

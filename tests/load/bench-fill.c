@@ -229,7 +229,7 @@ static void put(struct fill *f, unsigned i)
 
 	make_device(f, i, &d);
 	store_set_device(set, &d);
-	store_set_device_group(set, d.id, d.group);
+	store_set_device_group(set, d.id, d.group, d.group_ms);
 	memcpy(key.device, d.id, sizeof(key.device));
 	memcpy(key.value, &i, sizeof(i));
 	key.mac_len = key.value_len;

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # bench.sh: postbootd measured beside a small server on Debian's libcoap, with OpenSSL and with
 # GnuTLS, and beside what one datagram in, one out and one sealing cost on this machine, all in one
-# run. Prints tables in Markdown and writes bench.json to the present folder.
+# run. Prints tables in Markdown and writes bench.json to the present folder. The load client is the
+# same for all servers; it receives and sends what it can as one message (UDP_GRO, UDP_SEGMENT), as
+# a network device would, which makes no difference to a server that sends each datagram by itself.
 #
 #   bench.sh [OPTIONS] [PART...]      all parts, or transfer, crowd, many, life, scale
 #   bench.sh lifecycle [OPTIONS]      whole updates alone, with more to say: bench-life.sh

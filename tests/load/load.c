@@ -202,24 +202,28 @@ static void set_up_sessions(struct load *l)
 
 static void receive(struct load *l, struct net_udp_rx *rx, unsigned socket)
 {
-	struct net_udp_in *in;
-	unsigned cut, count, rounds = 0;
+	struct net_udp_got got;
+	bool more = true;
 
-	do { /* a few batches at most: the clock and the other sockets want their turn */
-		count = net_udp_receive(rx, l->fd[socket], &in, &cut);
+	for (unsigned rounds = 0; more && rounds < 4; rounds++) {
+		/* a few batches at most: the clock and the other sockets want their turn */
+		more = net_udp_receive(rx, l->fd[socket], &got);
 		l->now_us = clock_us();
-		for (unsigned i = 0; i < count; i++) {
-			uint32_t to = in[i].to.at.v4.s_addr;
+		for (unsigned i = 0; i < got.count; i++) {
+			uint32_t to = got.in[i].to.at.v4.s_addr;
 			uint32_t index = (ntohl(to) & ~LOAD_ELSEWHERE) - 0x7f010001;
+			bool is_last = i + 1 == got.count || got.in[i + 1].to.at.v4.s_addr != to;
 
 			if (index < l->session_count && l->sessions[index].started &&
 			    l->sessions[index].source.at.v4.s_addr == to)
-				session_datagram(&l->sessions[index], in[i].data, in[i].len);
-			/* like the server: small batches message by message, large ones by 4 */
-			if (net_udp_queued(l->tx[socket]) >= (count <= 8 ? 1U : 4U))
+				session_datagram(&l->sessions[index], got.in[i].data,
+						 got.in[i].len);
+			/* like the server: small batches session by session, large ones by 4 */
+			unsigned queued = net_udp_queued(l->tx[socket]);
+			if (queued >= 4 || (queued && is_last && got.count <= 8))
 				(void)net_udp_flush(l->tx[socket], l->fd[socket]);
 		}
-	} while (count == NET_UDP_BATCH && ++rounds < 4);
+	}
 }
 
 static void flush(struct load *l)

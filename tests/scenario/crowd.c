@@ -97,6 +97,27 @@ static void advance(int64_t to_ms)
 	fake_now_ms = to_ms;
 }
 
+/* Answers, and those who have theirs let go of their device. */
+static void answer(void)
+{
+	deliver();
+	for (size_t i = 0; i < w.asked_count; i++)
+		if (!w.asked[i]->waits)
+			engine_net_callbacks()->peer_sleeps(w.engine, &w.asked[i]->peer);
+	w.asked_count = 0;
+}
+
+/* All that comes until the answers are due. */
+static void run_until(int64_t end_ms, void (*run)(struct unit *u))
+{
+	while (w.heap_count && w.heap[0]->at_ms <= end_ms) {
+		advance(w.heap[0]->at_ms);
+		run(w.heap[0]);
+	}
+	advance(end_ms);
+	answer();
+}
+
 static void tick(void)
 {
 	struct timespec from, to;
@@ -106,7 +127,7 @@ static void tick(void)
 	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
 	int64_t us = (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
 	w.slowest_us = us > w.slowest_us ? us : w.slowest_us;
-	deliver();
+	answer();
 }
 
 void crowd_pass(int64_t end_ms, bool (*over)(void), void (*run)(struct unit *u), void (*look)(void))
@@ -121,7 +142,7 @@ void crowd_pass(int64_t end_ms, bool (*over)(void), void (*run)(struct unit *u),
 		advance(next);
 		if (w.engine->pacer.held && fake_now_ms >= pace_ms) {
 			pace_step(w.engine);
-			deliver();
+			answer();
 			pace_ms = fake_now_ms + PACE_MS;
 		}
 		if (fake_now_ms >= tick_ms) {
@@ -129,8 +150,10 @@ void crowd_pass(int64_t end_ms, bool (*over)(void), void (*run)(struct unit *u),
 			look();
 			tick_ms = fake_now_ms + w.conf.tick_ms;
 		}
-		while (w.heap_count && w.heap[0]->at_ms <= fake_now_ms)
-			run(w.heap[0]);
+		if (w.heap_count && w.heap[0]->at_ms <= fake_now_ms) {
+			int64_t until = fake_now_ms + w.conf.commit_ms;
+			run_until(until < tick_ms ? until : tick_ms, run);
+		}
 	}
 }
 
@@ -145,7 +168,8 @@ void deliver(void)
 void crowd_server_begin(void)
 {
 	char path[128];
-	struct store_conf conf = {.path = path, .inline_commit = true, .hash = audit_sha256};
+	struct store_conf conf = {
+		.path = path, .inline_commit = true, .late_commit = true, .hash = audit_sha256};
 	struct engine_conf e = {.loop = &w.loop,
 				.device_json = true,
 				.max_downloads = w.conf.max_downloads,
@@ -199,7 +223,8 @@ void crowd_begin(const struct crowd_conf *conf)
 	(void)snprintf(w.dir, sizeof(w.dir), "%s/postboot-crowd-XXXXXX", tmp);
 	w.units = calloc(conf->count, sizeof(*w.units));
 	w.heap = calloc(conf->count, sizeof(struct unit *));
-	if (!mkdtemp(w.dir) || !w.units || !w.heap)
+	w.asked = calloc(conf->count, sizeof(struct unit *));
+	if (!mkdtemp(w.dir) || !w.units || !w.heap || !w.asked)
 		abort();
 	crowd_server_begin();
 	policy_init(&p.policy);
@@ -217,6 +242,7 @@ void crowd_end(void)
 	crowd_server_end();
 	free(w.units);
 	free(w.heap);
+	free(w.asked);
 	(void)snprintf(command, sizeof(command), "rm -rf '%s'", w.dir);
 	if (system(command) != 0) // NOLINT(cert-env33-c,concurrency-mt-unsafe)
 		printf("# could not remove %s\n", w.dir);

@@ -40,6 +40,7 @@ struct crowd_conf {
 	int64_t check_in_s;    /* the product's; 0: their own */
 	unsigned image, block; /* bytes */
 	int64_t tick_ms;
+	int64_t commit_ms; /* what comes in this time has one commit, and its answers after it */
 	int64_t max_downloads, image_rate; /* 0: any */
 	int64_t offline_s;		   /* after which they count as silent */
 	bool digests;			   /* they report the digest of what they run */
@@ -59,6 +60,8 @@ extern struct crowd {
 	int64_t product;
 	struct digest digest[10]; /* of the releases "1" to "9" */
 	bool act_wrong;		  /* the last act of an operator was refused */
+	struct unit **asked;	  /* since the last commit */
+	size_t asked_count;
 	unsigned failed, told;
 	int64_t slowest_us; /* of processor time, in one tick of the server */
 } w;

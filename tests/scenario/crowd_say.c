@@ -36,8 +36,9 @@ static void say(struct unit *u, uint8_t method, const char *path, struct bytes p
 	u->waits = true;
 	engine_net_callbacks()->request(w.engine, &u->peer, &q,
 					(struct net_exchange){(uint32_t)(u - w.units) + 1, 1});
-	deliver();
-	if (!u->waits)
+	if (u->waits)
+		w.asked[w.asked_count++] = u;
+	else
 		engine_net_callbacks()->peer_sleeps(w.engine, &u->peer);
 }
 

@@ -14,7 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INTERVAL_S = 21600, LIAR_INTERVAL_S = 600, LISTEN = 95 /* of a hundred */, LOOK_MS = 20000 };
+enum {
+	INTERVAL_S = 21600,
+	LIAR_INTERVAL_S = 600,
+	LISTEN = 95 /* of a hundred */,
+	LOOK_MS = 20000,
+	COMMIT_MS = 1000
+};
 
 static int64_t rtt_ms(void)
 {
@@ -252,6 +258,7 @@ int main(void)
 		.image = 1024,
 		.block = 1024,
 		.tick_ms = 2000, /* days go by: fewer of them */
+		.commit_ms = COMMIT_MS,
 		.offline_s = (int64_t)3 * INTERVAL_S,
 		.digests = true,
 	};

@@ -27,7 +27,6 @@ static void do_add(struct scenario *s)
 	struct rollout r = {.product = p ? p->id : 0, .release = release ? release->id : 0};
 	const char *why;
 
-	rollout_rules_init(&r.rules);
 	(void)buf_copy_str(r.name, sizeof(r.name), word(2));
 	for (char *c = word(4); *c; c++)
 		*c = *c == 'P' ? '%' : *c;
@@ -35,6 +34,7 @@ static void do_add(struct scenario *s)
 		fail(s, "%s: %s", word(4), why);
 		return;
 	}
+	rollout_defaults(&r);
 	for (unsigned i = 5; i < word_total(); i++) {
 		char name[40] = "";
 		size_t len = strcspn(word(i), "=");
@@ -99,6 +99,9 @@ void expect_rollout(struct scenario *s)
 		{"members", NULL, v.members},
 		{"reached", NULL, all.released},
 		{"through", NULL, all.through},
+		{"away", NULL, all.away},
+		{"left", NULL, v.left},
+		{"ended-by", r->ended_by[0] ? r->ended_by : "none", 0},
 		{"updated", NULL, all.results[MEMBER_UPDATED]},
 		{"converged", NULL, all.results[MEMBER_CONVERGED]},
 		{"failed", NULL, all.results[MEMBER_FAILED]},
@@ -139,6 +142,15 @@ static bool recount_row(void *ctx, const struct device *d)
 	return true;
 }
 
+static void recount_left(void *ctx, unsigned wave, bool released, const struct member_facts *m,
+			 int64_t members)
+{
+	struct recount *c = ctx;
+
+	wave_count(&c->counts.waves[wave], m, released, members);
+	c->members += members;
+}
+
 void expect_recount(struct scenario *s)
 {
 	struct engine_rollout v;
@@ -148,7 +160,8 @@ void expect_recount(struct scenario *s)
 		if (!v.counted || !v.rollout.enlisted)
 			continue;
 		if (store_members(s->store, v.rollout.id, 0, ROLLOUT_PLACE_END, 1000, recount_row,
-				  &c))
+				  &c) ||
+		    store_rollout_left(s->store, v.rollout.id, recount_left, &c))
 			fail(s, "members cannot be read");
 		else if (c.members != v.members ||
 			 memcmp(&c.counts, &v.counts, sizeof(c.counts)) != 0)

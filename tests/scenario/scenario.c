@@ -35,6 +35,7 @@
  *   STATE product version active|quarantined|withdrawn
  *   LOSE-IMAGE product version | FIND-IMAGE product version
  *   ELAPSE seconds | CLOCK-STEP seconds | RESTART seconds | CRASH seconds
+ *   HASTE                                 (from now on a step ends after its first row)
  *   BACKUP | RESTORE                      (of the last one, after a crash)
  *   KEEP [events=SECONDS] [max=N]         (retention of events)
  *   RATES device all                      (bytes a second, 0 any; a restart forgets it)

@@ -47,6 +47,7 @@ struct scenario {
 	uint64_t backup_head;
 	int64_t keep_events_s, keep_events_max; /* retention; 0: all */
 	int64_t max_downloads;
+	struct turns turns; /* hasty: a step of the engine ends after each row */
 	char events[4096];
 
 	bool deliver_off;	  /* commits happen, their results wait */

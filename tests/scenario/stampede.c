@@ -17,6 +17,7 @@
 enum {
 	IMAGE = 4096,
 	BLOCK = 1024,
+	COMMIT_MS = 50,
 	INTERVAL_S = 600,
 	ARRIVE_MS = 5000, /* all come in this time */
 	REQUESTS_PER_S = 20000,
@@ -284,6 +285,7 @@ static void try(const struct trial *trial, unsigned count, uint64_t seed)
 					.image = IMAGE,
 					.block = BLOCK,
 					.tick_ms = 200,
+					.commit_ms = COMMIT_MS,
 					.max_downloads =
 						trial->tokens_of ? count / trial->tokens_of : 0,
 					.image_rate = trial->rate * count,

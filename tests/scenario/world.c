@@ -77,7 +77,8 @@ void world_start(struct scenario *s)
 				     .plain_devices = true,
 				     .keep_events_ms = s->keep_events_s * 1000,
 				     .max_events = (uint64_t)s->keep_events_max,
-				     .max_downloads = s->max_downloads};
+				     .max_downloads = s->max_downloads,
+				     .turns = &s->turns};
 
 	(void)snprintf(path, sizeof(path), "%s/images", s->dir);
 	if (uv_loop_init(&s->loop) || images_new(&s->loop, path, IMAGE_MAX, &s->images))
@@ -91,6 +92,7 @@ void world_start(struct scenario *s)
 		abort();
 	if (getenv("SCENARIO_CACHE")) /* so many devices; 0 frees each as soon as it is idle */
 		s->engine->idle_max = (unsigned)strtoul(getenv("SCENARIO_CACHE"), NULL, 10);
+	s->turns.hasty = s->turns.hasty || getenv("SCENARIO_HASTE"); /* for all of them */
 	s->engine->rollout_seed = 1;
 	engine_tick(s->engine);
 	settle(s);
@@ -400,6 +402,8 @@ bool run_world(struct scenario *s, const char *verb)
 		engine_conf_set(s->engine, &conf);
 		if (value_of("places"))
 			s->engine->admitter.turn_max = (unsigned)number_of("places", 0);
+	} else if (strcmp(verb, "HASTE") == 0) {
+		s->turns.hasty = true;
 	} else if (strcmp(verb, "PACE") == 0) {
 		fake_wall_ms += strtoll(word(1), NULL, 10);
 		fake_now_ms += strtoll(word(1), NULL, 10);

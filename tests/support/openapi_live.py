@@ -452,6 +452,15 @@ def drive_rollouts(server):
     want(200, "POST", base + "/1/start")
     want(200, "POST", base + "/1/abort")
     want(204, "DELETE", base + "/1")
+    want(201, "POST", base, {"release": "1", "name": "nobody", "filter": "tag=nobody"})
+    want(200, "POST", base + "/nobody/start")
+    for _ in range(200):
+        if want(200, "GET", base + "/nobody").get("why") == "empty":
+            break
+        time.sleep(0.05)
+    want(200, "POST", base + "/nobody/abort")
+    want(200, "GET", base + "/nobody")
+    want(204, "DELETE", base + "/nobody")
 
 
 def drive_tags(server, ids):
@@ -498,6 +507,14 @@ def drive_audit(server):
     want(200, "GET", "/v1/audit?before=0&object=p%251")
     if not want(200, "GET", "/v1/audit/verify")["ok"]:
         raise Wrong("the audit log does not verify")
+    row = want(200, "GET", "/v1/audit?limit=1")["audit"][0]
+    want(400, "POST", "/v1/audit/prune", {"through": 1, "hash": "a"})
+    want(404, "POST", "/v1/audit/prune", {"through": 4999, "hash": row["hash"]})
+    want(409, "POST", "/v1/audit/prune", {"through": 2, "hash": row["hash"]})
+    want(200, "POST", "/v1/audit/prune", {"through": 1, "hash": row["hash"]})
+    want(200, "GET", "/v1/audit?limit=1")
+    if not want(200, "GET", "/v1/audit/verify")["ok"]:
+        raise Wrong("the rest of the audit log does not verify")
     want(400, "GET", "/v1/audit?before=0&after=0")
 
 

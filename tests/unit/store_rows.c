@@ -188,6 +188,7 @@ void rows_rollout(unsigned seed, int64_t product, struct rollout *ret)
 	TEXT(ret->filter, seed);
 	TEXT(ret->author, seed);
 	TEXT(ret->approver, seed);
+	TEXT(ret->ended_by, seed);
 	WORD(ret->state, ROLLOUT_DRAFT, ROLLOUT_STATE_COUNT, seed);
 	WORD(ret->resume_to, ROLLOUT_DRAFT, ROLLOUT_STATE_COUNT, seed + 1);
 	WORD(ret->wait, WAIT_NONE, ROLLOUT_WAIT_COUNT, seed);

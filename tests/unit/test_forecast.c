@@ -117,6 +117,23 @@ static void test_forecast_reckons_the_rate_before_the_windows(void **state)
 	assert_int_equal(f.ends_ms, MONDAY_MS + 11 * HOUR_MS);
 }
 
+static void test_forecast_reckons_bytes_to_the_millisecond(void **state)
+{
+	const struct rollout r = rollout_with("100%");
+	struct forecast_facts f = {
+		.members = 3, .offers = 3, .size_bytes = 500, .image_rate = 1000};
+
+	(void)state;
+	const int64_t soak_ms = r.rules.soak_s * 1000;
+	assert_int_equal(rollout_forecast(&r, &f).ends_ms, 1500 + soak_ms);
+	f.offers = f.members = 100000;
+	f.size_bytes = INT64_C(1) << 40;
+	f.image_rate = INT64_C(1) << 30;
+	assert_int_equal(rollout_forecast(&r, &f).ends_ms, INT64_C(102400000000) + soak_ms);
+	f.image_rate = 0;
+	assert_int_equal(rollout_forecast(&r, &f).ends_ms, soak_ms);
+}
+
 static void test_forecast_begins_at_its_time(void **state)
 {
 	struct rollout r = rollout_with("100%");
@@ -146,11 +163,9 @@ static void test_forecast_knows_an_hour_that_does_not_come(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(waits_for_the_windows_of_each_wave),
-		T(goes_by_the_clock_of_the_place),
-		T(needs_no_more_than_complete_percent),
-		T(reckons_the_rate_before_the_windows),
-		T(begins_at_its_time),
+		T(waits_for_the_windows_of_each_wave),	T(goes_by_the_clock_of_the_place),
+		T(needs_no_more_than_complete_percent), T(reckons_the_rate_before_the_windows),
+		T(reckons_bytes_to_the_millisecond),	T(begins_at_its_time),
 		T(knows_an_hour_that_does_not_come),
 	};
 

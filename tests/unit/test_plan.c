@@ -93,13 +93,13 @@ static void test_plan_lock_goes_before_the_products_target(void **state)
 	enum target_why why;
 
 	(void)state;
-	assert_int_equal(plan_target(&device, &product, NULL, NULL, &why), 2);
+	assert_int_equal(plan_target(&device, &product, NULL, NULL, NULL, &why), 2);
 	assert_int_equal(why, TARGET_PRODUCT);
 	device.lock = 9;
-	assert_int_equal(plan_target(&device, &product, NULL, NULL, &why), 9);
+	assert_int_equal(plan_target(&device, &product, NULL, NULL, NULL, &why), 9);
 	assert_int_equal(why, TARGET_LOCK);
 	device.lock = product.target = 0;
-	assert_int_equal(plan_target(&device, &product, NULL, NULL, &why), 0);
+	assert_int_equal(plan_target(&device, &product, NULL, NULL, NULL, &why), 0);
 	assert_int_equal(why, TARGET_NONE);
 }
 
@@ -109,17 +109,17 @@ static void test_plan_a_groups_target_goes_before_the_products(void **state)
 	enum target_why why;
 
 	(void)state;
-	assert_int_equal(plan_target(&device, &product, &group, NULL, &why), 7);
+	assert_int_equal(plan_target(&device, &product, &group, NULL, NULL, &why), 7);
 	assert_int_equal(why, TARGET_GROUP);
 	device.lock = 9;
-	assert_int_equal(plan_target(&device, &product, &group, NULL, &why), 9);
+	assert_int_equal(plan_target(&device, &product, &group, NULL, NULL, &why), 9);
 	assert_int_equal(why, TARGET_LOCK);
 	device.lock = group.target = 0;
-	assert_int_equal(plan_target(&device, &product, &group, NULL, &why), 2);
+	assert_int_equal(plan_target(&device, &product, &group, NULL, NULL, &why), 2);
 	assert_int_equal(why, TARGET_PRODUCT);
 	group.target = 7;
 	product.target = 0;
-	assert_int_equal(plan_target(&device, &product, &group, NULL, &why), 7);
+	assert_int_equal(plan_target(&device, &product, &group, NULL, NULL, &why), 7);
 	assert_int_equal(why, TARGET_GROUP);
 }
 
@@ -133,21 +133,67 @@ static void test_plan_a_target_set_after_the_end_of_a_rollout_decides(void **sta
 	(void)state;
 	device.rollout = 3;
 	product.target_ms = 2000;
-	assert_int_equal(plan_target(&device, &product, NULL, &r, &why), 8); /* it is open */
+	assert_int_equal(plan_target(&device, &product, NULL, &r, NULL, &why), 8); /* it is open */
 	r.state = ROLLOUT_DONE;
 	r.ended_ms = 1000;
-	assert_int_equal(plan_target(&device, &product, NULL, &r, &why), 2);
+	assert_int_equal(plan_target(&device, &product, NULL, &r, NULL, &why), 2);
 	assert_int_equal(why, TARGET_PRODUCT);
 	/* The group's target hides the product's, and is older. */
-	assert_int_equal(plan_target(&device, &product, &group, &r, &why), 8);
+	assert_int_equal(plan_target(&device, &product, &group, &r, NULL, &why), 8);
 	assert_int_equal(why, TARGET_ROLLOUT);
-	group.target_ms = 1001;
-	assert_int_equal(plan_target(&device, &product, &group, &r, &why), 7);
+	/* It came into the group after the end: a newer act, if the group has a target. */
+	device.group_ms = 1001;
+	assert_int_equal(plan_target(&device, &product, &group, &r, NULL, &why), 7);
+	assert_int_equal(why, TARGET_GROUP);
+	group.target = 0;
 	product.target_ms = 1000;
-	assert_int_equal(plan_target(&device, &product, NULL, &r, &why), 8);
-	assert_true(plan_target_concerns(&device, &product, NULL, &r, TARGET_PRODUCT));
+	assert_int_equal(plan_target(&device, &product, &group, &r, NULL, &why), 8);
+	group.target = 7;
+	device.group_ms = 1000;
+	assert_int_equal(plan_target(&device, &product, &group, &r, NULL, &why), 8);
+	device.group_ms = 0;
+	group.target_ms = 1001;
+	assert_int_equal(plan_target(&device, &product, &group, &r, NULL, &why), 7);
+	product.target_ms = 1000;
+	assert_int_equal(plan_target(&device, &product, NULL, &r, NULL, &why), 8);
+	assert_true(plan_target_concerns(&device, &product, NULL, &r, NULL, TARGET_PRODUCT));
 	device.rollout = 0;
 	product.target_ms = 0;
+}
+
+static void test_plan_the_rollout_before_decides_where_the_present_one_does_not(void **state)
+{
+	struct device_group group = {.id = 5, .product = 1, .target = 7, .target_ms = 900};
+	struct rollout before = {.id = 2, .release = 6, .state = ROLLOUT_DONE, .ended_ms = 1000};
+	struct rollout r = {.id = 3, .release = 8, .state = ROLLOUT_RUNNING, .reached = 500};
+	enum target_why why;
+
+	(void)state;
+	before.reached = ROLLOUT_PLACE_END;
+	device.rollout = 2;
+	assert_int_equal(plan_rollout_before(&device, &before), 2);
+	assert_int_equal(plan_rollout_before(&device, NULL), 0);
+	device.rollout = 3;
+	device.rollout_before = 2;
+	device.rollout_place = 500; /* not reached */
+	assert_int_equal(plan_target(&device, &product, &group, &r, &before, &why), 6);
+	assert_int_equal(why, TARGET_EARLIER);
+	assert_int_equal(plan_rollout_before(&device, &r), 2);
+	/* It is told of targets that may become newer, and of those that are taken away. */
+	assert_true(plan_target_concerns(&device, &product, &group, &r, &before, TARGET_GROUP));
+	device.rollout_place = 499;
+	assert_int_equal(plan_target(&device, &product, &group, &r, &before, &why), 8);
+	assert_int_equal(plan_rollout_before(&device, &r), 3);
+	r.state = ROLLOUT_ABORTED;
+	assert_int_equal(plan_target(&device, &product, &group, &r, &before, &why), 6);
+	assert_int_equal(plan_rollout_before(&device, &r), 2);
+	group.target_ms = 1001;
+	assert_int_equal(plan_target(&device, &product, &group, &r, &before, &why), 7);
+	group.target_ms = 900;
+	assert_int_equal(plan_target(&device, &product, &group, &r, NULL, &why), 7); /* gone */
+	device.development = true;
+	assert_int_equal(plan_target(&device, &product, &group, &r, &before, &why), 0);
+	device.development = false;
 }
 
 static void test_plan_only_a_lock_reaches_a_development_device(void **state)
@@ -157,10 +203,10 @@ static void test_plan_only_a_lock_reaches_a_development_device(void **state)
 
 	(void)state;
 	device.development = true;
-	assert_int_equal(plan_target(&device, &product, &group, NULL, &why), 0);
+	assert_int_equal(plan_target(&device, &product, &group, NULL, NULL, &why), 0);
 	assert_int_equal(why, TARGET_NONE);
 	device.lock = 9;
-	assert_int_equal(plan_target(&device, &product, &group, NULL, &why), 9);
+	assert_int_equal(plan_target(&device, &product, &group, NULL, NULL, &why), 9);
 	assert_int_equal(why, TARGET_LOCK);
 }
 
@@ -183,12 +229,12 @@ static void test_plan_a_change_concerns_whom_nothing_else_goes_before(void **sta
 		device.lock = rows[i].lock;
 		product.target = rows[i].product;
 		device.development = rows[i].development;
-		assert_true(plan_target_concerns(&device, &product, &group, NULL, TARGET_LOCK) ==
-			    true);
-		assert_true(plan_target_concerns(&device, &product, &group, NULL, TARGET_GROUP) ==
-			    rows[i].by_group);
-		assert_true(plan_target_concerns(&device, &product, &group, NULL, TARGET_PRODUCT) ==
-			    rows[i].by_product);
+		assert_true(plan_target_concerns(&device, &product, &group, NULL, NULL,
+						 TARGET_LOCK) == true);
+		assert_true(plan_target_concerns(&device, &product, &group, NULL, NULL,
+						 TARGET_GROUP) == rows[i].by_group);
+		assert_true(plan_target_concerns(&device, &product, &group, NULL, NULL,
+						 TARGET_PRODUCT) == rows[i].by_product);
 	}
 }
 
@@ -310,6 +356,7 @@ int main(void)
 		T(plan_lock_goes_before_the_products_target),
 		T(plan_a_groups_target_goes_before_the_products),
 		T(plan_a_target_set_after_the_end_of_a_rollout_decides),
+		T(plan_the_rollout_before_decides_where_the_present_one_does_not),
 		T(plan_only_a_lock_reaches_a_development_device),
 		T(plan_a_change_concerns_whom_nothing_else_goes_before),
 		T(plan_no_report_and_no_target),

@@ -19,8 +19,8 @@ static struct rollout made(const char *waves)
 	struct rollout r = {.id = 1, .seed = 7, .author = "alice"};
 	const char *why;
 
-	rollout_rules_init(&r.rules);
 	assert_int_equal(rollout_waves_parse(&r, waves, &why), 0);
+	rollout_defaults(&r);
 	return r;
 }
 
@@ -66,8 +66,9 @@ static void check(const struct rollout *before, const struct rollout *r)
 	assert_true((r->wait != WAIT_NONE) <= (r->state == ROLLOUT_WAITING || rollout_stops(r)));
 	assert_true((r->state == ROLLOUT_WAITING) <= (r->wait != WAIT_NONE));
 	assert_true((r->state == ROLLOUT_HALTED) <= (r->why != HALT_NONE));
-	assert_true((r->why != HALT_NONE) <=
-		    (r->state == ROLLOUT_HALTED || r->state == ROLLOUT_ABORTED));
+	assert_true((r->why != HALT_NONE) <= (r->state == ROLLOUT_HALTED || over));
+	assert_true((r->why != HALT_NONE) == (r->halted_ms != 0));
+	assert_true((r->ended_by[0] != 0) <= over);
 	assert_true(r->reached >= before->reached); /* nobody is taken back but by its end */
 	assert_true(r->opened >= before->opened);
 	if (r->state == ROLLOUT_RUNNING)
@@ -124,6 +125,7 @@ static void test_each_state_takes_its_acts_and_refuses_all_others_with_a_sentenc
 			}
 			assert_int_equal(err, 0);
 			assert_int_equal(r.state, rows[i].next[act]);
+			assert_string_equal(r.ended_by, r.ended_ms ? "bob" : "");
 			check(&before, &r);
 		}
 	}
@@ -382,6 +384,86 @@ static void test_a_wave_opens_when_the_one_before_is_complete_and_was_watched(vo
 	assert_int_equal(r.state, ROLLOUT_DONE);
 }
 
+static void test_a_wave_is_watched_for_an_hour_unless_it_is_the_only_one_or_empty(void **state)
+{
+	struct rollout r = running("1,50%,gate,100%", 0), one = made("100%");
+	struct rollout_counts c = {.waves = {{.members = 0}, {.members = 2}, {.members = 0}}};
+
+	(void)state;
+	assert_int_equal(r.rules.soak_s, 3600);
+	assert_int_equal(one.rules.soak_s, 0);
+	for (int i = 0; i < 3; i++) { /* it opens, is complete, and the next one opens */
+		const enum rollout_doing want[] = {ROLLOUT_DO_OPEN, ROLLOUT_DO_NOTE,
+						   ROLLOUT_DO_OPEN};
+		struct rollout_next next = rollout_next(&r, &c, NOW);
+		assert_int_equal(next.what, want[i]);
+		rollout_do(&r, &next, 0, NOW);
+	}
+	assert_int_equal(r.opened, 2);
+	c.waves[1].released = c.waves[1].through = c.waves[1].results[MEMBER_UPDATED] = 2;
+	struct rollout_next next = rollout_next(&r, &c, NOW);
+	assert_int_equal(next.what, ROLLOUT_DO_NOTE);
+	rollout_do(&r, &next, 0, NOW);
+	next = rollout_next(&r, &c, NOW + 3599999);
+	assert_int_equal(next.what, ROLLOUT_DO_NOTHING);
+	assert_int_equal(next.wake_ms, NOW + 3600000);
+	assert_int_equal(rollout_next(&r, &c, NOW + 3600000).what, ROLLOUT_DO_WAIT);
+}
+
+static void test_silence_is_no_end_before_its_time_and_never_if_nobody_came(void **state)
+{
+	struct rollout r = running("100%", 0);
+	struct rollout_counts c = {0};
+	struct wave_counts *w = &c.waves[0];
+	const int64_t end = NOW + 7200000;
+
+	(void)state;
+	r.rules.silent_wait_s = 7200;
+	r.opened = 1;
+	r.reached = ROLLOUT_PLACE_END;
+	r.released_ms = NOW;
+	*w = (struct wave_counts){.members = 4, .released = 4, .through = 4, .away = 4};
+	w->results[MEMBER_NONE] = 4;
+	assert_int_equal(rollout_next(&r, &c, NOW).what, ROLLOUT_DO_NOTHING);
+	assert_int_equal(rollout_next(&r, &c, end + 1).what, ROLLOUT_DO_NOTHING);
+	w->results[MEMBER_NONE] = w->away = 3;
+	w->results[MEMBER_FAILED] = 1;
+	r.rules.fail_percent = 0;
+	struct rollout_next next = rollout_next(&r, &c, end - 1);
+	assert_int_equal(next.what, ROLLOUT_DO_NOTHING);
+	assert_int_equal(next.wake_ms, end);
+	assert_int_equal(rollout_next(&r, &c, end).what, ROLLOUT_DO_NOTE);
+	w->through = 3; /* one is silent with an attempt: that has its verdict to come */
+	w->away = 2;
+	assert_int_equal(rollout_next(&r, &c, end).what, ROLLOUT_DO_NOTHING);
+	w->through = 4;
+	w->away = 0;
+	assert_int_equal(rollout_next(&r, &c, NOW).what, ROLLOUT_DO_NOTE);
+}
+
+static void test_an_operators_end_is_his_and_keeps_the_halt_beside(void **state)
+{
+	const struct rollout_counts c = {0};
+	const enum rollout_cause acts[] = {ROLLOUT_ABORT, ROLLOUT_FINISH};
+	const char *why;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct rollout r = in_state(ROLLOUT_HALTED, WAIT_NONE);
+		assert_int_equal(r.halted_ms, NOW);
+		assert_int_equal(rollout_act(&r, acts[i], "carol", &c, NOW + 9, &why), 0);
+		assert_string_equal(r.ended_by, "carol");
+		assert_int_equal(r.ended_ms, NOW + 9);
+		assert_int_equal(r.why, HALT_FAILURES);
+		assert_int_equal(r.halted_ms, NOW);
+	}
+	struct rollout r = in_state(ROLLOUT_HALTED, WAIT_NONE);
+	assert_int_equal(rollout_act(&r, ROLLOUT_RESUME, "carol", &c, NOW + 9, &why), 0);
+	assert_int_equal(r.why, HALT_NONE);
+	assert_int_equal(r.halted_ms, 0);
+	assert_string_equal(r.ended_by, "");
+}
+
 /* A rollout with both waves open. */
 static struct rollout judged(struct rollout_counts *c, int64_t first, int64_t rest)
 {
@@ -548,6 +630,8 @@ static void test_a_member_counts_once_and_goes_without_a_trace(void **state)
 						 .trying = bits & 16};
 			wave_count(&c, &m, bits & 8, 1);
 			assert_int_equal(c.trying, bits == 24 + (bits & 1) && !result);
+			assert_int_equal(c.away, (bits & ~1u) == 10 && !result);
+			assert_int_equal(c.through, (bits & 8) && (c.away || result || (bits & 4)));
 			assert_int_equal(c.members, 1);
 			assert_true(c.control == 0 || c.released == 0);
 			if (result == MEMBER_EXTERNAL)
@@ -593,6 +677,10 @@ int main(void)
 		cmocka_unit_test(test_the_rate_is_kept_and_a_ramp_makes_it_grow),
 		cmocka_unit_test(test_what_an_outage_left_undone_is_not_made_up_for_at_once),
 		cmocka_unit_test(test_a_wave_opens_when_the_one_before_is_complete_and_was_watched),
+		cmocka_unit_test(
+			test_a_wave_is_watched_for_an_hour_unless_it_is_the_only_one_or_empty),
+		cmocka_unit_test(test_silence_is_no_end_before_its_time_and_never_if_nobody_came),
+		cmocka_unit_test(test_an_operators_end_is_his_and_keeps_the_halt_beside),
 		cmocka_unit_test(test_failures_halt_it_by_share_with_a_least_number),
 		cmocka_unit_test(test_failures_are_a_share_of_what_is_under_way_too),
 		cmocka_unit_test(test_silence_after_the_update_is_compared_with_the_others),

@@ -56,6 +56,8 @@ static struct fleet *fleet_new(const char *waves, uint64_t seed)
 	f->now_ms = NOW;
 	f->r = (struct rollout){.id = 1, .seed = seed};
 	rollout_rules_init(&f->r.rules);
+	f->r.rules.soak_s = 0;
+	f->r.rules.silent_wait_s = 600;
 	assert_int_equal(rollout_waves_parse(&f->r, waves, &why), 0);
 	for (int i = 0; i < FLEET; i++) {
 		(void)snprintf(id, sizeof(id), "unit-%d", i);

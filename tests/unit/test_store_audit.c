@@ -291,6 +291,99 @@ static void test_check_goes_on_while_rows_are_written(void **state)
 	assert_int_equal(c.at.seq, 4 + 41);
 }
 
+/* The act that tells of it, too. */
+static int prune(struct store *s, uint64_t through, const uint8_t hash[STORE_HASH])
+{
+	struct store_audit_head head = {.seq = through};
+	char after[160], hex[2 * STORE_HASH + 1];
+	struct buf b = buf_writer(hex, sizeof(hex));
+	struct store_audit a = {.at_ms = 1,
+				.who = "u",
+				.act = AUDIT_PRUNE,
+				.object = "audit",
+				.before = "",
+				.after = after};
+	struct store_set *set;
+	struct store_result r;
+
+	memcpy(head.hash, hash, STORE_HASH);
+	buf_put_hex(&b, hash, STORE_HASH);
+	snprintf(after, sizeof(after), "{\"through\":%u,\"hash\":\"%s\"}", (unsigned)through,
+		 buf_cstr(&b));
+	set = rows_set(&r);
+	store_set_audit_prune(set, &head);
+	store_set_audit(set, &a);
+	return rows_commit(s, set, &r);
+}
+
+static bool hash_take(void *ctx, const struct store_audit_row *row)
+{
+	memcpy(ctx, row->hash, STORE_HASH);
+	return false;
+}
+
+static void hash_of(struct store *s, uint64_t seq, uint8_t ret[STORE_HASH])
+{
+	assert_int_equal(store_audits(s, "", seq - 1, 1, hash_take, ret), 0);
+}
+
+static void test_rows_that_were_taken_out_are_told(void **state)
+{
+	(void)state;
+	for (unsigned step = 1; step <= 12; step++) {
+		struct store *s = rows_store();
+		struct store_audit_head removed;
+		struct store_audit_check c = {0};
+		uint8_t hash[STORE_HASH] = {0};
+
+		add_many(s, 10);
+		assert_int_equal(prune(s, 4, hash), ERR_CONFLICT);
+		hash_of(s, 4, hash);
+		assert_int_equal(prune(s, 5, hash), ERR_CONFLICT);
+		assert_int_equal(prune(s, 11, hash), ERR_NOENT);
+		assert_int_equal(store_audit_removed(s, &removed), 0);
+		assert_int_equal(removed.seq, 0);
+		/* in the middle of a walk */
+		assert_int_equal(store_audit_check(s, step, &c), 0);
+		if (c.done)
+			c = (struct store_audit_check){0};
+		assert_int_equal(prune(s, 4, hash), 0);
+		assert_int_equal(prune(s, 4, hash), ERR_NOENT);
+		while (!c.done)
+			assert_int_equal(store_audit_check(s, step, &c), 0);
+		assert_int_equal(c.bad, 0);
+		assert_int_equal(c.at.seq, 11);
+		assert_int_equal(c.removed.seq, 4);
+		assert_int_equal(store_audit_removed(s, &removed), 0);
+		assert_memory_equal(removed.hash, hash, STORE_HASH);
+		/* all there is, with the act before */
+		hash_of(s, 11, hash);
+		assert_int_equal(prune(s, 11, hash), 0);
+		c = (struct store_audit_check){0};
+		while (!c.done)
+			assert_int_equal(store_audit_check(s, step, &c), 0);
+		assert_int_equal(c.bad, 0);
+		assert_int_equal(c.at.seq, 12);
+		store_close(s);
+	}
+}
+
+/* Who takes rows out by hand and writes where the log begins has no act of it in the chain. */
+static void test_rows_that_are_gone_without_an_act_are_missed(void **state)
+{
+	struct store *s = rows_store();
+
+	(void)state;
+	add_many(s, 10);
+	by_hand(s, "INSERT INTO meta (key, value) SELECT 'audit_removed', "
+		   "'00000000000000000004:' || lower(hex(hash)) FROM audit WHERE seq = 4");
+	by_hand(s, "DELETE FROM audit WHERE seq <= 4");
+	assert_bad(s, 3, 4, "rows up to 4 are gone, and the log has no act that took them out");
+	by_hand(s, "UPDATE meta SET value = '4' WHERE key = 'audit_removed'");
+	assert_bad(s, 3, 1, "the record of the rows that were taken out is damaged");
+	store_close(s);
+}
+
 static void test_empty_log_is_whole(void **state)
 {
 	assert_int_equal(rows_assert_audit(*state), 0);
@@ -316,6 +409,8 @@ int main(void)
 		CASE(test_check_finds_a_row_that_was_hashed_anew),
 		CASE(test_check_goes_on_while_rows_are_written),
 		CASE(test_empty_log_is_whole),
+		CASE(test_rows_that_were_taken_out_are_told),
+		CASE(test_rows_that_are_gone_without_an_act_are_missed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

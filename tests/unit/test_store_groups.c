@@ -20,7 +20,7 @@ static int join(struct store *s, const char *device, int64_t group)
 	struct store_result result;
 	struct store_set *set = rows_set(&result);
 
-	store_set_device_group(set, device, group);
+	store_set_device_group(set, device, group, 0);
 	return rows_commit(s, set, &result);
 }
 

@@ -19,7 +19,7 @@ static void join(struct store *s, const char *device, int64_t rollout, int64_t p
 	struct store_result result;
 	struct store_set *set = rows_set(&result);
 
-	store_set_member(set, device, rollout, place);
+	store_set_member(set, device, rollout, place, place + 1);
 	assert_int_equal(rows_commit(s, set, &result), 0);
 }
 
@@ -123,6 +123,103 @@ static void test_members_stand_in_the_order_of_their_places(void **state)
 	assert_int_equal(d.rev, 1);
 	assert_int_equal(d.rollout, 7);
 	assert_int_equal(d.rollout_place, 300);
+	assert_int_equal(d.rollout_before, 301);
+}
+
+struct left {
+	int64_t rows, members;
+	unsigned wave;
+	bool released;
+	struct member_facts facts;
+};
+
+static void see_left(void *ctx, unsigned wave, bool released, const struct member_facts *m,
+		     int64_t members)
+{
+	struct left *l = ctx;
+
+	l->rows++;
+	l->members += members;
+	l->wave = wave;
+	l->released = released;
+	l->facts = *m;
+}
+
+static struct left left_of(struct store *s, int64_t rollout)
+{
+	struct left l = {0};
+
+	assert_int_equal(store_rollout_left(s, rollout, see_left, &l), 0);
+	return l;
+}
+
+static void add_member(struct store *s, int64_t product, const char *id, int64_t rollout,
+		       int64_t place)
+{
+	struct device d = {.product = product,
+			   .rollout = rollout,
+			   .rollout_place = place,
+			   .rollout_about = rollout,
+			   .rollout_result = MEMBER_REVERTED,
+			   .rollout_applied = true};
+
+	strcpy(d.id, id);
+	assert_int_equal(rows_put_device(s, &d), 0);
+}
+
+static void test_one_that_is_over_keeps_what_came_of_those_who_go(void **state)
+{
+	struct store *s = *state;
+	int64_t product = rows_add_product(s, 0);
+	struct store_result result;
+	struct rollout o, open;
+
+	rows_rollout(1, product, &o); /* gate,5,10%,100% */
+	strcpy(o.name, "spring");
+	o.state = ROLLOUT_DONE;
+	o.enlisted = true;
+	o.reached = 150;
+	o.waves[0].cut = 100;
+	o.waves[1].cut = 200;
+	o.waves[2].cut = ROLLOUT_PLACE_END;
+	assert_int_equal(rows_put_rollout(s, &o, &o.id), 0);
+	open = o;
+	open.id = 0;
+	open.state = ROLLOUT_RUNNING;
+	strcpy(open.name, "autumn");
+	assert_int_equal(rows_put_rollout(s, &open, &open.id), 0);
+	add_member(s, product, "a", o.id, 99);
+	add_member(s, product, "b", o.id, 50);
+	add_member(s, product, "c", o.id, 150);
+	add_member(s, product, "d", open.id, 5);
+	join(s, "a", o.id, 99); /* nowhere else */
+	assert_int_equal(left_of(s, o.id).rows, 0);
+	join(s, "a", open.id, 7);
+	struct left l = left_of(s, o.id);
+	assert_int_equal(l.rows, 1);
+	assert_int_equal(l.wave, 0);
+	assert_true(l.released);
+	assert_int_equal(l.facts.result, MEMBER_REVERTED);
+	assert_true(l.facts.applied && l.facts.silent && !l.facts.out);
+	struct store_set *set = rows_set(&result);
+	store_set_device_delete(set, "b", 1);
+	assert_int_equal(rows_commit(s, set, &result), 0);
+	l = left_of(s, o.id);
+	assert_int_equal(l.rows, 1); /* they are alike */
+	assert_int_equal(l.members, 2);
+	join(s, "c", open.id, 8); /* of the next wave, and not reached */
+	l = left_of(s, o.id);
+	assert_int_equal(l.rows, 2);
+	assert_int_equal(l.wave, 1);
+	assert_false(l.released);
+	/* One that is open loses them without a trace, and so does nobody's. */
+	set = rows_set(&result);
+	store_set_device_delete(set, "d", 1);
+	assert_int_equal(rows_commit(s, set, &result), 0);
+	assert_int_equal(left_of(s, open.id).rows, 0);
+	o.rev = 1;
+	assert_int_equal(drop(s, &o), 0);
+	assert_int_equal(left_of(s, o.id).rows, 0);
 }
 
 static void test_release_of_a_rollout_stays_unless_that_was_aborted(void **state)
@@ -162,6 +259,7 @@ int main(void)
 		TEST(test_rollout_round_trip),
 		TEST(test_rollout_with_old_rev_or_a_taken_name_is_refused),
 		TEST(test_members_stand_in_the_order_of_their_places),
+		TEST(test_one_that_is_over_keeps_what_came_of_those_who_go),
 		TEST(test_release_of_a_rollout_stays_unless_that_was_aborted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,8 +64,10 @@ static void test_device_update_round_trip(void **state)
 		memcpy(want.id, first.id, sizeof(want.id));
 		want.created_ms = first.created_ms;
 		memcpy(want.protocol, first.protocol, sizeof(want.protocol));
+		want.group_ms = first.group_ms;
 		want.rollout = first.rollout; /* by store_set_member() */
 		want.rollout_place = first.rollout_place;
+		want.rollout_before = first.rollout_before;
 		want.lock = seed % 2 ? lock : 0;
 		want.rev = seed;
 		assert_int_equal(rows_put_device(s, &want), 0);

@@ -358,6 +358,14 @@ static void test_view_explain_reads_the_verdict(void **state)
 	last.verdict = VERDICT_UNEXPECTED_VERSION;
 	assert_says(&v, "summary", "It was to come back as 1.1.0", true);
 	assert_says(&v, "next_steps", "does the file carry the label", true);
+	last.verdict = VERDICT_UNPROVEN;
+	assert_says(&v, "summary", "came back as after a restart, and did not tell what", true);
+	assert_says(&v, "next_steps", "let it stay after a restart", true);
+	last.rung_ms[RUNG_RUNNING] = last.rung_ms[RUNG_APPLYING];
+	assert_says(&v, "summary", "it may run the new image, but the proof is incomplete", true);
+	assert_says(&v, "next_steps", "let it stay after a restart", false);
+	strcpy(last.detail, "LwM2M result 1: firmware updated successfully");
+	assert_says(&v, "summary", "(LwM2M result 1: firmware updated successfully).", true);
 	last.served_bytes = 3 * last.size_bytes;
 	assert_says(&v, "summary", "all that one attempt may get", false);
 	last.served_bytes++;
@@ -368,6 +376,11 @@ static void test_view_explain_reads_the_verdict(void **state)
 	now.attempt.served_bytes = last.served_bytes;
 	replan(&now);
 	assert_says(&v, "summary", "refused with 4.03", true);
+	now.attempt.state = ATTEMPT_APPLYING;
+	now.device.boots.seq = now.attempt.base_boot;
+	now.attempt.rung_ms[RUNG_REBOOTED] = T0;
+	assert_says(&v, "summary", "came back as after a restart, but what it runs now", true);
+	now.attempt = attempt_open();
 	now.device.unbooted_claim = true;
 	strcpy(now.device.claimed, "1.1.0");
 	assert_says(&v, "summary",

@@ -131,10 +131,29 @@ static void test_view_rollout_tells_where_it_stands_and_what_to_do(void **state)
 	c[0] = (struct wave_counts){.members = 5, .released = 3, .through = 2};
 	assert_stands(&v, "it releases wave 1: 3 of 5 devices are reached", "");
 	c[0].released = 5;
-	assert_stands(&v, "2 of the 5 devices of wave 1 are through; the next wave opens at 90 %",
+	assert_stands(&v,
+		      "2 of the 5 devices of wave 1 are through; the next wave opens at 90 % and a "
+		      "soak of 60 s",
+		      "");
+	r->rules.soak_s = 0;
+	assert_stands(&v,
+		      "2 of the 5 devices of wave 1 are through; the next wave opens at 90 %, "
+		      "without a soak",
 		      "");
 	r->opened = r->wave_count;
 	assert_stands(&v, "all waves are open; 2 of 5 devices are through", "");
+	c[0].away = 1;
+	c[0].results[MEMBER_NONE] = 4;
+	r->released_ms = T0 - 86400000;
+	assert_stands(&v,
+		      "all waves are open; 1 of 5 devices are through; it waits for 1 that is "
+		      "silent until 2026-11-22 23:51 UTC",
+		      "");
+	c[0].through = c[0].away = c[0].results[MEMBER_NONE] = 5;
+	assert_stands(&v,
+		      "all waves are open; 0 of 5 devices are through; it waits for 5 that are "
+		      "silent: nobody has come, so nothing is known",
+		      "");
 	r->rules.join = 1;
 	assert_stands(&v, "all are reached; it waits for devices that match later",
 		      "postbootctl rollout finish p spring");
@@ -158,8 +177,31 @@ static void test_view_rollout_tells_where_it_stands_and_what_to_do(void **state)
 		      "newer one is set",
 		      "postbootctl rollout devices p spring tells which failed; they try again by "
 		      "themselves; one that is held: postbootctl device unhold ID");
+	r->why = HALT_FAILURES;
 	r->state = ROLLOUT_ABORTED;
-	assert_stands(&v, "it is over and counts for nobody any more", "");
+	assert_stands(&v,
+		      "it has halted and aborted itself: too many devices failed; it is over and "
+		      "counts for nobody any more",
+		      "");
+	strcpy(r->ended_by, "carol");
+	r->halted_ms = T0;
+	assert_stands(&v,
+		      "carol has aborted it, after it had halted at 2026-11-22 23:51 UTC (too many "
+		      "devices failed); it is over and counts for nobody any more",
+		      "");
+	json_t *o = view_rollout(&v);
+	assert_null(json_object_get(o, "why")); /* that is the operator's */
+	assert_string_equal(json_string_value(json_object_get(o, "ended_by")), "carol");
+	assert_string_equal(json_string_value(json_object_get(o, "halted_why")), "failures");
+	json_decref(o);
+	r->why = HALT_NONE;
+	assert_stands(&v, "carol has aborted it; it is over and counts for nobody any more", "");
+	memset(c, 0, sizeof(v.counts.waves));
+	r->state = ROLLOUT_DONE;
+	assert_stands(&v,
+		      "0 of 0 devices run the release; carol has finished it: it is over; whom it "
+		      "reached keeps the release as target until a newer one is set",
+		      "");
 }
 
 static void test_view_rollout_waits_in_short(void **state)

@@ -262,11 +262,12 @@ struct rollout rollout_full(void)
 			    .reached = 1000,
 			    .created_ms = T0,
 			    .started_ms = T0 + 1000,
-			    .state_ms = T0 + 5000};
+			    .state_ms = T0 + 5000,
+			    .halted_ms = T0 + 5000};
 	const char *why;
 
-	rollout_rules_init(&r.rules);
 	assert_int_equal(rollout_waves_parse(&r, "5,gate,10%,100%", &why), 0);
+	rollout_defaults(&r);
 	const int64_t cuts[] = {1000, 2000, 0};
 	rollout_enlisted(&r, cuts, 100, 1);
 	r.waves[0].opened_ms = T0 + 1000;
