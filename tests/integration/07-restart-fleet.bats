@@ -20,7 +20,7 @@ terminate() {
 	local begun=$SECONDS
 	kill -TERM "$SERVER_PID"
 	wait "$SERVER_PID"
-	((SECONDS - begun < 15 * SLOWER))
+	((SECONDS - begun < 60 * SLOWER))
 	SERVER_PID=
 }
 

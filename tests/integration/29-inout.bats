@@ -171,8 +171,8 @@ devices() {
 	ctl product target argon 1.1.0 >/dev/null
 	seq -f 'fleet-%05g,argon' 5 | sed '1i id,product' >fleet.csv
 	ctl device import fleet.csv --psk-out keys.csv
-	fleet() {
-		"$POSTBOOT_DEVICE" --server "$SERVER_URI" --id fleet --count 5 --psk-list keys.csv \
+	fleet() { # becomes it, so that the job's process is its
+		exec "$POSTBOOT_DEVICE" --server "$SERVER_URI" --id fleet --count 5 --psk-list keys.csv \
 			--state "$LAB/fleet" --hardware argon --version 1.0.0 --image "$LAB/1.0.0.bin" \
 			--interval 1 --boot-time 300 "$@" 3>&-
 	}

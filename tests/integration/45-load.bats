@@ -39,9 +39,8 @@ value() { # NAME
 	load_client --rate 400 --seconds 4 >"$D/load.out" 3>&- &
 	client=$!
 	until_true 20 grep -q sessions "$D/load.err"
-	sleep 0.8 # its warm-up takes 0.3
 	kill -STOP "$server"
-	sleep 1
+	sleep 1.3 # its warm-up takes 0.3
 	kill -CONT "$server"
 	wait "$client"
 	cat "$D/load.out"

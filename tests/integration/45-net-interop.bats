@@ -14,7 +14,7 @@ setup() {
 		--bind 127.0.0.1 --bind ::1 --port 0 --plain-port 0 --tick 300 \
 		>"$dir/out" 2>"$dir/err" 3>&- &
 	server=$!
-	for _ in {1..100}; do
+	for _ in {1..600}; do
 		[ "$(wc -l <"$dir/out")" -ge 4 ] && break
 		sleep 0.05
 	done
@@ -33,8 +33,15 @@ teardown() {
 coap() { # FLAVOUR [OPTION...] URI-PATH
 	local flavour=$1
 	shift
-	timeout $((20 * SLOWER)) "coap-client-$flavour" -B $((8 * SLOWER)) -u dev \
-		-k secretsecretsecr "${@:1:$#-1}" "coaps://127.0.0.1:$secure/${!#}" 2>"$dir/coap.err"
+	coap_command "$flavour" "$@"
+	timeout $((90 * SLOWER)) "${command[@]}" 2>"$dir/coap.err"
+}
+
+coap_command() { # as coap; the command is in $command
+	local flavour=$1
+	shift
+	command=("coap-client-$flavour" -B $((60 * SLOWER)) -u dev -k secretsecretsecr "${@:1:$#-1}"
+		"coaps://127.0.0.1:$secure/${!#}")
 }
 
 whole() { # FLAVOUR PATH [OPTION...]
@@ -61,10 +68,23 @@ whole() { # FLAVOUR PATH [OPTION...]
 
 @test "interop openssl, gnutls: observation is notified" {
 	for flavour in openssl gnutls; do
-		coap $flavour -s 2 desired >"$dir/notes"
-		[ "$(tr -d '\n' <"$dir/notes" | wc -c)" -ge 4 ] # the counter, several times
+		: >"$dir/notes"
+		coap_command $flavour -s $((60 * SLOWER)) desired
+		"${command[@]}" >"$dir/notes" 2>/dev/null 3>&- &
+		client=$!
+		for _ in {1..600}; do # the counter, several times
+			[ "$(tr -d '\n' <"$dir/notes" | wc -c)" -lt 4 ] || break
+			sleep 0.1
+		done
+		kill -INT "$client"
+		wait "$client" || :
+		[ "$(tr -d '\n' <"$dir/notes" | wc -c)" -ge 4 ]
 	done
-	grep -q 'observe-end tag=1' "$dir/err" # the client took its leave
+	for _ in {1..600}; do # the clients took their leave
+		[ "$(grep -c 'observe-end tag=1' "$dir/err")" -lt 2 ] || break
+		sleep 0.1
+	done
+	[ "$(grep -c 'observe-end tag=1' "$dir/err")" -ge 2 ]
 }
 
 @test "interop openssl, gnutls: an answer after its empty ACK" {
@@ -87,7 +107,7 @@ whole() { # FLAVOUR PATH [OPTION...]
 @test "interop openssl, gnutls: IPv6" {
 	for flavour in openssl gnutls; do
 		rm -f "$dir/got"
-		timeout $((20 * SLOWER)) coap-client-$flavour -B 8 -u dev -k secretsecretsecr \
+		timeout $((90 * SLOWER)) coap-client-$flavour -B $((60 * SLOWER)) -u dev -k secretsecretsecr \
 			-o "$dir/got" "coaps://[::1]:$secure6/fw/x"
 		cmp "$dir/got" "$dir/image"
 	done

@@ -23,7 +23,7 @@ blocks() {
 	[ "$(wc -l <"$R/script")" -gt 30 ]
 	cd "$R"
 	# Files of the README's own folder go here, too.
-	TMPDIR=$R run timeout 240 bash -eu -o pipefail "$R/script" 3>&-
+	TMPDIR=$R run timeout 550 bash -eu -o pipefail "$R/script" 3>&-
 	echo "$output"
 	[ "$status" -eq 0 ]
 	# explain wraps its lines

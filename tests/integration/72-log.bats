@@ -32,13 +32,15 @@ strangers() {
 	device_start never-1 1.0.0 --fault never-reboot
 	# A device that nobody knows, with a name that would break a line.
 	printf '%064d' 1 >"$LAB/evil.psk"
-	timeout 5 "$POSTBOOT_DEVICE" --server "$SERVER_URI" --id 'a" b=c' --psk-file "$LAB/evil.psk" \
+	"$POSTBOOT_DEVICE" --server "$SERVER_URI" --id 'a" b=c' --psk-file "$LAB/evil.psk" \
 		--state "$LAB/evil" --hardware argon --version 1.0.0 --image "$LAB/1.0.0.bin" \
-		--interval 1 >/dev/null 2>&1 3>&- || :
+		--interval 1 >/dev/null 2>&1 3>&- &
+	evil=$!
 	wait_event 30 '.device == "good-1" and .data == "success"'
 	wait_event 30 '.device == "full-1" and .data == "failed"'
+	until_true 20 grep -q "^<6>net peer=[^ ]* handshake=failed reason=unknown-device identity=\"a? b=c\"$" "$LAB/postbootd.log"
+	stop "$evil"
 	chmod 0 "$LAB/state/images/"* # root reads them all the same; others have a condition
-	grep -q "^<6>net peer=[^ ]* handshake=failed reason=unknown-device identity=\"a? b=c\"$" "$LAB/postbootd.log"
 	ctl device remove never-1
 	run ctl product add argon
 	# what is refused before its body is read, too, is told with who asked
