@@ -376,7 +376,7 @@ static void test_view_explain_reads_the_verdict(void **state)
 	assert_says(&v, "summary", "it may run the new image, but the proof is incomplete", true);
 	assert_says(&v, "next_steps", "let it stay after a restart", false);
 	strcpy(last.detail, "LwM2M result 1: firmware updated successfully");
-	assert_says(&v, "summary", "(LwM2M result 1: firmware updated successfully).", true);
+	assert_says(&v, "summary", ", LwM2M result 1: firmware updated successfully.", true);
 	last.served_bytes = 3 * last.size_bytes;
 	assert_says(&v, "summary", "all that one attempt may get", false);
 	last.served_bytes++;
