@@ -15,7 +15,7 @@ enum { EMU_UNTIL_MAX = 16, EMU_FLEET_MAX = 20000 };
 /* What --until can wait for, beside a version. X(NAME, word, help) */
 #define EMU_EVENT_LIST(X)                                                                          \
 	X(BOOT, "boot", "a boot, the first one included")                                          \
-	X(REPORTED, "reported", "a report was answered (LwM2M: /3/0/3 was read)")       \
+	X(REPORTED, "reported", "a report was answered (LwM2M: /3/0/3 was read)")                  \
 	X(PENDING, "pending", "the server said that an update waits for the user")                 \
 	X(OFFERED, "offered", "a new directive to update")                                         \
 	X(RESUMED, "resumed", "a download goes on where it was")                                   \
