@@ -27,9 +27,22 @@ asleep_are() {
 	[ "$(metric postboot_sessions_hibernated)" -ge "$1" ]
 }
 
+# What the server has before the first session. The list of its devices is read in steps after it has
+# started: what that takes is no session's.
+alone_kib() {
+	had=0
+	have=$(rss_kib)
+	while [ "$had" -ne "$have" ]; do
+		sleep 1
+		had=$have
+		have=$(rss_kib)
+	done
+	echo "$have"
+}
+
 # steps NAME [asleep]: the crowd grows; "COUNT BYTES-PER-SESSION" for each step
 steps() {
-	before_kib=$(rss_kib)
+	before_kib=$(alone_kib)
 	have=0
 	for n in $STEPS; do
 		[ "$n" -le "$MANY" ] || break
@@ -155,6 +168,7 @@ wake_us() {
 
 many_rows() {
 	section "A crowd that says nothing" postbootd ""
+	row alone "postbootd with $MANY devices and no session" KiB "$before_kib" "" ""
 	for n in $STEPS; do
 		[ "$n" -le "$MANY" ] || break
 		row "live-$n" "memory per session, $n live" bytes "$(bytes_at live "$n")" "" ""
