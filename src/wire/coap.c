@@ -81,6 +81,8 @@ static void take_option(struct wire_coap *m, enum wire_coap_option number, struc
 		m->content_format = (int)coap_decode_var_bytes(value.ptr, value.len);
 		break;
 	case WIRE_OPT_URI_QUERY:
+		if (m->query_count == WIRE_QUERIES)
+			m->bad_option = WIRE_OPT_URI_QUERY;
 		keep(m->query, WIRE_QUERIES, &m->query_count, value);
 		break;
 	case WIRE_OPT_ACCEPT:

@@ -25,8 +25,8 @@ enum wire_coap_type { WIRE_CON = 0, WIRE_NON = 1, WIRE_ACK = 2, WIRE_RST = 3 };
 enum {
 	WIRE_TOKEN_MAX = 8,
 	WIRE_ETAGS = 4,	   /* kept of one request; further ones are ignored */
-	WIRE_QUERIES = 8,  /* the same */
-	WIRE_IF_MATCH = 2, /* kept of one request; one more makes it unacceptable */
+	WIRE_QUERIES = 8,  /* kept of one request; one more makes it unacceptable */
+	WIRE_IF_MATCH = 2, /* the same */
 };
 
 enum wire_coap_option {

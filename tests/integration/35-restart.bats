@@ -81,6 +81,73 @@ terminate() {
 	grep -q '^<4>sessions=not-restored ' "$LAB/postbootd.log"
 }
 
+# stopped_with_a_session: no server, no device, and one session in the file.
+stopped_with_a_session() {
+	device_start argon-1 1.0.0 --interval 1
+	until_true 20 metric_is_at_least 1 'postboot_handshakes_total{result="ok"}'
+	until_true 20 metric_is_at_least 2 postboot_coap_requests_total
+	terminate
+	device_stop argon-1
+	[ -s "$LAB/sessions" ]
+	: >"$LAB/postbootd.log"
+}
+
+# not_used WHY: a server comes up without them, and says why.
+not_used() {
+	server_start
+	grep -q "^<4>sessions=not-restored error=\"$1\" " "$LAB/postbootd.log"
+	[ "$(metric postboot_sessions)" = 0 ]
+	[ "$(metric postboot_sessions_restored_total)" = 0 ]
+}
+
+@test "a file that somebody else can read, write or keep is not used" {
+	local ours="their file is not ours alone"
+	stopped_with_a_session
+	chmod 640 "$LAB/sessions"
+	not_used "$ours"
+	stopped_with_a_session # in its place
+	[ "$(stat -c %a "$LAB/sessions")" = 600 ]
+	ln "$LAB/sessions" "$LAB/kept"
+	not_used "$ours"
+	rm "$LAB/kept"
+	stopped_with_a_session
+	if [ "$(id -u)" = 0 ]; then
+		chown 1 "$LAB/sessions"
+		not_used "$ours"
+		stopped_with_a_session
+	fi
+	mv "$LAB/sessions" "$LAB/elsewhere"
+	ln -s elsewhere "$LAB/sessions"
+	not_used "Too many levels of symbolic links"
+	[ -s "$LAB/elsewhere" ]
+	stopped_with_a_session
+	[ ! -L "$LAB/sessions" ]
+	rm "$LAB/sessions"
+	mkfifo -m 600 "$LAB/sessions"
+	not_used "they are in no file, or in one that is too large"
+}
+
+@test "sessions that were cut, or are there for the second time, are not used" {
+	stopped_with_a_session
+	cp -p "$LAB/sessions" "$LAB/kept"
+	for len in 1 17 81 90 "$(($(stat -c %s "$LAB/kept") - 1))"; do
+		cp -p "$LAB/kept" "$LAB/sessions"
+		truncate -s "$len" "$LAB/sessions"
+		not_used "what was saved is damaged"
+		[ ! -e "$LAB/sessions" ]
+		server_stop
+		: >"$LAB/postbootd.log"
+	done
+	# One process has them open; the next finds nothing in what that has.
+	cp -p "$LAB/kept" "$LAB/sessions"
+	exec 7<"$LAB/sessions"
+	server_start
+	grep -q '^<6>sessions=restored count=1 refused=0 ' "$LAB/postbootd.log"
+	[ ! -e "$LAB/sessions" ]
+	[ "$(wc -c <&7)" = 0 ]
+	exec 7<&-
+}
+
 @test "who has lost its key meanwhile is refused" {
 	command -v python3 >/dev/null || skip "no python3"
 	device_start argon-1 1.0.0 --interval 2

@@ -270,6 +270,67 @@ static void test_icmp_error_on_a_socket_does_not_make_it_deaf(void **state)
 	rig_free(r);
 }
 
+/* What the budget of cookies is spent on costs those nothing who have theirs. */
+static void test_cookies_at_their_budget_one_more_is_not_sent(void **state)
+{
+	struct rig *r = rig_new((struct net_conf){.handshakes_per_s = 1000}, "127.0.0.1", true);
+	struct client *c = client_at(r, "127.0.0.1"), *flood = client_at(r, "127.9.9.9");
+
+	(void)state;
+	(void)mbedtls_ssl_handshake(&c->ssl); /* ClientHello */
+	turn_for(r, 5);
+	(void)mbedtls_ssl_handshake(&flood->ssl);
+	turn_for(r, 5);
+	assert_int_equal(rig_stats(r).cookies_sent, 2);
+	r->net->window_at_ms = INT64_MAX / 2; /* it does not turn */
+	r->net->window_cookies = r->net->cookies_per_window - 1;
+	for (unsigned i = 0; i < 3; i++)
+		(void)send(flood->fd, flood->last_out, flood->last_out_len, 0);
+	turn_for(r, 5);
+	assert_int_equal(rig_stats(r).cookies_sent, 3);
+	assert_int_equal(rig_stats(r).hellos_shed, 2);
+	assert_int_equal(client_handshake(c), 0);
+	client_free(flood);
+	client_free(c);
+	rig_free(r);
+}
+
+/* A ClientHello that came first is answered last: to one address, so that the order is seen. */
+static void test_sessions_of_a_batch_are_served_before_handshakes(void **state)
+{
+	struct rig *r = rig_new(plain_conf, "127.0.0.1", true);
+	struct client *c = client_up(r, "dev-a");
+	struct client *again =
+		client_new(r, "dev-a", rig_key, MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, c);
+	uint8_t got[2048];
+
+	(void)state;
+	assert_true(client_get(c, 1, got, 4000) > 4);
+	for (unsigned i = 0; i < 5; i++) {
+		uint64_t before = rig_stats(r).datagrams_out;
+		int fd = c->fd;
+
+		c->fd = -1; /* it stays in last_out */
+		(void)client_get(c, (uint16_t)(2 + i), got, 0);
+		c->fd = fd;
+		client_start(again);
+		(void)mbedtls_ssl_handshake(&again->ssl);
+		assert_int_equal(send(fd, c->last_out, c->last_out_len, 0), c->last_out_len);
+		for (int64_t end = now_ms() + 4000;
+		     rig_stats(r).datagrams_out < before + 2 && now_ms() < end;)
+			rig_turn(r);
+		assert_true(recv(fd, got, sizeof(got), 0) > 0);
+		assert_int_equal(got[0], NET_RECORD_DATA);
+		assert_true(recv(fd, got, sizeof(got), 0) > 0);
+		assert_int_equal(got[0], NET_RECORD_HANDSHAKE);
+		mbedtls_ssl_free(&again->ssl);
+		mbedtls_ssl_init(&again->ssl);
+	}
+	client_free(again);
+	client_free(c);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +339,8 @@ int main(void)
 		cmocka_unit_test(test_one_address_does_not_use_up_the_handshake_budget),
 		cmocka_unit_test(test_handshakes_beyond_their_time_are_dropped_and_repeated),
 		cmocka_unit_test(test_time_without_the_processor_costs_no_handshake),
+		cmocka_unit_test(test_cookies_at_their_budget_one_more_is_not_sent),
+		cmocka_unit_test(test_sessions_of_a_batch_are_served_before_handshakes),
 		cmocka_unit_test(test_only_cheap_groups_are_spoken),
 		cmocka_unit_test(test_empty_records_do_not_end_a_session),
 		cmocka_unit_test(test_crowd_of_plain_strangers_pushes_out_only_strangers),

@@ -55,6 +55,28 @@ static void test_option_delta_beyond_65535_is_a_format_error(void **state)
 	assert_int_equal(m.bad_option, UINT16_MAX);
 }
 
+/* Uri-Query is critical: a request is not carried out as if some of it had not been said. */
+static void test_more_queries_than_are_looked_at_are_refused(void **state)
+{
+	struct rig *r = rig_new(false);
+
+	(void)state;
+	for (unsigned count = WIRE_QUERIES; count <= WIRE_QUERIES + 1; count++) {
+		uint8_t raw[LIMIT_COAP_MESSAGE];
+		struct wire_coap_writer w = wire_coap_begin(raw, sizeof(raw), WIRE_CON, POST,
+							    (uint16_t)count, text("t"));
+
+		wire_coap_put_bytes(&w, WIRE_OPT_URI_PATH, text("report"));
+		for (unsigned i = 0; i < count; i++)
+			wire_coap_put_bytes(&w, WIRE_OPT_URI_QUERY, text("a=b"));
+		net_coap_receive(&r->coap, &r->session, raw, w.buf.pos);
+		assert_int_equal(r->requests, 1);
+	}
+	assert_code(&rig_last(r)->m, 4, 2);
+	assert_true(memmem(rig_last(r)->raw, rig_last(r)->len, "option 15 ", 10) != NULL);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -62,6 +84,7 @@ int main(void)
 		rfc_test("7252 4.7",
 			 test_separate_responses_that_nobody_acknowledges_do_not_pile_up),
 		rfc_test("7252 3.1", test_option_delta_beyond_65535_is_a_format_error),
+		rfc_test("7252 5.4.1", test_more_queries_than_are_looked_at_are_refused),
 	};
 
 	return cmocka_run_group_tests_name("net/hostile-coap", tests, NULL, NULL);

@@ -245,6 +245,61 @@ static void test_another_world_is_refused(void **state)
 	rig_free(r);
 }
 
+/* The checks of what was changed on purpose: as net_save.c has them. */
+static void check_anew(struct kept *k, size_t head_len)
+{
+	const struct net_hash_key key = {0x706f7374626f6f74, 0x73657373696f6e73};
+	uint64_t chained = 0;
+
+	for (size_t at = 0, len = head_len; at < k->len;) {
+		const struct net_hash_key linked = {key.k0 ^ chained, key.k1};
+
+		chained = net_hash(&linked, k->bytes + at, len);
+		for (unsigned i = 0; i < 8; i++)
+			k->bytes[at + len + i] = (uint8_t)(chained >> (56 - 8 * i));
+		at += len + 8;
+		if (at + 2 <= k->len)
+			len = 2u + (size_t)(k->bytes[at] << 8 | k->bytes[at + 1]);
+	}
+}
+
+/* Whole, but of another world: not one session of it goes on. */
+static void test_sessions_of_another_world_do_not_go_on(void **state)
+{
+	enum { MBEDTLS_AT = 18, TLS_AT = 22, BOOTED_AT = 30, MONOTONIC_AT = 38, HEAD = 75 + 7 };
+	static const struct {
+		size_t at;
+		const char *why;
+	} changes[] = {
+		{MBEDTLS_AT + 3, "another version of mbedTLS saved them"},
+		{TLS_AT + 7, "they were saved with another configuration of DTLS"},
+		{BOOTED_AT + 5, "the machine was started again, or its clock was set"},
+		{MONOTONIC_AT, "the machine was started again, or its clock was set"},
+	};
+	struct rig *r = rig_new(plain_conf, "127.0.0.1", true);
+	struct client *c = client_up(r, "dev-1");
+	struct net_restored back;
+	uint8_t got[256];
+
+	(void)state;
+	assert_true(client_get(c, 1, got, 4000) > 4);
+	assert_int_equal(save(r, &kept).sessions, 1);
+	next_net(r, &plain_conf);
+	for (unsigned i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		kept.bytes[changes[i].at] ^= 1;
+		check_anew(&kept, HEAD);
+		assert_int_equal(net_restore(r->net, all(&kept), &back), ERR_STALE);
+		assert_string_equal(back.why, changes[i].why);
+		assert_int_equal(back.sessions, 0);
+		assert_int_equal(rig_stats(r).peers, 0);
+		kept.bytes[changes[i].at] ^= 1;
+	}
+	check_anew(&kept, HEAD);
+	assert_int_equal(restore(r, &kept).sessions, 1); /* nothing else was wrong with it */
+	client_free(c);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_refused_or_too_many_are_left_out),
 		cmocka_unit_test(test_damage_is_refused_as_a_whole),
 		cmocka_unit_test(test_another_world_is_refused),
+		cmocka_unit_test(test_sessions_of_another_world_do_not_go_on),
 	};
 
 	return cmocka_run_group_tests_name("net/save", tests, NULL, NULL);
