@@ -20,7 +20,7 @@ static bool has_no_space(const struct device *d, const struct product *p,
 {
 	const struct report *r = &d->report;
 
-	if (r->slot_bytes >= 0 && target->size_bytes > r->slot_bytes)
+	if (r->slot_bytes >= 0 && release_slot_bytes(target) > r->slot_bytes)
 		return true;
 	if (!p->policy.need_file_space ||
 	    (r->fs_free_bytes < 0 && !(r->troubles & TROUBLE_MEMORY_LOW)))

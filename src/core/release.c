@@ -118,3 +118,8 @@ int release_add_digest(struct release *r, const struct digest *d)
 	r->running[r->running_count++] = *d;
 	return 0;
 }
+
+int64_t release_slot_bytes(const struct release *r)
+{
+	return r->image.slot_bytes > 0 ? r->image.slot_bytes : r->size_bytes;
+}

@@ -143,6 +143,10 @@ bool version_valid(const char *version);
 /* The running digest of that kind, or NULL if the release does not know the kind. */
 const struct digest *release_digest(const struct release *r, unsigned kind);
 
+/* What the image takes in a device's slot: a container may be twice as large. Its size where it
+ * does not say. */
+int64_t release_slot_bytes(const struct release *r);
+
 /* Adds or replaces by kind; ERR_LIMIT when full, ERR_EXIST when another value is there. */
 int release_add_digest(struct release *r, const struct digest *d) ERR_CHECK;
 

@@ -219,6 +219,10 @@ struct engine_device {
 	/* Where that leads to, or the target itself; "": none. */
 	char goal[LIMIT_VERSION + 1];
 	enum target_why goal_why;
+	bool runs_known; /* what it runs is this release of its product */
+	char runs[LIMIT_VERSION + 1];
+	enum release_state runs_state;
+	int64_t runs_state_ms;
 	bool no_way; /* a stone of the way is gone: missing, "": it has too many */
 	char missing[LIMIT_VERSION + 1];
 	bool has_attempt; /* the open one */

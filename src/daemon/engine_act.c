@@ -59,7 +59,7 @@ static void act_done(void *ctx, const struct store_result *result)
 {
 	struct act *act = ctx;
 	int err = result->err;
-	const char *why = err == ERR_BUSY && act->busy ? act->busy : NULL;
+	const char *why = err == ERR_BUSY ? act->busy : err == ERR_NOENT ? act->gone : NULL;
 
 	if (err_is_fault(err) && !why)
 		engine_store_failed(act->e, "-", err);

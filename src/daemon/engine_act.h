@@ -28,6 +28,7 @@ struct act {
 	struct release release;
 	struct device_group group;
 	const char *busy; /* what ERR_BUSY means for it; NULL: the database is locked */
+	const char *gone; /* the same of ERR_NOENT */
 	bool rings; /* the product's devices are to hear of it, with a group only the group's */
 	engine_done *done;
 	void *ctx;

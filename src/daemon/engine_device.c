@@ -31,6 +31,34 @@ static void device_window(const struct update *u, struct engine_window *ret)
 }
 
 /* `u` is a copy of what is known, with its context. */
+static bool runs(const struct device *d, const struct release *r)
+{
+	return r && match_release(d->report.version, &d->report.running, r).on_target;
+}
+
+/* Mostly it is one of two, and the label needs no search. */
+static void device_runs(struct engine *e, const struct update *u, struct engine_device *v)
+{
+	const struct device *d = &u->device;
+	const struct release *r = NULL;
+
+	v->runs_known = false;
+	if (!d->has_report || d->report.mode == MODE_UPDATER)
+		return;
+	if (runs(d, u->target))
+		r = u->target;
+	else if (runs(d, u->home))
+		r = u->home;
+	else
+		r = catalog_release_named(e, d->product, d->report.version);
+	v->runs_known = runs(d, r);
+	if (!v->runs_known)
+		return;
+	memcpy(v->runs, r->version, sizeof(v->runs));
+	v->runs_state = r->state;
+	v->runs_state_ms = r->state_ms;
+}
+
 static void device_tell(struct engine *e, const struct dev *d, struct update *u,
 			struct engine_device *v)
 {
@@ -54,6 +82,7 @@ static void device_tell(struct engine *e, const struct dev *d, struct update *u,
 	memset(v->goal, 0, sizeof(v->goal));
 	if (u->goal)
 		memcpy(v->goal, u->goal->version, sizeof(v->goal));
+	device_runs(e, u, v);
 	memcpy(v->missing, u->way.missing, sizeof(v->missing));
 	v->no_way = u->way.broken;
 	v->has_attempt = u->has_attempt;

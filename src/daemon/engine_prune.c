@@ -34,13 +34,17 @@ static bool found_row(void *ctx, const struct store_audit_row *row)
 	return false;
 }
 
+static const char gone[] = "these rows are out of the log already: another audit prune, before or "
+			   "just now, took them. This one has removed nothing; the log begins "
+			   "where that one ended";
+
 static int prune_check(struct engine *e, const struct store_audit_head *through,
 		       const struct store_audit_head *removed, const char **ret_why)
 {
 	struct found f = {0};
 
 	if (through->seq <= removed->seq) {
-		*ret_why = "the log has no such row any more";
+		*ret_why = gone;
 		return ERR_NOENT;
 	}
 	if (through->seq - removed->seq > LIMIT_AUDIT_PRUNE) {
@@ -82,6 +86,7 @@ void engine_audit_prune(struct engine *e, const struct actor *by,
 	act = act_new(e, adopt_nothing, AUDIT_PRUNE, by, done, ctx);
 	if (!act)
 		return;
+	act->gone = gone; /* two were on their way */
 	act_object(act, "audit", "");
 	act_submit(act, put_prune, through, removed.seq ? view_removed(&removed) : json_null(),
 		   view_removed(through));

@@ -197,9 +197,9 @@ static int remove_check(struct rollout_job *job, const char **ret_why)
 		return ERR_BUSY;
 	}
 	(void)snprintf(job->why, sizeof(job->why),
-		       "%lld device%s their target from it, and would lose that: set another "
+		       "%lld device%s target from it, and would lose that: set another "
 		       "target first, or remove it with yes=1 (postbootctl: --yes)",
-		       (long long)devices, devices == 1 ? " has" : "s have");
+		       (long long)devices, devices == 1 ? " has its" : "s have their");
 	*ret_why = job->why;
 	return ERR_BUSY;
 }

@@ -89,6 +89,25 @@ static void say_running(const struct story *s, struct buf *b)
 	view_say(b, ".");
 }
 
+static bool runs_bad_release(const struct story *s)
+{
+	return s->now->runs_known && (s->now->runs_state == RELEASE_QUARANTINED ||
+				      s->now->runs_state == RELEASE_WITHDRAWN);
+}
+
+static void say_bad_release(const struct story *s, struct buf *b)
+{
+	char text[48];
+
+	if (!runs_bad_release(s))
+		return;
+	view_say(b, " The release that it runs, %s, was %s", s->now->runs,
+		 release_state_name(s->now->runs_state));
+	if (s->now->runs_state_ms)
+		view_say(b, " %s", ago(s, s->now->runs_state_ms, text));
+	view_say(b, ".");
+}
+
 static const char *times(uint32_t n, char dst[32])
 {
 	if (n == 1)
@@ -274,6 +293,7 @@ static json_t *summary(const struct story *s)
 	struct buf b = buf_writer(text, sizeof(text));
 
 	say_running(s, &b);
+	say_bad_release(s, &b);
 	if (s->now->has_attempt)
 		view_say_open(&b, s->now, s->now_ms);
 	view_say_unconfirmed(&b, s->now);
@@ -510,6 +530,19 @@ static void add_confirm(const struct story *s, json_t **list)
 	add_step(list, &step);
 }
 
+/* It is where it should be, but that is no good place. */
+static void add_bad_release(const struct story *s, json_t **list)
+{
+	char text[VIEW_SENTENCE];
+	struct buf step = buf_writer(text, sizeof(text));
+
+	if (!runs_bad_release(s) || !s->now->plan.on_target)
+		return;
+	view_say(&step, "bring it to another release: ");
+	view_say_release_clear(&step, s->now);
+	add_step(list, &step);
+}
+
 /* Of one that an update waits for, `offline` tells it. */
 static void add_silent(const struct story *s, json_t **list)
 {
@@ -531,6 +564,7 @@ static json_t *next_steps(const struct story *s)
 	add_label_question(s, &list);
 	add_untold(s, &list);
 	add_blocks(s, add_causes(s, &list), &list);
+	add_bad_release(s, &list);
 	add_confirm(s, &list);
 	add_silent(s, &list);
 	if (s->v->plain_unserved)
@@ -550,6 +584,12 @@ json_t *view_explain(const struct view_device *v, int64_t now_ms)
 
 	view_put(&o, "device", view_text(v->now->device.id));
 	view_put(&o, "summary", summary(&s));
+	if (v->now->runs_known) {
+		json_t *runs = json_object();
+		view_put_text(&runs, "version", v->now->runs);
+		view_put(&runs, "state", json_string(release_state_name(v->now->runs_state)));
+		view_put(&o, "runs", runs);
+	}
 	if (v->notes && json_array_size(v->notes))
 		view_put(&o, "protocol_notes", json_deep_copy(v->notes));
 	view_put(&o, "blocked_by", blocked(&s));

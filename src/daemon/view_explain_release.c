@@ -470,6 +470,10 @@ void view_say_release_clear(struct buf *b, const struct engine_device *now)
 			 id, id);
 		break;
 	case TARGET_ROLLOUT:
+		if (!rollout_is_open(&now->rollout)) {
+			view_say(b, "postbootctl product target %s VERSION", product);
+			break;
+		}
 		view_say(b, "postbootctl rollout abort %s %s", product, now->rollout.name);
 		break;
 	case TARGET_GROUP:

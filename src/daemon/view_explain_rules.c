@@ -12,9 +12,10 @@ static void say_space(struct buf *b, const struct engine_device *now)
 	const struct report *r = &now->device.report;
 	long long size = now->target.size_bytes;
 
-	if (r->slot_bytes >= 0 && now->target.size_bytes > r->slot_bytes)
-		view_say(b, "the image has %lld bytes, the slot %lld", size,
-			 (long long)r->slot_bytes);
+	if (r->slot_bytes >= 0 && release_slot_bytes(&now->target) > r->slot_bytes)
+		view_say(b, "the image %s %lld bytes, the slot has %lld",
+			 release_slot_bytes(&now->target) == size ? "has" : "takes",
+			 (long long)release_slot_bytes(&now->target), (long long)r->slot_bytes);
 	else if (r->troubles & TROUBLE_MEMORY_LOW)
 		view_say(b, "the device says that %s", trouble_means(TROUBLE_MEMORY_LOW_BIT));
 	else

@@ -135,6 +135,40 @@ static int kind_of(const mbedtls_pk_context *pk, enum signer_kind *ret_kind, cha
 			   "Ed25519 are");
 }
 
+/* y of all points of an order of at most 8, and the same above the prime. A signature that holds
+ * for any message can be made for such a key by anybody. */
+static bool is_small_order(const uint8_t key[ED25519_KEY])
+{
+	static const struct {
+		uint8_t first, middle, last;
+	} runs[] = {{0x00, 0x00, 0x00},
+		    {0x01, 0x00, 0x00},
+		    {0xec, 0xff, 0x7f},
+		    {0xed, 0xff, 0x7f},
+		    {0xee, 0xff, 0x7f}};
+	static const uint8_t order8[][ED25519_KEY - 1] = {
+		{0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+		 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+		 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc},
+		{0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b,
+		 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
+		 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03}};
+	static const uint8_t order8_last[] = {0x05, 0x7a};
+	uint8_t last = key[ED25519_KEY - 1] & 0x7f; /* the other bit is the sign of x */
+
+	for (size_t i = 0; i < sizeof(order8_last); i++)
+		if (last == order8_last[i] && memcmp(key, order8[i], sizeof(order8[i])) == 0)
+			return true;
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		size_t at = 1;
+		while (at < ED25519_KEY - 1 && key[at] == runs[i].middle)
+			at++;
+		if (at == ED25519_KEY - 1 && key[0] == runs[i].first && last == runs[i].last)
+			return true;
+	}
+	return false;
+}
+
 /* The key in its one form, so that it has one id however it was written. */
 static int der_take(const uint8_t *der, size_t len, struct signer *key, char why[SIGN_WHY])
 {
@@ -142,6 +176,9 @@ static int der_take(const uint8_t *der, size_t len, struct signer *key, char why
 	uint8_t room[LIMIT_SIGNER_KEY];
 
 	if (len == ED25519_HEAD + ED25519_KEY && memcmp(der, ed25519_head, ED25519_HEAD) == 0) {
+		if (is_small_order(der + ED25519_HEAD))
+			return refuse(why, "it is an Ed25519 key of small order, for which anybody "
+					   "can sign: no key generator makes it");
 		key->kind = SIGNER_ED25519;
 		key->key_len = len;
 		memcpy(key->key, der, len);

@@ -24,6 +24,21 @@ explains() { # ID TEXT
 	[[ $(ctl -o json explain "$1") == *"$2"* ]]
 }
 
+@test "rules: who stays on a withdrawn release is told so, and what to do" {
+	device_add argon-1
+	device_start argon-1 1.0.0
+	ctl device lock argon-1 1.0.0
+	wait_device 20 argon-1 '.running.version == "1.0.0" and .online'
+	ctl -o json explain argon-1 | jq -e '.runs == {version: "1.0.0", state: "active"}
+		and .next_steps == ["nothing to do"]'
+	ctl release withdraw argon 1.0.0
+	ctl -o json explain argon-1 | jq -e '.runs.state == "withdrawn"
+		and (.next_steps[0] | startswith("bring it to another release: postbootctl device lock argon-1 VERSION"))'
+	explains argon-1 'The release that it runs, 1.0.0, was withdrawn '
+	ctl device unlock argon-1
+	explains argon-1 'argon-1 runs 1.0.0 and has no target. The release that it runs, 1.0.0, was withdrawn '
+}
+
 @test "rules: a stepping stone on the way, over two updates" {
 	release_add 1.5.0
 	run -1 release_add 2.0.0 --must-pass 1.7.0

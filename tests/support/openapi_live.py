@@ -444,7 +444,7 @@ def drive_rollouts(server):
     want(200, "POST", r + "/finish")
     want(409, "POST", r + "/abort")
     want(200, "GET", r)
-    want(204, "DELETE", r)
+    want(204, "DELETE", r + "?yes=1")
     want(404, "GET", r)
     want(200, "POST", base + "/1/abort")
     want(204, "DELETE", base + "/1")

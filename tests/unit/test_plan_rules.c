@@ -131,6 +131,21 @@ static void test_plan_free_space(void **state)
 	assert_blocked(0);
 }
 
+/* A container is larger than what the device gets out of it, and may need more than its size. */
+static void test_plan_slot(void **state)
+{
+	(void)state;
+	device.report.slot_bytes = 999;
+	assert_blocked(1u << BLOCK_SPACE);
+	target.image.slot_bytes = 500;
+	assert_blocked(0);
+	device.report.slot_bytes = 499;
+	assert_blocked(1u << BLOCK_SPACE);
+	device.report.slot_bytes = 1000;
+	target.image.slot_bytes = 1001;
+	assert_blocked(1u << BLOCK_SPACE);
+}
+
 static void test_plan_downgrade(void **state)
 {
 	static const struct {
@@ -166,7 +181,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(plan_battery),    T(plan_battery_by_its_own_word),
 		T(plan_supply),	    T(plan_out_of_memory),
-		T(plan_free_space), T(plan_downgrade),
+		T(plan_free_space), T(plan_slot),
+		T(plan_downgrade),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <nettle/base64.h>
 #include <nettle/sha2.h>
 
 #include "sign/sign.h"
@@ -90,6 +91,45 @@ static void assert_refused(struct bytes pem, const char *text)
 	if (!strstr(why, text))
 		fail_msg("\"%s\" where \"%s\" is wanted", why, text);
 	assert_memory_equal(&k, &before, sizeof(k)); /* nothing of it is kept */
+}
+
+static const char *pem_of(const uint8_t *der, size_t len)
+{
+	static char pem[256];
+	char text[BASE64_ENCODE_RAW_LENGTH(64) + 1] = "";
+
+	assert_true(len <= 64);
+	base64_encode_raw(text, len, der);
+	(void)snprintf(pem, sizeof(pem),
+		       "-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n", text);
+	return pem;
+}
+
+static void test_sign_refuses_keys_for_which_anybody_can_sign(void **state)
+{
+	/* y of the points of order 1, 2, 4 and 8; the last three: 0 and 1 beyond the prime, -1 */
+	static const char *const hex[] = {
+		"0000000000000000000000000000000000000000000000000000000000000000",
+		"0100000000000000000000000000000000000000000000000000000000000000",
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"};
+	uint8_t der[44] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+	struct signer k;
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(hex) / sizeof(hex[0]); i++) {
+		assert_int_equal(buf_from_hex(hex[i / 2], 64, der + 12, 32, &len), 0);
+		if (i % 2)
+			der[43] |= 0x80;
+		assert_refused(text_bytes(pem_of(der, sizeof(der))), "of small order");
+		der[42] ^=
+			0x10; /* another point, or none: what a signature of it is worth, it says */
+		assert_int_equal(sign_key_read(text_bytes(pem_of(der, sizeof(der))), &k, why), 0);
+	}
 }
 
 static void test_keys_refused(void **state)
@@ -536,12 +576,19 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_key_kinds),     cmocka_unit_test(test_keys_refused),
-		cmocka_unit_test(test_base64),	      cmocka_unit_test(test_beside),
-		cmocka_unit_test(test_beside_raw),    cmocka_unit_test(test_inside),
-		cmocka_unit_test(test_named),	      cmocka_unit_test(test_esp),
-		cmocka_unit_test(test_pure),	      cmocka_unit_test(test_no_way),
-		cmocka_unit_test(test_reading_fails), cmocka_unit_test(test_many),
+		cmocka_unit_test(test_key_kinds),
+		cmocka_unit_test(test_keys_refused),
+		cmocka_unit_test(test_sign_refuses_keys_for_which_anybody_can_sign),
+		cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_beside),
+		cmocka_unit_test(test_beside_raw),
+		cmocka_unit_test(test_inside),
+		cmocka_unit_test(test_named),
+		cmocka_unit_test(test_esp),
+		cmocka_unit_test(test_pure),
+		cmocka_unit_test(test_no_way),
+		cmocka_unit_test(test_reading_fails),
+		cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests_name("sign", tests, NULL, NULL);

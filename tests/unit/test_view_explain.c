@@ -273,6 +273,7 @@ static void test_view_explain_of_a_release_that_ended(void **state)
 	(void)state;
 	strcpy(now.group.name, "lab");
 	strcpy(now.rollout.name, "spring");
+	now.rollout.state = ROLLOUT_HALTED;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		now.goal_why = now.why = rows[i].why;
 		now.target.state = RELEASE_WITHDRAWN;
@@ -284,6 +285,10 @@ static void test_view_explain_of_a_release_that_ended(void **state)
 		assert_says(&v, "next_steps", rows[i].next, true);
 		assert_says(&v, "next_steps", "postbootctl release activate blinky 1.1.0", true);
 	}
+	now.goal_why = now.why = TARGET_ROLLOUT;
+	now.rollout.state = ROLLOUT_DONE; /* which cannot be aborted any more */
+	assert_says(&v, "next_steps", "rollout abort", false);
+	assert_says(&v, "next_steps", "postbootctl product target blinky VERSION", true);
 }
 
 /* That it is disabled is all that matters; what else blocks would come after it. */

@@ -69,6 +69,39 @@ static void test_view_rules_digest_of_another_kind(void **state)
 	assert_says("next_steps", "postbootctl product set blinky require-digest=0");
 }
 
+static void test_view_rules_slot(void **state)
+{
+	(void)state;
+	now.device.report.slot_bytes = 1000;
+	now.target.size_bytes = 3000;
+	now.target.image.slot_bytes = 1500;
+	assert_says("blocked_by", "the image takes 1500 bytes, the slot has 1000");
+	now.target.image.slot_bytes = 0;
+	assert_says("blocked_by", "the image has 3000 bytes, the slot has 1000");
+}
+
+/* In its place, but on a release that nobody shall run. */
+static void test_view_rules_bad_release(void **state)
+{
+	(void)state;
+	strcpy(now.device.report.version, now.target.version);
+	now.device.report.running = now.target.running[0];
+	now.target.state = RELEASE_WITHDRAWN;
+	now.runs_known = true;
+	strcpy(now.runs, now.target.version);
+	now.runs_state = RELEASE_WITHDRAWN;
+	now.runs_state_ms = T0;
+	now.goal_why = TARGET_LOCK;
+	assert_says("runs", "{\"version\": \"1.1.0\", \"state\": \"withdrawn\"}");
+	assert_says("summary", "The release that it runs, 1.1.0, was withdrawn ");
+	assert_says("next_steps", "bring it to another release: postbootctl device lock");
+	now.goal_why = TARGET_PRODUCT;
+	now.target.state = now.runs_state = RELEASE_QUARANTINED;
+	assert_says("next_steps",
+		    "bring it to another release: postbootctl product target blinky VERSION, or, "
+		    "if it is good after all: postbootctl release activate blinky 1.1.0");
+}
+
 static void test_view_rules_space(void **state)
 {
 	(void)state;
@@ -79,7 +112,7 @@ static void test_view_rules_space(void **state)
 	now.device.report.troubles = TROUBLE_MEMORY_LOW;
 	assert_says("blocked_by", "the device says that it is out of memory");
 	now.device.report.slot_bytes = 10;
-	assert_says("blocked_by", "bytes, the slot 10");
+	assert_says("blocked_by", "bytes, the slot has 10");
 	assert_says("summary", "It waits: the device has no room for the image.");
 }
 
@@ -197,6 +230,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(view_rules_digest_of_another_kind),
 		T(view_rules_battery),
+		T(view_rules_slot),
+		T(view_rules_bad_release),
 		T(view_rules_space),
 		T(view_rules_downgrade),
 		T(view_rules_requirements),
