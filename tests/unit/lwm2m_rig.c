@@ -540,6 +540,19 @@ static uint8_t dev_execute(struct rig *r)
 }
 
 /* false: it does not answer. */
+/* Write-Attributes (OMA LwM2M core 5.4.5): a PUT with a query and no payload. */
+static bool dev_attributes(struct rig *r, const struct talk_ask *ask, struct talk_answer *a)
+{
+	assert_int_equal(ask->method, PUT);
+	assert_string_equal(ask->query, "pmin=0");
+	assert_int_equal(ask->payload_len, 0);
+	r->attributes++;
+	if (r->s.attributes_code == RIG_NONE)
+		return false;
+	a->code = code_of(r->s.attributes_code ? r->s.attributes_code : 204);
+	return true;
+}
+
 static bool dev_answer(struct rig *r, struct talk_answer *a, struct buf *body)
 {
 	const struct talk_ask *ask = &r->ask;
@@ -554,6 +567,7 @@ static bool dev_answer(struct rig *r, struct talk_answer *a, struct buf *body)
 	assert_int_equal(lwm2m_path_parse((struct bytes){(const uint8_t *)text, len}, &path), 0);
 	if (ask->method == GET && ask->observe == 0) {
 		assert_true(path.id[2] == 3 || path.id[2] == 5);
+		r->observed++;
 		if (r->s.no_observe) {
 			a->code = code_of(405);
 			return true;
@@ -568,8 +582,8 @@ static bool dev_answer(struct rig *r, struct talk_answer *a, struct buf *body)
 		return true;
 	}
 	if (strcmp(text, "5/0") == 0)
-		a->code = code_of(204);
-	else if (strcmp(text, "5/0/1") == 0)
+		return dev_attributes(r, ask, a);
+	if (strcmp(text, "5/0/1") == 0)
 		a->code = dev_write_uri(r);
 	else if (strcmp(text, "5/0/0") == 0)
 		a->code = dev_push(r);

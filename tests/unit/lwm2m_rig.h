@@ -64,7 +64,8 @@ struct rig_script {
 	int state_at_boot;
 	bool no_reset; /* State does not go away by a reset */
 	bool no_observe, lost_notifications;
-	int uri_code; /* a Write to /5/0/1 is answered so; 0: 2.04 */
+	int attributes_code; /* Write-Attributes is answered so; 0: 2.04, RIG_NONE: not at all */
+	int uri_code;	     /* a Write to /5/0/1 is answered so; 0: 2.04 */
 	int push_code;
 	int fails_with;	   /* Result of the download, or of APPLY_FAILS */
 	bool cached;	   /* State 2 without a block */
@@ -121,6 +122,7 @@ struct rig {
 	int64_t register_ms;	/* when it registers next, 0: not */
 	uint32_t boots_offered; /* boots when the attempt was offered */
 	unsigned executed, written, pushed, blocks;
+	unsigned attributes, observed; /* Write-Attributes and observations asked for */
 	char uri[TALK_PAYLOAD + 1];
 	int64_t state_read; /* as the server has read it last */
 };

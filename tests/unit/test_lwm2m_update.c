@@ -344,6 +344,29 @@ static void test_queue_mode(void **state)
 	assert_updated(GRADE_WEAK);
 }
 
+/* Once for each registration, before the observations they are meant for; nothing rests on them. */
+static void test_write_attributes(void **state)
+{
+	static const int codes[] = {0, 400, 404, 405, 500, RIG_NONE};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		go(SCRIPT(.attributes_code = codes[i], .lifetime_s = 60), "");
+		assert_updated(GRADE_WEAK);
+		assert_int_equal(rig.attributes, 1);
+		assert_int_equal(rig.observed, 2);
+		/* those of the registration before are gone with it; updates of it keep them */
+		rig_run(&rig, 600);
+		rig.u.target = &rig.releases[RIG_BASE];
+		rig.closed = false;
+		rig_ring(&rig);
+		rig_until_closed(&rig, 300000);
+		assert_true(rig.closed);
+		assert_int_equal(rig.attributes, 2);
+		assert_int_equal(rig.observed, 4);
+	}
+}
+
 static void test_notifications_are_not_needed(void **state)
 {
 	(void)state;
@@ -798,6 +821,7 @@ int main(void)
 		cmocka_unit_test(test_trouble_explains_a_failure),
 		cmocka_unit_test(test_root_elsewhere),
 		cmocka_unit_test(test_queue_mode),
+		cmocka_unit_test(test_write_attributes),
 		cmocka_unit_test(test_notifications_are_not_needed),
 		cmocka_unit_test(test_result_1_without_reboot),
 		cmocka_unit_test(test_result_1_on_the_old_image),
