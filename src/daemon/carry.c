@@ -234,8 +234,7 @@ void carry_save(struct net *net, const struct conf *conf)
 		save_in_file(net, path);
 	else
 		log_info("sessions=closed why=\"their folder is the state folder or in it, where "
-			 "they "
-			 "must not be saved\"");
+			 "they must not be saved\"");
 }
 
 /* ---- reading ---- */
