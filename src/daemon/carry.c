@@ -29,6 +29,19 @@ static bool has_store(void)
 	return getenv("NOTIFY_SOCKET") != NULL;
 }
 
+/* Whatever they are called: through links, with "..", with a slash at the end. */
+static bool is_inside(const char *folder, const char *state_dir)
+{
+	char *inner = realpath(folder, NULL), *outer = realpath(state_dir, NULL);
+	size_t len = outer ? strlen(outer) : 0;
+	bool inside = inner && outer && strncmp(inner, outer, len) == 0 &&
+		      (inner[len] == '/' || inner[len] == '\0');
+
+	free(inner);
+	free(outer);
+	return inside;
+}
+
 /* "FOLDER/sessions" of the folder for what lives as long as the machine runs; false: there is none
  * that would do. */
 static bool file_path(const struct conf *conf, char dst[PATH])
@@ -36,7 +49,7 @@ static bool file_path(const struct conf *conf, char dst[PATH])
 	const char *folder =
 		getenv("RUNTIME_DIRECTORY"); /* of the service manager; the first one */
 	const char *slash = strrchr(conf->admin_socket, '/');
-	size_t len = folder ? strcspn(folder, ":") : 0, state_len = strlen(conf->state_dir);
+	size_t len = folder ? strcspn(folder, ":") : 0;
 
 	if (len == 0 && slash) {
 		folder = conf->admin_socket;
@@ -44,9 +57,9 @@ static bool file_path(const struct conf *conf, char dst[PATH])
 	}
 	if (len == 0 || len + sizeof("/sessions.new") > PATH)
 		return false;
+	(void)snprintf(dst, PATH, "%.*s", (int)len, folder);
 	/* The state folder is backed up, and outlives the machine's memory. */
-	if (len >= state_len && memcmp(folder, conf->state_dir, state_len) == 0 &&
-	    (folder[state_len] == '/' || len == state_len))
+	if (is_inside(dst, conf->state_dir))
 		return false;
 	(void)snprintf(dst, PATH, "%.*s/sessions", (int)len, folder);
 	return true;
@@ -220,8 +233,8 @@ void carry_save(struct net *net, const struct conf *conf)
 	if (file_path(conf, path))
 		save_in_file(net, path);
 	else
-		log_info("sessions=closed why=\"admin-socket is in the state folder, where they "
-			 "must not be saved\"");
+		log_info("sessions=closed why=\"their folder is the state folder or in it, where "
+			 "they must not be saved\"");
 }
 
 /* ---- reading ---- */

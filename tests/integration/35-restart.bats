@@ -148,6 +148,25 @@ not_used() {
 	exec 7<&-
 }
 
+@test "they are never in the state folder, whatever that is called" {
+	local folder
+	ln -s "$LAB/state" "$LAB/link"
+	mkdir "$LAB/state/run"
+	for folder in "$LAB/state" "$LAB/link" "$LAB/state/run" "$LAB/link/../state"; do
+		server_stop
+		rm -f "$LAB/sessions"
+		: >"$LAB/postbootd.log"
+		RUNTIME_DIRECTORY=$folder server_start
+		device_start argon-1 1.0.0 --interval 1
+		until_true 20 metric_is_at_least 1 'postboot_handshakes_total{result="ok"}'
+		until_true 20 metric_is_at_least 2 postboot_coap_requests_total
+		terminate
+		device_stop argon-1
+		grep -q '^<6>sessions=closed why="their folder is the state folder or in it' "$LAB/postbootd.log"
+		[ -z "$(find "$LAB/state" -name 'sessions*')" ]
+	done
+}
+
 @test "who has lost its key meanwhile is refused" {
 	command -v python3 >/dev/null || skip "no python3"
 	device_start argon-1 1.0.0 --interval 2
