@@ -215,6 +215,24 @@ devices() {
 	[[ $output == *"bad.csv:1: neither id:hex nor CSV with columns id and psk"* ]]
 }
 
+@test "import: a bar on a terminal while it is sent, and none is left" {
+	command -v script || skip "no script(1)"
+	server_start
+	product_add
+	devices 3000 >bar.csv
+	run script -qec "LC_ALL=C $POSTBOOTCTL device import bar.csv --psk-out k1.csv --dry-run" \
+		/dev/null </dev/null
+	[ "$status" -eq 0 ]
+	[[ $output == *$'\r\e[Kdevices  ################################ 100 %\r\e[K3,000 devices would be imported.'* ]]
+	# Percents rise, and each is drawn once.
+	grep -o '[0-9]* %' <<<"$output" | sort -c -u -n
+	run script -qec "LC_ALL=C $POSTBOOTCTL -o json device import bar.csv --psk-out k2.csv --dry-run" \
+		/dev/null </dev/null
+	[[ $output != *$'\e['* ]]
+	run ctl device import bar.csv --psk-out k3.csv
+	[ "$output" = "3,000 devices imported. Keys were drawn, in k3.csv." ]
+}
+
 @test "import: limits of the API, and nobody comes between" {
 	server_start
 	product_add
