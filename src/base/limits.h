@@ -143,6 +143,7 @@ enum {
 	LIMIT_IMPORT_BYTES = 67108864, /* of its text */
 	LIMIT_IMPORT_LINE = 4096,      /* bytes of a line */
 	LIMIT_IMPORT_ERRORS = 100,     /* wrong lines that are told; the others are counted */
+	LIMIT_IMPORT_SAME = 3,	       /* of them with the same words */
 	LIMIT_IMPORT_PART = 64,	       /* devices in one transaction */
 	LIMIT_UPLOADS = 8,	       /* images coming in at once */
 	LIMIT_UPLOADS_PER_USER = 6,    /* of them, so that others can upload, too */

@@ -97,12 +97,20 @@ static int draw(uint8_t key[IMPORT_KEY_DRAWN])
 
 static int tell_errors(struct ctl *c, const char *name, const struct import_file *f)
 {
-	size_t told = f->error_count < LIMIT_IMPORT_ERRORS ? f->error_count : LIMIT_IMPORT_ERRORS;
+	size_t untold = f->error_count;
+	char more[64] = "", count[TEXT_SHORT];
 
-	for (size_t i = 0; i < told; i++)
-		ctl_note(c, "%s:%u: %s", name, f->errors[i].line, f->errors[i].text);
-	if (told < f->error_count)
-		ctl_note(c, "%zu more are not told", f->error_count - told);
+	for (size_t i = 0; i < f->told; i++) {
+		const struct import_error *e = &f->errors[i];
+
+		(void)snprintf(more, sizeof(more), "; and %s more %s with the same",
+			       text_count((int64_t)e->more, count),
+			       e->more == 1 ? "line" : "lines");
+		ctl_note(c, "%s:%u: %s%s", name, e->line, e->text, e->more ? more : "");
+		untold -= 1 + e->more;
+	}
+	if (untold > 0)
+		ctl_note(c, "%zu more are not told", untold);
 	return ctl_fail(c, "%s: %zu %s; nothing was imported", name, f->error_count,
 			f->error_count == 1 ? "error" : "errors");
 }
@@ -208,8 +216,8 @@ static void take_errors(struct import_file *f, const json_t *problem)
 				       get_str(e, "detail"), f->rows[other].line);
 		else
 			(void)snprintf(text, sizeof(text), "%.199s", get_str(e, "detail"));
-		import_file_wrong(f, f->rows[row].line, text);
-		untold--;
+		import_file_wrong(f, f->rows[row].line, (size_t)get_int(e, "more"), text);
+		untold -= 1 + get_int(e, "more");
 	}
 	f->error_count += untold > 0 ? (size_t)untold : 0;
 }

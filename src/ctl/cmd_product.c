@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "ctl/table.h"
+#include "ctl/show.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
 
@@ -286,51 +286,34 @@ int product_ca(struct ctl *c, const struct args *a)
 int product_show(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *p;
 
 	url_init(&u, "/v1/products");
 	url_segment(&u, a->pos[0]);
-	p = ctl_get(c, &u);
-	if (p == NULL)
-		return CTL_FAILED;
-	if (c->out.json)
-		out_json(&c->out, p);
-	else
-		view_product(&c->out, p);
-	json_decref(p);
-	return CTL_DONE;
+	return ctl_show(c, ctl_get(c, &u), view_product);
+}
+
+static void product_row(struct table *t, const struct output *o, const json_t *p)
+{
+	const char *target = get_str(p, "target"), *hardware = get_str(p, "hardware");
+	char ago[64];
+
+	table_cell(t, STYLE_BOLD, get_str(p, "name"));
+	table_cell(t, STYLE_PLAIN, target[0] ? target : "none");
+	table_cell(t, STYLE_PLAIN, hardware[0] ? hardware : "any");
+	table_cell(t, STYLE_DIM, out_ago(o, get_time(p, "created"), ago));
 }
 
 int product_list(struct ctl *c, const struct args *a)
 {
-	static const char *const heads[] = {"PRODUCT", "TARGET", "HARDWARE", "CREATED", NULL};
-	struct table t;
+	static const struct rows_view rows = {
+		"products",
+		{"PRODUCT", "TARGET", "HARDWARE", "CREATED", NULL},
+		product_row,
+		"No products yet: postbootctl product add NAME",
+	};
 	struct url u;
-	json_t *list, *p;
-	size_t i;
-	char ago[64];
 
 	(void)a;
 	url_init(&u, "/v1/products");
-	list = ctl_list(c, &u, "products", "after", 0);
-	if (list == NULL)
-		return CTL_FAILED;
-	if (c->out.json) {
-		out_json(&c->out, list);
-		json_decref(list);
-		return CTL_DONE;
-	}
-	table_init(&t, heads);
-	json_array_foreach(json_object_get(list, "products"), i, p)
-	{
-		const char *target = get_str(p, "target"), *hardware = get_str(p, "hardware");
-
-		table_cell(&t, STYLE_BOLD, get_str(p, "name"));
-		table_cell(&t, STYLE_PLAIN, target[0] ? target : "none");
-		table_cell(&t, STYLE_PLAIN, hardware[0] ? hardware : "any");
-		table_cell(&t, STYLE_DIM, out_ago(&c->out, get_time(p, "created"), ago));
-	}
-	table_print(&t, &c->out, "No products yet: postbootctl product add NAME");
-	json_decref(list);
-	return CTL_DONE;
+	return ctl_show_rows(c, ctl_list(c, &u, "products", "after", 0), &rows);
 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "ctl/bar.h"
-#include "ctl/table.h"
+#include "ctl/show.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
 
@@ -201,18 +201,9 @@ static void url_release(struct url *u, const struct args *a)
 int release_show(struct ctl *c, const struct args *a)
 {
 	struct url u;
-	json_t *r;
 
 	url_release(&u, a);
-	r = ctl_get(c, &u);
-	if (r == NULL)
-		return CTL_FAILED;
-	if (c->out.json)
-		out_json(&c->out, r);
-	else
-		view_release(&c->out, r);
-	json_decref(r);
-	return CTL_DONE;
+	return ctl_show(c, ctl_get(c, &u), view_release);
 }
 
 int release_state(struct ctl *c, const struct args *a)
@@ -244,45 +235,34 @@ int release_remove(struct ctl *c, const struct args *a)
 	return ctl_remove(c, &u, "Release", "version", a->pos[1], a->pos[0]);
 }
 
+static void release_row(struct table *t, const struct output *o, const json_t *r)
+{
+	char ago[64], sha[20];
+
+	(void)snprintf(sha, sizeof(sha), "%.12s", get_str(r, "sha256"));
+	table_cell(t, STYLE_PLAIN, get_str(r, "product"));
+	table_cell(t, STYLE_BOLD, get_str(r, "version"));
+	table_number(t, get_int(r, "size"));
+	table_cell(t, STYLE_DIM, sha);
+	table_cell(t, STYLE_PLAIN, get_str(r, "state"));
+	table_cell(t, STYLE_PLAIN, get_bool(r, "target") ? "yes" : "");
+	table_cell(t, STYLE_DIM, out_ago(o, get_time(r, "created"), ago));
+}
+
 int release_list(struct ctl *c, const struct args *a)
 {
-	static const char *const heads[] = {"PRODUCT", "VERSION", "SIZE",    "SHA256",
-					    "STATE",   "TARGET",  "CREATED", NULL};
-	struct table t;
+	static const struct rows_view rows = {
+		"releases",
+		{"PRODUCT", "VERSION", "SIZE", "SHA256", "STATE", "TARGET", "CREATED", NULL},
+		release_row,
+		"No releases yet: postbootctl release add PRODUCT FILE --version V",
+	};
 	struct url u;
-	json_t *list, *r;
-	size_t i;
-	char ago[64], size[TEXT_SHORT];
 
 	url_init(&u, a->count ? "/v1/products" : "/v1/releases");
 	if (a->count) {
 		url_segment(&u, a->pos[0]);
 		buf_put_str(&u.b, "/releases");
 	}
-	list = ctl_list(c, &u, "releases", "after", 0);
-	if (list == NULL)
-		return CTL_FAILED;
-	if (c->out.json) {
-		out_json(&c->out, list);
-		json_decref(list);
-		return CTL_DONE;
-	}
-	table_init(&t, heads);
-	json_array_foreach(json_object_get(list, "releases"), i, r)
-	{
-		char sha[20];
-
-		(void)snprintf(sha, sizeof(sha), "%.12s", get_str(r, "sha256"));
-		table_cell(&t, STYLE_PLAIN, get_str(r, "product"));
-		table_cell(&t, STYLE_BOLD, get_str(r, "version"));
-		table_cell(&t, STYLE_PLAIN, text_count(get_int(r, "size"), size));
-		table_cell(&t, STYLE_DIM, sha);
-		table_cell(&t, STYLE_PLAIN, get_str(r, "state"));
-		table_cell(&t, STYLE_PLAIN, get_bool(r, "target") ? "yes" : "");
-		table_cell(&t, STYLE_DIM, out_ago(&c->out, get_time(r, "created"), ago));
-	}
-	table_print(&t, &c->out,
-		    "No releases yet: postbootctl release add PRODUCT FILE --version V");
-	json_decref(list);
-	return CTL_DONE;
+	return ctl_show_rows(c, ctl_list(c, &u, "releases", "after", 0), &rows);
 }

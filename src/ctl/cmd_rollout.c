@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/table.h"
+#include "ctl/show.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
 
@@ -177,42 +177,36 @@ static int64_t successes(const json_t *counts)
 	return get_int(results, "updated") + get_int(results, "converged");
 }
 
-int rollout_list(struct ctl *c, const struct args *a)
+static void rollout_row(struct table *t, const struct output *o, const json_t *r)
 {
-	static const char *const heads[] = {"ROLLOUT", "RELEASE", "STATE",  "WAVE", "MEMBERS",
-					    "REACHED", "UPDATED", "FAILED", NULL};
-	struct table t;
-	struct url u;
-	json_t *list, *r;
-	size_t i;
 	char text[64];
 
+	(void)o;
+	table_cell(t, STYLE_BOLD, get_str(r, "name"));
+	table_cell(t, STYLE_PLAIN, get_str(r, "release"));
+	table_cell(t, style_rollout(get_str(r, "state")), state_text(r, text));
+	(void)snprintf(text, sizeof(text), "%" PRId64 " of %zu", get_int(r, "open_waves"),
+		       json_array_size(json_object_get(r, "wave_list")));
+	table_cell(t, STYLE_PLAIN, text);
+	table_number(t, get_int(r, "members"));
+	table_number(t, get_int(r, "released"));
+	table_number(t, successes(r));
+	table_number(t, failures(r));
+}
+
+int rollout_list(struct ctl *c, const struct args *a)
+{
+	static const struct rows_view rows = {
+		"rollouts",
+		{"ROLLOUT", "RELEASE", "STATE", "WAVE", "MEMBERS", "REACHED", "UPDATED", "FAILED",
+		 NULL},
+		rollout_row,
+		"No rollouts yet: postbootctl rollout add PRODUCT VERSION",
+	};
+	struct url u;
+
 	rollout_url(&u, a->pos[0], NULL);
-	list = ctl_list(c, &u, "rollouts", "after", 0);
-	if (list == NULL)
-		return CTL_FAILED;
-	if (c->out.json) {
-		out_json(&c->out, list);
-		json_decref(list);
-		return CTL_DONE;
-	}
-	table_init(&t, heads);
-	json_array_foreach(json_object_get(list, "rollouts"), i, r)
-	{
-		table_cell(&t, STYLE_BOLD, get_str(r, "name"));
-		table_cell(&t, STYLE_PLAIN, get_str(r, "release"));
-		table_cell(&t, style_rollout(get_str(r, "state")), state_text(r, text));
-		(void)snprintf(text, sizeof(text), "%" PRId64 " of %zu", get_int(r, "open_waves"),
-			       json_array_size(json_object_get(r, "wave_list")));
-		table_cell(&t, STYLE_PLAIN, text);
-		table_number(&t, get_int(r, "members"));
-		table_number(&t, get_int(r, "released"));
-		table_number(&t, successes(r));
-		table_number(&t, failures(r));
-	}
-	table_print(&t, &c->out, "No rollouts yet: postbootctl rollout add PRODUCT VERSION");
-	json_decref(list);
-	return CTL_DONE;
+	return ctl_show_rows(c, ctl_list(c, &u, "rollouts", "after", 0), &rows);
 }
 
 int rollout_devices(struct ctl *c, const struct args *a)
@@ -365,13 +359,5 @@ int rollout_show(struct ctl *c, const struct args *a)
 	struct url u;
 
 	rollout_url(&u, a->pos[0], a->pos[1]);
-	json_t *r = ctl_get(c, &u);
-	if (r == NULL)
-		return CTL_FAILED;
-	if (c->out.json)
-		out_json(&c->out, r);
-	else
-		view_rollout(&c->out, r);
-	json_decref(r);
-	return CTL_DONE;
+	return ctl_show(c, ctl_get(c, &u), view_rollout);
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "ctl/table.h"
+#include "ctl/show.h"
 #include "ctl/view.h"
 
 enum { RELEASES_TOLD = 10 };
@@ -126,22 +126,11 @@ int signer_add(struct ctl *c, const struct args *a)
 	return CTL_DONE;
 }
 
-int signer_show(struct ctl *c, const struct args *a)
+static void view_signer(const struct output *o, const json_t *s)
 {
-	const struct output *o = &c->out;
-	struct url u;
-
-	url_signer(&u, a);
-	json_t *s = ctl_get(c, &u);
-	if (s == NULL)
-		return CTL_FAILED;
-	if (o->json) {
-		out_json(o, s);
-		json_decref(s);
-		return CTL_DONE;
-	}
 	int64_t created = get_time(s, "created");
 	char when[32], ago[64];
+
 	out_style(o, STYLE_BOLD);
 	out_printf(o, "Signer %s of product %s", get_str(s, "name"), get_str(s, "product"));
 	out_style(o, STYLE_PLAIN);
@@ -162,8 +151,14 @@ int signer_show(struct ctl *c, const struct args *a)
 		out_nl(o);
 		line += len + (line[len] == '\n');
 	}
-	json_decref(s);
-	return CTL_DONE;
+}
+
+int signer_show(struct ctl *c, const struct args *a)
+{
+	struct url u;
+
+	url_signer(&u, a);
+	return ctl_show(c, ctl_get(c, &u), view_signer);
 }
 
 int signer_remove(struct ctl *c, const struct args *a)
@@ -186,33 +181,26 @@ int signer_remove(struct ctl *c, const struct args *a)
 	return code;
 }
 
+static void signer_row(struct table *t, const struct output *o, const json_t *s)
+{
+	char ago[64];
+
+	table_cell(t, STYLE_BOLD, get_str(s, "name"));
+	table_cell(t, STYLE_PLAIN, get_str(s, "kind"));
+	table_cell(t, STYLE_PLAIN, get_str(s, "key"));
+	table_cell(t, STYLE_DIM, out_ago(o, get_time(s, "created"), ago));
+}
+
 int signer_list(struct ctl *c, const struct args *a)
 {
-	static const char *const heads[] = {"SIGNER", "KIND", "KEY", "CREATED", NULL};
-	struct table t;
+	static const struct rows_view rows = {
+		"signers",
+		{"SIGNER", "KIND", "KEY", "CREATED", NULL},
+		signer_row,
+		"No signers yet: postbootctl signer add PRODUCT NAME FILE",
+	};
 	struct url u;
-	json_t *list, *s;
-	char ago[64];
-	size_t i;
 
 	url_signers(&u, a);
-	list = ctl_get(c, &u);
-	if (list == NULL)
-		return CTL_FAILED;
-	if (c->out.json) {
-		out_json(&c->out, list);
-		json_decref(list);
-		return CTL_DONE;
-	}
-	table_init(&t, heads);
-	json_array_foreach(json_object_get(list, "signers"), i, s)
-	{
-		table_cell(&t, STYLE_BOLD, get_str(s, "name"));
-		table_cell(&t, STYLE_PLAIN, get_str(s, "kind"));
-		table_cell(&t, STYLE_PLAIN, get_str(s, "key"));
-		table_cell(&t, STYLE_DIM, out_ago(&c->out, get_time(s, "created"), ago));
-	}
-	table_print(&t, &c->out, "No signers yet: postbootctl signer add PRODUCT NAME FILE");
-	json_decref(list);
-	return CTL_DONE;
+	return ctl_show_rows(c, ctl_get(c, &u), &rows);
 }

@@ -39,21 +39,41 @@ static bool told_only(const char *name)
 
 /* ---- errors ---- */
 
-void import_file_wrong(struct import_file *f, unsigned line, const char *text)
+/* The last of those with these words, where no more of them get a place. */
+static struct import_error *same_found(struct import_file *f, const char *text)
 {
-	size_t at = f->error_count++;
+	struct import_error *last = NULL;
+	unsigned same = 0;
 
-	if (at >= LIMIT_IMPORT_ERRORS)
-		at = LIMIT_IMPORT_ERRORS;
-	while (at > 0 && f->errors[at - 1].line > line) {
-		if (at < LIMIT_IMPORT_ERRORS)
-			f->errors[at] = f->errors[at - 1];
-		at--;
+	for (size_t i = 0; i < f->told; i++) {
+		if (strcmp(f->errors[i].text, text) != 0)
+			continue;
+		last = &f->errors[i];
+		same++;
 	}
+	return same < LIMIT_IMPORT_SAME ? NULL : last;
+}
+
+void import_file_wrong(struct import_file *f, unsigned line, size_t more, const char *text)
+{
+	struct import_error one = {.line = line, .more = more}, *same;
+	size_t at = f->told;
+
+	(void)snprintf(one.text, sizeof(one.text), "%s", text);
+	f->error_count += 1 + more;
+	same = same_found(f, one.text);
+	if (same != NULL) {
+		same->more += 1 + more;
+		return;
+	}
+	while (at > 0 && f->errors[at - 1].line > line)
+		at--;
 	if (at == LIMIT_IMPORT_ERRORS)
 		return;
-	f->errors[at].line = line;
-	(void)snprintf(f->errors[at].text, sizeof(f->errors[at].text), "%s", text);
+	if (f->told < LIMIT_IMPORT_ERRORS)
+		f->told++;
+	memmove(&f->errors[at + 1], &f->errors[at], (f->told - at - 1) * sizeof(one));
+	f->errors[at] = one;
 }
 
 static void wrong(struct import_file *f, unsigned line, const char *fmt, ...)
@@ -66,7 +86,7 @@ static void wrong(struct import_file *f, unsigned line, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	import_file_wrong(f, line, text);
+	import_file_wrong(f, line, 0, text);
 }
 
 static void unknown(struct import_file *f, unsigned line, const char *name, const char *what)

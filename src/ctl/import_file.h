@@ -42,6 +42,7 @@ struct import_row {
 
 struct import_error {
 	unsigned line;
+	size_t more; /* lines with the same that have no place of their own */
 	char text[200];
 };
 
@@ -51,7 +52,8 @@ struct import_file {
 	struct import_row *rows;
 	size_t count, cap, drawn;
 	struct import_error errors[LIMIT_IMPORT_ERRORS]; /* the first ones by line */
-	size_t error_count;				 /* maybe more than there are places */
+	size_t told;					 /* of them there are */
+	size_t error_count;				 /* all that was wrong */
 };
 
 struct import_options {
@@ -66,8 +68,8 @@ void import_file_read(struct import_file *f, const struct import_options *o, cha
 		      size_t len);
 void import_file_free(struct import_file *f); /* wipes */
 
-/* One more that somebody else has found. */
-void import_file_wrong(struct import_file *f, unsigned line, const char *text);
+/* One that somebody else has found, and `more` lines with the same. */
+void import_file_wrong(struct import_file *f, unsigned line, size_t more, const char *text);
 
 /* The row as an object, with all it was given and drawn; a new reference. */
 json_t *import_file_row(const struct import_file *f, size_t row);

@@ -338,6 +338,20 @@ static bool query_format(struct request *rq, bool *ret_cloudevents)
 	return false;
 }
 
+/* Kinds of the same topic stand beside each other. */
+static void say_topics(struct buf *b)
+{
+	const char *before = "";
+
+	for (enum event_kind k = EVENT_FLASH_STARTED; k <= EVENT_STORE_RESTORED; k++) {
+		if (strcmp(event_topic(k), before) == 0)
+			continue;
+		buf_put_str(b, before[0] ? ", " : "");
+		before = event_topic(k);
+		buf_put_str(b, before);
+	}
+}
+
 /* One that there is, with the prefix or without it: a slip would wait for ever. */
 static bool query_topic(struct request *rq, struct follower *f)
 {
@@ -351,10 +365,11 @@ static bool query_topic(struct request *rq, struct follower *f)
 		return true;
 	if (strncmp(f->topic, prefix, len) == 0 && event_from_topic(f->topic + len, &kind) == 0)
 		return true;
-	reply_problem(rq, 400, "invalid",
-		      "query: topic: \"%s\" is not a topic such as flash/status, device/boot or "
-		      "updates/pending",
-		      f->topic);
+	char topics[512];
+	struct buf b = buf_writer(topics, sizeof(topics));
+	say_topics(&b);
+	reply_problem(rq, 400, "invalid", "query: topic: \"%s\" is not a topic: %s", f->topic,
+		      buf_cstr(&b));
 	return false;
 }
 

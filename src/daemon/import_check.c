@@ -54,6 +54,27 @@ int import_check_init(struct import *im)
 
 /* ---- what is wrong ---- */
 
+/* Is it told often enough in these words? Then the last that tells it counts this one, too. */
+static bool folded(struct import *im, const char *text)
+{
+	json_t *e, *last = NULL;
+	unsigned same = 0;
+	size_t i;
+
+	json_array_foreach(im->errors, i, e)
+	{
+		if (strcmp(json_string_value(json_object_get(e, "detail")), text) != 0)
+			continue;
+		last = e;
+		same++;
+	}
+	if (same < LIMIT_IMPORT_SAME)
+		return false;
+	(void)json_object_set_new(
+		last, "more", json_integer(json_integer_value(json_object_get(last, "more")) + 1));
+	return true;
+}
+
 static void wrong(struct import *im, uint32_t other, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 static void wrong(struct import *im, uint32_t other, const char *fmt, ...)
@@ -63,11 +84,12 @@ static void wrong(struct import *im, uint32_t other, const char *fmt, ...)
 
 	im->err = ERR_INVAL;
 	im->why = "some lines are wrong; nothing was imported";
-	if (im->bad++ >= LIMIT_IMPORT_ERRORS)
-		return;
+	im->bad++;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (folded(im, text) || json_array_size(im->errors) >= LIMIT_IMPORT_ERRORS)
+		return;
 	json_t *o = json_object();
 	view_put(&o, "line", json_integer(im->line));
 	if (other)

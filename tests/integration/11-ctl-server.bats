@@ -219,7 +219,10 @@ words() {
 	for verb in list follow; do
 		run --separate-stderr timeout 20 "$POSTBOOTCTL" event $verb --topic device/helt
 		[ "$status" -eq 1 ]
-		[[ $stderr == *'"device/helt" is not a topic'* ]]
+		[[ $stderr == *'"device/helt" is not a topic: '* ]]
+		# All that there are, and no other.
+		[ "$(sed 's/.*is not a topic: //; s/, /\n/g' <<<"$stderr" | sort)" = \
+			"$(awk '$1 == "event" { print $2 }' "$TOP_SRCDIR/tests/golden/words.txt" | sort -u)" ]
 	done
 	run --separate-stderr "$POSTBOOTCTL" event list --device nobody
 	[[ $stderr == *'there is no device "nobody" now'* ]]

@@ -14,6 +14,7 @@ setup() {
 }
 
 teardown() {
+	LAB=${HOME_LAB-$LAB}
 	lab_close
 }
 
@@ -232,4 +233,86 @@ restored() { # FILE: in the place of what the server has
 	done
 	restored "$LAB/saved"
 	sound
+}
+
+# The commands of postbootd(8) for one machine, 1, 2 or 3 of them, in the order of the page.
+recipe() {
+	awk -v n="$1" '
+		/^\.S[hs] / { inside = $0 == ".Ss Moving to another machine" }
+		inside && /^\.Ed/ { code = 0 }
+		inside && code && part == n
+		inside && /^\.Bd/ { code = 1; part++ }' "$TOP_SRCDIR/man/postbootd.8" |
+		sed "s|\\\\e\$|\\\\|; s|-C / |-C $2 |; s| /etc/| $2/etc/|g; s| /var/| $2/var/|g"
+}
+
+# machine ROOT: what is started is there from now on; its log is looked at in the end.
+machine() {
+	LAB=$1
+	export POSTBOOT_SOCKET=$LAB/admin.sock
+	ln -s etc/postboot/postbootd.conf "$LAB/postbootd.conf"
+	ln -s var/lib/postboot "$LAB/state"
+	ln -s "$LAB.log" "$LAB/postbootd.log"
+}
+
+postbootctl() {
+	ctl "$@"
+}
+
+# The service manager of the recipe.
+systemctl() {
+	case $1 in
+	disable | stop) server_stop ;;
+	enable) server_start ;;
+	esac
+}
+
+@test "durable: a server moves to another machine by the commands of postbootd(8)" {
+	# The first machine, with a key of the service, as it is installed.
+	server_stop
+	HOME_LAB=$LAB
+	home=$LAB old=$LAB/old new=$LAB/new
+	mkdir -p "$old/etc/postboot" "$old/var/lib"
+	mv "$home/state" "$old/var/lib/postboot"
+	"$POSTBOOTD" --make-key "$old/etc/postboot/postboot.key"
+	sed "s|$home/state|$old/var/lib/postboot|; s|$home/admin|$old/admin|" "$home/postbootd.conf" \
+		>"$old/etc/postboot/postbootd.conf"
+	echo "key-file = $old/etc/postboot/postboot.key" >>"$old/etc/postboot/postbootd.conf"
+	rm "$home/postbootd.conf"
+	machine "$old"
+	server_start
+	cp "$home/argon-1.psk" "$home/1.0.0.bin" "$home/1.1.0.bin" "$old"
+	release_add 1.2.0
+	ctl product target argon 1.1.0
+	device_start argon-1 1.0.0
+	wait_event 30 '.device == "argon-1" and .data == "success"'
+	mark
+	stream=$(ctl -o json status | jq -r .stream)
+	# It moves; the device runs on, and its address is the new machine's.
+	cd "$home"
+	eval "$(recipe 1 "$old")"
+	[ "$(stat -c %a postboot-move.tar)" = 600 ]
+	tar -tf postboot-move.tar | grep -x var/lib/postboot/postboot.db-mark
+	mkdir -p "$new/etc/postboot" "$new/var/lib/postboot/images"
+	echo "of the installation" >"$new/etc/postboot/postboot.key"
+	eval "$(recipe 2 "$new")"
+	[ -e "$new/etc/postboot.before/postboot.key" ]
+	cmp "$old/etc/postboot/postboot.key" "$new/etc/postboot/postboot.key"
+	sed -i "s|$old|$new|g" "$new/etc/postboot/postbootd.conf"
+	machine "$new"
+	eval "$(recipe 3 "$new")" >"$home/checks"
+	grep -x '0 problems (images of 3 releases, read)' "$home/checks"
+	grep '^postbootd .*: ok, ' "$home/checks"
+	# All of it goes on: the stream, what was proved, the chain of the log, and the device.
+	[ "$(ctl -o json status | jq -r .stream)" = "$stream" ]
+	ctl audit verify
+	[ "$(ctl -o json attempt list | jq '.attempts | length')" -eq 1 ]
+	[ "$(ctl -o json device show argon-1 | jq -r .running.version)" = 1.1.0 ]
+	ctl product target argon 1.2.0
+	wait_event 60 '.device == "argon-1" and .data == "success" and .version == "1.2.0"'
+	wait_device 20 argon-1 '.state == "in-sync" and .running.version == "1.2.0"'
+	device_stop argon-1
+	server_stop
+	postbootd --check-db --deep
+	# The old machine is as it was.
+	"$POSTBOOTD" -c "$old/postbootd.conf" --check-db --deep
 }

@@ -127,11 +127,22 @@ devices() {
 	[ "$(ctl device export | wc -l)" -eq 2 ]
 
 	# More than are told are counted.
-	devices 150 | sed 's/argon/none/' >many.csv
+	devices 150 | sed 's/-\(.*\),argon/-\1,none-\1/' >many.csv
 	run ctl device import many.csv --psk-out k.csv
 	[ "$status" -eq 1 ]
 	[ "$(grep -c 'many.csv:' <<<"$output")" -eq 101 ]
 	[[ $output == *"50 more are not told"*"150 errors"* ]]
+	# The same again and again is told three times, then counted: what is found in the file, what
+	# the server knows, and both for the same lines.
+	devices 20000 | awk -F , -v OFS=, 'NR == 1 { print $0, "lock", "hold"; next }
+		{ print $0, "9.9", (NR > 101 ? "perhaps" : "") }' >same.csv
+	run ctl device import same.csv --psk-out k.csv
+	[ "$status" -eq 1 ]
+	[ "$(grep -c 'same.csv:[0-9]' <<<"$output")" -eq 6 ]
+	[[ $output == *'same.csv:4: lock: product argon has no release "9.9"; and 19,997 more lines with the same'* ]]
+	[[ $output == *'same.csv:104: hold: "perhaps" is neither true nor false; and 19,897 more lines with the same'* ]]
+	[[ $output != *"not told"* ]]
+	[[ $output == *": same.csv: 39900 errors; nothing was imported" ]]
 	[ ! -e k.csv ]
 	[ "$(ctl -o json audit list | jq '[.audit[] | select(.act == "device import")] | length')" -eq 0 ]
 }
@@ -204,6 +215,24 @@ devices() {
 	[[ $output == *"bad.csv:1: neither id:hex nor CSV with columns id and psk"* ]]
 }
 
+@test "import: a bar on a terminal while it is sent, and none is left" {
+	command -v script || skip "no script(1)"
+	server_start
+	product_add
+	devices 3000 >bar.csv
+	run script -qec "LC_ALL=C $POSTBOOTCTL device import bar.csv --psk-out k1.csv --dry-run" \
+		/dev/null </dev/null
+	[ "$status" -eq 0 ]
+	[[ $output == *$'\r\e[Kdevices  ################################ 100 %\r\e[K3,000 devices would be imported.'* ]]
+	# Percents rise, and each is drawn once.
+	grep -o '[0-9]* %' <<<"$output" | sort -c -u -n
+	run script -qec "LC_ALL=C $POSTBOOTCTL -o json device import bar.csv --psk-out k2.csv --dry-run" \
+		/dev/null </dev/null
+	[[ $output != *$'\e['* ]]
+	run ctl device import bar.csv --psk-out k3.csv
+	[ "$output" = "3,000 devices imported. Keys were drawn, in k3.csv." ]
+}
+
 @test "import: limits of the API, and nobody comes between" {
 	server_start
 	product_add
@@ -227,9 +256,12 @@ devices() {
 	[ "$(send --data-binary '{"id":"l","product":"argon","plain":true,"lock":"1.0.0","x":1}')" = 400 ]
 	jq -e '[.errors[].detail] | length == 2 and (.[0] | startswith("\"x\" is not known here; known are id, product, psk")) and
 		.[1] == "lock: release 1.0.0 is quarantined; only an active one can be a target"' answer
-	seq -f '{"id":"n%g","product":"none","plain":true}' 101 >many
+	seq -f '{"id":"n%g","product":"none","plain":true}' 101 >same
+	sed 's/"id":"n\([0-9]*\)","product":"none/&-\1/' same >many
 	[ "$(send --data-binary @many)" = 400 ]
 	[ "$(jq -c '[.wrong, (.errors | length)]' answer)" = '[101,100]' ]
+	[ "$(send --data-binary @same)" = 400 ]
+	[ "$(jq -c '[.wrong, (.errors[] | .line, .more)]' answer)" = '[101,1,null,2,null,3,98]' ]
 	seq -f '{"id":"m%g","product":"argon","plain":true}' 200001 >many
 	[ "$(send --data-binary @many)" = 400 ]
 	[ "$(jq -c '[.wrong, .errors[0].line]' answer)" = '[1,200001]' ]

@@ -628,6 +628,9 @@ def drive_imports(server):
     wrong = lines(400, "", a, {"id": "i4"}, a, {"id": "i5", "product": "p%1", "psk": "no"})
     if [e["line"] for e in wrong["errors"]] != [2, 2, 3, 4] or wrong["errors"][2]["other_line"] != 1:
         raise Wrong(f"POST /v1/imports: {wrong}")
+    same = lines(400, "", *[{"id": f"same-{i}", "product": "none", "plain": True} for i in range(5)])
+    if [e.get("more") for e in same["errors"]] != [None, None, 2]:
+        raise Wrong(f"POST /v1/imports: {same}")
     lines(200, "?dry_run=1", a, b, c)
     server.want(404, "GET", "/v1/devices/i1")
     lines(200, "", a, b)

@@ -307,9 +307,9 @@ static void test_errors_stand_in_the_order_of_lines(void **state)
 
 	(void)state;
 	read_file("id\nb\"\nc\nd\"\n", &all);
-	import_file_wrong(&file, 5, "e");
-	import_file_wrong(&file, 3, "c");
-	import_file_wrong(&file, 2, "after what was there");
+	import_file_wrong(&file, 5, 0, "e");
+	import_file_wrong(&file, 3, 0, "c");
+	import_file_wrong(&file, 2, 0, "after what was there");
 	assert_int_equal(file.error_count, 5);
 	for (unsigned i = 0; i < 5; i++)
 		assert_int_equal(file.errors[i].line, lines[i]);
@@ -317,7 +317,7 @@ static void test_errors_stand_in_the_order_of_lines(void **state)
 	/* The last ones go when there are too many. */
 	for (unsigned i = 0; i < 2 * LIMIT_IMPORT_ERRORS; i++) {
 		(void)snprintf(text, sizeof(text), "%u", 1000 - i);
-		import_file_wrong(&file, 1000 - i, text);
+		import_file_wrong(&file, 1000 - i, 0, text);
 	}
 	assert_int_equal(file.error_count, 5 + 2 * LIMIT_IMPORT_ERRORS);
 	assert_int_equal(file.errors[5].line, 1001 - 2 * LIMIT_IMPORT_ERRORS);
@@ -337,7 +337,14 @@ static void test_errors_are_told_up_to_a_limit(void **state)
 	read_file(many, &all);
 	free(many);
 	assert_int_equal(file.error_count, LIMIT_IMPORT_ERRORS + 1);
-	assert_int_equal(file.errors[LIMIT_IMPORT_ERRORS - 1].line, LIMIT_IMPORT_ERRORS + 1);
+	/* The same words have few places, of which the last tells how many there are besides. */
+	assert_int_equal(file.told, LIMIT_IMPORT_SAME);
+	assert_int_equal(file.errors[LIMIT_IMPORT_SAME - 1].line, LIMIT_IMPORT_SAME + 1);
+	assert_int_equal(file.errors[LIMIT_IMPORT_SAME - 1].more,
+			 LIMIT_IMPORT_ERRORS + 1 - LIMIT_IMPORT_SAME);
+	import_file_wrong(&file, 1, 6, "other words");
+	assert_int_equal(file.error_count, LIMIT_IMPORT_ERRORS + 8);
+	assert_int_equal(file.errors[0].more, 6);
 	import_file_free(&file);
 }
 
