@@ -310,6 +310,7 @@ static void view_rollout(const struct output *o, const json_t *r)
 	json_t *value;
 	char text[64];
 
+	out_hang(o, 2);
 	out_style(o, STYLE_BOLD);
 	out_printf(o, "Rollout %s of product %s", get_str(r, "name"), get_str(r, "product"));
 	out_style(o, STYLE_PLAIN);
