@@ -46,7 +46,9 @@
 	X(window_apply, 0, 1, 1, "1: images are applied only in maintenance windows")              \
 	X(force_after_s, 0, POLICY_YEAR_S, 0,                                                      \
 	  "forced after the device was told so long; 0: never")                                    \
-	X(require_signature, 0, 1, 0, "1: only releases that one of its signers has signed")
+	X(require_signature, 0, 1, 0, "1: only releases that one of its signers has signed")       \
+	X(quarantine_after, 0, 100, 0,                                                             \
+	  "devices that fail with a release, none succeeding, that quarantine it; 0: never")
 
 struct policy {
 #define POLICY_FIELD(field, min, max, def, help) int64_t field;

@@ -176,6 +176,7 @@ static void surveyed(struct request *rq, struct release_survey *v)
 	if (made.found)
 		view.who = made.who;
 	view.rollout = json_string_value(json_object_get(made.after, "rollout"));
+	view.devices = json_integer_value(json_object_get(made.after, "devices"));
 	view.why = json_string_value(json_object_get(made.after, "why"));
 	if (!rq->response)
 		reply_json(rq, 200, view_explain_release(&view, clock_read().wall_ms));

@@ -63,10 +63,11 @@ bool release_is_no_target(const struct release *r, char why[RELEASE_WHY]);
 /* An error, and why: its product wants a signature, and it has none by a signer that there is. */
 int release_unsigned(struct engine *e, const struct product *p, const struct release *r,
 		     char why[RELEASE_WHY]) ERR_CHECK;
-/* The server's own act: an active release becomes quarantined, for what happened in a rollout. In
- * two halves: into a set of the caller's, and, with `release` as put, after its commit. */
+/* The server's own act: an active release becomes quarantined, for what happened in a rollout, or,
+ * NULL, with so many devices. In two halves: into a set of the caller's, and, with `release` as
+ * put, after its commit. */
 int release_quarantine_put(struct engine *e, struct store_set *set, const struct rollout *r,
-			   struct release *release) ERR_CHECK;
+			   int64_t devices, struct release *release) ERR_CHECK;
 void release_quarantine_adopt(struct engine *e, const struct release *release,
 			      const struct store_result *result);
 /* What an error of the store means, in a sentence. */

@@ -19,6 +19,7 @@
 #include "core/event.h"
 #include "core/outage.h"
 #include "core/pace.h"
+#include "core/suspect.h"
 #include "core/window.h"
 #include "daemon/engine.h"
 #include "daemon/engine_audit.h"
@@ -260,6 +261,7 @@ struct engine {
 		int64_t release, group; /* 0: a free cell; of no group */
 		uint64_t closed[VERDICT_COUNT];
 	} outcomes[LIMIT_OUTCOMES];
+	struct suspects suspects;
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 	uint64_t secret[2]; /* seeds the device hash */
@@ -326,6 +328,9 @@ struct engine_protocol *engine_count_protocol(struct engine *e, const char *name
 /* A commit made `after` of `before`; NULL: the device was removed. */
 void engine_count_moved(struct engine *e, const struct update *before, const struct update *after);
 
+/* engine_suspect.c: an attempt of the device was closed. */
+void engine_suspect(struct engine *e, const struct attempt *closed, const char *device);
+
 /* engine_roster.c */
 void engine_roster_step(uv_timer_t *timer);
 void engine_roster_put(struct engine *e, const struct device *d);
@@ -337,6 +342,8 @@ void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int
 			  int64_t before, int64_t goes_back);
 /* How many devices have their target from a rollout; -1: nobody knows yet. */
 int64_t engine_roster_targeted(struct engine *e, const struct rollout *r);
+/* How many were sure to run a release when they last came to one; -1: nobody knows yet. */
+int64_t engine_roster_settled(struct engine *e, int64_t release);
 /* Nobody knows what has changed: all is read again. */
 void engine_roster_reset(struct engine *e);
 

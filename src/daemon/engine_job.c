@@ -251,6 +251,7 @@ void job_tell(const struct job *job, const struct outcome *out, const struct att
 	e->stats.closed[out->closed.verdict]++;
 	engine_count_protocol(e, job->u.device.protocol)->closed[out->closed.verdict]++;
 	engine_outcome_count(e, &out->closed, job->u.device.group);
+	engine_suspect(e, &out->closed, job->u.device.id);
 }
 
 static bool job_is_of_peer(const struct job *job)

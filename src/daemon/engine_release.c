@@ -136,7 +136,7 @@ static void object_name(const struct product *p, const struct release *r, char d
 }
 
 int release_quarantine_put(struct engine *e, struct store_set *set, const struct rollout *r,
-			   struct release *release)
+			   int64_t devices, struct release *release)
 {
 	const struct product *p = catalog_product(e, release->product);
 	const struct release old = *release;
@@ -153,8 +153,12 @@ int release_quarantine_put(struct engine *e, struct store_set *set, const struct
 	put_state(set, &put);
 	free(news.json);
 	json_t *after = audit_release(release);
-	view_put(&after, "rollout", json_string(r->name));
-	view_put(&after, "why", json_string(rollout_why_name(r->why)));
+	if (r) {
+		view_put(&after, "rollout", json_string(r->name));
+		view_put(&after, "why", json_string(rollout_why_name(r->why)));
+	} else {
+		view_put(&after, "devices", json_integer(devices));
+	}
 	object_name(p, release, object);
 	return audit_put(set, &server, act_name(release->state), object, audit_release(&old),
 			 after);

@@ -64,7 +64,7 @@ static int step_blames(struct step *s, struct store_set *set)
 	if (!s->quarantines)
 		return 0;
 	s->release = *release;
-	return release_quarantine_put(s->e, set, &s->r, &s->release);
+	return release_quarantine_put(s->e, set, &s->r, 0, &s->release);
 }
 
 static void step_submit(struct engine *e, struct live *l, const struct rollout *r)

@@ -351,3 +351,15 @@ int64_t engine_roster_targeted(struct engine *e, const struct rollout *r)
 	}
 	return e->roster.ready ? devices : -1;
 }
+
+int64_t engine_roster_settled(struct engine *e, int64_t release)
+{
+	struct roster_at at = roster_after(&e->roster.list, "");
+	const struct brief *b;
+	int64_t devices = 0;
+	const char *id;
+
+	while ((b = roster_next(&e->roster.list, &at, &id)))
+		devices += b->settled == release;
+	return e->roster.ready ? devices : -1;
+}

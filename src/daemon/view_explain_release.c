@@ -154,6 +154,9 @@ static void say_ended(struct buf *b, const struct view_release *v, int64_t now_m
 		view_say(b, " by %s", v->who);
 	if (v->rollout)
 		view_say(b, ", as rollout %s halted: %s", v->rollout, why_help(v->why));
+	if (v->devices)
+		view_say(b, ", as %lld devices had failed with it, and none had succeeded",
+			 (long long)v->devices);
 	view_say(b, r->state == RELEASE_QUARANTINED
 			    ? ". It is offered to nobody until it is activated again."
 			    : ". It is offered to nobody any more, for good.");

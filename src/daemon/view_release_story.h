@@ -52,6 +52,7 @@ struct view_release {
 	uint64_t ends[VERDICT_COUNT]; /* of attempts to it, since the start */
 	/* Who brought it into its state: the act of the audit log; NULL: not found. */
 	const char *who;
+	int64_t devices;	   /* that made the server quarantine it; 0: it did not */
 	const char *rollout, *why; /* of a rollout that quarantined it; NULL: none */
 	bool signer_gone;	   /* its product has no signer with its key any more */
 };

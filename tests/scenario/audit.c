@@ -70,6 +70,7 @@ static bool replay_row(void *ctx, const struct store_audit_row *row)
 	if (strcmp(row->what.who, "postbootd") == 0) { /* a halt, which says its cause, too */
 		r->halts++;
 		(void)json_object_del(after, "rollout");
+		(void)json_object_del(after, "devices");
 		(void)json_object_del(after, "why");
 	}
 	(void)snprintf(name, sizeof(name), "%.*s %s", (int)strcspn(row->what.act, " "),

@@ -46,12 +46,18 @@ static void do_add(struct scenario *s)
 	engine_rollout_add(s->engine, who(s), &r, act_done, s);
 }
 
+/* As its timer does in time. */
+static void read_roster(struct scenario *s)
+{
+	while (!s->engine->roster.ready)
+		engine_roster_step(&s->engine->roster.timer);
+}
+
 /* ROLL PRODUCT ROLLOUT ACT [by=NAME] [yes=1] */
 static void do_act(struct scenario *s)
 {
 	if (strcmp(word(3), "remove") == 0) {
-		while (!s->engine->roster.ready) /* as its timer does in time */
-			engine_roster_step(&s->engine->roster.timer);
+		read_roster(s);
 		engine_rollout_remove(s->engine, who(s), word(1), word(2), value_of("yes") != NULL,
 				      act_done, s);
 		return;
@@ -74,6 +80,8 @@ bool run_rollout(struct scenario *s, const char *verb)
 		do_add(s);
 	else if (strcmp(verb, "ROLL") == 0)
 		do_act(s);
+	else if (strcmp(verb, "ROSTER") == 0)
+		read_roster(s);
 	else if (strcmp(verb, "GROUP-TARGET") == 0)
 		engine_group_target(s->engine, who(s), &g, strcmp(word(3), "none") ? word(3) : "",
 				    act_done, s);
