@@ -135,6 +135,9 @@ struct device {
 	/* The one that had reached it before that one; its release is the target until, and unless,
 	 * that one does. 0: none; never an open one, and it may be gone. */
 	int64_t rollout_before;
+	/* The release that it ran when it became a member: its target once the rollout that had
+	 * reached it is aborted, if there is no other. 0: nobody knows; it may be gone. */
+	int64_t rollout_return;
 	int64_t rollout_about; /* the rollout that the facts below are about */
 	enum member rollout_result;
 	bool rollout_applied; /* it was allowed to hand over an image of it */

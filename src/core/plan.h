@@ -90,7 +90,8 @@ const char *block_clear(enum block b);
 	X(TARGET_GROUP, "group")                                                                   \
 	X(TARGET_PRODUCT, "product")                                                               \
 	X(TARGET_STONE, "stepping-stone")                                                          \
-	X(TARGET_EARLIER, "earlier-rollout")
+	X(TARGET_EARLIER, "earlier-rollout")                                                       \
+	X(TARGET_RETURN, "return")
 
 enum target_why {
 #define TARGET_ENUM(name, word) name,
@@ -101,7 +102,8 @@ const char *target_why_name(enum target_why w);
 
 /* The release id a device should run: lock > a rollout that has reached it > the one that had
  * reached it before > group target > product target (TRUTH 2); 0 if none. A rollout that is done
- * comes after a target that was set later. Only a lock reaches a development device. `g`, `r`,
+ * comes after a target that was set later. Where none of them names one, whom an aborted rollout
+ * had reached goes back to what it ran before. Only a lock reaches a development device. `g`, `r`,
  * `before`: the device's, NULL: none. */
 int64_t plan_target(const struct device *d, const struct product *p, const struct device_group *g,
 		    const struct rollout *r, const struct rollout *before,
@@ -114,6 +116,12 @@ bool plan_target_concerns(const struct device *d, const struct product *p,
 /* What device.rollout_before is to be when it leaves its rollout, which is over (`r`, NULL: it is
  * gone), for another one. */
 int64_t plan_rollout_before(const struct device *d, const struct rollout *r);
+/* What device.rollout_return is to be when it becomes a member of a rollout of `release`: `r` is
+ * the one that it leaves, `runs` the release of its product that has the label it reports; NULL:
+ * none.
+ */
+int64_t plan_rollout_return(const struct device *d, const struct rollout *r,
+			    const struct release *runs, int64_t release);
 
 /* What a report says about a release. */
 enum tri { TRI_NO, TRI_YES, TRI_UNKNOWN };

@@ -23,6 +23,13 @@ static bool is_newer(const struct device *d, const struct rollout *r, const stru
 	return rollout_is_open(r) || set_ms <= r->ended_ms;
 }
 
+/* Was it reached by a rollout that counts no more, and is it known what it ran before that? */
+static bool goes_back(const struct device *d, const struct rollout *r)
+{
+	return r && r->state == ROLLOUT_ABORTED && r->id == d->rollout &&
+	       d->rollout_place < r->reached && d->rollout_return;
+}
+
 int64_t plan_target(const struct device *d, const struct product *p, const struct device_group *g,
 		    const struct rollout *r, const struct rollout *before, enum target_why *ret_why)
 {
@@ -38,6 +45,7 @@ int64_t plan_target(const struct device *d, const struct product *p, const struc
 		{TARGET_EARLIER, was_reached ? before->release : 0, false},
 		{TARGET_GROUP, g ? g->target : 0, false},
 		{TARGET_PRODUCT, p->target, false},
+		{TARGET_RETURN, goes_back(d, r) ? d->rollout_return : 0, false},
 	};
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
@@ -67,6 +75,19 @@ bool plan_target_concerns(const struct device *d, const struct product *p,
 int64_t plan_rollout_before(const struct device *d, const struct rollout *r)
 {
 	return r && rollout_reaches(r, d) ? r->id : d->rollout_before;
+}
+
+int64_t plan_rollout_return(const struct device *d, const struct rollout *r,
+			    const struct release *runs, int64_t release)
+{
+	/* On its way back it may still run what it is to leave. */
+	if (goes_back(d, r) && d->rollout_return != release)
+		return d->rollout_return;
+	if (!runs || runs->state != RELEASE_ACTIVE || runs->id == release || !d->has_report ||
+	    d->report.mode == MODE_UPDATER ||
+	    !match_release(d->report.version, &d->report.running, runs).on_target)
+		return 0;
+	return runs->id;
 }
 
 void plan_rollout(struct plan *plan, const struct device *d, const struct rollout *r,

@@ -167,6 +167,21 @@ static void view_reach(const struct output *o, const json_t *plan)
 	}
 }
 
+void rollout_view_return(const struct output *o, const json_t *plan, const char *product)
+{
+	int64_t count = get_int(plan, "no_return");
+	char text[512];
+
+	if (count == 0)
+		return;
+	(void)snprintf(text, sizeof(text),
+		       "%" PRId64 " of them would have nothing to go back to if it were aborted: "
+		       "no other target, and what they run is no active release. To set one: "
+		       "postbootctl product target %.64s VERSION",
+		       count, product);
+	out_wrap(o, 0, text);
+}
+
 static void view_airtime(const struct output *o, const json_t *forecast)
 {
 	static const char *const links[] = {"LINK", "ASSUMED BIT/S", "A DEVICE'S DOWNLOAD", NULL};
@@ -204,6 +219,7 @@ int rollout_plan(struct ctl *c, const struct args *a)
 		out_json(&c->out, plan);
 	} else {
 		view_reach(&c->out, plan);
+		rollout_view_return(&c->out, plan, a->pos[0]);
 		view_closed(&c->out, plan);
 		view_sites(&c->out, plan);
 		view_waves(&c->out, json_object_get(plan, "forecast"));

@@ -128,11 +128,28 @@ int rollout_act(struct ctl *c, const struct args *a)
 	return finish(c, ctl_call(c, "POST", &u, NULL), a->pos[0]);
 }
 
+int rollout_start(struct ctl *c, const struct args *a)
+{
+	int done = rollout_act(c, a);
+	struct url u;
+
+	if (done != CTL_DONE || c->out.json)
+		return done;
+	rollout_url(&u, a->pos[0], a->pos[1]);
+	url_segment(&u, "plan");
+	http_if_rev(c->http, 0); /* that was of the act */
+	json_t *plan = ctl_get(c, &u);
+	rollout_view_return(&c->out, plan, a->pos[0]);
+	json_decref(plan);
+	return done;
+}
+
 int rollout_remove(struct ctl *c, const struct args *a)
 {
 	struct url u;
 
 	rollout_url(&u, a->pos[0], a->pos[1]);
+	url_query(&u, "yes", args_option(a, "yes") ? "1" : NULL);
 	json_t *r = ctl_call(c, "DELETE", &u, NULL);
 	if (r == NULL)
 		return CTL_FAILED;
@@ -293,6 +310,7 @@ static void view_rollout(const struct output *o, const json_t *r)
 	json_t *value;
 	char text[64];
 
+	out_hang(o, 2);
 	out_style(o, STYLE_BOLD);
 	out_printf(o, "Rollout %s of product %s", get_str(r, "name"), get_str(r, "product"));
 	out_style(o, STYLE_PLAIN);

@@ -144,6 +144,11 @@ static const struct option_row act_options[] = {
 	{"if-rev", "N", "only if its revision is still N, as show told it"},
 	{NULL, NULL, NULL},
 };
+static const struct option_row rollout_remove_options[] = {
+	{"yes", NULL, "although devices have their target from it, and lose that"},
+	{"if-rev", "N", "only if its revision is still N, as show told it"},
+	{NULL, NULL, NULL},
+};
 static const struct option_row product_set_options[] = {
 	PROTOCOL_OPTIONS,
 	{"if-rev", "N", "only if its revision is still N, as show told it"},
@@ -329,7 +334,7 @@ const struct command commands[] = {
 	{"rollout", "approve", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
 	 "let somebody else's rollout begin", act_options, rollout_act, NULL},
 	{"rollout", "start", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
-	 "begin, at once or at its time", act_options, rollout_act, NULL},
+	 "begin, at once or at its time", act_options, rollout_start, NULL},
 	{"rollout", "pause", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
 	 "offer nothing new; what is under way goes on", act_options, rollout_act, NULL},
 	{"rollout", "resume", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
@@ -340,8 +345,8 @@ const struct command commands[] = {
 	 "end it: whom it reached keeps the release", act_options, rollout_act, NULL},
 	{"rollout", "abort", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
 	 "end it: its devices go back to their other target", act_options, rollout_act, NULL},
-	{"rollout", "remove", "PRODUCT ROLLOUT [--if-rev N]", 2, 2,
-	 "delete one that is not open", act_options, rollout_remove, NULL},
+	{"rollout", "remove", "PRODUCT ROLLOUT [--yes] [--if-rev N]", 2, 2,
+	 "delete one that is not open", rollout_remove_options, rollout_remove, NULL},
 
 	{"group", "add", "PRODUCT NAME [--target V]", 2, 2,
 	 "create a group of devices of a product", group_add_options, group_add, NULL},

@@ -38,6 +38,9 @@ int rollout_plan(struct ctl *c, const struct args *a);
 void rollout_url(struct url *u, const char *product, const char *name); /* NULL: all */
 int rollout_devices(struct ctl *c, const struct args *a);
 int rollout_act(struct ctl *c, const struct args *a); /* the verb is the act */
+int rollout_start(struct ctl *c, const struct args *a);
+/* Whom nothing leads back, by its dry run; NULL: nothing is known. */
+void rollout_view_return(const struct output *o, const json_t *plan, const char *product);
 int rollout_remove(struct ctl *c, const struct args *a);
 
 int group_add(struct ctl *c, const struct args *a);

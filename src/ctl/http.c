@@ -76,7 +76,9 @@ void http_free(struct http *h)
 
 void http_if_rev(struct http *h, int64_t rev)
 {
-	(void)snprintf(h->if_match, sizeof(h->if_match), "If-Match: \"%" PRId64 "\"", rev);
+	h->if_match[0] = '\0';
+	if (rev > 0)
+		(void)snprintf(h->if_match, sizeof(h->if_match), "If-Match: \"%" PRId64 "\"", rev);
 }
 
 long http_status(const struct http *h)

@@ -34,11 +34,87 @@ void out_init(struct output *o, bool no_color)
 	o->now_ms = clock_read().wall_ms;
 }
 
+/* Columns of the first `len` bytes, in which colours take none. */
+static size_t word_width(const char *s, size_t len)
+{
+	char *plain = mem_get(len + 1);
+	size_t width, n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] == '\033') /* only out_style() writes one, and it ends with m */
+			while (i + 1 < len && s[i] != 'm')
+				i++;
+		else
+			plain[n++] = s[i];
+	}
+	width = text_width(plain);
+	free(plain);
+	return width;
+}
+
+/* Words and the blanks between them; what would pass column `limit` goes on in the next line, at
+ * column `indent`. */
+static void fold(size_t column, size_t indent, size_t limit, const char *s)
+{
+	enum { LEAST = 4 }; /* the column of a word that has no room behind `indent` */
+
+	while (*s) {
+		size_t blanks = strspn(s, " "), len = strcspn(s + blanks, " ");
+		size_t width = word_width(s + blanks, len);
+		bool wide = indent + width > limit;
+		size_t margin = wide && indent > LEAST ? LEAST : indent;
+
+		if (len == 0)
+			return;
+		if (column + blanks + width > limit && column + blanks > margin) {
+			printf("\n%*s", (int)margin, "");
+			column = margin;
+		} else {
+			printf("%*s", (int)blanks, "");
+			column += blanks;
+		}
+		(void)fwrite(s + blanks, 1, len, stdout);
+		column += width;
+		s += blanks + len;
+	}
+}
+
+/* The line that is being put together, as out_hang() asks; stdout is one, and so is its line. */
+static struct {
+	FILE *f; /* NULL: none, text goes out as it comes */
+	char *text;
+	size_t len, indent;
+} line;
+
+static FILE *out_file(void)
+{
+	return line.f ? line.f : stdout;
+}
+
+void out_hang(const struct output *o, size_t indent)
+{
+	if (!o->columns || line.f != NULL)
+		return;
+	line.f = open_memstream(&line.text, &line.len);
+	line.indent = indent;
+}
+
+/* What was put together so far goes out as it is. */
+static void hang_end(void)
+{
+	if (line.f == NULL)
+		return;
+	if (fclose(line.f) == 0)
+		fputs(line.text, stdout);
+	free(line.text);
+	line.f = NULL;
+}
+
 void out_text(const struct output *o, const char *s)
 {
 	char *safe = text_safe(s, o->utf8);
 
-	fputs(safe, stdout);
+	fputs(safe, out_file());
 	free(safe);
 }
 
@@ -59,7 +135,12 @@ void out_printf(const struct output *o, const char *fmt, ...)
 
 void out_nl(const struct output *o)
 {
-	(void)o;
+	if (line.f != NULL) {
+		if (fclose(line.f) == 0)
+			fold(0, line.indent, o->columns, line.text);
+		free(line.text);
+		line.f = NULL;
+	}
 	putchar('\n');
 }
 
@@ -72,7 +153,7 @@ void out_style(const struct output *o, enum style style)
 	};
 
 	if (o->color)
-		fputs(codes[style], stdout);
+		fputs(codes[style], out_file());
 }
 
 void out_styled(const struct output *o, enum style style, const char *s)
@@ -89,8 +170,8 @@ void out_cell(const struct output *o, enum style style, const char *s, size_t wi
 	size_t have = text_width(safe);
 
 	out_styled(o, style, safe);
-	for (; have < width; have++)
-		putchar(' ');
+	if (have < width)
+		fprintf(out_file(), "%*s", (int)(width - have), "");
 	free(safe);
 }
 
@@ -107,49 +188,12 @@ const char *out_sign(const struct output *o, enum sign sign)
 	return o->utf8 ? signs[sign].utf8 : signs[sign].ascii;
 }
 
-/* The next word of *s, a copy; NULL at the end. */
-static char *word_next(const char **s)
-{
-	size_t len;
-	char *w;
-
-	*s += strspn(*s, " ");
-	len = strcspn(*s, " ");
-	if (len == 0)
-		return NULL;
-	w = mem_get(len + 1);
-	memcpy(w, *s, len);
-	*s += len;
-	return w;
-}
-
 void out_wrap(const struct output *o, size_t indent, const char *s)
 {
-	size_t limit = o->width > 2 ? o->width - 1 : 1;
 	char *safe = text_safe(s, o->utf8);
-	const char *rest = safe;
-	size_t column = indent;
-	bool first = true;
-	char *w;
 
-	while ((w = word_next(&rest)) != NULL) {
-		size_t len = text_width(w);
-
-		if (!first && column + 1 + len > limit) {
-			putchar('\n');
-			for (column = 0; column < indent; column++)
-				putchar(' ');
-			first = true;
-		}
-		if (!first) {
-			putchar(' ');
-			column++;
-		}
-		fputs(w, stdout);
-		column += len;
-		first = false;
-		free(w);
-	}
+	hang_end();
+	fold(indent, indent, o->width > 2 ? o->width - 1 : 1, safe + strspn(safe, " "));
 	putchar('\n');
 	free(safe);
 }

@@ -53,6 +53,11 @@ const char *out_sign(const struct output *o, enum sign sign);
  * stands at column `indent` before. Ends the line. */
 void out_wrap(const struct output *o, size_t indent, const char *s);
 
+/* On a terminal, what follows until out_nl() is one fact: where it does not fit into a line, its
+ * words go on at column `indent` of the next. Elsewhere a fact stays in one line. To be called at
+ * the beginning of the line. */
+void out_hang(const struct output *o, size_t indent);
+
 /* A heading: a bold line at the margin after an empty one. */
 void out_heading(const struct output *o, const char *s);
 

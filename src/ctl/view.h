@@ -40,7 +40,7 @@ enum style style_device(const char *state);
 /* "reverted", or its state while it is open. */
 const char *attempt_word(const json_t *attempt);
 
-/* "  label     " of a field, aligned; the value follows. */
+/* "  label     " of a field, aligned; the value follows, and wraps on a terminal. */
 void view_label(const struct output *o, const char *label);
 enum { VIEW_INDENT = 14 };
 

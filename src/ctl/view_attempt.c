@@ -33,6 +33,7 @@ enum style style_attempt(const json_t *a)
 
 void view_label(const struct output *o, const char *label)
 {
+	out_hang(o, VIEW_INDENT);
 	out_text(o, "  ");
 	out_cell(o, STYLE_DIM, label, VIEW_INDENT - 2);
 }
@@ -264,6 +265,7 @@ void view_verdict(const struct output *o, const json_t *a)
 {
 	char span[TEXT_SHORT];
 
+	out_hang(o, 2);
 	out_styled(o, style_attempt(a),
 		   get_bool(a, "success")   ? "success"
 		   : get_bool(a, "charged") ? "failed"
@@ -279,6 +281,7 @@ void view_attempt(const struct output *o, const json_t *a)
 	const json_t *diagnoses = json_object_get(a, "diagnoses");
 	const char *means = get_str(a, "means");
 
+	out_hang(o, 2);
 	out_style(o, STYLE_BOLD);
 	out_printf(o, "Attempt %" PRId64 " of %s: ", get_int(a, "id"), get_str(a, "device"));
 	out_style(o, STYLE_PLAIN);

@@ -314,6 +314,7 @@ void view_device(const struct output *o, const json_t *d)
 	int64_t clear = get_time(d, "clear_at");
 	char when[32], ago[64];
 
+	out_hang(o, 2);
 	out_style(o, STYLE_BOLD);
 	out_printf(o, "Device %s of product %s: ", get_str(d, "id"), get_str(d, "product"));
 	out_style(o, STYLE_PLAIN);
@@ -334,6 +335,7 @@ void view_device(const struct output *o, const json_t *d)
 		out_heading(o, "Not updated now because");
 		view_blocked(o, blocked);
 		if (clear > 0) {
+			out_hang(o, 4);
 			out_printf(o, "  Next try %s, at %s", out_ago(o, clear, ago),
 				   out_when(clear, when));
 			out_nl(o);

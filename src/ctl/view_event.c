@@ -112,11 +112,14 @@ static void details(const struct output *o, const json_t *e, char dst[DETAILS_MA
 		(void)snprintf(dst, DETAILS_MAX, "%.64s", get_str(e, "reason"));
 }
 
+enum { EVENT_INDENT = 33 }; /* where its topic stands */
+
 void view_event(const struct output *o, const json_t *e)
 {
 	int64_t at = get_time(e, "time");
 	char seq[24], when[32], what[160], more[DETAILS_MAX];
 
+	out_hang(o, EVENT_INDENT);
 	(void)snprintf(seq, sizeof(seq), "%4" PRId64, get_int(e, "seq"));
 	out_styled(o, STYLE_DIM, seq);
 	(void)out_when(at, when); /* the year would cost what the line has to tell */

@@ -55,6 +55,7 @@ void view_explain_windows(const struct output *o, const json_t *e)
 		if (strcmp(get_str(b, "name"), "outside-window") == 0)
 			return; /* its facts say it */
 	}
+	out_hang(o, 2);
 	out_text(o, "Maintenance windows: ");
 	windows(o, m);
 	out_nl(o);

@@ -273,12 +273,14 @@ static void rollout_removed(struct request *rq)
 void rollout_remove(struct request *rq)
 {
 	struct engine_rollout v;
+	bool anyway;
 
-	if (!body_keys(rq, rq->json, "", "") || !find_rollout(rq, &v))
+	if (!query_flag(rq, "yes", &anyway) || !body_keys(rq, rq->json, "", "") ||
+	    !find_rollout(rq, &v))
 		return;
 	rq->after = rollout_removed;
 	rq->show = rollout_get;
 	request_owed(rq);
-	engine_rollout_remove(rq->admin->conf.engine, &rq->actor, rq->name[0], rq->name[1],
+	engine_rollout_remove(rq->admin->conf.engine, &rq->actor, rq->name[0], rq->name[1], anyway,
 			      request_done, rq);
 }

@@ -41,7 +41,7 @@ static const struct route routes[] = {
 	{"GET",    "/v1/products/*/rollouts", " after limit ", BODY_JSON, NULL, rollouts_list, false},
 	{"POST",   "/v1/products/*/rollouts", "", BODY_JSON, NULL, rollouts_add, false},
 	{"GET",    "/v1/products/*/rollouts/*", "", BODY_JSON, NULL, rollout_get, false},
-	{"DELETE", "/v1/products/*/rollouts/*", "", BODY_JSON, NULL, rollout_remove, true},
+	{"DELETE", "/v1/products/*/rollouts/*", " yes ", BODY_JSON, NULL, rollout_remove, true},
 	{"GET",    "/v1/products/*/rollouts/*/devices", " after limit ", BODY_JSON, NULL,
 	 rollout_members, false},
 	{"GET",    "/v1/products/*/rollouts/*/plan", " days ", BODY_JSON, NULL, rollout_plan_get,

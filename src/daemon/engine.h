@@ -179,9 +179,9 @@ void engine_rollout_add(struct engine *e, const struct actor *by, const struct r
  * him. */
 void engine_rollout_act(struct engine *e, const struct actor *by, const char *product,
 			const char *name, enum rollout_cause cause, engine_done *done, void *ctx);
-/* ERR_BUSY while it is open. */
+/* ERR_BUSY while it is open, and, without `anyway`, as long as a device has its target from it. */
 void engine_rollout_remove(struct engine *e, const struct actor *by, const char *product,
-			   const char *name, engine_done *done, void *ctx);
+			   const char *name, bool anyway, engine_done *done, void *ctx);
 /* Notes in the audit log that a copy of the database is handed out; before it is made. */
 void engine_backup(struct engine *e, const struct actor *by, engine_done *done, void *ctx);
 

@@ -334,7 +334,9 @@ void engine_roster_moved(struct engine *e, const struct device *before, const st
 void engine_roster_added(struct engine *e, const char *id);
 /* Its rollout and its place there were written. */
 void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int64_t place,
-			  int64_t before);
+			  int64_t before, int64_t goes_back);
+/* How many devices have their target from a rollout; -1: nobody knows yet. */
+int64_t engine_roster_targeted(struct engine *e, const struct rollout *r);
 /* Nobody knows what has changed: all is read again. */
 void engine_roster_reset(struct engine *e);
 

@@ -24,6 +24,8 @@ struct engine_plan {
 	int64_t offers;	   /* the others: offered when they next check in */
 	int64_t later;	   /* they wait for nothing but their windows */
 	int64_t locked;	   /* locked or development devices: a rollout does not reach them */
+	/* They do not run the release, and if the rollout were aborted they had no target. */
+	int64_t no_return;
 	int64_t blocked[BLOCK_COUNT]; /* not offered, by every reason that applies */
 
 	/* Of those offered now or later. */

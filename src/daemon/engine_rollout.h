@@ -84,6 +84,9 @@ int rollout_filter_names(struct engine *e, const struct filter *f, int64_t produ
 /* All conditions but those on tags, which engine_filter_tags() reads afterwards. */
 bool rollout_selects(struct engine *e, const struct filter *f, const struct rollout *r,
 		     const struct device *d);
+/* The release that this device is to go back to if it becomes a member, or is one, and the rollout
+ * is aborted; 0: nobody knows. */
+int64_t rollout_return(struct engine *e, const struct rollout *r, const struct device *d);
 
 /* engine_rollout_act.c: the next act that waits; false: there is none. */
 bool live_act(struct engine *e, struct live *l);

@@ -23,6 +23,7 @@ struct rollout_job {
 	char object[LIMIT_PRODUCT_NAME + 1 + LIMIT_ROLLOUT_NAME + 1];
 	struct rollout r; /* as it is to be */
 	struct actor by;
+	bool anyway;	       /* it is removed although devices have their target from it */
 	char why[RELEASE_WHY]; /* it is refused, if that is no fixed text */
 	engine_done *done;
 	void *ctx;
@@ -43,7 +44,7 @@ static int adopt_new(struct rollout_job *job, const struct store_result *result)
 
 static void adopt_removed(struct rollout_job *job)
 {
-	bool target = rollout_is_target(&job->r);
+	bool target = rollout_is_target(&job->r) || job->r.state == ROLLOUT_ABORTED;
 
 	assert(job->l);			     /* only a new one has none */
 	while (!list_empty(&job->l->acts)) { /* came meanwhile, to what is gone now */
@@ -177,15 +178,29 @@ static int act_check(struct rollout_job *job, const char **ret_why)
 	return err;
 }
 
-static int remove_check(const struct rollout_job *job, const char **ret_why)
+static int remove_check(struct rollout_job *job, const char **ret_why)
 {
 	if (!actor_matches(&job->by, job->l->r.rev)) {
 		*ret_why = act_stale_why;
 		return ERR_STALE;
 	}
-	if (!rollout_is_open(&job->l->r))
+	if (rollout_is_open(&job->l->r)) {
+		*ret_why = "it is not over: finish or abort it first";
+		return ERR_BUSY;
+	}
+	int64_t devices = job->anyway ? 0 : engine_roster_targeted(job->e, &job->l->r);
+	if (!devices)
 		return 0;
-	*ret_why = "it is not over: finish or abort it first";
+	if (devices < 0) {
+		*ret_why = "whose target it is, is still being read after the start: try again in "
+			   "some seconds";
+		return ERR_BUSY;
+	}
+	(void)snprintf(job->why, sizeof(job->why),
+		       "%lld device%s their target from it, and would lose that: set another "
+		       "target first, or remove it with yes=1 (postbootctl: --yes)",
+		       (long long)devices, devices == 1 ? " has" : "s have");
+	*ret_why = job->why;
 	return ERR_BUSY;
 }
 
@@ -267,7 +282,7 @@ void engine_rollout_add(struct engine *e, const struct actor *by, const struct r
 }
 
 static void on_rollout(struct engine *e, const struct actor *by, const char *product,
-		       const char *name, enum kind kind, enum rollout_cause cause,
+		       const char *name, enum kind kind, enum rollout_cause cause, bool anyway,
 		       engine_done *done, void *ctx)
 {
 	struct live *l = live_named(e, product, name);
@@ -282,6 +297,7 @@ static void on_rollout(struct engine *e, const struct actor *by, const char *pro
 		return;
 	job->l = l;
 	job->cause = cause;
+	job->anyway = anyway;
 	job_object(job, product, name);
 	wait_turn(e, job);
 }
@@ -289,13 +305,13 @@ static void on_rollout(struct engine *e, const struct actor *by, const char *pro
 void engine_rollout_act(struct engine *e, const struct actor *by, const char *product,
 			const char *name, enum rollout_cause cause, engine_done *done, void *ctx)
 {
-	on_rollout(e, by, product, name, KIND_ACT, cause, done, ctx);
+	on_rollout(e, by, product, name, KIND_ACT, cause, false, done, ctx);
 }
 
 void engine_rollout_remove(struct engine *e, const struct actor *by, const char *product,
-			   const char *name, engine_done *done, void *ctx)
+			   const char *name, bool anyway, engine_done *done, void *ctx)
 {
-	on_rollout(e, by, product, name, KIND_REMOVE, ROLLOUT_ABORT, done, ctx);
+	on_rollout(e, by, product, name, KIND_REMOVE, ROLLOUT_ABORT, anyway, done, ctx);
 }
 
 json_t *audit_rollout(struct engine *e, const struct rollout *r)

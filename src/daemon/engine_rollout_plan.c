@@ -16,6 +16,7 @@ enum { DAY_MS = 86400000, SITE_UNLISTED = LIMIT_PLAN_SITES };
 struct candidate {
 	char id[LIMIT_DEVICE_ID + 1];
 	bool elsewhere, locked;
+	bool no_return;
 	unsigned site;
 	struct plan plan;
 };
@@ -110,11 +111,27 @@ static struct plan plan_as_reached(struct planning *p, const struct device *d, u
 	return update_plan(u);
 }
 
+/* Is there nothing that it would go back to? */
+static bool no_return(struct planning *p, const struct device *d)
+{
+	const struct rollout *r = &p->l->r;
+	struct device member = *d;
+	enum target_why why;
+
+	member.rollout_before = d->rollout == r->id
+					? d->rollout_before
+					: plan_rollout_before(d, rollout_of(p->e, d->rollout));
+	return !plan_target(&member, p->u.product, p->u.group, NULL,
+			    rollout_of(p->e, member.rollout_before), &why) &&
+	       !rollout_return(p->e, r, d);
+}
+
 static void count_plan(struct engine_plan *sum, const struct candidate *c)
 {
 	const uint32_t shown = 1u << BLOCK_OFFLINE; /* it does not keep a device from an offer */
 	const struct plan *plan = &c->plan;
 
+	sum->no_return += c->no_return;
 	if (plan->offer) {
 		sum->offers++;
 		sum->blocked[BLOCK_OFFLINE] += (plan->blocked & shown) != 0;
@@ -142,8 +159,10 @@ static bool plan_row(void *ctx, const struct device *d)
 	memcpy(c->id, p->plan->last, sizeof(c->id));
 	c->elsewhere = other && other != p->l && rollout_is_open(&other->r);
 	c->locked = d->lock || d->development;
-	if (!c->elsewhere && !c->locked)
-		c->plan = plan_as_reached(p, d, &c->site);
+	if (c->elsewhere || c->locked)
+		return true;
+	c->plan = plan_as_reached(p, d, &c->site);
+	c->no_return = !c->plan.on_target && no_return(p, d);
 	return true;
 }
 

@@ -80,3 +80,15 @@ bool rollout_selects(struct engine *e, const struct filter *f, const struct roll
 
 	return d->product == r->product && filter_fits(f, d, &asks);
 }
+
+int64_t rollout_return(struct engine *e, const struct rollout *r, const struct device *d)
+{
+	const struct rollout *left = rollout_of(e, d->rollout);
+
+	if (d->rollout == r->id)
+		return d->rollout_return;
+	int64_t id = plan_rollout_return(
+		d, left, catalog_release_named(e, r->product, d->report.version), r->release);
+	/* Its label may be another one, where the digest is the release's. */
+	return id ? id : plan_rollout_return(d, left, catalog_release(e, d->settled), r->release);
+}

@@ -98,7 +98,8 @@ struct batch {
 		char id[LIMIT_DEVICE_ID + 1];
 		int64_t place, before; /* before: the rollout that it leaves */
 		int64_t before_place;
-		int64_t keeps; /* device.rollout_before, as it is to be */
+		int64_t keeps;	   /* device.rollout_before, as it is to be */
+		int64_t goes_back; /* the same of device.rollout_return */
 		struct member_facts facts;
 	} list[WALK_ROWS];
 };
@@ -117,6 +118,7 @@ static void walk_look(struct batch *b, const struct device *d)
 	b->list[b->count].before = d->rollout;
 	b->list[b->count].before_place = d->rollout_place;
 	b->list[b->count].keeps = plan_rollout_before(d, other ? &other->r : NULL);
+	b->list[b->count].goes_back = rollout_return(b->e, r, d);
 	b->list[b->count++].facts = member_facts(d, r->id);
 }
 
@@ -150,11 +152,12 @@ static int walk_tags(struct batch *b)
 }
 
 /* The columns are written by no job, so the copies in memory follow by themselves. */
-static void patch(struct device *d, const struct rollout *r, int64_t place, int64_t before)
+static void patch(struct device *d, const struct batch *b, unsigned i)
 {
-	d->rollout = r->id;
-	d->rollout_place = place;
-	d->rollout_before = before;
+	d->rollout = b->l->r.id;
+	d->rollout_place = b->list[i].place;
+	d->rollout_before = b->list[i].keeps;
+	d->rollout_return = b->list[i].goes_back;
 }
 
 static void walk_adopt(struct batch *b)
@@ -165,14 +168,13 @@ static void walk_adopt(struct batch *b)
 		struct dev *d = dev_find(b->e, b->list[i].id);
 		struct live *before = live_of(b->e, b->list[i].before);
 		engine_roster_member(b->e, b->list[i].id, l->r.id, b->list[i].place,
-				     b->list[i].keeps);
+				     b->list[i].keeps, b->list[i].goes_back);
 		if (before)
 			live_left(before, b->list[i].before_place);
 		if (d) {
-			patch(&d->u.device, &l->r, b->list[i].place, b->list[i].keeps);
+			patch(&d->u.device, b, i);
 			if (d->flight)
-				patch(&d->flight->u.device, &l->r, b->list[i].place,
-				      b->list[i].keeps);
+				patch(&d->flight->u.device, b, i);
 			b->list[i].facts = member_facts(&d->u.device, l->r.id);
 		}
 		if (l->phase == LIVE_READY && live_insert(l, b->list[i].place, &b->list[i].facts))
@@ -249,7 +251,8 @@ static void walk_rows(struct engine *e, struct live *l)
 		set = store_set_new(walk_done, b);
 	}
 	for (unsigned i = 0; set && i < b->count; i++)
-		store_set_member(set, b->list[i].id, l->r.id, b->list[i].place, b->list[i].keeps);
+		store_set_member(set, b->list[i].id, l->r.id, b->list[i].place, b->list[i].keeps,
+				 b->list[i].goes_back);
 	if (!set) {
 		free(b);
 		return;

@@ -50,6 +50,7 @@ static struct brief brief_of(const struct engine *e, const struct device *d)
 	b.rollout = d->rollout;
 	b.place = d->rollout_place;
 	b.before = d->rollout_before;
+	b.goes_back = d->rollout_return;
 	b.protocol = text_hash(e, d->protocol);
 	b.hold = (uint32_t)d->hold;
 	b.online = d->online;
@@ -126,7 +127,7 @@ void engine_roster_added(struct engine *e, const char *id)
 }
 
 void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int64_t place,
-			  int64_t before)
+			  int64_t before, int64_t goes_back)
 {
 	struct brief *b = roster_find(&e->roster.list, id);
 
@@ -135,6 +136,7 @@ void engine_roster_member(struct engine *e, const char *id, int64_t rollout, int
 	b->rollout = rollout;
 	b->place = place;
 	b->before = before;
+	b->goes_back = goes_back;
 }
 
 /* ---- it is read ---- */
@@ -202,11 +204,11 @@ static bool on_target(struct look *l, const struct brief *b, const struct releas
 	return b->version == l->version && (!b->settled || b->settled == r->id || b->drifted);
 }
 
-static enum device_state state_of(struct look *l, const struct brief *b)
+/* What plan_target() says; `d` has what it asks about. */
+static int64_t target_of(struct engine *e, const struct brief *b, struct device *d,
+			 enum target_why *ret_why)
 {
-	const struct product *p = catalog_product(l->e, b->product);
-	struct device *d = &l->scratch;
-	enum target_why why;
+	const struct product *p = catalog_product(e, b->product);
 
 	d->product = b->product;
 	d->group = b->group;
@@ -216,14 +218,22 @@ static enum device_state state_of(struct look *l, const struct brief *b)
 	d->rollout = b->rollout;
 	d->rollout_place = b->place;
 	d->rollout_before = b->before;
+	d->rollout_return = b->goes_back;
+	*ret_why = TARGET_NONE;
+	return p ? plan_target(d, p, group_of(e, b->group), rollout_of(e, b->rollout),
+			       rollout_of(e, b->before), ret_why)
+		 : 0;
+}
+
+static enum device_state state_of(struct look *l, const struct brief *b)
+{
+	struct device *d = &l->scratch;
+	enum target_why why;
+	const struct release *target = catalog_release(l->e, target_of(l->e, b, d, &why));
+
 	d->hold = (enum hold)b->hold;
 	d->disabled_ms = b->disabled;
 	d->has_report = b->has_report;
-	const struct release *target =
-		p ? catalog_release(l->e, plan_target(d, p, group_of(l->e, b->group),
-						      rollout_of(l->e, b->rollout),
-						      rollout_of(l->e, b->before), &why))
-		  : NULL;
 	return device_state(d, b->updating, target != NULL, target && on_target(l, b, target));
 }
 
@@ -319,4 +329,25 @@ int engine_roster_walk(struct engine *e, const struct filter *f, const char *aft
 			(void)buf_copy_str(ret->last, sizeof(ret->last), id);
 	}
 	return err;
+}
+
+int64_t engine_roster_targeted(struct engine *e, const struct rollout *r)
+{
+	struct roster_at at = roster_after(&e->roster.list, "");
+	struct device d = {0};
+	const struct brief *b;
+	int64_t devices = 0;
+	const char *id;
+
+	while ((b = roster_next(&e->roster.list, &at, &id))) {
+		enum target_why why;
+		if (b->rollout != r->id && b->before != r->id)
+			continue;
+		(void)target_of(e, b, &d, &why);
+		if (b->rollout == r->id)
+			devices += why == TARGET_ROLLOUT || why == TARGET_RETURN;
+		else
+			devices += why == TARGET_EARLIER;
+	}
+	return e->roster.ready ? devices : -1;
 }

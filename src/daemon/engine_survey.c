@@ -56,7 +56,8 @@ static void count_targeted(struct surveying *v, bool runs)
 	struct engine_survey *s = v->s;
 
 	s->targeted++;
-	s->by[v->u.why == TARGET_EARLIER ? TARGET_ROLLOUT : v->u.why]++;
+	bool rollout = v->u.why == TARGET_EARLIER || v->u.why == TARGET_RETURN;
+	s->by[rollout ? TARGET_ROLLOUT : v->u.why]++;
 	if (runs) {
 		s->arrived++;
 		return;

@@ -2,7 +2,7 @@
  *
  * All devices in memory, by rising id, with a few facts of each: which of 100,000 a filter may mean
  * is found here, and only these are read from the store. Facts only rule out; see
- * engine_roster.c. Any number of devices, some 170 bytes each.
+ * engine_roster.c. Any number of devices, some 180 bytes each.
  */
 #ifndef DAEMON_ROSTER_H
 #define DAEMON_ROSTER_H
@@ -16,7 +16,7 @@
 
 /* Of a device; texts by a keyed hash, 0: not told. Without gaps: two are compared as bytes. */
 struct brief {
-	int64_t product, group, group_ms, lock, settled, rollout, place, before;
+	int64_t product, group, group_ms, lock, settled, rollout, place, before, goes_back;
 	uint64_t version, hardware, protocol, digest;
 	uint32_t hold; /* enum hold */
 	uint8_t digest_kind;
@@ -25,7 +25,7 @@ struct brief {
 	bool updating, disabled;
 	uint8_t unused[3];
 };
-_Static_assert(sizeof(struct brief) == 8 * 8 + 4 * 8 + 4 + 9 + 3, "no gaps");
+_Static_assert(sizeof(struct brief) == 9 * 8 + 4 * 8 + 4 + 9 + 3, "no gaps");
 
 struct roster_chunk;
 struct roster {

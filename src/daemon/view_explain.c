@@ -36,6 +36,9 @@ static void say_target(const struct story *s, struct buf *b)
 	else if (s->now->why == TARGET_EARLIER)
 		view_say(b, "the earlier rollout %s of product %s", s->now->earlier,
 			 s->now->product.name);
+	else if (s->now->why == TARGET_RETURN)
+		view_say(b, "rollout %s was aborted, and that is what it ran before",
+			 s->now->rollout.name);
 	else if (s->now->why == TARGET_GROUP)
 		view_say(b, "target of group %s of product %s", s->now->group.name,
 			 s->now->product.name);

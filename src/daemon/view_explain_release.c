@@ -477,6 +477,7 @@ void view_say_release_clear(struct buf *b, const struct engine_device *now)
 		break;
 	case TARGET_NONE:
 	case TARGET_EARLIER: /* the newer act decides */
+	case TARGET_RETURN:  /* any other goes before it */
 	case TARGET_PRODUCT:
 	case TARGET_STONE:
 		view_say(b, "postbootctl product target %s VERSION", product);

@@ -63,6 +63,7 @@ json_t *view_rollout_plan(const struct engine_rollout *v, const struct engine_pl
 	view_put(&o, "offers", json_integer(plan->offers));
 	view_put(&o, "later", json_integer(plan->later));
 	view_put(&o, "locked", json_integer(plan->locked));
+	view_put(&o, "no_return", json_integer(plan->no_return));
 	view_put(&o, "blocked", blocked_json(plan));
 	view_put(&o, "windows", sites_json(plan));
 	if (plan->unlisted)

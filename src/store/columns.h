@@ -129,7 +129,8 @@
 	X(group_ms, PLAIN, group_ms, )                                                             \
 	X(rollout, PLAIN, rollout, )                                                               \
 	X(rollout_place, PLAIN, rollout_place, )                                                   \
-	X(rollout_before, PLAIN, rollout_before, )
+	X(rollout_before, PLAIN, rollout_before, )                                                 \
+	X(rollout_return, PLAIN, rollout_return, )
 
 /* ... and what does */
 #define DEVICE_COLUMNS(X)                                                                          \

@@ -291,9 +291,10 @@ void store_set_device_group(struct store_set *set, const char *device, int64_t g
 }
 
 void store_set_member(struct store_set *set, const char *device, int64_t rollout, int64_t place,
-		      int64_t before)
+		      int64_t before, int64_t goes_back)
 {
-	struct op_member op = {.rollout = rollout, .place = place, .before = before};
+	struct op_member op = {
+		.rollout = rollout, .place = place, .before = before, .goes_back = goes_back};
 
 	copy_id(set, op.device, device);
 	add_copy(set, OP_MEMBER, &op, sizeof(op));

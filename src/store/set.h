@@ -94,7 +94,7 @@ struct op_device_group {
 
 struct op_member {
 	char device[LIMIT_DEVICE_ID + 1];
-	int64_t rollout, place, before;
+	int64_t rollout, place, before, goes_back;
 };
 
 struct op_tag {

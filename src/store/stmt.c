@@ -91,8 +91,8 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 	WRITE(STMT_WAVE_PUT,
 		"INSERT OR REPLACE INTO rollout_wave (rollout, position" WAVE_COLUMNS(NAME) ") "
 		"VALUES (?, ?" WAVE_COLUMNS(HOLE) ")"),
-	WRITE(STMT_MEMBER, "UPDATE device SET rollout = ?, rollout_place = ?, rollout_before = ? "
-			   "WHERE id = ?"),
+	WRITE(STMT_MEMBER, "UPDATE device SET rollout = ?, rollout_place = ?, rollout_before = ?, "
+			   "rollout_return = ? WHERE id = ?"),
 	/* what a rollout that is over keeps of a device; as member_facts() and wave_count() see it */
 	WRITE(STMT_ROLLOUT_LEFT,
 		"INSERT INTO rollout_left (rollout, wave, released, result, applied, silent, out, members) "

@@ -139,10 +139,10 @@ void store_set_group_delete(struct store_set *set, const struct device_group *g)
 /* With its waves. ERR_EXIST: its product has one of this name. */
 void store_set_rollout(struct store_set *set, const struct rollout *r);
 void store_set_rollout_delete(struct store_set *set, const struct rollout *r);
-/* Of which rollout it is a member, and where; and which one had reached it before. No rev; no error
- * for a device that was removed meanwhile. */
+/* Of which rollout it is a member, and where; which one had reached it before, and the release that
+ * it goes back to. No rev; no error for a device that was removed meanwhile. */
 void store_set_member(struct store_set *set, const char *device, int64_t rollout, int64_t place,
-		      int64_t before);
+		      int64_t before, int64_t goes_back);
 void store_set_release(struct store_set *set, const struct release *r); /* insert only */
 /* Its state and since when; ERR_CONFLICT unless `rev` is the stored one, which rises. */
 void store_set_release_state(struct store_set *set, const struct release *r);

@@ -72,7 +72,9 @@ int write_member(struct db *db, const struct op_member *op)
 		err = bind_int(stmt, 2, op->place);
 	if (!err)
 		err = bind_int(stmt, 3, op->before);
-	if (!err && sqlite3_bind_text(stmt, 4, op->device, -1, SQLITE_STATIC))
+	if (!err)
+		err = bind_int(stmt, 4, op->goes_back);
+	if (!err && sqlite3_bind_text(stmt, 5, op->device, -1, SQLITE_STATIC))
 		err = ERR_NOMEM;
 	return err ? err : db_run(db, STMT_MEMBER, NULL);
 }

@@ -69,7 +69,7 @@ void start_rollout(struct store_set *set)
 	store_set_tag(set, "dev", "site=berlin", true);
 	some_rollout(&r, 0);
 	store_set_rollout(set, &r);
-	store_set_member(set, "dev", 1, 1000, 0);
+	store_set_member(set, "dev", 1, 1000, 0, 0);
 	some_event(set, "rollout/started", "spring", 0);
 }
 

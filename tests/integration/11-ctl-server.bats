@@ -117,6 +117,52 @@ teardown() {
 	done
 }
 
+# The words of a view; how long ago something was differs from one time to the next.
+words() {
+	tr -d '\r' | tr -s '[:space:]' ' ' | sed -E 's/[0-9]+ (s|min) ago|just now/ago/g'
+}
+
+@test "ctl: on a terminal a long fact goes on in the next line, elsewhere it is one" {
+	command -v script || skip "no script(1)"
+	product_add 'windows=Mon-Fri 22:00-23:30; Sat 01:00-05:00' time-zone=Europe/Berlin \
+		window-download=0 window-apply=0
+	release_add 1.0.0
+	release_add 1.1.0
+	device_add argon-1
+	device_start argon-1 1.0.0 --fault fs-full:2
+	ctl rollout add argon 1.1.0 --name a-rollout-with-a-long-name --waves 1,100%
+	ctl rollout start argon a-rollout-with-a-long-name
+	attempt=$(closed argon-1 30)
+	halted() { ctl rollout show argon a-rollout-with-a-long-name | grep -q '^  halted'; }
+	until_true 20 halted
+	device_stop argon-1
+	for columns in 80 60; do
+		for view in "rollout show argon a-rollout-with-a-long-name" "event list" \
+			"attempt show $attempt" "audit verify" "device show argon-1"; do
+			run script -qec "stty cols $columns; NO_COLOR=1 $POSTBOOTCTL $view" /dev/null </dev/null
+			[ "$status" -eq 0 ]
+			folded=$output
+			while IFS= read -r line; do
+				line=${line%$'\r'}
+				# A word that has no room is left whole.
+				[ "${#line}" -le "$columns" ] || [[ $line =~ ^\ *[^\ ]+$ ]]
+			done <<<"$folded"
+			[ "$view" != "device show argon-1" ] || break # its boot may be told of meanwhile
+			# shellcheck disable=SC2086
+			[ "$(words <<<"$folded")" = "$(ctl $view | words)" ]
+		done
+	done
+	grep -A 1 '^  windows  ' <<<"$folded" | grep '^ \{14\}[^ ]'
+	ctl device show argon-1 | grep '^  windows .*Sat 01:00-05:00.*by the clock of Europe/Berlin'
+	ctl rollout show argon a-rollout-with-a-long-name | grep '^  do  .*rollout devices.*rollout abort'
+	ctl event list | grep 'rollout/state .*: halted, failures'
+	# What is to be copied stands whole in its line.
+	run script -qec "stty cols 72; NO_COLOR=1 $POSTBOOTCTL audit verify" /dev/null </dev/null
+	head=$(ctl audit verify | sed -n 's/^  head  *//p')
+	[ "${#head}" -ge 66 ]
+	[[ $output == *$'\n'"    $head"* ]]
+}
+
 @test "ctl: a release in use is not removed" {
 	product_add
 	release_add 1.0.0

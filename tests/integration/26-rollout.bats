@@ -220,6 +220,31 @@ wave_members() {
 	ctl -o json rollout list argon | jq -e '.rollouts == []'
 }
 
+@test "rollout: without any target abort brings back what ran before, and who has nothing is told" {
+	ctl product target argon none
+	fleet_add good 2
+	ctl rollout add argon 1.1.0 --waves 100% soak-s=3600
+	ctl -o json rollout plan argon 1.1.0 | jq -e '.no_return == 0'
+	ctl rollout start argon 1.1.0 >"$LAB/out"
+	[ "$(cat "$LAB/out")" = 'Rollout 1.1.0 of product argon is running.' ]
+	until_true 60 everybody_runs 1.1.0 2
+	ctl rollout abort argon 1.1.0
+	until_true 60 everybody_runs 1.0.0 2
+	ctl -o json device show good-00001 | jq -e '.target == {version: "1.0.0", why: "return"}'
+	ctl explain good-00001 | tr -s ' \n' ' ' |
+		grep 'rollout 1.1.0 was aborted, and that is what it ran before'
+	# whose target it is loses that only if that is meant
+	run ctl rollout remove argon 1.1.0
+	[ "$status" -eq 1 ]
+	[[ $output == *"2 devices have their target from it, and would lose that: "* ]]
+	ctl rollout remove argon 1.1.0 --yes
+	ctl release withdraw argon 1.0.0
+	ctl rollout add argon 1.1.0 --name blind --waves 100%
+	ctl rollout plan argon blind | grep '^2 of them would have nothing to go back to'
+	run eval "ctl rollout start argon blind | tr -s ' \n' ' '"
+	[[ $output == *" 2 of them would have nothing to go back to if it were aborted: "*" To set one: postbootctl product target argon VERSION"* ]]
+}
+
 @test "rollout: paused, nothing new is offered; resumed, it goes on, at its rate" {
 	fleet_add good 5
 	ctl rollout add argon 1.1.0 --waves 100% rate=600

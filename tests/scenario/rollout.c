@@ -46,11 +46,14 @@ static void do_add(struct scenario *s)
 	engine_rollout_add(s->engine, who(s), &r, act_done, s);
 }
 
-/* ROLL PRODUCT ROLLOUT ACT [by=NAME] */
+/* ROLL PRODUCT ROLLOUT ACT [by=NAME] [yes=1] */
 static void do_act(struct scenario *s)
 {
 	if (strcmp(word(3), "remove") == 0) {
-		engine_rollout_remove(s->engine, who(s), word(1), word(2), act_done, s);
+		while (!s->engine->roster.ready) /* as its timer does in time */
+			engine_roster_step(&s->engine->roster.timer);
+		engine_rollout_remove(s->engine, who(s), word(1), word(2), value_of("yes") != NULL,
+				      act_done, s);
 		return;
 	}
 	for (unsigned c = 0; c <= ROLLOUT_ABORT; c++) {

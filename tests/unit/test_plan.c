@@ -196,6 +196,49 @@ static void test_plan_the_rollout_before_decides_where_the_present_one_does_not(
 	device.development = false;
 }
 
+static void test_plan_an_aborted_rollout_leads_back_to_what_ran_before(void **state)
+{
+	struct rollout r = {.id = 3, .release = 8, .state = ROLLOUT_ABORTED, .reached = 500};
+	struct release runs = {.id = 6, .state = RELEASE_ACTIVE, .version = "1.0.0"};
+	struct device d = {.product = 1, .has_report = true, .report = {.version = "1.0.0"}};
+	struct product p = {.id = 1};
+	enum target_why why;
+
+	(void)state;
+	assert_int_equal(plan_rollout_return(&d, NULL, &runs, 8), 6);
+	assert_int_equal(plan_rollout_return(&d, NULL, NULL, 8), 0);
+	assert_int_equal(plan_rollout_return(&d, NULL, &runs, 6), 0); /* it runs it already */
+	runs.state = RELEASE_QUARANTINED;
+	assert_int_equal(plan_rollout_return(&d, NULL, &runs, 8), 0);
+	runs.state = RELEASE_ACTIVE;
+	d.report.mode = MODE_UPDATER;
+	assert_int_equal(plan_rollout_return(&d, NULL, &runs, 8), 0);
+	d.report.mode = MODE_APPLICATION;
+	memcpy(d.report.version, "1.0.1", 6);
+	assert_int_equal(plan_rollout_return(&d, NULL, &runs, 8), 0);
+	d.rollout = 3;
+	d.rollout_place = 499;
+	d.rollout_return = 5;
+	assert_int_equal(plan_target(&d, &p, NULL, &r, NULL, &why), 5);
+	assert_int_equal(why, TARGET_RETURN);
+	assert_true(plan_target_concerns(&d, &p, NULL, &r, NULL, TARGET_PRODUCT));
+	/* It is on its way back there. */
+	memcpy(d.report.version, "1.0.0", 6);
+	assert_int_equal(plan_rollout_return(&d, &r, &runs, 8), 5);
+	assert_int_equal(plan_rollout_return(&d, &r, &runs, 5), 6);
+	p.target = 9;
+	assert_int_equal(plan_target(&d, &p, NULL, &r, NULL, &why), 9);
+	p.target = 0;
+	d.rollout_place = 500; /* never reached */
+	assert_int_equal(plan_target(&d, &p, NULL, &r, NULL, &why), 0);
+	d.rollout_place = 0;
+	r.state = ROLLOUT_HALTED;
+	assert_int_equal(plan_target(&d, &p, NULL, &r, NULL, &why), 8);
+	r.state = ROLLOUT_ABORTED;
+	d.development = true;
+	assert_int_equal(plan_target(&d, &p, NULL, &r, NULL, &why), 0);
+}
+
 static void test_plan_only_a_lock_reaches_a_development_device(void **state)
 {
 	struct device_group group = {.id = 5, .product = 1, .target = 7};
@@ -357,6 +400,7 @@ int main(void)
 		T(plan_a_groups_target_goes_before_the_products),
 		T(plan_a_target_set_after_the_end_of_a_rollout_decides),
 		T(plan_the_rollout_before_decides_where_the_present_one_does_not),
+		T(plan_an_aborted_rollout_leads_back_to_what_ran_before),
 		T(plan_only_a_lock_reaches_a_development_device),
 		T(plan_a_change_concerns_whom_nothing_else_goes_before),
 		T(plan_no_report_and_no_target),

@@ -19,7 +19,7 @@ static void join(struct store *s, const char *device, int64_t rollout, int64_t p
 	struct store_result result;
 	struct store_set *set = rows_set(&result);
 
-	store_set_member(set, device, rollout, place, place + 1);
+	store_set_member(set, device, rollout, place, place + 1, place + 2);
 	assert_int_equal(rows_commit(s, set, &result), 0);
 }
 
@@ -124,6 +124,7 @@ static void test_members_stand_in_the_order_of_their_places(void **state)
 	assert_int_equal(d.rollout, 7);
 	assert_int_equal(d.rollout_place, 300);
 	assert_int_equal(d.rollout_before, 301);
+	assert_int_equal(d.rollout_return, 302);
 }
 
 struct left {

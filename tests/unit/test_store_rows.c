@@ -68,6 +68,7 @@ static void test_device_update_round_trip(void **state)
 		want.rollout = first.rollout; /* by store_set_member() */
 		want.rollout_place = first.rollout_place;
 		want.rollout_before = first.rollout_before;
+		want.rollout_return = first.rollout_return;
 		want.lock = seed % 2 ? lock : 0;
 		want.rev = seed;
 		assert_int_equal(rows_put_device(s, &want), 0);
