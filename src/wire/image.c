@@ -91,15 +91,15 @@ void image_damaged(struct image_in *in, const char *format, ...)
 
 void image_tell(struct image_in *in, const char *format, ...)
 {
-	char part[LIMIT_IMAGE_DETAIL + 1];
+	char part[2 + LIMIT_IMAGE_DETAIL + 1] = ", ";
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(part, sizeof(part), format, args);
+	(void)vsnprintf(part + 2, sizeof(part) - 2, format, args);
 	va_end(args);
-	if (in->detail.pos)
-		buf_put_str(&in->detail, ", ");
-	buf_put_str(&in->detail, part);
+	const char *text = in->detail.pos ? part : part + 2;
+	if (strlen(text) < buf_left(&in->detail)) /* all of it and a NUL, or nothing */
+		buf_put_str(&in->detail, text);
 }
 
 void image_text(char *dst, size_t cap, const uint8_t *src, size_t len)

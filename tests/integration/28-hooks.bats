@@ -213,7 +213,7 @@ arrived() {
 	[ "$(taken | sort -n | paste -s -d ' ')" = "1 2 3 4 5 6" ]
 	run ctl hook drop crm "$id"
 	[ "$status" -ne 0 ]
-	# 1,000 may be put aside; the next one disables it, and stays where it is
+	# LIMIT_HOOK_DEAD: 1,000 may be put aside; the next one disables it, and stays where it is
 	server_stop
 	sqlite3 "$LAB/state/postboot.db" "INSERT INTO hook_dead (hook, seq, cursor, topic, device,
 		at_ms, tries, error, due, body) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL
@@ -402,7 +402,7 @@ arrived() {
 	ctl hook remove h16
 	ctl hook add h17 "http://127.0.0.1:$PORT/17" >/dev/null
 	[ "$(ctl -o json hook list | jq '.hooks | length')" -eq 16 ]
-	# the words of its filter: 512 bytes of topics, 1024 of products
+	# LIMIT_HOOK_TOPICS, LIMIT_HOOK_PRODUCTS: the words of its filter, 512 bytes of topics, 1024 of products
 	words() { # KEY A-WORD ITS-COUNT ANOTHER ITS-COUNT: the answer's status
 		jq -n -c "{$1: ([range($3) | \"$2\"] + [range($5) | \"$4\"])}" |
 			curl -sS -o answer -w '%{http_code}\n' --unix-socket "$POSTBOOT_SOCKET" -X PATCH \
@@ -415,4 +415,26 @@ arrived() {
 	[ "$(words products argon 165 abcdef 5)" = 200 ]
 	[ "$(words products argon 164 abcdef 6)" = 400 ]
 	jq -e '.detail == "products: all together longer than 1024 bytes"' answer
+}
+
+@test "hooks: an answer of 16384 bytes and one more; an error of 160 characters and one more" {
+	receiver_start
+	hook_server
+	hook_add
+	# LIMIT_HOOK_ANSWER, whichever part of the answer has them
+	for part in body head; do
+		for size in 16384:"it answered 500" 16385:"its answer is longer than 16384 bytes"; do
+			echo "$part:${size%%:*}" >"$LAB/rx/how"
+			make_events 2
+			until_true 30 hook_is ".error == \"${size#*:}\""
+		done
+	done
+
+	# LIMIT_HOOK_ERROR: a name of one label that is too long for any resolver
+	for n in 136 137; do
+		ctl hook add "n$n" "http://$(printf '%*s' "$n" '' | tr ' ' x)/" >/dev/null
+		make_events 2
+		error() { ctl -o json hook show "n$n" | jq -e '.error | length == 160 and startswith("Could not resolve host: x")'; }
+		until_true 30 error
+	done
 }

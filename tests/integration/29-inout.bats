@@ -233,6 +233,7 @@ devices() {
 	[ "$output" = "3,000 devices imported. Keys were drawn, in k3.csv." ]
 }
 
+# LIMIT_IMPORT_LINE, LIMIT_TAGS, LIMIT_IMPORT_ERRORS, LIMIT_IMPORT_ROWS, LIMIT_IMPORT_BYTES
 @test "import: limits of the API, and nobody comes between" {
 	server_start
 	product_add
@@ -268,6 +269,17 @@ devices() {
 	[ "$(send -H 'Content-Length: 67108865' --data-binary x)" = 413 ]
 	[ "$(ctl device export | wc -l)" -eq 2 ]
 
+	# LIMIT_IMPORT_PART devices are one transaction: a whole one, one more, and two.
+	all=2
+	for n in 63 64 65 128 129; do
+		ctl group add argon "of-$n"
+		seq -f "{\"id\":\"p$n-%g\",\"product\":\"argon\",\"plain\":true,\"group\":\"of-$n\"}" "$n" >part
+		[ "$(send --data-binary @part)" = 200 ]
+		ctl -o json group show argon "of-$n" | jq -e --argjson n "$n" '.devices == $n'
+		all=$((all + n))
+		[ "$(ctl device export | wc -l)" -eq "$all" ]
+	done
+
 	# A second one, and whoever adds a device, hears that one is under way.
 	ctl group add argon some
 	head -n 20000 many | sed 's/}$/,"group":"some"}/' >some
@@ -282,7 +294,7 @@ devices() {
 	wait "$pid"
 	[ "$(cat first)" = 200 ]
 	ctl -o json group show argon some | jq -e '.devices == 20000'
-	[ "$(ctl device export | wc -l)" -eq 20002 ]
+	[ "$(ctl device export | wc -l)" -eq $((all + 20000)) ]
 	ctl device add later --product argon --plain
 }
 

@@ -391,6 +391,7 @@ padded() {
 	[ "$(stat -c %s "$1")" -eq "$2" ]
 }
 
+# LIMIT_CERTIFICATE_FILE, LIMIT_CRL_FILE
 @test "files at their limit and one byte beyond it" {
 	server_stop
 	ca_revoke "$CA" server
@@ -406,6 +407,23 @@ padded() {
 		[[ $output == *"$CA/$file: it is larger than $words"* ]]
 		cp "$LAB/before" "$CA/$file"
 	done
+}
+
+@test "the CAs of a product at their limit and one byte beyond it" {
+	cp "$CA/ca.pem" "$LAB/bundle.pem"
+	padded "$LAB/bundle.pem" 16384 # LIMIT_CA_BUNDLE
+	ctl product ca argon "$LAB/bundle.pem"
+	ctl -o json product show argon >"$LAB/shown"
+	padded "$LAB/bundle.pem" 16385
+	run ctl product ca argon "$LAB/bundle.pem"
+	[ "$status" -eq 1 ]
+	[[ $output == *"larger than 16 KiB"* ]]
+	jq -R -s '{pem: .}' "$LAB/bundle.pem" >"$LAB/body"
+	[ "$(curl -sS -o "$LAB/answer" -w '%{http_code}' --unix-socket "$POSTBOOT_SOCKET" -X PUT \
+		-H 'Content-Type: application/json' --data-binary "@$LAB/body" \
+		http://localhost/v1/products/argon/ca)" = 400 ]
+	jq -e '.detail == "pem: longer than 16384 bytes"' "$LAB/answer"
+	ctl -o json product show argon | diff "$LAB/shown" -
 }
 
 @test "a crowd that comes back at once is let in, the second time by its tickets" {

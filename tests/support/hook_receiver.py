@@ -4,7 +4,8 @@
 
 hook_receiver.py FOLDER [CERT KEY]: listens on 127.0.0.1, writes its port to FOLDER/port. Each
 message is a line of FOLDER/got: {"id", "answer", "headers", "body"}. FOLDER/how says what the next
-ones get: a status, hang, slow, close, long, redirect, or later:S; "N WORD" for the next N only, line
+ones get: a status, hang, slow, close, long, redirect, later:S, or 500 in N bytes
+by body:N and head:N; "N WORD" for the next N only, line
 by line. A message whose body holds the text in FOLDER/poison gets 500. With FOLDER/secret the
 signature is checked; a wrong one is noted as "forged".
 """
@@ -83,6 +84,18 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def sized(self, where, size):
+        """500 in so many bytes, its head included; head: in a field of it, else in its body."""
+        head = "HTTP/1.1 500 No\r\nContent-Length: {}\r\n"
+        if where == "head":
+            head = head.format(0) + "X: "
+            text = head + "x" * (size - len(head) - 4) + "\r\n\r\n"
+        else:
+            rest = size - len(head.format(10000)) - 2
+            text = head.format(rest) + "\r\n" + "x" * rest
+        assert len(text) == size
+        self.wfile.write(text.encode())
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         with lock:
@@ -98,7 +111,9 @@ class Receiver(http.server.BaseHTTPRequestHandler):
             time.sleep(3600)
         if how == "slow":
             time.sleep(0.3)
-        if how == "long":
+        if how.startswith(("body:", "head:")):
+            self.sized(how[:4], int(how[5:]))
+        elif how == "long":
             self.answer(200, body=b"x" * 1000000)
         elif how == "redirect":
             self.answer(307, [("Location", f"http://127.0.0.1:{port}/elsewhere")])

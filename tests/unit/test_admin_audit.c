@@ -54,6 +54,7 @@ static bool answered(int fd)
 	return recv(fd, &c, 1, MSG_PEEK) >= 0;
 }
 
+/* LIMIT_AUDIT_STEP rows, and then the others. */
 static void test_others_are_served_while_it_verifies(void **state)
 {
 	struct fixture *f = *state;

@@ -2,6 +2,7 @@
  *
  * Bounds of what an operator may keep: at each, and one beyond it.
  */
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -343,6 +344,38 @@ static void test_audit_rows_taken_out_at_once(void **state)
 	assert_says(f, "\"ok\":true,\"rows\":5004,\"removed\":{\"through\":5002,");
 }
 
+/* The C library's would name who runs the test; this one names anybody. */
+static char user[LIMIT_ACTOR + 2];
+
+int getpwuid_r(uid_t uid, struct passwd *pw, char *text, size_t cap, struct passwd **ret_found)
+{
+	(void)text;
+	(void)cap;
+	*pw = (struct passwd){.pw_name = user, .pw_uid = uid};
+	*ret_found = user[0] ? pw : NULL;
+	return 0;
+}
+
+static void test_names_of_users(void **state)
+{
+	struct fixture *f = *state;
+	char says[96];
+
+	memset(user, 'u', LIMIT_ACTOR);
+	product_p(f);
+	assert_int_equal(ask(f, "GET", "/v1/audit", NULL), 200);
+	(void)snprintf(says, sizeof(says), "\"%s\"", user);
+	assert_says(f, says);
+
+	/* Not cut: it could be another user's. */
+	user[LIMIT_ACTOR] = 'u';
+	assert_int_equal(ask(f, "POST", "/v1/products", "{\"name\":\"q\"}"), 201);
+	assert_int_equal(ask(f, "GET", "/v1/audit", NULL), 200);
+	(void)snprintf(says, sizeof(says), "\"uid %lu\"", (unsigned long)getuid());
+	assert_says(f, says);
+	assert_null(strstr(f->answer, user));
+}
+
 static void test_images_that_cannot_be_read(void **state)
 {
 	struct image_faults *faults = calloc(1, sizeof(*faults));
@@ -375,6 +408,7 @@ int main(void)
 		FIXTURE_CASE(test_zones_remembered),
 		FIXTURE_CASE(test_outcomes),
 		FIXTURE_CASE(test_audit_rows_taken_out_at_once),
+		FIXTURE_CASE(test_names_of_users),
 		cmocka_unit_test(test_images_that_cannot_be_read),
 	};
 

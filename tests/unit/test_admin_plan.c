@@ -101,7 +101,7 @@ static void test_plan_waits_for_windows(void **state)
 	assert_says(f, "\"windows\":[],\"no_window\":{\"days\":1,\"devices\":0,");
 }
 
-/* More windows than are reckoned apart, more devices than are named. */
+/* More windows than are reckoned apart, more devices than are named (LIMIT_PLAN_NAMED). */
 static void test_plan_is_bounded(void **state)
 {
 	struct fixture *f = *state;
@@ -125,11 +125,33 @@ static void test_plan_is_bounded(void **state)
 		       "\"d005\",\"d006\",\"d007\",\"d008\",\"d009\"]}");
 }
 
+/* Devices are looked at in turns: one more than there are in a turn. */
+static void test_turns_see_every_device(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	for (unsigned i = 0; i < LIMIT_SURVEY_ROWS; i++) {
+		struct device d = device(i, "");
+		put(f, &d);
+	}
+	plan(f, "");
+	assert_says(f, "\"selected\":100,");
+	struct device d = device(LIMIT_SURVEY_ROWS, "");
+	put(f, &d);
+	assert_int_equal(ask(f, "GET", "/v1/products/p/rollouts/r/plan", NULL), 200);
+	assert_says(f, "\"selected\":101,");
+	assert_says(f, "\"offers\":101,");
+	assert_int_equal(ask(f, "GET", "/v1/products/p/releases/2.0/explain", NULL), 200);
+	assert_says(f, "\"devices\":{\"of_product\":101,\"running\":0,");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_CASE(test_plan_waits_for_windows),
 		FIXTURE_CASE(test_plan_is_bounded),
+		FIXTURE_CASE(test_turns_see_every_device),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -297,6 +297,41 @@ static void test_more_images_than_descriptors_are_all_read(void **state)
 	}
 }
 
+/* More of an image than is kept: the first stretch goes for the last, and comes again. */
+static void test_stretches_kept_at_the_limit_and_one_more(void **state)
+{
+	enum { STRETCH = 65536, SIZE = (LIMIT_IMAGE_STRETCHES + 1) * STRETCH };
+	struct fixture *f = *state;
+	uint8_t *p = bytes_new(SIZE, 11), back[100];
+	struct images_stats stats;
+	struct {
+		unsigned from, to, hits;
+	} rounds[] = {
+		{0, LIMIT_IMAGE_STRETCHES, 0},
+		{0, LIMIT_IMAGE_STRETCHES, LIMIT_IMAGE_STRETCHES},
+		{LIMIT_IMAGE_STRETCHES, LIMIT_IMAGE_STRETCHES + 1, 0},
+		{1, LIMIT_IMAGE_STRETCHES + 1, LIMIT_IMAGE_STRETCHES},
+		{0, 1, 0},
+		{0, LIMIT_IMAGE_STRETCHES, LIMIT_IMAGE_STRETCHES},
+	};
+	uint64_t hits = 0;
+
+	images_limit_set(f->im, SIZE);
+	assert_int_equal(upload(f, p, SIZE, SIZE, STRETCH), 0);
+	images_unpin(f->im, f->sha256);
+	for (size_t i = 0; i < sizeof(rounds) / sizeof(rounds[0]); i++) {
+		for (unsigned k = rounds[i].from; k < rounds[i].to; k++) {
+			int64_t at = (int64_t)k * STRETCH + 7;
+			assert_int_equal(images_read(f->im, f->sha256, at, back, 100), 0);
+			assert_memory_equal(back, p + at, 100);
+		}
+		hits += rounds[i].hits;
+		images_stats(f->im, &stats);
+		assert_int_equal(stats.hits, hits);
+	}
+	free(p);
+}
+
 static void put_file(struct fixture *f, const char *name)
 {
 	char path[256];
@@ -367,6 +402,7 @@ int main(void)
 		CASE(test_pinned_image_is_not_removed),
 		CASE(test_read_says_what_is_wrong),
 		CASE(test_more_images_than_descriptors_are_all_read),
+		CASE(test_stretches_kept_at_the_limit_and_one_more),
 		CASE(test_start_removes_leftovers_and_sweep_removes_orphans),
 		CASE(test_folder_that_cannot_be_made_is_an_error),
 		CASE(test_lost_folder_is_an_error_at_the_end),

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "support/images.h"
-#include "wire/image.h"
+#include "wire/image_inner.h"
 #include "wire/image_json.h"
 
 static uint8_t raw[IMAGES_CAP];
@@ -242,6 +242,33 @@ static void test_mcuboot_hostile(void **state)
 	memcpy(raw + len, raw + covered + 4, 36);
 	raw[covered + 2] = (uint8_t)(len + 36 - covered);
 	assert_fault(len + 36, "two hashes");
+}
+
+/* ---- what is kept of any ---- */
+
+static void test_texts_at_their_limits_and_one_more(void **state)
+{
+	struct image im = {0};
+	struct image_in in = {.im = &im};
+	char *detail = im.facts.detail, *project = im.facts.project;
+	const uint8_t *name = (const uint8_t *)"0123456789abcdef0123456789abcdef0123456789abcdef";
+
+	(void)state;
+	image_text(project, sizeof(im.facts.project), name, LIMIT_IMAGE_TEXT);
+	assert_int_equal(strlen(project), LIMIT_IMAGE_TEXT);
+	image_text(project, sizeof(im.facts.project), name, LIMIT_IMAGE_TEXT + 1);
+	assert_int_equal(strlen(project), LIMIT_IMAGE_TEXT);
+	assert_memory_equal(project, name, LIMIT_IMAGE_TEXT);
+
+	/* The last part fills it; one byte longer, and nothing of it is there. */
+	for (int more = 0; more < 2; more++) {
+		in.detail = buf_writer(detail, sizeof(im.facts.detail));
+		image_tell(&in, "first");
+		image_tell(&in, "%0*d", LIMIT_IMAGE_DETAIL - 7 + more, 0);
+		(void)buf_cstr(&in.detail);
+		assert_int_equal(strlen(detail), more ? 5 : LIMIT_IMAGE_DETAIL);
+	}
+	assert_string_equal(detail, "first");
 }
 
 /* ---- ESP-IDF ---- */
@@ -585,6 +612,7 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_texts_at_their_limits_and_one_more),
 		cmocka_unit_test(test_mcuboot_facts),
 		cmocka_unit_test(test_mcuboot_hashes),
 		cmocka_unit_test(test_mcuboot_cut),

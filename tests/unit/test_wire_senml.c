@@ -436,7 +436,7 @@ static void test_senml_limits_and_one_more(void **state)
 	char text[LIMIT_LWM2M_PAYLOAD + 64];
 	struct buf b = buf_writer(text, sizeof(text));
 
-	for (int i = 0; i < LWM2M_VALUES; i++)
+	for (int i = 0; i < LIMIT_LWM2M_VALUES; i++)
 		buf_put_str(&b, i ? ",{\"n\":\"/3/0/9\",\"v\":1}" : "[{\"n\":\"/3/0/9\",\"v\":1}");
 	size_t full = b.pos;
 	buf_put_str(&b, "]");
@@ -446,7 +446,7 @@ static void test_senml_limits_and_one_more(void **state)
 	buf_put_str(&b, ",{\"n\":\"/3/0/9\",\"v\":1}]");
 	faults(LWM2M_SENML_JSON, "/", input_keep(text, b.pos), ERR_LIMIT, "more than 64 values");
 
-	/* texts in the scratch */
+	/* texts in the scratch: LIMIT_LWM2M_SCRATCH */
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "[{\"n\":\"/3/0/1\",\"vs\":\"", 21);
 	memcpy(text + 21 + LWM2M_SCRATCH, "\"}]", 3);
