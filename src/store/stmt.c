@@ -338,8 +338,8 @@ const struct stmt_row stmt_rows[STMT_COUNT] = {
 		"SELECT device FROM device_talk WHERE device > ? AND at_ms > ? "
 		"ORDER BY device LIMIT ?"),
 	READ(STMT_ATTEMPTS, ATTEMPT_SELECT "WHERE number < ? ORDER BY number DESC LIMIT ?"),
-	READ_SCAN(STMT_ATTEMPTS_OPEN, /* all open ones, sorted */
-		ATTEMPT_SELECT "INDEXED BY attempt_due WHERE state <> 'closed' AND number < ? "
+	READ(STMT_ATTEMPTS_OPEN,
+		ATTEMPT_SELECT "INDEXED BY attempt_open_number WHERE state <> 'closed' AND number < ? "
 		"ORDER BY number DESC LIMIT ?"),
 	READ(STMT_ATTEMPTS_OF,
 		ATTEMPT_SELECT "WHERE device = ? AND number < ? ORDER BY number DESC LIMIT ?"),
