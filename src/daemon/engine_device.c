@@ -51,9 +51,9 @@ static void device_runs(struct engine *e, const struct update *u, struct engine_
 		r = u->home;
 	else
 		r = catalog_release_named(e, d->product, d->report.version);
-	v->runs_known = runs(d, r);
-	if (!v->runs_known)
+	if (!r || !runs(d, r))
 		return;
+	v->runs_known = true;
 	memcpy(v->runs, r->version, sizeof(v->runs));
 	v->runs_state = r->state;
 	v->runs_state_ms = r->state_ms;
