@@ -57,7 +57,7 @@ class Acts(Reports):
         code = answer
         a = self.attempt
         known = a is not None and (self.ids[a.index] is None or self.ids[a.index] == s[0])
-        if known or not self.online and self.choose("status-of-none-is-heard") == 0:
+        if not known and not self.online and self.choose("status-of-none-is-heard") == 0:
             self.heard()
         key = s[7] if isinstance(s[7], bytes) else None
         count = None if key is not None else s[7]
@@ -70,6 +70,7 @@ class Acts(Reports):
             return
         if kind == "stale":
             return
+        self.heard()
         if kind == "new":
             self._rise(key, count, 0, None)
             self.boot["gap"] = 1

@@ -27,11 +27,11 @@ class Reports(Ends):
 
     def report(self, r, session_at, answer):
         """r: the map as it was sent; answer: (code, directive)."""
-        self.heard()
         kind = self.boot_of(r.get(0), r.get(1), session_at)
-        if kind == "stale":
+        if kind == "stale":             # a late one changes nothing, not even "online" (3 Boots)
             self.directive_of_stale(answer)
             return
+        self.heard()
         fresh_boot = kind == "new"
         if fresh_boot:
             self.new_boot(r)
