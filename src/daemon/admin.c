@@ -142,9 +142,9 @@ static void admin_turn(struct admin *a)
 	if (a->stopping)
 		return;
 	a->again = false;
-	uint64_t began_ns = turn_part_begin(a->conf.turns);
+	struct turn_mark began = turn_part_begin(a->conf.turns);
 	(void)MHD_run(a->mhd);
-	turn_part_end(a->conf.turns, TURN_ADMIN, began_ns);
+	turn_part_end(a->conf.turns, TURN_ADMIN, began);
 	if (a->stopping)
 		return;
 	if (a->draining && list_empty(&a->requests)) {

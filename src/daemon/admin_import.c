@@ -10,6 +10,7 @@
 #include "daemon/admin_args.h"
 #include "daemon/admin_routes.h"
 #include "daemon/engine_import.h"
+#include "daemon/turns.h"
 #include "daemon/view.h"
 
 struct import_upload {
@@ -140,9 +141,11 @@ static void step(uv_idle_t *idle)
 {
 	struct admin *a = idle->data;
 	struct import_upload *up = a->importing;
+	struct turn_mark began = turn_part_begin(a->conf.turns);
 
 	if (!up || !up->im || !import_step(up->im))
 		(void)uv_idle_stop(idle);
+	turn_part_end(a->conf.turns, TURN_IMPORT, began);
 }
 
 static void wake(void *ctx)

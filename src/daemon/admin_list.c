@@ -116,9 +116,9 @@ static void lists_turn(uv_idle_t *idle)
 		return;
 	}
 	struct listing *l = LIST_ENTRY(list_pop(&a->listings), struct listing, link);
-	uint64_t began_ns = turn_part_begin(a->conf.turns);
+	struct turn_mark began = turn_part_begin(a->conf.turns);
 	list_step(l);
-	turn_part_end(a->conf.turns, TURN_LISTS, began_ns);
+	turn_part_end(a->conf.turns, TURN_LISTS, began);
 	if (l->rq->response)
 		request_resume(l->rq);
 	else

@@ -82,6 +82,10 @@ static void put_turns(struct metrics *m, const struct turns *t)
 		       "What took longest in a turn, by part.");
 	for (int i = 0; i < TURN_PARTS; i++)
 		metrics_seconds_of(m, "part", turn_part_words[i], (double)t->part_us[i] / 1e6);
+	metrics_family(m, GAUGE, "postboot_loop_part_processor_seconds",
+		       "The most processor time in a turn, by part.");
+	for (int i = 0; i < TURN_PARTS; i++)
+		metrics_seconds_of(m, "part", turn_part_words[i], (double)t->part_cpu_us[i] / 1e6);
 }
 
 /* ---- the fleet ---- */

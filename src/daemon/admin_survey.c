@@ -42,9 +42,9 @@ static void survey_step(uv_idle_t *idle)
 		(void)uv_idle_stop(idle);
 		return;
 	}
-	uint64_t began_ns = turn_part_begin(a->conf.turns);
+	struct turn_mark began = turn_part_begin(a->conf.turns);
 	survey_go_on(a);
-	turn_part_end(a->conf.turns, TURN_LISTS, began_ns);
+	turn_part_end(a->conf.turns, TURN_LISTS, began);
 }
 
 void survey_begin(struct survey *s)

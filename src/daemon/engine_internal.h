@@ -229,6 +229,7 @@ struct engine {
 	struct pacer pacer;
 	struct admitter admitter;
 	uv_timer_t tick;
+	uv_timer_t more_timer; /* what a tick has had no time for */
 	unsigned timers_closed;
 	struct clock last_tick;
 	int64_t listening_ms, deaf_ms;	  /* wall; see struct update */
@@ -591,7 +592,10 @@ void sweep_release(struct engine *e, int64_t release);
 void sweep_outage(struct engine *e, enum job_kind kind, int64_t gap_ms);
 /* A job of a sweep has failed: it comes again. */
 void sweep_again(const struct job *job, int err);
-void sweeps_step(struct engine *e);
+/* At each tick; and in the turns until the next one, for what had no time in this: true while there
+ * is more. */
+bool sweeps_tick(struct engine *e);
+bool sweeps_step(struct engine *e);
 /* Deadlines are moving: none may be judged now. */
 bool sweeps_move_deadlines(const struct engine *e);
 void sweeps_free(struct engine *e);

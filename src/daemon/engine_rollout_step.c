@@ -90,7 +90,7 @@ static void step_submit(struct engine *e, struct live *l, const struct rollout *
 struct batch {
 	struct engine *e;
 	struct live *l;
-	uint64_t began_ns;
+	int64_t began_us;
 	unsigned rows, limit, count;
 	bool more; /* rows behind `last` */
 	char last[LIMIT_DEVICE_ID + 1];
@@ -129,7 +129,7 @@ static bool walk_row(void *ctx, const struct device *d)
 	b->rows++;
 	(void)buf_copy_str(b->last, sizeof(b->last), d->id);
 	walk_look(b, d);
-	b->more = b->rows == b->limit || turn_is_over(b->e->conf.turns, b->began_ns) ||
+	b->more = b->rows == b->limit || turn_is_over(b->e->conf.turns, b->began_us) ||
 		  (b->l->phase == LIVE_READY && b->count == JOIN_ROWS);
 	return !b->more;
 }
@@ -236,7 +236,7 @@ static void walk_rows(struct engine *e, struct live *l)
 		return;
 	b->e = e;
 	b->l = l;
-	b->began_ns = turn_part_begin(e->conf.turns);
+	b->began_us = turn_step_begin(e->conf.turns);
 	b->limit = filter_find(&l->filter, FILTER_TAG) ? WALK_TAG_ROWS : WALK_ROWS;
 	store_reads_begin(e->conf.store);
 	int err = rollout_rows(e, l, l->after, b->limit, walk_row, b);
@@ -266,7 +266,7 @@ static void walk_rows(struct engine *e, struct live *l)
 struct reading_members {
 	struct engine *e;
 	struct live *l;
-	uint64_t began_ns;
+	int64_t began_us;
 	unsigned rows;
 	bool more;
 	int err;
@@ -280,13 +280,13 @@ static bool load_row(void *ctx, const struct device *d)
 	m->rows++;
 	m->err = live_insert(m->l, d->rollout_place, &facts);
 	m->l->load_from = d->rollout_place + 1;
-	m->more = m->rows == LOAD_ROWS || turn_is_over(m->e->conf.turns, m->began_ns);
+	m->more = m->rows == LOAD_ROWS || turn_is_over(m->e->conf.turns, m->began_us);
 	return !m->err && !m->more;
 }
 
 static void load_rows(struct engine *e, struct live *l)
 {
-	struct reading_members m = {.e = e, .l = l, .began_ns = turn_part_begin(e->conf.turns)};
+	struct reading_members m = {.e = e, .l = l, .began_us = turn_step_begin(e->conf.turns)};
 	int err = store_members(e->conf.store, l->r.id, l->load_from, ROLLOUT_PLACE_END, LOAD_ROWS,
 				load_row, &m);
 
@@ -358,7 +358,7 @@ static void tell_device(struct engine *e, const char *id)
 }
 
 /* False: there is no time for more in this turn. */
-static bool tell_rows(struct engine *e, struct live *l, uint64_t began_ns)
+static bool tell_rows(struct engine *e, struct live *l, int64_t began_us)
 {
 	struct told t = {.limit = l->tell_left < TELL_STEP_ROWS ? l->tell_left : TELL_STEP_ROWS};
 	int err = store_members(e->conf.store, l->r.id, l->tell_from, l->tell_to, t.limit, tell_row,
@@ -372,7 +372,7 @@ static bool tell_rows(struct engine *e, struct live *l, uint64_t began_ns)
 	for (unsigned i = 0; i < t.rows; i++) {
 		tell_device(e, t.id[i]);
 		l->tell_from = t.place[i] + 1;
-		if (turn_is_over(e->conf.turns, began_ns)) {
+		if (turn_is_over(e->conf.turns, began_us)) {
 			l->tell_left += t.limit - i - 1;
 			return false;
 		}
@@ -474,32 +474,33 @@ void live_step(struct engine *e, struct live *l)
 }
 
 /* Each in its turn: who is looked at last is so only once. */
-static bool turn_steps(struct engine *e, uint64_t began_ns)
+static bool turn_steps(struct engine *e, int64_t began_us)
 {
 	for (size_t i = 0; i < e->rollout_count && !paused(e); i++) {
 		live_step(e, e->rollouts[e->rollout_turn++ % e->rollout_count]);
-		if (turn_is_over(e->conf.turns, began_ns))
+		if (turn_is_over(e->conf.turns, began_us))
 			return false;
 	}
 	return true;
 }
 
-static bool turn_tells(struct engine *e, uint64_t began_ns)
+static bool turn_tells(struct engine *e, int64_t began_us)
 {
 	for (size_t i = 0; i < e->rollout_count && !paused(e); i++)
 		while (tells(e->rollouts[i]) && !paused(e))
-			if (!tell_rows(e, e->rollouts[i], began_ns))
+			if (!tell_rows(e, e->rollouts[i], began_us))
 				return false;
 	return true;
 }
 
 void rollouts_turn(struct engine *e)
 {
-	uint64_t began_ns = turn_part_begin(e->conf.turns);
+	struct turn_mark began = turn_part_begin(e->conf.turns);
+	int64_t began_us = turn_step_begin(e->conf.turns);
 
-	if (!turn_steps(e, began_ns) || !turn_tells(e, began_ns))
+	if (!turn_steps(e, began_us) || !turn_tells(e, began_us))
 		turn_again(e);
-	turn_part_end(e->conf.turns, TURN_ROLLOUTS, began_ns);
+	turn_part_end(e->conf.turns, TURN_ROLLOUTS, began);
 }
 
 void rollouts_tick(struct engine *e)

@@ -7,7 +7,10 @@
 
 #include "daemon/engine_internal.h"
 
-enum { SWEEP_ROWS = 200 /* looked at per tick and sweep */ };
+enum {
+	SWEEP_ROWS = 200,     /* looked at per tick and sweep, ... */
+	SWEEP_STEP_ROWS = 10, /* ... so many at once; each may be a job, of up to 80 us */
+};
 
 struct sweep {
 	struct list link;
@@ -17,6 +20,7 @@ struct sweep {
 	int64_t group;	    /* ... or, if not 0, of this group */
 	int64_t release;    /* or, if not 0, a release is not active any more: its attempts */
 	int64_t gap_ms;
+	unsigned left; /* rows of this tick */
 	char after[LIMIT_DEVICE_ID + 1];
 	uint64_t before_number; /* open attempts, newest first */
 	struct dev *only;	/* just this one, again; it is kept by dev->owes */
@@ -27,14 +31,14 @@ struct names {
 	int64_t release;	/* only attempts to this one; 0: all */
 	enum target_why source; /* of the target that has changed */
 	unsigned count, rows;
-	char id[SWEEP_ROWS][LIMIT_DEVICE_ID + 1];
+	char id[SWEEP_STEP_ROWS][LIMIT_DEVICE_ID + 1];
 	char last[LIMIT_DEVICE_ID + 1];
 	uint64_t last_number;
 };
 
 static void names_add(struct names *n, const char *id)
 {
-	if (n->count < SWEEP_ROWS)
+	if (n->count < SWEEP_STEP_ROWS)
 		(void)buf_copy_str(n->id[n->count++], sizeof(n->id[0]), id);
 }
 
@@ -150,41 +154,36 @@ static bool talk_waits(void *ctx, const char *device)
 /* Returns true when the sweep has come to its end. */
 static bool sweep_rows(struct engine *e, struct sweep *s)
 {
-	struct names *n = calloc(1, sizeof(*n));
-	int err = n ? 0 : ERR_NOMEM;
+	struct names n = {
+		.e = e, .release = s->release, .source = s->group ? TARGET_GROUP : TARGET_PRODUCT};
+	int err;
 
-	if (n) {
-		n->e = e;
-		n->release = s->release;
-		n->source = s->group ? TARGET_GROUP : TARGET_PRODUCT;
-	}
-	if (!err && s->kind == JOB_OPERATOR && s->group)
-		err = store_devices_in_group(e->conf.store, s->group, s->after, SWEEP_ROWS,
-					     device_concerned, n);
-	else if (!err && s->kind == JOB_OPERATOR && !s->release)
-		err = store_devices(e->conf.store, s->product, s->after, SWEEP_ROWS,
-				    device_concerned, n);
-	else if (!err && s->kind == JOB_TALK_TIMER)
-		err = store_talks_ahead(e->conf.store, s->after, e->last_tick.wall_ms, SWEEP_ROWS,
-					talk_waits, n);
-	else if (!err)
-		err = store_attempts(e->conf.store, "", true, s->before_number, SWEEP_ROWS,
-				     attempt_open, n);
+	if (s->kind == JOB_OPERATOR && s->group)
+		err = store_devices_in_group(e->conf.store, s->group, s->after, SWEEP_STEP_ROWS,
+					     device_concerned, &n);
+	else if (s->kind == JOB_OPERATOR && !s->release)
+		err = store_devices(e->conf.store, s->product, s->after, SWEEP_STEP_ROWS,
+				    device_concerned, &n);
+	else if (s->kind == JOB_TALK_TIMER)
+		err = store_talks_ahead(e->conf.store, s->after, e->last_tick.wall_ms,
+					SWEEP_STEP_ROWS, talk_waits, &n);
+	else
+		err = store_attempts(e->conf.store, "", true, s->before_number, SWEEP_STEP_ROWS,
+				     attempt_open, &n);
 	if (err) {
 		engine_store_failed(e, "(sweep)", err);
-		free(n);
+		s->left = 0;
 		return false; /* again later */
 	}
-	for (unsigned i = 0; i < n->count; i++) {
+	for (unsigned i = 0; i < n.count; i++) {
 		struct dev *d;
-		if (dev_get(e, n->id[i], &d) == 0)
+		if (dev_get(e, n.id[i], &d) == 0)
 			sweep_job(e, d, s->kind, s->gap_ms);
 	}
-	(void)buf_copy_str(s->after, sizeof(s->after), n->last);
-	s->before_number = n->last_number;
-	bool end = n->rows < SWEEP_ROWS;
-	free(n);
-	return end;
+	(void)buf_copy_str(s->after, sizeof(s->after), n.last);
+	s->before_number = n.last_number;
+	s->left -= n.rows < s->left ? n.rows : s->left;
+	return n.rows < SWEEP_STEP_ROWS;
 }
 
 static void sweep_one(struct engine *e, struct sweep *s)
@@ -204,29 +203,55 @@ static bool paused(const struct engine *e)
 	return e->last_tick.now_ms < e->store_retry_ms;
 }
 
-void sweeps_step(struct engine *e)
+/* Returns true when the sweep has come to its end. */
+static bool sweep_step(struct engine *e, struct sweep *s, int64_t began_us)
 {
-	/* What fails now is appended and waits for the next step. */
-	const struct list *last = e->sweeps.prev;
-	bool more = last != &e->sweeps;
+	bool all = s->kind ==
+		   JOB_CLOCK_STEP; /* at once: what is armed meanwhile is by the new clock */
+	bool end = false;
 
-	for (struct list *it = e->sweeps.next, *next; more && !paused(e); it = next) {
+	if (s->only) {
+		sweep_one(e, s);
+		return true;
+	}
+	while (!end && (all || s->left) && !paused(e)) {
+		end = sweep_rows(e, s);
+		if (!all && turn_is_over(e->conf.turns, began_us))
+			break;
+	}
+	return end;
+}
+
+bool sweeps_step(struct engine *e)
+{
+	int64_t began_us = turn_step_begin(e->conf.turns);
+	bool over = false, more = false;
+
+	LIST_EACH(it, next, &e->sweeps)
+	{
 		struct sweep *s = LIST_ENTRY(it, struct sweep, link);
-		bool end = false;
-		next = it->next;
-		more = it != last;
-		if (s->only) {
-			sweep_one(e, s);
-			end = true;
+		if (!s->left)
+			continue;
+		if (over || paused(e)) {
+			more = true;
+			break;
 		}
-		do /* a new clock is for all at once: what is armed meanwhile is armed by it */
-			end = end || sweep_rows(e, s);
-		while (!end && s->kind == JOB_CLOCK_STEP && !paused(e));
-		if (end) {
+		if (sweep_step(e, s, began_us)) {
 			list_remove(&s->link);
 			free(s);
+		} else {
+			more = more || s->left;
 		}
+		over = turn_is_over(e->conf.turns, began_us);
 	}
+	return more && !paused(e);
+}
+
+bool sweeps_tick(struct engine *e)
+{
+	LIST_EACH(it, next, &e->sweeps)
+	LIST_ENTRY(it, struct sweep, link)->left = SWEEP_ROWS;
+	return sweeps_step(e);
 }
 
 bool sweeps_move_deadlines(const struct engine *e)

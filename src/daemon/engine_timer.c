@@ -12,6 +12,7 @@
 
 enum {
 	TICK_MS = 200,
+	MORE_MS = 1,	       /* until the next turn, for what a tick has had no time for */
 	TICK_ROWS = 64,	       /* due rows taken per tick */
 	FLUSH_ROWS = 2000,     /* last contacts written per tick */
 	ALIVE_MS = 10000,      /* how exactly our absence is known afterwards */
@@ -48,7 +49,7 @@ static bool talk_due(void *ctx, const char *device)
 	return due_add(ctx, device);
 }
 
-static void due_start(struct engine *e, const char *id, enum job_kind kind)
+static void due_start_one(struct engine *e, const char *id, enum job_kind kind)
 {
 	struct dev *d;
 
@@ -64,6 +65,19 @@ static void due_start(struct engine *e, const char *id, enum job_kind kind)
 	d->due_waits |= 1u << kind;
 	if (job_submit(job)) /* frees it; the device is held by what is in flight */
 		d->due_waits &= ~(1u << kind);
+}
+
+/* True: there was no time for all of them. They are found again, as they are still due. */
+static bool due_start(struct engine *e, const struct due *due, enum job_kind kind)
+{
+	int64_t began_us = turn_step_begin(e->conf.turns);
+
+	for (unsigned i = 0; i < due->count; i++) {
+		if (i > 0 && turn_is_over(e->conf.turns, began_us))
+			return true;
+		due_start_one(e, due->id[i], kind);
+	}
+	return false;
 }
 
 /* ---- absences ---- */
@@ -143,39 +157,39 @@ struct clock engine_heard(struct engine *e)
 
 /* ---- ticks ---- */
 
-/* Also while all are silent: they may have to be asked. */
-static void tick_talks(struct engine *e, const struct clock *now)
+/* Also while all are silent: they may have to be asked. These return true if there is more that
+ * had no time. */
+static bool tick_talks(struct engine *e, const struct clock *now)
 {
 	struct due due = {0};
 
 	if (now->now_ms < e->store_retry_ms)
-		return;
+		return false;
 	int err = store_talks_due(e->conf.store, now->wall_ms, TICK_ROWS, talk_due, &due);
-	for (unsigned i = 0; i < due.count; i++)
-		due_start(e, due.id[i], JOB_TALK_TIMER);
+	bool more = due_start(e, &due, JOB_TALK_TIMER);
 	if (err)
 		engine_store_failed(e, "(due)", err);
+	return more && !err;
 }
 
-static void tick_due(struct engine *e, const struct clock *now)
+static bool tick_due(struct engine *e, const struct clock *now)
 {
 	struct due due = {0};
 
 	if (now->now_ms < e->store_retry_ms || sweeps_move_deadlines(e))
-		return;
+		return false;
 	if (e->silence == SILENCE_OURS && now->now_ms - e->heard_ms < SILENCE_MAX_MS)
-		return; /* nobody is judged by what we cannot hear */
+		return false; /* nobody is judged by what we cannot hear */
 	int err = store_attempts_due(e->conf.store, now->wall_ms, TICK_ROWS, attempt_due, &due);
-	for (unsigned i = 0; i < due.count; i++)
-		due_start(e, due.id[i], JOB_DEADLINE);
+	bool more = due_start(e, &due, JOB_DEADLINE);
 	due.count = 0;
 	if (!err)
 		err = store_devices_silent(e->conf.store, now->wall_ms, TICK_ROWS, device_silent,
 					   &due);
-	for (unsigned i = 0; i < due.count; i++)
-		due_start(e, due.id[i], JOB_SILENT);
+	more = due_start(e, &due, JOB_SILENT) || more;
 	if (err)
 		engine_store_failed(e, "(due)", err);
+	return more && !err;
 }
 
 /* Whose contacts were lost is not known any more: all are written again. */
@@ -213,12 +227,16 @@ void timer_flush_one(struct engine *e, struct dev *d)
 	store_submit(e->conf.store, set);
 }
 
-/* Returns how many were put, at most about `most`. */
+/* Returns how many were put, at most about `most`: UINT32_MAX are all, however long it takes. */
 static unsigned flush_buckets(struct engine *e, struct store_set *set, unsigned most)
 {
+	const struct turns *turns = most < UINT32_MAX ? e->conf.turns : NULL;
+	int64_t began_us = turn_step_begin(turns);
 	unsigned count = 0;
 
 	for (; e->flush_bucket < ENGINE_BUCKETS && count < most; e->flush_bucket++) {
+		if (count > 0 && turn_is_over(turns, began_us))
+			break;
 		LIST_EACH(it, next, &e->buckets[e->flush_bucket])
 		{
 			struct dev *d = LIST_ENTRY(it, struct dev, link);
@@ -258,32 +276,58 @@ static void tick_flush(struct engine *e, const struct clock *now, unsigned most)
 		store_set_free(set);
 }
 
+static void more(uv_timer_t *timer);
+
+static void more_later(struct engine *e, bool wanted)
+{
+	if (wanted && e->more_timer.data)
+		(void)uv_timer_start(&e->more_timer, more, MORE_MS, 0);
+}
+
 void engine_tick(struct engine *e)
 {
 	struct clock now = clock_read();
+	bool left;
 
 	tick_clock(e, &now);
 	look_at_silence(e, now.now_ms);
 	if (engine_store_look(e, &now))
 		return; /* nobody is judged by what we cannot take down */
 	import_tick(e, now.now_ms);
-	sweeps_step(e);
+	left = sweeps_tick(e);
 	rollouts_tick(e);
 	sessions_ring_step(e);
 	admit_step(e);
-	tick_talks(e, &now);
-	tick_due(e, &now);
+	left = tick_talks(e, &now) || left;
+	left = tick_due(e, &now) || left;
 	tick_flush(e, &now, FLUSH_ROWS);
 	keep_step(e, &now);
+	more_later(e, left);
 }
 
 static void tick(uv_timer_t *timer)
 {
 	struct engine *e = timer->data;
-	uint64_t began_ns = turn_part_begin(e->conf.turns);
+	struct turn_mark began = turn_part_begin(e->conf.turns);
 
 	engine_tick(e);
-	turn_part_end(e->conf.turns, TURN_TICK, began_ns);
+	turn_part_end(e->conf.turns, TURN_TICK, began);
+}
+
+/* By the clock of the last tick: whether it jumps is looked at there. */
+static void more(uv_timer_t *timer)
+{
+	struct engine *e = timer->data;
+	struct turn_mark began = turn_part_begin(e->conf.turns);
+	bool left;
+
+	if (e->store_down_ms)
+		return;
+	left = sweeps_step(e);
+	left = tick_talks(e, &e->last_tick) || left;
+	left = tick_due(e, &e->last_tick) || left;
+	more_later(e, left);
+	turn_part_end(e->conf.turns, TURN_TICK, began);
 }
 
 int timer_start(struct engine *e)
@@ -308,10 +352,12 @@ int timer_start(struct engine *e)
 	if (!err)
 		err = uv_timer_init(e->conf.loop, &e->rollout_timer);
 	if (!err)
+		err = uv_timer_init(e->conf.loop, &e->more_timer);
+	if (!err)
 		err = uv_timer_init(e->conf.loop, &e->roster.timer);
 	if (!err) {
 		e->tick.data = e->pacer.timer.data = e->rollout_timer.data = e;
-		e->roster.timer.data = e;
+		e->more_timer.data = e->roster.timer.data = e;
 		e->roster.runs = true;
 		(void)uv_timer_start(&e->roster.timer, engine_roster_step, 0, 0);
 		err = uv_timer_start(&e->tick, tick, 0, TICK_MS);
@@ -323,7 +369,7 @@ static void timer_closed(uv_handle_t *handle)
 {
 	struct engine *e = handle->data;
 
-	if (++e->timers_closed == 4 && e->stopped)
+	if (++e->timers_closed == 5 && e->stopped)
 		e->stopped(e->stopped_ctx);
 }
 
@@ -339,6 +385,7 @@ void timer_stop(struct engine *e)
 	uv_close((uv_handle_t *)&e->tick, timer_closed);
 	uv_close((uv_handle_t *)&e->pacer.timer, timer_closed);
 	uv_close((uv_handle_t *)&e->rollout_timer, timer_closed);
+	uv_close((uv_handle_t *)&e->more_timer, timer_closed);
 	uv_close((uv_handle_t *)&e->roster.timer, timer_closed);
 	e->roster.runs = false;
 }

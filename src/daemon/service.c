@@ -279,10 +279,10 @@ static void feed_start(struct service *s)
 static void on_wake(uv_async_t *async)
 {
 	struct service *s = async->data;
-	uint64_t began_ns = turn_part_begin(&s->turns);
+	struct turn_mark began = turn_part_begin(&s->turns);
 
 	(void)store_deliver(s->store);
-	turn_part_end(&s->turns, TURN_COMMITS, began_ns);
+	turn_part_end(&s->turns, TURN_COMMITS, began);
 }
 
 static int start_handles(struct service *s)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/turns.h"
 
+#include "base/clock.h"
+
 const unsigned turn_bound_us[TURN_BOUNDS] = {100,   500,   1000,   2000,   5000,
 					     10000, 20000, 100000, 500000, 2000000};
 
@@ -26,6 +28,7 @@ static void turn_ends(uv_prepare_t *prepare)
 
 	t->began_ns = now_ns;
 	t->idle_ns = idle_ns;
+	t->began_us = clock_thread_us();
 	while (i < TURN_BOUNDS && us > turn_bound_us[i])
 		i++;
 	t->counts[i]++;
@@ -36,7 +39,7 @@ static void turn_ends(uv_prepare_t *prepare)
 
 void turns_start(struct turns *t, uv_loop_t *loop)
 {
-	*t = (struct turns){.began_ns = uv_hrtime()};
+	*t = (struct turns){.began_ns = uv_hrtime(), .began_us = clock_thread_us()};
 	if (uv_loop_configure(loop, UV_METRICS_IDLE_TIME))
 		return;
 	(void)uv_prepare_init(loop, &t->prepare); /* neither can fail */
@@ -52,25 +55,41 @@ void turns_stop(struct turns *t)
 	t->prepare.data = NULL;
 }
 
-uint64_t turn_part_begin(const struct turns *t)
+struct turn_mark turn_part_begin(const struct turns *t)
 {
-	return t ? uv_hrtime() : 0;
+	return t ? (struct turn_mark){uv_hrtime(), clock_thread_us()} : (struct turn_mark){0};
 }
 
-void turn_part_end(struct turns *t, enum turn_part part, uint64_t began_ns)
+void turn_part_end(struct turns *t, enum turn_part part, struct turn_mark began)
 {
-	uint64_t us = t ? (uv_hrtime() - began_ns) / 1000 : 0;
-
-	if (t && us > t->part_us[part])
+	if (!t)
+		return;
+	uint64_t us = (uv_hrtime() - began.now_ns) / 1000;
+	uint64_t cpu_us = (uint64_t)(clock_thread_us() - began.thread_us);
+	if (us > t->part_us[part])
 		t->part_us[part] = us;
+	if (cpu_us > t->part_cpu_us[part])
+		t->part_cpu_us[part] = cpu_us;
 }
 
-bool turn_is_over(const struct turns *t, uint64_t step_began_ns)
+int64_t turn_step_begin(const struct turns *t)
+{
+	return t ? clock_thread_us() : 0;
+}
+
+bool turn_is_over_at(const struct turns *t, int64_t step_began_us, const struct turn_clock *now)
+{
+	return now->thread_us - step_began_us >= TURN_LEAST_US &&
+	       (now->thread_us - t->began_us >= TURN_STEP_US ||
+		spent_us(t, now->now_ns, now->idle_ns) >= TURN_LONG_US);
+}
+
+bool turn_is_over(const struct turns *t, int64_t step_began_us)
 {
 	if (!t || t->hasty || !t->prepare.data)
 		return t && t->hasty;
-	uint64_t now_ns = uv_hrtime();
-	if ((now_ns - step_began_ns) / 1000 < TURN_LEAST_US)
-		return false;
-	return spent_us(t, now_ns, uv_metrics_idle_time(t->prepare.loop)) >= TURN_STEP_US;
+	const struct turn_clock now = {.now_ns = uv_hrtime(),
+				       .idle_ns = uv_metrics_idle_time(t->prepare.loop),
+				       .thread_us = clock_thread_us()};
+	return turn_is_over_at(t, step_began_us, &now);
 }

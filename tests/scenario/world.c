@@ -120,6 +120,7 @@ void world_stop(struct scenario *s, bool orderly)
 		uv_close((uv_handle_t *)&s->engine->tick, NULL);
 		uv_close((uv_handle_t *)&s->engine->pacer.timer, NULL);
 		uv_close((uv_handle_t *)&s->engine->rollout_timer, NULL);
+		uv_close((uv_handle_t *)&s->engine->more_timer, NULL);
 		uv_close((uv_handle_t *)&s->engine->roster.timer, NULL);
 	}
 	uv_run(&s->loop, UV_RUN_DEFAULT);
