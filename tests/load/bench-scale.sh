@@ -143,6 +143,15 @@ longest() { # PART: ms
 	metric "postboot_loop_part_longest_seconds{part=\"$1\"}" | awk '{ printf "%.2f", $1 * 1000 }'
 }
 
+# What others take of the machine is not in it: ms
+most() { # PART
+	metric "postboot_loop_part_processor_seconds{part=\"$1\"}" | awk '{ printf "%.2f", $1 * 1000 }'
+}
+
+part() { # PART WHAT
+	row "scale-$1" "$2, of the processor" ms "$(most "$1")" "$(longest "$1")" 'value<=5'
+}
+
 # Turns above a bound, by the histogram
 turns_above() { # SECONDS
 	curl --silent --unix-socket "$dir/admin.sock" http://localhost/metrics | awk -v le="$1" '
@@ -158,12 +167,11 @@ scale_rows() {
 	row scale-wave "a wave of $((SCALE / ROLLOUTS)) devices: found, released" ms \
 		"$(median wave ms)" "$(sed 's/ms=//' "$dir/cell-wave" | sort -g | tail -n 1)" \
 		'value<=1000'
-	row scale-tick "longest tick of the engine" ms "$(longest tick)" "" 'value<=5'
-	row scale-rollouts "longest turn of rollouts" ms "$(longest rollouts)" "" 'value<=5'
-	row scale-lists "longest turn of a long list" ms "$(longest lists)" "" 'value<=5'
-	row scale-admin "longest turn of other requests" ms "$(longest admin)" "" 'value<=5'
-	row scale-commits "longest turn of what follows from commits" ms "$(longest commits)" "" \
-		'value<=5'
+	part tick "longest tick of the engine"
+	part rollouts "longest turn of rollouts"
+	part lists "longest turn of a long list"
+	part admin "longest turn of other requests"
+	part commits "longest turn of what follows from commits"
 	row scale-turn "longest turn of the loop" ms \
 		"$(metric postboot_loop_turn_longest_seconds | awk '{ print $1 * 1000 }')" "" ""
 	row scale-turns "turns above 5 ms" "" "$(turns_above 0.005)" "" ""
