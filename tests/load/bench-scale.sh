@@ -78,11 +78,40 @@ whole() {
 }
 
 # It is reckoned from all devices of the fleet, turn by turn: no view of rows.
-plan() {
+plan() { # KEY WHAT PRODUCT ROLLOUT
 	began=$(milliseconds)
 	curl --silent --fail --output "$dir/view" --unix-socket "$dir/admin.sock" \
-		http://localhost/v1/products/bench/rollouts/r1/plan
-	row scale-plan "the plan of one rollout" ms "$(($(milliseconds) - began))" "" ""
+		"http://localhost/v1/products/$3/rollouts/$4/plan" || die "the plan of $4"
+	row "scale-plan$1" "the plan of $2" ms "$(($(milliseconds) - began))" "" ""
+}
+
+# As many devices again, by an import; a plan with the windows of 64 sites and 16 waves; and a list
+# of everybody. They take as long as they take, but no turn of theirs does.
+scale_again() {
+	ctl product add wide
+	ctl release add wide "$dir/scale-image" --version 1.2.0
+	awk -v n="$SCALE" 'BEGIN {
+		for (i = 0; i < n; i++)
+			printf "{\"id\":\"wide-%06d\",\"product\":\"wide\",\"certificate\":true," \
+				"\"windows\":\"Mon-Fri 01:%02d-05:00\",\"time_zone\":\"Europe/Berlin\"}\n", \
+				i, i % 64 * 59 / 63
+	}' >"$dir/import"
+	began=$(milliseconds)
+	curl --silent --fail --output "$dir/view" --unix-socket "$dir/admin.sock" \
+		--header 'Content-Type: application/x-ndjson' --data-binary "@$dir/import" \
+		http://localhost/v1/imports || die "the import"
+	import_ms=$(($(milliseconds) - began))
+	[ "$(jq .devices "$dir/view")" = "$SCALE" ] || die "the import: $(cat "$dir/view")"
+	ctl rollout add wide 1.2.0 --name wide \
+		--waves 10,100,1%,2%,3%,5%,8%,10%,15%,20%,30%,40%,50%,60%,80%,100%
+}
+
+everybody() {
+	began=$(milliseconds)
+	ctl -o json device list >"$dir/view"
+	[ "$(jq '.devices? // . | length' "$dir/view")" = $((2 * SCALE)) ] || die "the list"
+	row scale-everybody "device list -o json of $((2 * SCALE))" ms \
+		"$(($(milliseconds) - began))" "" ""
 }
 
 views() {
@@ -163,7 +192,8 @@ scale_rows() {
 	section "$SCALE devices, $EVENTS events, $ROLLOUTS rollouts" postbootd worst
 	row scale-start "from its start until it answers" ms "$up_ms" "" 'value<=2000'
 	row scale-again "the same with the rollouts" ms "$up_again_ms" "" 'value<=2000'
-	row scale-memory "memory after all of this" MiB "$(($(rss_kib) / 1024))" "" 'value<=400'
+	row scale-memory "memory after all of this" MiB "$memory_mib" "" 'value<=400'
+	row scale-import "an import of $SCALE devices" ms "$import_ms" "" ""
 	row scale-wave "a wave of $((SCALE / ROLLOUTS)) devices: found, released" ms \
 		"$(median wave ms)" "$(sed 's/ms=//' "$dir/cell-wave" | sort -g | tail -n 1)" \
 		'value<=1000'
@@ -172,6 +202,7 @@ scale_rows() {
 	part lists "longest turn of a long list"
 	part admin "longest turn of other requests"
 	part commits "longest turn of what follows from commits"
+	part import "longest turn of the import"
 	row scale-turn "longest turn of the loop" ms \
 		"$(metric postboot_loop_turn_longest_seconds | awk '{ print $1 * 1000 }')" "" ""
 	row scale-turns "turns above 5 ms" "" "$(turns_above 0.005)" "" ""
@@ -197,7 +228,12 @@ scale() {
 	say "views"
 	views
 	whole nobody "all devices, looked at for hold=reverts" hold=reverts
-	plan
+	plan "" "one rollout" bench r1
+	memory_mib=$(($(rss_kib) / 1024))
+	say "as many devices again"
+	scale_again >/dev/null
+	plan -wide "$SCALE devices at 64 sites in 16 waves" wide wide
+	everybody
 	scale_rows
 	stop_server
 }
