@@ -129,7 +129,7 @@ class Reports(Ends):
         if was == "probation":
             a.heard = a.heard_surely = True
         if newer and was == "probation" and r.get(5) in words.UNCLEAN:
-            a.unclean += self.boot["gap"]
+            a.unclean += 1              # the resets of a gap are counted, but why they were is unknown
             a.on_target_at = None
         if a.on_target_at is None:
             a.on_target_at = self.now
