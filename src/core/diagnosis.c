@@ -214,6 +214,10 @@ static bool rule_reset_blocked(const struct view *v, struct buf *facts)
 	put_fact(facts, "still in boot ", v->d->boots.seq, "");
 	put_fact(facts, " ", (v->now_ms - v->a->rung_ms[RUNG_APPLYING]) / 1000,
 		 " s after it was allowed to apply");
+	if (v->r->last.attempt == v->a->id && v->r->last.detail[0]) {
+		buf_put_str(facts, "; it says: ");
+		buf_put_str(facts, v->r->last.detail);
+	}
 	return true;
 }
 

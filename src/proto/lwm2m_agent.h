@@ -322,6 +322,10 @@ void lwm2m_say_result(struct lwm2m_step_ctx *c, int64_t result);
 void lwm2m_result_text(int64_t result, char dst[LIMIT_DETAIL + 1]);
 enum reason lwm2m_result_reason(int64_t result);
 const char *lwm2m_state_word(int64_t state);
+/* "LwM2M State 3 (updating)" */
+void lwm2m_state_text(int64_t state, char dst[LIMIT_DETAIL + 1]);
+/* It was told to apply the image, says that it does, and no boot has followed. */
+bool lwm2m_hangs(const struct lwm2m_talk *t);
 
 /* ---- asking ---- */
 

@@ -205,12 +205,27 @@ static void tell_last(struct lwm2m_talk *t, bool booted)
 		fw->execute_ms = 0;
 		return;
 	}
+	if (t->told.state == 3)
+		lwm2m_state_text(t->told.state, fw->last.detail);
 	if (t->told.result < 0)
 		return;
 	fw->last.reason = lwm2m_result_reason(t->told.result);
 	fw->last.code = (int32_t)t->told.result;
 	if (t->told.result > 0)
 		lwm2m_result_text(t->told.result, fw->last.detail);
+}
+
+/* In the boot of the hand-over: what it says that it is still at, which no status of the attempt
+ * has a word for. */
+static struct last_attempt last_word(const struct lwm2m_talk *t)
+{
+	const struct lwm2m_firmware *fw = &t->fw;
+	struct last_attempt last = {.attempt = fw->attempt, .stage = STAGE_HANDED_OVER};
+
+	if (!lwm2m_hangs(t))
+		return fw->last;
+	lwm2m_state_text(t->told.state, last.detail);
+	return last;
 }
 
 /* ---- the report ---- */
@@ -238,7 +253,7 @@ static void fill(const struct lwm2m_step_ctx *c, struct report *r)
 	memcpy(r->version, told->version, sizeof(r->version));
 	r->running = told->running;
 	r->confirmed = (int8_t)told->confirmed;
-	r->last = t->fw.last;
+	r->last = last_word(t);
 	r->fs_free_bytes = kilo(told->free_kb);
 	r->fs_total_bytes = kilo(told->total_kb);
 	r->battery_percent = lwm2m_battery(told);

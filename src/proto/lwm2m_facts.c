@@ -8,6 +8,8 @@
 
 #include "proto/lwm2m_agent.h"
 
+enum { STUCK_MS = 60 * 1000 }; /* the restart of a device may take that long */
+
 struct teller {
 	void (*tell)(void *ctx, const char *name, const char *value);
 	void *ctx;
@@ -131,6 +133,15 @@ static void tell_stuck(const struct teller *to, const struct lwm2m_talk *t)
 		    "by the specification it takes no image until its own update has ended in "
 		    "State 0 (idle). Restart it; if it comes back in State 3, look at its update "
 		    "code.");
+	else if (lwm2m_hangs(t) && to->now_ms - t->fw.execute_ms >= STUCK_MS)
+		say(to, NULL,
+		    "It was told to apply the image %lld s ago, says State 3 (updating) ever "
+		    "since, "
+		    "and no restart was seen: without one the attempt ends as never-rebooted. "
+		    "Restart "
+		    "it; if that does not help, look at what its code of /5/0/2 (Update) waits "
+		    "for.",
+		    ago_s(to, t->fw.execute_ms));
 	else if (state > 0 && t->fw.step == FW_RESET)
 		say(to, NULL,
 		    "It says State %lld (%s) before it was given anything: by the specification an "

@@ -49,6 +49,17 @@ const char *lwm2m_state_word(int64_t state)
 	return state >= 0 && state <= 3 ? words[state] : "unknown";
 }
 
+void lwm2m_state_text(int64_t state, char dst[LIMIT_DETAIL + 1])
+{
+	(void)snprintf(dst, LIMIT_DETAIL + 1, "LwM2M State %lld (%s)", (long long)state,
+		       lwm2m_state_word(state));
+}
+
+bool lwm2m_hangs(const struct lwm2m_talk *t)
+{
+	return t->fw.step == FW_EXECUTED && t->fw.execute_ms && t->told.state == 3;
+}
+
 void lwm2m_say(struct lwm2m_step_ctx *c, enum status_state state, enum reason reason, int32_t code,
 	       const char *detail)
 {

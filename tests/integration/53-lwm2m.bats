@@ -45,10 +45,24 @@ updated() {
 	cmp "$LAB/1.1.0.bin" "$LAB/$1/slot-active"
 }
 
+explained() { # ID WORDS: are they in explain, however its lines are broken?
+	ctl explain "$1" | tr -s ' \n' ' ' | grep -qF -- "$2"
+}
+
+proves() { # ID BOOT IMAGE: what is shown of its proof
+	ctl -o json device show "$1" | jq -e --arg boot "$2" --arg image "$3" \
+		'[.. | objects | select(has("proof of a boot"))][0] |
+		."proof of a boot" == $boot and ."proof of the image" == $image'
+}
+
 case_pull() {
 	lw lw-1
 	updated lw-1
 	[ "$(verdict "$a" .grade)" = weak ]
+	explained lw-1 'so a success is weak; a boot counter or an uptime would show it'
+	explained lw-1 'product set argon --protocol-option lwm2m-boot-count=/O/I/R'
+	explained lw-1 'What it runs is only known by its label (/3/0/3); a digest would show the bytes'
+	proves lw-1 'a new registration (weak)' version
 	ctl -o json attempt show "$a" | jq -e '
 		([.ladder[] | select(.at).rung] | index("rebooted") <= index("running-target"))
 		and .served_bytes >= .size'
@@ -104,6 +118,8 @@ case_strong() {
 	lw lw-1 --interval 2 --vendor-object 33000
 	updated lw-1
 	[ "$(verdict "$a" .grade)" = strong ]
+	proves lw-1 'boot counter (standard)' 'version, digest (file), confirmation'
+	[ "$(ctl explain lw-1 | grep -cE 'weak|It does not show|digest would show')" -eq 0 ]
 	ctl -o json attempt show "$a" | jq -e '[.evidence[] | select(.held).item] ==
 		["new-boot", "version", "digest", "confirmed"]'
 }

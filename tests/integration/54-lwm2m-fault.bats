@@ -62,6 +62,7 @@ case_deadline() {
 		old-image reverted --fault liar:old-image
 		no-reboot never-rebooted|unproven --fault liar:no-reboot --vendor-object 33000
 		stuck-1 transfer-stalled --fault stuck-state:1
+		stalled transfer-stalled --fault stuck-state:1 --fault no-notify
 		stuck-2 never-rebooted --fault stuck-state:2
 		stuck-3 never-rebooted --fault stuck-state:3
 		blocked never-rebooted --fault never-reboot
@@ -70,6 +71,10 @@ case_deadline() {
 	[ "$(count_events '.data == "success"')" -eq 0 ]
 	said old-image 'LwM2M result 1'
 	diagnosed "${ATTEMPT[blocked]}" reset-blocked
+	diagnosed "${ATTEMPT[stuck-3]}" reset-blocked
+	ctl -o json attempt show "${ATTEMPT[stuck-3]}" |
+		jq -e '.diagnoses[] | select(.name == "reset-blocked") |
+			.facts | endswith("; it says: LwM2M State 3 (updating)")'
 }
 
 @test "lwm2m: what is said without a boot into the image is no success, and the deadline tells" {
@@ -81,6 +86,8 @@ case_result() {
 		bad-flash device-failed:bad-digest --fault bad-flash:70000
 		no-space device-failed|refused:no-space --slot-size 100000
 		no-fetch device-failed --fault no-fetch
+		no-room device-failed:no-space --fault fail-download:2
+		no-room-push device-failed:no-space --fault fail-download:2 --delivery push
 		rejected device-failed --fault bootloader-reject
 		record-lost reverted --fault fs-full:1 --style anjay
 		leaves reverted --fault liar:old-image --until reverted --until reported
@@ -89,6 +96,11 @@ case_result() {
 	[ "$(count_events '.data == "success"')" -eq 0 ]
 	said bad-flash 'LwM2M result 5: integrity check failed'
 	said rejected 'LwM2M result 8'
+	for id in no-room no-room-push; do
+		said "$id" 'LwM2M result 2: not enough flash memory for the package'
+		[ "$(verdict "${ATTEMPT[$id]}" .code)" -eq 2 ]
+	done
+	[ "$(verdict "${ATTEMPT[no-room]}" '.served_bytes > 0 and .served_bytes < .size')" = true ]
 	[ "$(verdict "${ATTEMPT[no-fetch]}" .served_bytes)" -eq 0 ]
 	diagnosed "${ATTEMPT[no-fetch]}" cached-image
 	diagnosed "${ATTEMPT[record-lost]}" storage-full

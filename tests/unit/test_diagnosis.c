@@ -161,6 +161,19 @@ static void test_diagnosis_never_asked_and_reset_blocked(void **state)
 	/* Not a byte was served: what it would have flashed is not why it did not restart. */
 	assert_true(world_diagnosed(DIAG_CACHED_IMAGE));
 	assert_int_equal(world_out.diagnoses.list[0].kind, DIAG_RESET_BLOCKED);
+	assert_null(strstr(world_out.diagnoses.list[0].facts, "it says"));
+	/* what it says that it is at, if it says so of this attempt */
+	for (unsigned other = 0; other < 2; other++) {
+		world_init(&w);
+		world_go(&w, ATTEMPT_APPLYING);
+		world_again(&w, IMAGE_BASE);
+		w.u.device.report.last = (struct last_attempt){.attempt = w.u.attempt.id + other,
+							       .detail = "waits for the meter"};
+		world_deadline(&w);
+		bool told =
+			strstr(world_out.diagnoses.list[0].facts, "; it says: waits for the meter");
+		assert_int_equal(told, other == 0);
+	}
 }
 
 static void test_diagnosis_resume_loop_at_the_end_of_the_image(void **state)

@@ -45,6 +45,16 @@ static void assert_diagnosed(enum diagnosis_kind kind)
 	assert_true(found);
 }
 
+static void assert_fact(enum diagnosis_kind kind, const char *words)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < rig.diagnoses.count; i++)
+		found = found || (rig.diagnoses.list[i].kind == kind &&
+				  strstr(rig.diagnoses.list[i].facts, words));
+	assert_true(found);
+}
+
 /* ---- good devices ---- */
 
 static void test_pull(void **state)
@@ -426,13 +436,33 @@ static void test_state_stuck_at_3(void **state)
 	(void)state;
 	go(SCRIPT(.apply = APPLY_NEVER), "");
 	assert_ended(VERDICT_NEVER_REBOOTED);
+	assert_fact(DIAG_RESET_BLOCKED, "; it says: LwM2M State 3 (updating)");
 	/* over the reboot: the new image counts, the old one does not */
 	go(SCRIPT(.apply = APPLY_REBOOT, .state_after = 3, .result_after = RIG_NONE), "");
 	assert_updated(GRADE_WEAK);
 	go(SCRIPT(.apply = APPLY_OLD, .state_after = 3, .result_after = RIG_NONE), "");
 	assert_ended(VERDICT_NEVER_REBOOTED);
+	assert_fact(DIAG_RESET_BLOCKED, "; it says: LwM2M State 3 (updating)");
 	go(SCRIPT(.apply = APPLY_OLD, .state_after = 3, .result_after = RIG_NONE), UPTIME);
 	assert_ended(VERDICT_REVERTED);
+	assert_string_equal(rig.ended.detail, "LwM2M State 3 (updating)");
+}
+
+/* Is it said to who asks while there is time to do something? */
+static void test_state_3_is_explained_while_it_lasts(void **state)
+{
+	(void)state;
+	rig_init(&rig, SCRIPT(.version = "1.1", .apply = APPLY_NEVER), "");
+	rig_boot(&rig);
+	for (int i = 0; i < 1000 && rig_talk(&rig)->fw.step != FW_EXECUTED; i++)
+		rig_run(&rig, 1);
+	assert_int_equal(rig_talk(&rig)->fw.step, FW_EXECUTED);
+	rig_run(&rig, 30);
+	assert_false(rig_says(&rig, "says State 3 (updating) ever since"));
+	rig_run(&rig, 100);
+	assert_false(rig.closed);
+	assert_true(rig_says(&rig, "says State 3 (updating) ever since"));
+	assert_true(rig_says(&rig, "Restart it; if that does not help"));
 }
 
 static void test_nothing_left_of_it_after_the_reboot(void **state)
@@ -539,8 +569,11 @@ static void test_downloads_that_fail(void **state)
 	char words[LIMIT_DETAIL + 1];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		go(SCRIPT(.delivery = DELIVERS_PULL, .fails_with = rows[i].result), "");
+	for (size_t k = 0; k < 2 * sizeof(rows) / sizeof(rows[0]); k++) {
+		size_t i = k / 2;
+		go(SCRIPT(.delivery = k % 2 ? DELIVERS_PUSH : DELIVERS_PULL,
+			  .fails_with = rows[i].result),
+		   "");
 		assert_ended(rows[i].verdict);
 		assert_reason(rows[i].reason);
 		assert_int_equal(rig.ended.charged, rows[i].charged);
@@ -557,6 +590,26 @@ static void test_downloads_that_fail(void **state)
 	go(SCRIPT(.stalls = true), "");
 	assert_ended(VERDICT_TRANSFER_STALLED);
 	assert_int_equal(rig.written, 1);
+}
+
+/* It is polled, and answers State 1 for ever, or nothing: that it is heard puts no end off. */
+static void test_download_that_stands_still_unnoticed(void **state)
+{
+	(void)state;
+	for (unsigned silent = 0; silent < 2; silent++) {
+		rig_init(&rig, SCRIPT(.stalls = true, .lost_notifications = true), "lwm2m-poll=20");
+		rig_boot(&rig);
+		for (int i = 0; i < 1000 && rig_talk(&rig)->told.state != 1; i++)
+			rig_run(&rig, 1);
+		assert_int_equal(rig_talk(&rig)->told.state, 1);
+		rig.on = !silent;
+		rig_until_closed(&rig, 300000);
+		assert_true(rig.closed);
+		assert_ended(VERDICT_TRANSFER_STALLED);
+		assert_int_equal(rig.events_started, 1);
+		assert_in_range(rig.ended.closed_ms - rig.ended.rung_ms[RUNG_STARTED], 1,
+				(rig.product.policy.stall_s + 5) * 1000);
+	}
 }
 
 static void test_writes_that_are_refused(void **state)
@@ -827,6 +880,7 @@ int main(void)
 		cmocka_unit_test(test_result_1_on_the_old_image),
 		cmocka_unit_test(test_result_8),
 		cmocka_unit_test(test_state_stuck_at_3),
+		cmocka_unit_test(test_state_3_is_explained_while_it_lasts),
 		cmocka_unit_test(test_nothing_left_of_it_after_the_reboot),
 		cmocka_unit_test(test_state_1_at_boot),
 		cmocka_unit_test(test_registers_without_reboot),
@@ -834,6 +888,7 @@ int main(void)
 		cmocka_unit_test(test_applies_by_itself),
 		cmocka_unit_test(test_never_comes_back),
 		cmocka_unit_test(test_downloads_that_fail),
+		cmocka_unit_test(test_download_that_stands_still_unnoticed),
 		cmocka_unit_test(test_writes_that_are_refused),
 		cmocka_unit_test(test_execute_lost),
 		cmocka_unit_test(test_cancel),

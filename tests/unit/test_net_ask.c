@@ -236,6 +236,31 @@ static void test_answer_with_another_token_is_none(void **state)
 	rig_free(r);
 }
 
+/* Of before we began, or of somebody else's server at this address: told by nobody, and ended. */
+static void test_notification_with_an_unknown_token_gets_rst(void **state)
+{
+	static const enum wire_coap_type types[] = {WIRE_NON, WIRE_CON};
+	const struct bytes tokens[] = {{(const uint8_t *)"stranger", 8}, {(const uint8_t *)"x", 1}};
+	struct rig *r = rig_new(false);
+
+	(void)state;
+	rig_get(r, "3/0/3", 7); /* a request of ours waits meanwhile */
+	for (unsigned i = 0; i < 4; i++) {
+		uint16_t mid = (uint16_t)(900 + i);
+		rig_answer(r, (struct answer){types[i % 2], NET_CODE(2, 5), .mid = mid,
+					      .token = tokens[i / 2], .observe = 1 + 5,
+					      .payload = "1"});
+		assert_int_equal(r->sent_count, 2 + i);
+		assert_int_equal(rig_last(r)->m.type, WIRE_RST);
+		assert_int_equal(rig_last(r)->m.mid, mid);
+		assert_int_equal(rig_last(r)->m.code, 0);
+	}
+	assert_int_equal(r->answers, 0);
+	rig_elapse(r, 3000);
+	assert_int_equal(r->stats.retransmissions, 1); /* which nothing of that has ended */
+	rig_free(r);
+}
+
 static void test_tokens_do_not_repeat(void **state)
 {
 	struct rig *r = rig_new(false);
@@ -415,6 +440,7 @@ int main(void)
 		rfc_test("7252 5.2.2", test_wait_after_an_empty_ack_is_bounded),
 		rfc_test("7252 4.2", test_late_answer_gets_rst_if_confirmable),
 		rfc_test("7252 5.3.2", test_answer_with_another_token_is_none),
+		rfc_test("7641 3.6", test_notification_with_an_unknown_token_gets_rst),
 		rfc_test("7252 5.3.1", test_tokens_do_not_repeat),
 		rfc_test("7252 5.4.1", test_unknown_critical_option_in_an_answer_ends_it),
 		cmocka_unit_test(test_a_new_request_takes_the_place_of_the_old),
